@@ -1,0 +1,78 @@
+//! An admission: what running base and gold showed about an instance, and which tests its candidates must pass.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::trial::Limits;
+
+/// Why an instance cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The gold patch or the test patch does not apply to base.
+    PatchDoesNotApply,
+    /// The test patch names no test file that the runner collects.
+    NoTestFiles,
+    /// No test fails on base and passes on gold, every time.
+    NoStableFailToPass,
+    /// The run on gold did not finish.
+    GoldFails,
+    /// The environment could not be made or the image is missing.
+    NoEnvironment,
+    /// The sandbox failed more often than the retry cap allows.
+    SandboxFailed,
+    /// The base commit is not in the repository.
+    BaseNotFound,
+}
+
+/// What is known about an instance after admission. One record of the journal, cached by content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Admission {
+    pub format: String,
+    pub instance_id: String,
+    /// Digest of instance, image and adapter: the admission holds for these only.
+    pub key: Digest,
+    /// None: admitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    /// For people: what was seen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    pub image: Option<Digest>,
+    /// Git trees: base, base + gold, both without the test patch.
+    pub base_tree: String,
+    pub gold_tree: String,
+    /// Base + test patch: the layer that trials start from.
+    pub tested_base_tree: String,
+    /// Derived: fail on base and pass on gold, each time.
+    pub fail_to_pass: Vec<String>,
+    /// Derived: pass on both, each time.
+    pub pass_to_pass: Vec<String>,
+    /// Tests that left the expectations because they wobbled, with what was seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unstable: BTreeMap<String, String>,
+    /// Listed expectations that running did not confirm, with what was seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub disagreements: BTreeMap<String, String>,
+    /// Files of the first split: those that hold fail-to-pass tests.
+    pub first_files: Vec<String>,
+    /// Files of the second split: the rest that hold expected tests.
+    pub second_files: Vec<String>,
+    /// Source files that gold changes: the first accepted location set.
+    pub gold_files: Vec<String>,
+    /// Runs of base and of gold each.
+    pub repeats: u32,
+    /// Limits for candidates; the deadline is derived from the slowest gold run.
+    pub limits: Limits,
+    /// Trials the admission rests on.
+    pub trials: Vec<Digest>,
+}
+
+impl Admission {
+    pub fn admitted(&self) -> bool {
+        self.refusal.is_none()
+    }
+}

@@ -1,0 +1,76 @@
+//! Content identity: sha256, written as 64 lower-case hex digits.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// A sha256 in lower-case hex. Candidates, trials, images and receipts are named by one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Digest of raw bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(hex::encode(Sha256::digest(bytes)))
+    }
+
+    /// Digest of a value's canonical JSON: object keys sorted, no white space.
+    ///
+    /// # Panics
+    /// If the value cannot be written as JSON (a map with keys that are not strings): a bug of ours.
+    pub fn of_json<T: Serialize>(value: &T) -> Self {
+        let value = serde_json::to_value(value).expect("only JSON-shaped values are digested");
+        Self::of(sorted(value).to_string().as_bytes())
+    }
+
+    /// The 64 hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve digits: enough for a directory name that people read.
+    pub fn short(&self) -> &str {
+        &self.0[..12]
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.into_iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().map(|(key, value)| (key, sorted(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        scalar => scalar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_digest_of_json_does_not_depend_on_key_order() {
+        let one = json!({"b": [1, {"y": 1, "x": 2}], "a": null});
+        let two = json!({"a": null, "b": [1, {"x": 2, "y": 1}]});
+        assert_eq!(Digest::of_json(&one), Digest::of_json(&two));
+        assert_ne!(Digest::of_json(&one), Digest::of_json(&json!({"a": null, "b": [{"x": 2, "y": 1}, 1]})));
+    }
+
+    #[test]
+    fn the_digest_of_bytes_is_sha256() {
+        assert_eq!(Digest::of(b"").as_str(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+}

@@ -1,0 +1,107 @@
+//! A generation: one model completion, verbatim and immutable.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::format;
+
+/// What the model was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Skill {
+    /// Which files must change.
+    Localization,
+    /// A test that reproduces the issue.
+    Test,
+    /// A patch that resolves the issue.
+    Repair,
+}
+
+impl Skill {
+    pub const ALL: [Self; 3] = [Self::Localization, Self::Test, Self::Repair];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Localization => "localization",
+            Self::Test => "test",
+            Self::Repair => "repair",
+        }
+    }
+}
+
+impl fmt::Display for Skill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One chat message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Message {
+    pub role: String,
+    #[serde(default)]
+    pub content: String,
+    /// The model's reasoning where the endpoint hands it over in a field of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+}
+
+/// One completion. `completion` is verbatim, reasoning included; or `messages` holds the whole chat, whose last
+/// message is the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generation {
+    #[serde(default = "generation_format")]
+    pub format: String,
+    pub instance_id: String,
+    pub skill: Skill,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion: Option<String>,
+    /// Reasoning that came apart from the completion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Vec<Message>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_id: Option<String>,
+    /// Which of the n samples of this prompt it is, from 0.
+    #[serde(default)]
+    pub index: u64,
+}
+
+/// Where a generation stands in the input.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct GenerationRef {
+    /// File as it was named on the command line.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: u64,
+    pub index: u64,
+}
+
+impl Generation {
+    /// The answer's text and the reasoning that came apart from it.
+    pub fn answer(&self) -> (&str, Option<&str>) {
+        if let Some(completion) = &self.completion {
+            return (completion, self.reasoning_content.as_deref());
+        }
+        let last = self.messages.iter().flatten().rev().find(|message| message.role == "assistant");
+        last.map_or(("", None), |message| (&message.content, message.reasoning_content.as_deref()))
+    }
+
+    /// Names the generation by everything it says. Two lines with one id are one generation written twice.
+    pub fn id(&self) -> Digest {
+        Digest::of_json(self)
+    }
+}
+
+fn generation_format() -> String {
+    format::GENERATION.to_owned()
+}

@@ -1,0 +1,24 @@
+//! Assay turns model output into training data that can be trusted.
+//!
+//! ```text
+//!  instances ──import──► validate ──┐                                     ┌─► select
+//!                                   ├─► plan ─► trials ─► outcomes ─► judge ─► verdicts ─► export
+//!  generations ─extract─► candidates ┘   (lab + sandbox)    (pure)
+//! ```
+//!
+//! Data flows one way: instances + generations -> candidates -> trials -> outcomes -> verdicts -> rows. A failing test,
+//! a timeout or a candidate out of memory is an outcome; an `Err` is a fault of the machine or of ours.
+
+#![warn(missing_debug_implementations)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod admission;
+pub mod candidate;
+pub mod digest;
+pub mod format;
+pub mod framework;
+pub mod generation;
+pub mod instance;
+pub mod sandbox;
+pub mod trial;
+pub mod verdict;

@@ -1,0 +1,206 @@
+//! A trial: one sandboxed run. Its outcome holds facts only; judgements are computed from them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// What is run in a trial.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct TestPlan {
+    /// Adapter name and version, e.g. `pytest/1`.
+    pub framework: String,
+    /// Test files handed to the runner, sorted. For a script: the script's path alone.
+    pub files: Vec<String>,
+    /// Run as a plain script whose standard output is the result.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub script: bool,
+    /// Perturbation of an admission repeat; candidates run with the default.
+    #[serde(default)]
+    pub variation: Variation,
+}
+
+/// What an admission repeat changes on purpose, to find tests that depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Variation {
+    #[default]
+    None,
+    /// Test files in another order.
+    ShuffledFiles,
+    /// Another hash seed, time zone and locale.
+    OtherSeedAndZone,
+}
+
+/// Bounds of one trial, enforced by the sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    /// Wall clock, milliseconds.
+    pub deadline_ms: u64,
+    /// Resident memory of all processes, bytes; swap is off.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids: u64,
+    /// Cores, in thousandths.
+    pub cpu_millis: u64,
+    /// What may be written, bytes, over all writable places.
+    pub disk_bytes: u64,
+    /// Files that may be made.
+    pub inodes: u64,
+    /// Head and tail of the output that are kept, bytes each.
+    pub keep_output_bytes: u64,
+    /// Size of the structured report, bytes; a longer one is cut and so unfinished.
+    pub report_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadline_ms: 600_000,
+            memory_bytes: 2 << 30,
+            pids: 512,
+            cpu_millis: 2_000,
+            disk_bytes: 512 << 20,
+            inodes: 200_000,
+            keep_output_bytes: 64 << 10,
+            report_bytes: 64 << 20,
+        }
+    }
+}
+
+/// One run that the plan asks for. Equal trials have equal outcomes, up to flakiness, so each runs once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trial {
+    pub instance_id: String,
+    /// Git tree that is checked out.
+    pub tree: String,
+    pub plan: TestPlan,
+    /// Digest of the sealed image.
+    pub image: Digest,
+    pub limits: Limits,
+    /// 0 for a candidate's trial; repeats of admission count up.
+    pub repeat: u32,
+}
+
+impl Trial {
+    /// Content name: tree x plan x image x limits x repeat. The deadline is left out: it follows from how fast gold
+    /// ran on this machine, and a trial that is stopped by it says so in its outcome.
+    pub fn id(&self) -> Digest {
+        let limits = Limits { deadline_ms: 0, ..self.limits.clone() };
+        Digest::of_json(&(&self.tree, &self.plan, &self.image, limits, self.repeat))
+    }
+}
+
+/// How the runner's process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
+pub enum Exit {
+    Code(i32),
+    Signal(i32),
+    /// The deadline passed and everything was killed.
+    TimedOut,
+    /// The memory limit of the trial was hit.
+    OutOfMemory,
+}
+
+/// Result of one phase of one test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Passed,
+    Failed,
+    Skipped,
+    /// Failed and was expected to: not a pass.
+    Xfailed,
+    /// Passed and was expected to fail: not a pass.
+    Xpassed,
+}
+
+/// Phase of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Setup,
+    Call,
+    Teardown,
+}
+
+/// What one test did: phase results in the order they were reported.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TestResult {
+    pub phases: Vec<(Phase, Status)>,
+    /// Exception type of the first failing phase, e.g. `AssertionError`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Repository-relative files of the traceback, innermost last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<String>,
+}
+
+impl TestResult {
+    /// Set-up, call and tear-down each reported once and passed. Anything else is not a pass.
+    pub fn passed(&self) -> bool {
+        self.phases
+            == [(Phase::Setup, Status::Passed), (Phase::Call, Status::Passed), (Phase::Teardown, Status::Passed)]
+    }
+
+    /// Set-up passed and the test's own body failed, once each.
+    pub fn failed_in_call(&self) -> bool {
+        self.phases.starts_with(&[(Phase::Setup, Status::Passed), (Phase::Call, Status::Failed)])
+            && self.phases.len() <= 3
+    }
+}
+
+/// The structured report of a run, parsed on our side. Stored as a blob; equal reports are stored once, so it holds
+/// no times.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TestReport {
+    pub format: String,
+    /// The session said that it had ended, as the last record.
+    pub finished: bool,
+    /// Exit status that the session announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_status: Option<i32>,
+    pub tests: BTreeMap<String, TestResult>,
+    /// Files that could not be collected, with the exception type.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub collect_errors: BTreeMap<String, String>,
+    /// Whatever should not be there: wrong nonce, gap in the sequence, records after the end, unreadable records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<String>,
+}
+
+/// Bounded output: head and tail of what was printed, and how much there was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutputRef {
+    /// Blob that holds head and tail.
+    pub blob: Option<Digest>,
+    /// Bytes that were printed in all.
+    pub total_bytes: u64,
+}
+
+/// The facts of a trial. Append-only; one record of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    pub format: String,
+    pub trial_id: Digest,
+    pub trial: Trial,
+    /// `cell` or `container`.
+    pub sandbox: String,
+    pub exit: Exit,
+    /// Blob of the [`TestReport`]; absent for scripts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Digest>,
+    pub output: OutputRef,
+    /// Wall clock of the job alone, milliseconds.
+    pub wall_ms: u64,
+    /// Wall clock of setting the sandbox up and tearing it down, milliseconds.
+    pub overhead_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
+    /// Sandbox failures before this outcome, in order. They never count against a candidate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retried: Vec<String>,
+}

@@ -1,0 +1,185 @@
+//! A verdict: the judgement on a candidate. There is no default; missing evidence is inconclusive.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::candidate::Stripped;
+use crate::digest::Digest;
+use crate::generation::{GenerationRef, Skill};
+
+/// The three answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictStatus {
+    Verified,
+    /// The candidate is wrong. Only this may become a negative sample.
+    Rejected,
+    /// We do not know. In no dataset and in no pass rate.
+    Inconclusive,
+}
+
+/// Why. Each reason belongs to exactly one status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    // Verified.
+    /// Every expected test passed on the policy tree.
+    Resolved,
+    /// The test fails on base, for a reason of the issue, and passes on gold.
+    Reproduces,
+    /// The files cover an accepted set of locations.
+    Locates,
+
+    // Rejected.
+    /// No usable answer; the detail says which way.
+    Malformed,
+    /// The change leaves the tree, goes through a link or carries an odd mode.
+    Unsafe,
+    DoesNotApply,
+    /// Nothing is left of the change, or it changed nothing to begin with.
+    NoChange,
+    /// A fail-to-pass test did not pass.
+    StillFailing,
+    /// A pass-to-pass test did not pass.
+    Regressed,
+    /// Passes only with the edits to tests, runner or start-up files that the policy took back.
+    DependsOnInfraEdit,
+    /// Ran past the deadline where gold finished well inside it.
+    TimedOut,
+    OutOfMemory,
+    /// The session ended before it said so: exit in the middle, crash, closed channel.
+    EndedEarly,
+    /// Records that the trusted reporter does not write.
+    ForgedReport,
+    /// The runner's exit status and its report disagree.
+    ExitContradictsReport,
+    /// The test passes on base.
+    DoesNotReproduce,
+    /// The test fails on base for a reason of its own: import, syntax, fixture, timeout.
+    FailsForWrongReason,
+    FailsOnGold,
+    /// No test was collected on base and gold alike.
+    NotCollected,
+    /// An answer of the test skill that changes something other than tests.
+    TouchesNonTests,
+    /// Names a file that base does not have.
+    UnknownFile,
+    /// Leaves out a file that every accepted change touches.
+    MissesFile,
+    TooManyFiles,
+
+    // Inconclusive.
+    /// The instance was not admitted; nothing about it can be judged.
+    InstanceNotAdmitted,
+    /// The sandbox failed more often than the retry cap allows.
+    SandboxFailed,
+    /// A trial that the verdict needs has no outcome.
+    NotRun,
+    /// A report that the verdict needs cannot be read back.
+    EvidenceUnreadable,
+}
+
+impl Reason {
+    /// The status that the reason belongs to.
+    pub fn status(self) -> VerdictStatus {
+        match self {
+            Self::Resolved | Self::Reproduces | Self::Locates => VerdictStatus::Verified,
+            Self::Malformed
+            | Self::Unsafe
+            | Self::DoesNotApply
+            | Self::NoChange
+            | Self::StillFailing
+            | Self::Regressed
+            | Self::DependsOnInfraEdit
+            | Self::TimedOut
+            | Self::OutOfMemory
+            | Self::EndedEarly
+            | Self::ForgedReport
+            | Self::ExitContradictsReport
+            | Self::DoesNotReproduce
+            | Self::FailsForWrongReason
+            | Self::FailsOnGold
+            | Self::NotCollected
+            | Self::TouchesNonTests
+            | Self::UnknownFile
+            | Self::MissesFile
+            | Self::TooManyFiles => VerdictStatus::Rejected,
+            Self::InstanceNotAdmitted | Self::SandboxFailed | Self::NotRun | Self::EvidenceUnreadable => {
+                VerdictStatus::Inconclusive
+            }
+        }
+    }
+}
+
+/// How strong the evidence is (design, section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Evidence {
+    /// It applied and ran. Not exportable.
+    E0,
+    /// Sealed run, exact ids, admitted instance.
+    E1,
+    /// E1, and the canaries failed as they must.
+    E2,
+    /// E2, and held-out tests or mutants.
+    E3,
+    /// E3, and an independent re-run from the receipt.
+    E4,
+}
+
+/// One line of `verdicts.jsonl`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    pub format: String,
+    pub candidate_id: Digest,
+    pub instance_id: String,
+    pub skill: Skill,
+    pub generation: GenerationRef,
+    pub status: VerdictStatus,
+    pub reason: Reason,
+    /// For people: which test, which file, what was seen.
+    pub detail: String,
+    pub evidence: Evidence,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stripped: Vec<Stripped>,
+    /// The earlier candidate that says the same in other clothes; the verdict is shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<Digest>,
+    /// Trials the verdict rests on.
+    pub trials: Vec<Digest>,
+    pub receipt: Digest,
+}
+
+/// Verdicts counted by status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    pub candidates: u64,
+    pub verified: u64,
+    pub rejected: u64,
+    pub inconclusive: u64,
+    pub duplicates: u64,
+}
+
+impl Counts {
+    pub fn add(&mut self, verdict: &Verdict) {
+        self.candidates += 1;
+        match verdict.status {
+            VerdictStatus::Verified => self.verified += 1,
+            VerdictStatus::Rejected => self.rejected += 1,
+            VerdictStatus::Inconclusive => self.inconclusive += 1,
+        }
+        self.duplicates += u64::from(verdict.duplicate_of.is_some());
+    }
+
+    /// Totals, and the same per skill.
+    pub fn of<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> (Self, BTreeMap<Skill, Self>) {
+        let mut total = Self::default();
+        let mut skills: BTreeMap<_, _> = Skill::ALL.map(|skill| (skill, Self::default())).into();
+        for verdict in verdicts {
+            total.add(verdict);
+            skills.entry(verdict.skill).or_default().add(verdict);
+        }
+        (total, skills)
+    }
+}
