@@ -21,9 +21,8 @@ def open_channel():
     try:
         try:
             channel = fcntl.fcntl(REPORT_FD, fcntl.F_DUPFD, WANTED_FD)
-        except ValueError:
-            channel = os.dup(REPORT_FD)
-        except OSError:
+        except (OSError, ValueError):
+            # The limit on descriptors is lower than that.
             channel = os.dup(REPORT_FD)
         os.set_inheritable(channel, False)
         os.close(REPORT_FD)
