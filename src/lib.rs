@@ -14,11 +14,15 @@
 
 pub mod admission;
 pub mod candidate;
+pub mod dataset;
 pub mod digest;
 pub mod format;
 pub mod framework;
 pub mod generation;
 pub mod instance;
+pub mod prompt;
+pub mod receipt;
 pub mod sandbox;
+pub mod schema;
 pub mod trial;
 pub mod verdict;
