@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 
 use super::ENVIRONMENT_DIR;
 use super::cache::Cache;
-use super::interpreter::{EnvironmentError, Interpreter};
+use super::interpreter::{EnvironmentError, Interpreter, PipMode};
 use super::project::{ProjectMetadata, normalised};
 use super::recipe::Recipe;
 use crate::digest::Digest;
@@ -144,7 +144,12 @@ impl Environments {
                 ["wheel", "--quiet", "--retries", "2", "--wheel-dir"].map(Into::into).into();
             arguments.push(making.into());
             arguments.extend(lines.iter().map(Into::into));
-            self.interpreter.pip(&self.cache, None, true, &format!("resolving {}", lines.join(", ")), arguments)
+            self.interpreter.pip(
+                &self.cache,
+                PipMode::Index { env: &[] },
+                &format!("resolving {}", lines.join(", ")),
+                arguments,
+            )
         })
     }
 
@@ -196,7 +201,12 @@ impl Environments {
             arguments.push(wheels.into());
             arguments.extend(pins.iter().map(Into::into));
             let python = making.join("bin/python");
-            self.interpreter.pip(&self.cache, Some(&python), false, "installing the resolved wheels", arguments)?;
+            self.interpreter.pip(
+                &self.cache,
+                PipMode::Offline { python: &python },
+                "installing the resolved wheels",
+                arguments,
+            )?;
         }
         let site = making.join(format!("lib/python{}/site-packages", self.interpreter.minor));
         for (name, text) in project.map(|project| project.site_files(workdir)).unwrap_or_default() {

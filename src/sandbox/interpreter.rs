@@ -61,6 +61,15 @@ pub struct Interpreter {
     pip: Option<PathBuf>,
 }
 
+/// What a pip run works with.
+#[derive(Clone, Copy)]
+pub(super) enum PipMode<'a> {
+    /// The interpreter itself, the caller's pip settings (which name the index) and more environment variables.
+    Index { env: &'a [(&'a str, &'a str)] },
+    /// Another environment's interpreter, and neither index nor settings.
+    Offline { python: &'a Path },
+}
+
 #[derive(Deserialize)]
 struct Answer {
     version: (u32, u32, u32),
@@ -135,13 +144,11 @@ impl Interpreter {
         })
     }
 
-    /// Runs `python -m pip` with `arguments`, where python is this one or the one of a virtual environment.
-    /// `index` says whether the caller's pip settings apply, which name the index to use.
+    /// Runs `python -m pip` with `arguments`. `doing` says what for, in an error.
     pub(super) fn pip<I: AsRef<OsStr>>(
         &self,
         cache: &Cache,
-        python: Option<&Path>,
-        index: bool,
+        mode: PipMode<'_>,
         doing: &str,
         arguments: impl IntoIterator<Item = I>,
     ) -> Result<(), EnvironmentError> {
@@ -154,15 +161,23 @@ impl Interpreter {
             .map_err(|error| EnvironmentError::io("making a folder in", cache.root(), &error))?;
         std::os::unix::fs::symlink(&package, alone.path().join("pip"))
             .map_err(|error| EnvironmentError::io("linking", &package, &error))?;
-        let program = python.unwrap_or(&self.program);
+        let program = match mode {
+            PipMode::Index { .. } => &self.program,
+            PipMode::Offline { python } => python,
+        };
         let mut command = clean(program);
         command.env("PYTHONPATH", alone.path()).env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_NO_INPUT", "1");
         command.env("PIP_USER", "0").env("PIP_REQUIRE_VIRTUALENV", "0").env("SOURCE_DATE_EPOCH", "1000000000");
-        if !index {
-            for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PIP_")) {
-                command.env_remove(name);
+        match mode {
+            PipMode::Index { env } => {
+                command.envs(env.iter().copied());
             }
-            command.env("PIP_CONFIG_FILE", "/dev/null").env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+            PipMode::Offline { .. } => {
+                for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PIP_")) {
+                    command.env_remove(name);
+                }
+                command.env("PIP_CONFIG_FILE", "/dev/null").env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+            }
         }
         command.args(["-m", "pip"]);
         command.args(arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect::<Vec<OsString>>());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use super::environment::Environments;
-use super::interpreter::EnvironmentError;
+use super::interpreter::{EnvironmentError, PipMode};
 use super::recipe::ProjectMode;
 
 /// What an environment needs to know of a project. Part of the environment's name.
@@ -105,11 +105,12 @@ impl Environments {
         let built_in = scratch.join("build");
         copy_tree(tree, &built_in)?;
         let wheels = scratch.join("wheels");
+        let env: &[(&str, &str)] = if version_is_in_git(tree) { &SOME_VERSION } else { &[] };
         let mut arguments: Vec<std::ffi::OsString> =
             ["wheel", "--quiet", "--no-deps", "--wheel-dir"].map(Into::into).into();
         arguments.push(wheels.clone().into());
         arguments.push(built_in.clone().into());
-        self.interpreter.pip(&self.cache, None, true, "building the project's metadata", arguments)?;
+        self.interpreter.pip(&self.cache, PipMode::Index { env }, "building the project's metadata", arguments)?;
         let wheel = fs::read_dir(&wheels)
             .map_err(|error| EnvironmentError::io("reading", &wheels, &error))?
             .filter_map(Result::ok)
@@ -132,6 +133,18 @@ impl Environments {
         }
         read_wheel(&unpacked, tree)
     }
+}
+
+/// Without the history, a version that is read from git tags cannot be found; any serves.
+const SOME_VERSION: [(&str, &str); 2] = [("SETUPTOOLS_SCM_PRETEND_VERSION", "0.0.0"), ("PBR_VERSION", "0.0.0")];
+
+fn version_is_in_git(tree: &Path) -> bool {
+    !tree.join("PKG-INFO").is_file()
+        && ["pyproject.toml", "setup.cfg", "setup.py"].iter().any(|file| {
+            fs::read_to_string(tree.join(file)).is_ok_and(|text| {
+                ["setuptools_scm", "setuptools-scm", "hatch-vcs", "pbr"].iter().any(|tool| text.contains(tool))
+            })
+        })
 }
 
 /// Metadata out of an unpacked wheel, and the folder of `tree` that its modules came from.
