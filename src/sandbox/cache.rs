@@ -1,0 +1,181 @@
+//! The cache: things that are dear to make and named by what they are. Made under a temporary name, then renamed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// The cache directory. Safe to share between processes and to delete while nothing runs.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// The cache cannot be used.
+#[derive(Debug, Error)]
+pub enum CacheError {
+    #[error("no cache directory: neither ASSAY_CACHE, XDG_CACHE_HOME nor HOME is set; set ASSAY_CACHE to a directory")]
+    NoPlace,
+    #[error("cannot {doing} {path}: {source}; ASSAY_CACHE can name another cache directory")]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl Cache {
+    /// `$ASSAY_CACHE`, else `$XDG_CACHE_HOME/assay`, else `~/.cache/assay`.
+    pub fn open_default() -> Result<Self, CacheError> {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let root = set("ASSAY_CACHE")
+            .or_else(|| set("XDG_CACHE_HOME").map(|base| base.join("assay")))
+            .or_else(|| set("HOME").map(|home| home.join(".cache/assay")))
+            .ok_or(CacheError::NoPlace)?;
+        Self::open(&root)
+    }
+
+    /// The cache in `root`, which is made if it is not there.
+    pub fn open(root: &Path) -> Result<Self, CacheError> {
+        fs::create_dir_all(root).map_err(|source| CacheError::Io {
+            doing: "make the cache directory",
+            path: root.to_owned(),
+            source,
+        })?;
+        let root = fs::canonicalize(root).map_err(|source| CacheError::Io {
+            doing: "resolve the cache directory",
+            path: root.to_owned(),
+            source,
+        })?;
+        Ok(Self { root })
+    }
+
+    /// Absolute path of the cache directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where `kind/name` is or would be.
+    pub fn path(&self, kind: &str, name: &str) -> PathBuf {
+        self.root.join(kind).join(name)
+    }
+
+    /// Gives the directory `kind/name`; the first caller makes it. `make` fills an empty directory that becomes the entry
+    /// when it succeeds; when it fails, or the process dies, nothing is left that looks like an entry. A second process
+    /// that wants the same entry waits.
+    pub fn directory<E: From<CacheError>>(
+        &self,
+        kind: &str,
+        name: &str,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<PathBuf, E> {
+        let entry = self.path(kind, name);
+        if entry.is_dir() {
+            return Ok(entry);
+        }
+        let folder = self.root.join(kind);
+        fs::create_dir_all(&folder).map_err(|source| io_error("make", &folder, source))?;
+        let _lock = lock(&folder.join(format!(".{name}.lock")))?;
+        if entry.is_dir() {
+            return Ok(entry);
+        }
+        let making = folder.join(format!(".{name}.making"));
+        remove(&making)?;
+        fs::create_dir(&making).map_err(|source| io_error("make", &making, source))?;
+        if let Err(error) = make(&making) {
+            remove(&making)?;
+            return Err(error);
+        }
+        fs::rename(&making, &entry).map_err(|source| io_error("rename", &making, source))?;
+        Ok(entry)
+    }
+
+    /// Reads the small file `kind/name`; `None` if it is not there.
+    pub fn read(&self, kind: &str, name: &str) -> Result<Option<Vec<u8>>, CacheError> {
+        let path = self.path(kind, name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(io_error("read", &path, source)),
+        }
+    }
+
+    /// Writes the small file `kind/name` whole or not at all.
+    pub fn write(&self, kind: &str, name: &str, bytes: &[u8]) -> Result<(), CacheError> {
+        let path = self.path(kind, name);
+        let folder = self.root.join(kind);
+        fs::create_dir_all(&folder).map_err(|source| io_error("make", &folder, source))?;
+        let mut file =
+            tempfile::NamedTempFile::new_in(&folder).map_err(|source| io_error("write into", &folder, source))?;
+        io::Write::write_all(&mut file, bytes).map_err(|source| io_error("write", &path, source))?;
+        file.persist(&path).map_err(|error| io_error("write", &path, error.error))?;
+        Ok(())
+    }
+}
+
+/// Waits for an exclusive lock, held until the file is dropped or the process dies.
+fn lock(path: &Path) -> Result<File, CacheError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|source| io_error("open the lock", path, source))?;
+    file.lock().map_err(|source| io_error("lock", path, source))?;
+    Ok(file)
+}
+
+fn remove(path: &Path) -> Result<(), CacheError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove the unfinished", path, error)),
+        _ => Ok(()),
+    }
+}
+
+fn io_error(doing: &'static str, path: &Path, source: io::Error) -> CacheError {
+    CacheError::Io { doing, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_made_once_and_a_failed_or_killed_one_leaves_nothing_that_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&folder.path().join("new/cache")).unwrap();
+        let failed = cache.directory("layers", "a", |making| -> Result<(), CacheError> {
+            fs::write(making.join("half"), "").unwrap();
+            Err(CacheError::NoPlace)
+        });
+        assert!(failed.is_err());
+        assert!(!cache.path("layers", "a").exists());
+
+        // What a killed process leaves behind.
+        fs::create_dir(cache.root().join("layers/.a.making")).unwrap();
+        fs::write(cache.root().join("layers/.a.making/half"), "").unwrap();
+        let make = |making: &Path| -> Result<(), CacheError> {
+            fs::write(making.join("whole"), "").unwrap();
+            Ok(())
+        };
+        let entry = cache.directory("layers", "a", make).unwrap();
+        assert!(entry.join("whole").exists() && !entry.join("half").exists());
+        cache.directory::<CacheError>("layers", "a", |_| panic!("made twice")).unwrap();
+    }
+
+    #[test]
+    fn two_threads_that_want_one_entry_make_it_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let made = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    cache.directory::<CacheError>("x", "y", |_| {
+                        made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        std::thread::sleep(std::time::Duration::from_millis(20));
+                        Ok(())
+                    })
+                });
+            }
+        });
+        assert_eq!(made.into_inner(), 1);
+    }
+}
