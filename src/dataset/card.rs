@@ -96,6 +96,7 @@ pub fn card(facts: &CardFacts) -> Result<String> {
     environment.add_filter("quoted", |text: String| serde_json::Value::from(text).to_string());
     let context = minijinja::context! {
         license => license(facts),
+        loadable => minijinja::Value::from(Serde(loadable(facts))),
         size => size_category(facts.configs.iter().map(|config| config.rows).max().unwrap_or(0)),
         ..minijinja::Value::from(Serde(facts))
     };
@@ -114,6 +115,13 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     environment
         .set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
     Ok(environment)
+}
+
+/// Configs for the front matter. The `datasets` library refuses a split without rows, so an empty config is told of in
+/// the text alone; where all are empty there is nothing to load and all are listed.
+fn loadable(facts: &CardFacts) -> Vec<&ConfigFacts> {
+    let filled: Vec<_> = facts.configs.iter().filter(|config| config.rows > 0).collect();
+    if filled.is_empty() { facts.configs.iter().collect() } else { filled }
 }
 
 /// The card's one licence where all repositories share it and the Hub knows it.
@@ -201,6 +209,18 @@ mod tests {
             assert_eq!(license(&facts).as_deref(), expected, "{licenses:?}");
             assert!(card(&facts).unwrap().contains(&format!("\nlicense: {}\n", expected.unwrap_or("other"))));
         }
+    }
+
+    #[test]
+    fn an_empty_config_is_not_offered_for_loading_and_the_next_one_is_the_default() {
+        let mut facts = example();
+        facts.configs[0].rows = 0;
+        let text = card(&facts).unwrap();
+        assert!(!text.contains("- config_name: sft\n"));
+        assert!(text.contains("- config_name: sft-localization\n  default: true\n"));
+        assert!(text.contains("| `sft` | 0 | nothing"));
+        facts.configs.iter_mut().for_each(|config| config.rows = 0);
+        assert!(card(&facts).unwrap().contains("- config_name: sft\n  default: true\n"));
     }
 
     #[test]

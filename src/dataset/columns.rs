@@ -94,24 +94,24 @@ mod tests {
             Column::new("extra", Kind::Struct(vec![Column::new("index", Kind::Integer)])),
             Column::new("rate", Kind::Float),
         ];
-        let expected = "\
-  - name: id
-    dtype: string
-  - name: files
-    list: string
-  - name: messages
-    list:
-    - name: role
-      dtype: string
-    - name: content
-      dtype: string
-  - name: extra
-    struct:
-    - name: index
-      dtype: int64
-  - name: rate
-    dtype: float64
-";
-        assert_eq!(features_yaml(&columns, 2), expected);
+        let expected = [
+            "  - name: id",
+            "    dtype: string",
+            "  - name: files",
+            "    list: string",
+            "  - name: messages",
+            "    list:",
+            "    - name: role",
+            "      dtype: string",
+            "    - name: content",
+            "      dtype: string",
+            "  - name: extra",
+            "    struct:",
+            "    - name: index",
+            "      dtype: int64",
+            "  - name: rate",
+            "    dtype: float64",
+        ];
+        assert_eq!(features_yaml(&columns, 2).lines().collect::<Vec<_>>(), expected);
     }
 }

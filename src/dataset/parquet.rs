@@ -234,7 +234,7 @@ mod tests {
                     .unwrap();
             let metadata = builder.metadata().clone();
             assert!(metadata.num_row_groups() > 1);
-            assert!(metadata.offset_index().is_some() && metadata.column_index().is_some());
+            assert!(metadata.page_index().is_some());
             assert!(matches!(metadata.row_group(0).column(0).compression(), Compression::ZSTD(_)));
             seen += builder.build().unwrap().map(|batch| batch.unwrap().num_rows()).sum::<usize>();
         }

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::Result;
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use swe_assay::admission::Admission;
