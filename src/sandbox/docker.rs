@@ -13,6 +13,7 @@ use bollard::errors::Error;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use tokio::runtime::Runtime;
 
+pub use super::docker_image::{BASE_VARIABLE, ImageRequest};
 use super::docker_run::{self, Kept};
 use super::{Backing, Executed, Job, Sandbox, SandboxError, SealedImage, Slot};
 
