@@ -71,8 +71,7 @@ impl Cache {
             return Ok(entry);
         }
         let folder = self.root.join(kind);
-        fs::create_dir_all(&folder).map_err(|source| io_error("make", &folder, source))?;
-        let _lock = lock(&folder.join(format!(".{name}.lock")))?;
+        let _lock = self.lock(kind, name)?;
         if entry.is_dir() {
             return Ok(entry);
         }
@@ -85,6 +84,13 @@ impl Cache {
         }
         fs::rename(&making, &entry).map_err(|source| io_error("rename", &making, source))?;
         Ok(entry)
+    }
+
+    /// Waits until no other process works on `kind/name`; held until the file is dropped or the process dies.
+    pub fn lock(&self, kind: &str, name: &str) -> Result<File, CacheError> {
+        let folder = self.root.join(kind);
+        fs::create_dir_all(&folder).map_err(|source| io_error("make", &folder, source))?;
+        lock(&folder.join(format!(".{name}.lock")))
     }
 
     /// Reads the small file `kind/name`; `None` if it is not there.

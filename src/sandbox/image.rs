@@ -17,6 +17,8 @@ pub enum SealError {
     #[error("the warm-up run of tree {tree} failed: {source}")]
     Warm { tree: String, source: SandboxError },
     #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
     Environment(#[from] EnvironmentError),
     #[error(transparent)]
     Cache(#[from] super::cache::CacheError),

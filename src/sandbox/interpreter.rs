@@ -55,7 +55,7 @@ pub struct Interpreter {
     /// `3.11`.
     pub minor: String,
     implementation: String,
-    platform: String,
+    pub(super) platform: String,
     /// Where the installation lives, standard library included.
     pub prefix: PathBuf,
     pip: Option<PathBuf>,

@@ -4,6 +4,9 @@
 //! `Err` means the sandbox failed and never says anything about a candidate.
 
 pub mod cache;
+pub mod docker;
+mod docker_image;
+mod docker_run;
 pub mod environment;
 pub mod image;
 pub mod interpreter;
