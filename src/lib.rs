@@ -19,6 +19,8 @@ pub mod format;
 pub mod framework;
 pub mod generation;
 pub mod instance;
+pub mod prompt;
+pub mod repo;
 pub mod sandbox;
 pub mod trial;
 pub mod verdict;
