@@ -67,7 +67,8 @@ impl Repository {
         })
         .map_err(self.fault("writing a diff"))?;
         // Binary sections are replaced by the caller, so what is lossy here is never used.
-        Ok(sections.into_iter().map(|section| String::from_utf8_lossy(&section).into_owned()).collect())
+        let sections = sections.into_iter().map(|section| String::from_utf8_lossy(&section).into_owned());
+        Ok(sections.map(without_idle_names).collect())
     }
 
     fn is_binary(&self, file: git2::DiffFile<'_>) -> Result<bool, RepoError> {
@@ -148,6 +149,17 @@ struct Change {
     path: String,
     old: Option<Leaf>,
     new: Option<Leaf>,
+}
+
+/// An empty file that comes or goes has no hunk, and git writes no `---` and `+++` lines then; libgit2 does.
+fn without_idle_names(mut section: String) -> String {
+    let header = section
+        .find("\n--- ")
+        .filter(|at| !section[at + 1..].contains("\n@@ ") && !section.contains("\nGIT binary patch\n"));
+    if let Some(at) = header {
+        section.truncate(at + 1);
+    }
+    section
 }
 
 fn hunk_header(hunk: &git2::DiffHunk<'_>) -> String {

@@ -16,6 +16,8 @@ pub mod paths;
 pub mod policy;
 mod prepare;
 mod store;
+#[cfg(test)]
+mod tests;
 mod trees;
 
 use std::path::PathBuf;

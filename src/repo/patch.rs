@@ -128,9 +128,6 @@ impl<'d> Parser<'d> {
         if plain {
             (old, new) = self.names()?;
             hunks = self.hunks()?;
-            if hunks.is_empty() {
-                return Err(self.bad("a file header without a hunk after it"));
-            }
         } else if let (Some(from), Some(to)) = (&said.from, &said.to) {
             (old, new) = (Some(from.clone()), Some(to.clone()));
         } else {
