@@ -22,6 +22,7 @@ pub mod generation;
 pub mod instance;
 pub mod prompt;
 pub mod receipt;
+pub mod repo;
 pub mod sandbox;
 pub mod schema;
 pub mod trial;

@@ -1,3 +1,13 @@
-//! Prompts: what the model is asked, per skill, and how its answer is taken apart.
+//! Prompts: what a model is asked, and what its answer says. In: an instance or a completion. Out: chat messages, or the
+//! parsed answer, or why there is none.
 
+mod diff_block;
+pub mod extract;
+mod fence;
+mod file_list;
+mod reasoning;
 pub mod render;
+mod search_replace;
+mod test_answer;
+
+pub use extract::{Extraction, extract};
