@@ -3,6 +3,8 @@
 //! Two ways to run behind one trait: [`cell`] (own namespaces on the host) and [`docker`] (one container per trial).
 //! `Err` means the sandbox failed and never says anything about a candidate.
 
+pub mod cell;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

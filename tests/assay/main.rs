@@ -1,0 +1,2 @@
+//! Tests of behaviour, one module per topic.
+mod cell;
