@@ -3,3 +3,5 @@
 mod export;
 mod samples;
 mod schemas;
+//! Tests of behaviour, one module per topic.
+mod cell;
