@@ -19,6 +19,7 @@ pub mod format;
 pub mod framework;
 pub mod generation;
 pub mod instance;
+pub mod intake;
 pub mod sandbox;
 pub mod trial;
 pub mod verdict;
