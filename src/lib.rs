@@ -20,6 +20,7 @@ pub mod format;
 pub mod framework;
 pub mod generation;
 pub mod instance;
+pub mod intake;
 pub mod prompt;
 pub mod receipt;
 pub mod repo;
