@@ -77,3 +77,30 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
 fn remove(directory: &Path) -> Result<()> {
     std::fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = entries.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_export_killed_between_the_two_renames_is_taken_up_by_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("dataset");
+        fs::create_dir(directory.path().join(".dataset.old")).unwrap();
+        fs::write(directory.path().join(".dataset.old").join(MANIFEST), "{}").unwrap();
+        let place = Place::prepare(&out).unwrap();
+        assert!(out.join(MANIFEST).is_file(), "the former dataset is back until the new one is whole");
+        fs::write(place.partial.join("new"), "").unwrap();
+        place.swap_in().unwrap();
+        assert_eq!(names(directory.path()), ["dataset"]);
+        assert_eq!(names(&out), ["new"]);
+    }
+}
