@@ -8,12 +8,12 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use super::card::{CardFacts, ConfigFacts, CountLine, RepositoryFacts, card, licenses};
-use super::columns::Column;
-use super::jsonl::JsonlWriter;
-use super::manifest::{Config, MANIFEST, Manifest};
-use super::parquet::{Bounds, ParquetWriter};
+use super::manifest::Manifest;
+use super::parquet::Bounds;
+use super::place::Place;
 use super::rows::{Attempts, own_prompt, rl_columns, rl_row, sft_columns, sft_row};
 use super::select::{SelectOptions, name, ordered, select, usable};
+use super::tables::Tables;
 use crate::admission::Admission;
 use crate::candidate::Candidate;
 use crate::digest::Digest;
@@ -90,7 +90,7 @@ pub fn export(input: &ExportInput<'_>, out: &Path, options: &ExportOptions) -> R
         Err(error) => {
             // The cause counts; what cannot be removed now is removed by the next export.
             let _ = std::fs::remove_dir_all(&place.partial);
-            return Err(error.context(format!("cannot export to {}", out.display())));
+            return Err(error.context(format!("cannot export to {}; nothing there was changed", out.display())));
         }
     };
     place.swap_in()?;
@@ -252,7 +252,7 @@ fn facts(
     Ok(CardFacts {
         pretty_name: options.pretty_name.clone(),
         tool: Tool::this(),
-        configs: tables.facts()?,
+        configs: config_facts(tables)?,
         counts,
         left_out: left_out.clone(),
         repositories: repositories.into_values().collect(),
@@ -264,154 +264,20 @@ fn facts(
     })
 }
 
-/// The tables of a directory, and what has been written so far.
-struct Tables<'a> {
-    directory: &'a Path,
-    bounds: Bounds,
-    configs: BTreeMap<String, Config>,
-    /// Path -> rows.
-    rows: Tallies,
-}
-
-/// One config while it is written: Parquet and JSONL side by side.
-struct Table {
-    config: String,
-    row_format: &'static str,
-    parquet: ParquetWriter,
-    jsonl: JsonlWriter,
-}
-
-impl Table {
-    fn push(&mut self, line: &[u8]) -> Result<()> {
-        self.parquet.push_line(line)?;
-        self.jsonl.push_line(line)
+/// Configs as the card shows them: SFT first, RL last.
+fn config_facts(tables: &Tables<'_>) -> Result<Vec<ConfigFacts>> {
+    let names = [SFT.to_owned()].into_iter().chain(Skill::ALL.map(|skill| format!("{SFT}-{skill}")));
+    let mut facts = Vec::new();
+    for name in names.chain([RL.to_owned()]) {
+        let Some(config) = tables.configs.get(&name) else { continue };
+        let mut bytes = 0;
+        for file in &config.data_files {
+            let path = tables.directory.join(file);
+            bytes += path.metadata().with_context(|| format!("cannot read back {}", path.display()))?.len();
+        }
+        facts.push(ConfigFacts { rl: name == RL, name, rows: config.rows, bytes });
     }
-}
-
-impl Tables<'_> {
-    fn open(&self, config: &str, columns: &[Column], row_format: &'static str) -> Result<Table> {
-        Ok(Table {
-            config: config.to_owned(),
-            row_format,
-            parquet: ParquetWriter::create(&self.directory.join(config), columns, row_format, self.bounds)?,
-            jsonl: JsonlWriter::create(&self.directory.join(jsonl_path(config)))?,
-        })
-    }
-
-    fn close(&mut self, table: Table) -> Result<()> {
-        let Table { config, row_format, parquet, jsonl } = table;
-        let rows = jsonl.finish()?;
-        self.rows.insert(jsonl_path(&config), rows);
-        let mut entry = Config { rows, row_format: row_format.to_owned(), data_files: Vec::new() };
-        for shard in parquet.finish()? {
-            let file = shard.path.file_name().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-            let path = format!("{config}/{file}");
-            self.rows.insert(path.clone(), shard.rows);
-            entry.data_files.push(path);
-        }
-        self.configs.insert(config, entry);
-        Ok(())
-    }
-
-    fn evidence<T: Serialize>(&mut self, name: &str, records: impl IntoIterator<Item = T>) -> Result<()> {
-        let path = format!("evidence/{name}.jsonl.zst");
-        let mut writer = JsonlWriter::create(&self.directory.join(&path))?;
-        for record in records {
-            writer.push(&record)?;
-        }
-        self.rows.insert(path, writer.finish()?);
-        Ok(())
-    }
-
-    /// Configs as the card shows them: SFT first, RL last.
-    fn facts(&self) -> Result<Vec<ConfigFacts>> {
-        let names = [SFT.to_owned()].into_iter().chain(Skill::ALL.map(|skill| format!("{SFT}-{skill}")));
-        let mut facts = Vec::new();
-        for name in names.chain([RL.to_owned()]) {
-            let Some(config) = self.configs.get(&name) else { continue };
-            let mut bytes = 0;
-            for file in &config.data_files {
-                let path = self.directory.join(file);
-                bytes += path.metadata().with_context(|| format!("cannot read back {}", path.display()))?.len();
-            }
-            facts.push(ConfigFacts { rl: name == RL, name, rows: config.rows, bytes });
-        }
-        Ok(facts)
-    }
-}
-
-fn jsonl_path(config: &str) -> String {
-    format!("jsonl/{config}.jsonl.zst")
-}
-
-/// Where a dataset goes, and the names beside it that are used on the way.
-struct Place<'a> {
-    out: &'a Path,
-    partial: PathBuf,
-    old: PathBuf,
-}
-
-impl<'a> Place<'a> {
-    /// Takes up what an interrupted export left, and makes an empty directory to write to.
-    fn prepare(out: &'a Path) -> Result<Self> {
-        let Some(file_name) = out.file_name().map(|name| name.to_string_lossy().into_owned()) else {
-            bail!("{} is no name for a new directory; give one", out.display());
-        };
-        let place = Self {
-            out,
-            partial: out.with_file_name(format!(".{file_name}.partial")),
-            old: out.with_file_name(format!(".{file_name}.old")),
-        };
-        if place.old.exists() {
-            if out.exists() {
-                remove(&place.old)?;
-            } else {
-                rename(&place.old, out)?;
-            }
-        }
-        place.refuse_strangers()?;
-        if place.partial.exists() {
-            remove(&place.partial)?;
-        }
-        std::fs::create_dir_all(&place.partial).with_context(|| {
-            format!("cannot create {}; choose a directory that can be written", place.partial.display())
-        })?;
-        Ok(place)
-    }
-
-    /// Only a dataset or nothing is replaced.
-    fn refuse_strangers(&self) -> Result<()> {
-        let out = self.out.display();
-        if !self.out.exists() || self.out.join(MANIFEST).is_file() {
-            return Ok(());
-        }
-        let mut entries =
-            std::fs::read_dir(self.out).with_context(|| format!("{out} is not a directory to write to"))?;
-        if entries.next().is_some() {
-            bail!("{out} holds files but no {MANIFEST}, so it is not a dataset and is left alone; choose another name");
-        }
-        Ok(())
-    }
-
-    fn swap_in(self) -> Result<()> {
-        let replaced = self.out.exists();
-        if replaced {
-            rename(self.out, &self.old)?;
-        }
-        rename(&self.partial, self.out)?;
-        if replaced {
-            remove(&self.old)?;
-        }
-        Ok(())
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).with_context(|| format!("cannot rename {} to {}", from.display(), to.display()))
-}
-
-fn remove(directory: &Path) -> Result<()> {
-    std::fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))
+    Ok(facts)
 }
 
 impl fmt::Debug for ExportInput<'_> {

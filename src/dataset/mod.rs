@@ -6,5 +6,7 @@ pub mod export;
 pub mod jsonl;
 pub mod manifest;
 pub mod parquet;
+mod place;
 pub mod rows;
 pub mod select;
+mod tables;
