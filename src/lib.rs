@@ -20,6 +20,8 @@ pub mod framework;
 pub mod generation;
 pub mod instance;
 pub mod intake;
+pub mod prompt;
+pub mod repo;
 pub mod sandbox;
 pub mod trial;
 pub mod verdict;

@@ -4,9 +4,13 @@
 Prints the path of the file. Exit status 3: pip's inside is not as this script knows it. 4: no such source release.
 """
 
+import sys
+
+# Not from the directory that assay was started in.
+sys.path[:] = [entry for entry in sys.path if entry]
+
 import hashlib
 import os
-import sys
 
 try:
     import pip
@@ -28,7 +32,7 @@ def main(name, version, directory):
             links = [found.link for found in candidates if same(found.version, version) and not found.link.is_wheel]
             if not links:
                 seen = sorted({str(found.version) for found in candidates if not found.link.is_wheel})
-                sys.stderr.write("source releases that pip finds: {}\n".format(", ".join(seen) or "none"))
+                sys.stderr.write("source releases that pip finds: {}\n".format(", ".join(seen[-20:]) or "none"))
                 return 4
             path = save(session, links[-1], directory)
     except (AttributeError, TypeError) as error:
