@@ -114,7 +114,8 @@ pub fn classify(path: &str) -> PathClass {
         PathClass::Test
     } else if in_dir(TEST_DIRS) || in_dir(FIXTURE_DIRS) {
         PathClass::Fixture
-    } else if BUILD_FILES.contains(&name) || suffix == "lock" || is_requirements(name) {
+    } else if BUILD_FILES.contains(&name) || suffix == "lock" || is_requirements(dirs, name) || is_metadata(dirs, name)
+    {
         PathClass::BuildConfig
     } else if in_dir(DOC_DIRS) || DOC_SUFFIXES.contains(&suffix) {
         PathClass::Docs
@@ -167,16 +168,20 @@ fn is_startup_name(path: &str) -> bool {
 
 /// Installed-package metadata beside the code: the runner loads plugins that it names.
 fn is_entry_points(dirs: &str, name: &str) -> bool {
-    let dir = dirs.rsplit('/').next().unwrap_or(dirs);
-    name == "entry_points.txt" && (dir.ends_with(".egg-info") || dir.ends_with(".dist-info"))
+    name == "entry_points.txt" && is_metadata(dirs, name)
+}
+
+fn is_metadata(dirs: &str, name: &str) -> bool {
+    name == "PKG-INFO" || dirs.ends_with(".egg-info") || dirs.ends_with(".dist-info")
 }
 
 fn is_test_module(name: &str) -> bool {
     name.strip_suffix(".py").is_some_and(|stem| stem.starts_with("test_") || stem.ends_with("_test"))
 }
 
-fn is_requirements(name: &str) -> bool {
-    name.starts_with("requirements") && (name.ends_with(".txt") || name.ends_with(".in"))
+fn is_requirements(dirs: &str, name: &str) -> bool {
+    let listed = name.starts_with("requirements") || dirs.rsplit('/').next() == Some("requirements");
+    listed && (name.ends_with(".txt") || name.ends_with(".in"))
 }
 
 #[cfg(test)]
@@ -217,7 +222,9 @@ mod tests {
             ("a/usercustomize.py", Startup),
             ("a/b/evil.pth", Startup),
             ("x.egg-info/entry_points.txt", Startup),
-            ("src/x.egg-info/PKG-INFO", Source),
+            ("src/x.egg-info/SOURCES.txt", BuildConfig),
+            ("PKG-INFO", BuildConfig),
+            ("requirements/tests.txt", BuildConfig),
             ("pytest.py", Startup),
             ("src/_pytest/runner.py", Startup),
             ("unittest/__init__.py", Startup),

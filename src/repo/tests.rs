@@ -414,7 +414,7 @@ fn lay(dir: &Path, changes: &[FileChange]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn the_canonical_diff_of_two_trees_applies_back_exactly(old in files(), new in files()) {
