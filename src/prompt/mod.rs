@@ -11,3 +11,4 @@ mod search_replace;
 mod test_answer;
 
 pub use extract::{Extraction, extract};
+pub use test_answer::MARKERS;

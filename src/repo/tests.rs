@@ -152,6 +152,25 @@ fn a_diff_that_does_not_fit_is_refused() {
 }
 
 #[test]
+fn a_small_answer_that_writes_gigabytes_is_too_large() {
+    let world = world();
+    let base = world.tree(&[("f", &"a line of text\n".repeat(100_000))]);
+    let copies: String = (0..900).map(|n| format!("diff --git a/f b/g{n}\ncopy from f\ncopy to g{n}\n")).collect();
+    assert_eq!(world.apply(&base, &copies), Err(MalformedReason::TooLarge));
+    let files: String = (0..2000).map(|n| format!("--- /dev/null\n+++ b/g{n}\n@@ -0,0 +1 @@\n+x\n")).collect();
+    assert_eq!(world.apply(&base, &files), Err(MalformedReason::TooLarge));
+}
+
+#[test]
+fn a_repository_goes_to_another_thread() {
+    let world = world();
+    let base = world.tree(&[("f", "a\n")]);
+    let other = world.repo.reopen().unwrap();
+    let read = std::thread::spawn(move || other.read(&base, "f")).join().unwrap();
+    assert_eq!(read.unwrap().unwrap(), b"a\n");
+}
+
+#[test]
 fn renames_copies_modes_and_deletions_apply() {
     let world = world();
     let base = world.tree(&[("f", "a\nb\n"), ("d/g", "g\n")]);
@@ -395,7 +414,7 @@ fn lay(dir: &Path, changes: &[FileChange]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn the_canonical_diff_of_two_trees_applies_back_exactly(old in files(), new in files()) {
