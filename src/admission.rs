@@ -42,11 +42,9 @@ pub struct Admission {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
     pub image: Option<Digest>,
-    /// Git trees: base, base + gold, both without the test patch.
-    pub base_tree: String,
-    pub gold_tree: String,
-    /// Base + test patch: the layer that trials start from.
-    pub tested_base_tree: String,
+    /// None when the patches do not apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trees: Option<Trees>,
     /// Derived: fail on base and pass on gold, each time.
     pub fail_to_pass: Vec<String>,
     /// Derived: pass on both, each time.
@@ -57,18 +55,38 @@ pub struct Admission {
     /// Listed expectations that running did not confirm, with what was seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub disagreements: BTreeMap<String, String>,
-    /// Files of the first split: those that hold fail-to-pass tests.
-    pub first_files: Vec<String>,
-    /// Files of the second split: the rest that hold expected tests.
-    pub second_files: Vec<String>,
+    /// How the expected tests are run: those files that hold fail-to-pass tests first, then the rest. Empty when refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub splits: Vec<Split>,
     /// Source files that gold changes: the first accepted location set.
     pub gold_files: Vec<String>,
+    /// Adapter name and version, as in [`crate::trial::TestPlan`].
+    pub framework: String,
     /// Runs of base and of gold each.
     pub repeats: u32,
     /// Limits for candidates; the deadline is derived from the slowest gold run.
     pub limits: Limits,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
+}
+
+/// Git trees of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trees {
+    pub base: String,
+    /// Base + gold patch.
+    pub gold: String,
+    /// Base with the trusted tests: the layer that trials start from.
+    pub tested_base: String,
+    /// Gold with the trusted tests.
+    pub tested_gold: String,
+}
+
+/// One run of the plan: test files, and the expected tests that they hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Split {
+    pub files: Vec<String>,
+    pub expected: Vec<String>,
 }
 
 impl Admission {

@@ -144,6 +144,28 @@ pub struct Candidate {
     pub malformed: Option<Malformed>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prepared: Option<Prepared>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trees: Option<TrialTrees>,
+}
+
+/// Git trees that a candidate's trials check out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "skill", rename_all = "snake_case")]
+pub enum TrialTrees {
+    Repair {
+        /// Policy tree with the trusted tests laid over it.
+        policy: String,
+        /// The tree as submitted with the trusted tests laid over it, where the policy took something back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        submitted: Option<String>,
+    },
+    Test {
+        on_base: String,
+        on_gold: String,
+        /// What the runner is given; the script's path for a script.
+        files: Vec<String>,
+        script: bool,
+    },
 }
 
 impl Payload {

@@ -36,13 +36,9 @@ impl Digest {
         }
     }
 
-    /// Digest of a value's canonical JSON: object keys sorted, no white space.
-    ///
-    /// # Panics
-    /// If the value cannot be written as JSON (a map with keys that are not strings): a bug of ours.
+    /// Digest of a value's [`canonical_json`].
     pub fn of_json<T: Serialize>(value: &T) -> Self {
-        let value = serde_json::to_value(value).expect("only JSON-shaped values are digested");
-        Self::of(sorted(value).to_string().as_bytes())
+        Self::of(&canonical_json(value))
     }
 
     /// The 64 hex digits.
@@ -60,6 +56,15 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A value as JSON with object keys sorted and no white space: equal values give equal bytes.
+///
+/// # Panics
+/// If the value cannot be written as JSON (a map with keys that are not strings): a bug of ours.
+pub fn canonical_json<T: Serialize>(value: &T) -> Vec<u8> {
+    let value = serde_json::to_value(value).expect("only JSON-shaped values are digested");
+    sorted(value).to_string().into_bytes()
 }
 
 fn sorted(value: Value) -> Value {

@@ -63,6 +63,8 @@ pub enum Source {
     Pypi { name: String, old: String, new: String },
     /// A commit range of a local git repository.
     Git { path: String, base: String, fix: String },
+    /// Two folders, before and after.
+    Folders { base: String, fix: String },
     /// A row of somebody's dataset: file and line (or row), counted from 1.
     Row { file: String, line: u64 },
 }

@@ -14,13 +14,19 @@
 
 pub mod admission;
 pub mod candidate;
+pub mod cli;
+pub mod console;
 pub mod dataset;
 pub mod digest;
+pub mod exit_code;
 pub mod format;
 pub mod framework;
 pub mod generation;
 pub mod instance;
 pub mod intake;
+pub mod journal;
+pub mod judge;
+pub mod lab;
 pub mod prompt;
 pub mod receipt;
 pub mod repo;

@@ -1,8 +1,13 @@
-use std::process::ExitCode;
+//! The `assay` binary: parse, dispatch, exit code.
+
+use std::process::{ExitCode, Termination as _};
+
+use swe_assay::cli::Cli;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("cell-agent") {
+    // The slot agent is this binary again; it must stay single-threaded and parse nothing.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "cell-agent") {
         return swe_assay::sandbox::cell::agent::main();
     }
-    ExitCode::SUCCESS
+    Cli::parse_or_exit().run().report()
 }

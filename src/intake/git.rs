@@ -20,6 +20,10 @@ pub struct Wanted {
     pub problem_statement: String,
     /// Overrides the id that is made of name and versions.
     pub instance_id: Option<String>,
+    /// Overrides the repository name that is made of package or folder.
+    pub repo: Option<String>,
+    /// Changed files that are no part of the instance: release bookkeeping such as a version number. They stay as in base.
+    pub leave_out: Vec<String>,
     /// Overrides the licence that is found in the tree.
     pub license: Option<String>,
     /// What the tests run in. Without requirements, those that a release states are taken.
@@ -49,36 +53,59 @@ pub fn split(paths: impl IntoIterator<Item = String>, base_has: impl Fn(&str) ->
 
 /// Where an import directory keeps the bare repository of `Instance::repo`.
 pub fn repository_path(out: &Path, repo: &str) -> PathBuf {
+    repository_in(&out.join("repos"), repo)
+}
+
+/// The same below a directory of repositories.
+pub fn repository_in(repos: &Path, repo: &str) -> PathBuf {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let slug: String = repo.replace('/', "__").chars().map(plain).collect();
-    out.join("repos").join(format!("{}.git", slug.trim_start_matches('.')))
+    repos.join(format!("{}.git", slug.trim_start_matches('.')))
 }
 
 /// Makes an instance of two source releases and puts the base commit into the import directory's repository.
 pub fn import_pair(pair: &ReleasePair, wanted: Wanted, out: &Path) -> Result<Instance> {
     let (name, old, new) = (&*pair.name, &*pair.old.version, &*pair.new.version);
-    let what = format!("{name} {old} -> {new}");
-    let scratch = Scratch::new()?;
-    let message = format!("{name} {old}\n");
-    let base = scratch.repo.import_directory(&pair.old.directory, &message).with_context(|| what.clone())?;
-    let fix =
-        scratch.repo.import_directory(&pair.new.directory, &format!("{name} {new}\n")).with_context(|| what.clone())?;
-    let patches = patches(&scratch.repo, &base, &fix).with_context(|| what.clone())?;
-    let store = store(out, name)?;
-    let base_commit = store.import_directory(&pair.old.directory, &message).with_context(|| what.clone())?;
-
     let mut wanted = wanted;
     if wanted.environment.requirements.is_empty() {
         wanted.environment.requirements = pair.old.metadata.requires.clone();
     }
     wanted.license = wanted.license.or_else(|| pair.old.metadata.license.clone());
+    let folders = Folders { name, base: (old, &pair.old.directory), fix: (new, &pair.new.directory) };
     let source = Source::Pypi { name: name.to_owned(), old: old.to_owned(), new: new.to_owned() };
-    instance(
-        &store,
-        Draft { id: format!("{name}__{old}__{new}"), name, base_commit, version: Some(old), patches, source },
-        wanted,
-    )
-    .context(what)
+    import(&folders, source, wanted, out)
+}
+
+/// Makes an instance of two folders, the tree before and after.
+pub fn import_folders(base: &Path, fix: &Path, wanted: Wanted, out: &Path) -> Result<Instance> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (old, new) = (name(base), name(fix));
+    let folders = Folders { name: "folders", base: (&old, base), fix: (&new, fix) };
+    let source = Source::Folders { base: old.clone(), fix: new.clone() };
+    import(&folders, source, wanted, out)
+}
+
+/// Two trees on disk, each with what it is called.
+struct Folders<'a> {
+    name: &'a str,
+    base: (&'a str, &'a Path),
+    fix: (&'a str, &'a Path),
+}
+
+fn import(folders: &Folders<'_>, source: Source, wanted: Wanted, out: &Path) -> Result<Instance> {
+    let Folders { name, base: (old, old_folder), fix: (new, new_folder) } = *folders;
+    let what = || format!("{name} {old} -> {new}");
+    let repo_name = wanted.repo.clone().unwrap_or_else(|| name.to_owned());
+    let scratch = Scratch::new()?;
+    let message = format!("{name} {old}\n");
+    let base = scratch.repo.import_directory(old_folder, &message).with_context(what)?;
+    let fix = scratch.repo.import_directory(new_folder, &format!("{name} {new}\n")).with_context(what)?;
+    let patches = patches(&scratch.repo, &base, &fix, &wanted.leave_out).with_context(what)?;
+    let store = store(out, &repo_name)?;
+    let base_commit = store.import_directory(old_folder, &message).with_context(what)?;
+    let id = format!("{name}__{old}__{new}");
+    instance(&store, Draft { id, name: &repo_name, base_commit, version: Some(old), patches, source }, wanted)
+        .with_context(what)
 }
 
 /// Makes an instance of a commit range of a local repository and puts the base tree, without history, into the import
@@ -92,16 +119,17 @@ pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Pa
         "" => "repository",
         name => name,
     };
+    let repo_name = wanted.repo.clone().unwrap_or_else(|| name.to_owned());
     let what = format!("{} {}..{}", path.display(), &base[..12], &fix[..12]);
     let scratch = Scratch::new()?;
     let copied = scratch.repo.fetch_tree_from(&from, &base).with_context(|| what.clone())?;
     let fixed = scratch.repo.fetch_tree_from(&from, &fix).with_context(|| what.clone())?;
-    let patches = patches(&scratch.repo, &copied, &fixed).with_context(|| what.clone())?;
-    let store = store(out, name)?;
+    let patches = patches(&scratch.repo, &copied, &fixed, &wanted.leave_out).with_context(|| what.clone())?;
+    let store = store(out, &repo_name)?;
     let base_commit = store.fetch_tree_from(&from, &base).with_context(|| what.clone())?;
     let id = format!("{name}__{}__{}", &base[..12], &fix[..12]);
     let source = Source::Git { path: absolute.display().to_string(), base, fix };
-    instance(&store, Draft { id, name, base_commit, version: None, patches, source }, wanted).context(what)
+    instance(&store, Draft { id, name: &repo_name, base_commit, version: None, patches, source }, wanted).context(what)
 }
 
 /// A repository that holds both trees while they are compared; the one that is kept never sees the fix.
@@ -134,8 +162,9 @@ fn store(out: &Path, name: &str) -> Result<Repository> {
 }
 
 /// Gold patch (base to gold) and test patch (gold to fix).
-fn patches(repo: &Repository, base: &str, fix: &str) -> Result<(String, String)> {
+fn patches(repo: &Repository, base: &str, fix: &str, leave_out: &[String]) -> Result<(String, String)> {
     let (base, fix) = (repo.tree_of(base)?, repo.tree_of(fix)?);
+    let fix = repo.take_paths(&fix, &base, leave_out)?;
     let known = repo.paths(&base)?;
     let base_has = |path: &str| {
         let start = known.partition_point(|known| known.as_str() < path);

@@ -4,8 +4,9 @@ use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::{Draft, Entry, Mode};
 use super::edits::apply_edits;
 use super::store::Repository;
-use super::trees::{Trees, protected_changes};
+use super::trees::protected_changes;
 use super::{Stop, layered};
+use crate::admission::Trees;
 use crate::candidate::{Malformed, MalformedReason, Payload, Prepared, Stripped};
 use crate::generation::Skill;
 

@@ -4,20 +4,8 @@ use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::Draft;
 use super::store::Repository;
 use super::{RepoError, Stop, layered, policy};
+use crate::admission::Trees;
 use crate::candidate::{Malformed, PathClass};
-
-/// The trees of an instance, by id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trees {
-    /// Where candidates start.
-    pub base: String,
-    /// Base with the gold patch.
-    pub gold: String,
-    /// Base with the trusted tests: every protected path that gold or test patch changes.
-    pub tested_base: String,
-    /// Gold with the trusted tests.
-    pub tested_gold: String,
-}
 
 /// The trees of an instance. Both patches must apply exactly, one after the other; what is [`Malformed`] here is the
 /// instance.

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::errors::Error;
@@ -34,6 +35,7 @@ pub struct Docker {
     pub(super) engine: bollard::Docker,
     runtime: Arc<Runtime>,
     owner: Owner,
+    cancel: Arc<AtomicBool>,
 }
 
 /// Who made a container, as its labels say it.
@@ -64,25 +66,44 @@ impl Docker {
             })
             .map_err(|error| silent(said(&error)))?;
         engine.set_timeout(REQUEST_TIMEOUT);
-        Ok(Self { engine, runtime: Arc::new(runtime), owner: Owner::this_process()? })
+        Ok(Self { engine, runtime: Arc::new(runtime), owner: Owner::this_process()?, cancel: Arc::default() })
     }
 
-    /// Removes the containers of processes that are gone. Gives how many.
-    pub fn sweep(&self) -> Result<usize, SandboxError> {
+    /// The same engine, with running jobs ended and new ones refused once `cancel` is raised.
+    pub fn with_cancel(self, cancel: Arc<AtomicBool>) -> Self {
+        Self { cancel, ..self }
+    }
+
+    /// What containers are held to, in a line for people.
+    pub fn describe(&self) -> String {
+        "sandbox: one Docker container per trial; time, memory, processes, cores and output are limited, there is no network; \
+         the disk is not limited"
+            .to_owned()
+    }
+
+    /// Removes the containers of processes that are gone. Gives their ids.
+    pub fn sweep(&self) -> Result<Vec<String>, SandboxError> {
         self.wait(async {
             let filters = HashMap::from([("label", vec![OWNER_LABEL])]);
             let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
             let found = self.engine.list_containers(Some(options)).await.map_err(failed("listing containers"))?;
-            let mut removed = 0;
+            let mut removed = Vec::new();
             for container in found {
                 let (Some(id), Some(labels)) = (container.id, container.labels) else { continue };
                 if self.owner.may_sweep(&labels, seconds_now(), is_alive) {
                     self.remove(&id).await?;
-                    removed += 1;
+                    removed.push(id);
                 }
             }
             Ok(removed)
         })
+    }
+
+    /// Resolves when somebody asked to stop.
+    pub(super) async fn cancelled(&self) {
+        while !self.cancel.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Runs a future to its end on the client's own threads.

@@ -57,7 +57,10 @@ pub(super) async fn run(
 ) -> Result<(Executed, Option<String>), SandboxError> {
     let began = Instant::now();
     let id = create(docker, image_id, workdir, job).await?;
-    let ran = run_created(docker, &id, job).await;
+    let ran = tokio::select! {
+        ran = run_created(docker, &id, job) => ran,
+        () = docker.cancelled() => Err(SandboxError::Interrupted),
+    };
     let keep = kept == Kept::Container && ran.is_ok();
     let removed = if keep { Ok(()) } else { docker.remove(&id).await };
     let mut executed = ran?;

@@ -27,6 +27,9 @@ use crate::trial::{Exit, Limits};
 pub const SUPPORT_DIR: &str = "/opt/assay/support";
 /// Absolute path inside the sandbox of a provisioned environment, read-only.
 pub const ENVIRONMENT_DIR: &str = "/opt/assay/environment";
+/// Modification time of every file and directory of a base layer, Unix seconds. What a job changes gets another one, so that
+/// warm bytecode never stands for a changed file.
+pub const LAYER_MTIME: i64 = 1_000_000_000;
 /// Descriptor on which the trusted reporter writes.
 pub const REPORT_FD: i32 = 3;
 
@@ -124,6 +127,22 @@ pub trait Sandbox: Send + Sync {
 
     /// Opens a slot for one worker: whatever can be kept from one job to the next.
     fn slot(&self, image: &SealedImage) -> Result<Box<dyn Slot>, SandboxError>;
+}
+
+/// The sandbox in use, with what only its kind can do.
+#[derive(Clone, Debug)]
+pub enum Engine {
+    Cell(Arc<cell::Cell>),
+    Container(Arc<docker::Docker>),
+}
+
+impl Engine {
+    pub fn sandbox(&self) -> &dyn Sandbox {
+        match self {
+            Self::Cell(cell) => cell.as_ref(),
+            Self::Container(docker) => docker.as_ref(),
+        }
+    }
 }
 
 /// A worker's place. Every job starts from a fresh copy of the image and leaves nothing behind.

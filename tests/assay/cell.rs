@@ -168,7 +168,8 @@ fn changes_are_laid_over_the_base_layer() {
 fn a_file_may_take_the_place_of_a_directory_and_the_other_way_round() {
     let world = World::new();
     let mut job = sh("cat pkg top.txt/inner");
-    let write = |path: &str| FileChange::Write { path: path.to_owned(), content: b"x\n".as_slice().into(), executable: false };
+    let write =
+        |path: &str| FileChange::Write { path: path.to_owned(), content: b"x\n".as_slice().into(), executable: false };
     job.changes = vec![write("pkg"), FileChange::Remove { path: "top.txt".to_owned() }, write("top.txt/inner")];
     assert_eq!(text(&world.run(&job)), "x\nx\n");
 }
@@ -215,7 +216,8 @@ fn a_directory_can_be_removed_and_made_again() {
 #[test]
 fn support_files_are_there_and_cannot_be_changed() {
     let world = World::new();
-    let mut job = sh("cd /opt/assay/support; cat a.py dir/b.py; echo x > a.py; rm a.py; touch new; chmod 600 a.py; cat a.py");
+    let mut job =
+        sh("cd /opt/assay/support; cat a.py dir/b.py; echo x > a.py; rm a.py; touch new; chmod 600 a.py; cat a.py");
     job.support = BTreeMap::from([
         ("a.py".to_owned(), b"a\n".as_slice().into()),
         ("dir/b.py".to_owned(), b"b\n".as_slice().into()),
@@ -295,7 +297,15 @@ a, b = socket.socketpair(); a.send(b"s"); print(b.recv(1))
     let executed = world.run(&python(script));
     let text = text(&executed);
     if cfg!(target_arch = "x86_64") {
-        for line in ["clone-newuser EPERM", "clone3 ENOSYS", "bpf EPERM", "io_uring EPERM", "keyctl EPERM", "ptrace EPERM", "x32 ENOSYS"] {
+        for line in [
+            "clone-newuser EPERM",
+            "clone3 ENOSYS",
+            "bpf EPERM",
+            "io_uring EPERM",
+            "keyctl EPERM",
+            "ptrace EPERM",
+            "x32 ENOSYS",
+        ] {
             assert!(text.contains(line), "{line}: {text}");
         }
     }
@@ -364,7 +374,9 @@ fn memory_above_the_limit_ends_the_job() {
     hog.limits.memory_bytes = 128 << 20;
     let executed = slot.run(&hog).unwrap();
     assert_eq!(executed.exit, Exit::OutOfMemory, "{}", text(&executed));
-    let mut many = python("import os, time\nfor _ in range(8):\n  if os.fork() == 0:\n    x = b'1' * (40 << 20); time.sleep(30)\nos.wait()");
+    let mut many = python(
+        "import os, time\nfor _ in range(8):\n  if os.fork() == 0:\n    x = b'1' * (40 << 20); time.sleep(30)\nos.wait()",
+    );
     many.limits.memory_bytes = 128 << 20;
     assert_eq!(slot.run(&many).unwrap().exit, Exit::OutOfMemory, "the limit is on all processes together");
     let executed = slot.run(&sh("echo still here")).unwrap();
@@ -450,7 +462,8 @@ fn mounts_of_an_image_appear_read_only_where_they_are_asked_for() {
 fn warming_keeps_bytecode_and_nothing_else() {
     let world = World::new();
     let before = world.listing();
-    let script = "import os, pkg.value\nopen('junk','w').write('x')\nos.remove('top.txt')\nopen('pkg/value.py','a').write('#')";
+    let script =
+        "import os, pkg.value\nopen('junk','w').write('x')\nos.remove('top.txt')\nopen('pkg/value.py','a').write('#')";
     let image = cell().warm(&world.image(), &python(script)).unwrap();
     assert_eq!(image.digest, world.image().digest);
     let after = world.listing();
@@ -460,7 +473,8 @@ fn warming_keeps_bytecode_and_nothing_else() {
     assert_eq!(added.len(), 3, "the directory, __init__ and value: {added:?}");
     assert!(before.iter().all(|(path, content)| after.get(path) == Some(content)));
 
-    let mut changed = python("import sys; sys.dont_write_bytecode = True\nimport pkg.value as v; print(v.VALUE, v.__cached__)");
+    let mut changed =
+        python("import sys; sys.dont_write_bytecode = True\nimport pkg.value as v; print(v.VALUE, v.__cached__)");
     assert!(text(&world.run(&changed)).starts_with("1 "));
     changed.changes = vec![FileChange::Write {
         path: "pkg/value.py".to_owned(),
@@ -499,7 +513,10 @@ fn slots_run_side_by_side_and_leave_nothing_behind() {
             std::thread::spawn(move || {
                 let mut slot = cell().slot(&image).unwrap();
                 for _ in 0..5 {
-                    assert_eq!(text(&slot.run(&sh(&format!("echo {n} > /tmp/mine; cat /tmp/mine"))).unwrap()), format!("{n}\n"));
+                    assert_eq!(
+                        text(&slot.run(&sh(&format!("echo {n} > /tmp/mine; cat /tmp/mine"))).unwrap()),
+                        format!("{n}\n")
+                    );
                 }
             })
         })

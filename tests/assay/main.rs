@@ -1,7 +1,16 @@
-//! The integration tests: one binary, one module per topic.
+//! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
-mod export;
 mod samples;
-mod schemas;
-//! Tests of behaviour, one module per topic.
+mod support;
+
+mod bad_input;
 mod cell;
+mod container;
+mod demo_offline;
+mod export;
+mod framework;
+mod full_disk;
+mod intake;
+mod kill;
+mod sandboxes;
+mod schemas;

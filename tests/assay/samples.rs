@@ -25,10 +25,9 @@ pub fn admission(id: &str, admitted: bool) -> Admission {
     serde_json::from_value(json!({
         "format": format::ADMISSION, "instance_id": id, "key": Digest::of(id.as_bytes()),
         "refusal": if admitted { json!(null) } else { json!("no_stable_fail_to_pass") },
-        "image": Digest::of(b"image"), "base_tree": "1".repeat(40), "gold_tree": "2".repeat(40),
-        "tested_base_tree": "3".repeat(40), "fail_to_pass": ["tests/test_a.py::test_issue"],
+        "image": Digest::of(b"image"), "framework": "pytest/1", "fail_to_pass": ["tests/test_a.py::test_issue"],
         "pass_to_pass": ["tests/test_a.py::test_other"], "unstable": {"tests/test_a.py::test_random": "failed once"},
-        "first_files": ["tests/test_a.py"], "second_files": [], "gold_files": ["src/a.py"], "repeats": 3,
+        "splits": [{"files": ["tests/test_a.py"], "expected": ["tests/test_a.py::test_issue"]}], "gold_files": ["src/a.py"], "repeats": 3,
         "limits": Limits::default(), "trials": [Digest::of(b"trial")],
     }))
     .unwrap()

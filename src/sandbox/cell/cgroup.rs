@@ -58,9 +58,7 @@ impl SlotCgroup {
     /// The directories, for whoever removes them.
     pub fn directories(&self) -> Vec<PathBuf> {
         match &self.hierarchy {
-            Hierarchy::V1 { memory, pids, cpu } => {
-                [memory, pids, cpu].into_iter().flatten().cloned().collect()
-            }
+            Hierarchy::V1 { memory, pids, cpu } => [memory, pids, cpu].into_iter().flatten().cloned().collect(),
             Hierarchy::V2(dir) => vec![dir.clone()],
         }
     }
@@ -343,10 +341,7 @@ mod tests {
         let own = "0::/user.slice/user@1000.service/app.slice/terminal.scope\n";
         assert_eq!(
             parents_v2(mounts, own),
-            [
-                Path::new("/sys/fs/cgroup/user.slice/user@1000.service/app.slice"),
-                Path::new("/sys/fs/cgroup")
-            ]
+            [Path::new("/sys/fs/cgroup/user.slice/user@1000.service/app.slice"), Path::new("/sys/fs/cgroup")]
         );
     }
 

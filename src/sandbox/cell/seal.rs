@@ -71,8 +71,7 @@ const DENIED: &[i64] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-const DENIED_HERE: &[i64] =
-    &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS_uselib];
+const DENIED_HERE: &[i64] = &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS_uselib];
 #[cfg(not(target_arch = "x86_64"))]
 const DENIED_HERE: &[i64] = &[];
 
@@ -128,9 +127,7 @@ impl Filters {
 fn when(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, String> {
     let conditions = conditions
         .iter()
-        .map(|(argument, op, value)| {
-            SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, op.clone(), *value)
-        })
+        .map(|(argument, op, value)| SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, op.clone(), *value))
         .collect::<Result<_, _>>()
         .doing(|| "building a seccomp rule".to_owned())?;
     SeccompRule::new(conditions).doing(|| "building a seccomp rule".to_owned())

@@ -1,0 +1,169 @@
+//! `assay import`: other people's rows, release pairs and commit ranges to instances.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+
+use crate::console::Console;
+use crate::exit_code::{ExitCode, Stop};
+use crate::instance::{Environment, Instance};
+use crate::intake::{self, PypiError, Quarantined, ReleasePair, Wanted};
+
+/// Makes instances: from SWE-bench-family files, from two releases of a package, from a commit range
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Files are json, jsonl or parquet, plain or with .gz or .zst. A row that cannot be used is set aside in quarantine.jsonl \
+with its file, line and reason.\n\n\
+Example: assay import swe-bench.parquet more.jsonl.zst --out work\n\
+Example: assay import pypi jinja2 3.1.5 3.1.6 --problem-file issue.md --with markupsafe==3.0.2 --out work\n\
+Example: assay import git ~/code/project 1a2b3c4 5d6e7f8 --problem 'Crashes on empty input' --out work"
+)]
+pub struct Import {
+    #[command(subcommand)]
+    kind: Option<Kind>,
+    /// Files of instances
+    #[arg(required = true, num_args = 1..)]
+    files: Vec<PathBuf>,
+    /// Directory for instances.jsonl, quarantine.jsonl and repos/; instances are added to what is there
+    #[arg(long, required = true, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Kind {
+    /// Two source releases from the Python package index: OLD is base, the difference is gold patch and test patch
+    #[command(after_help = "Example: assay import pypi jinja2 3.1.5 3.1.6 --problem-file issue.md --out work")]
+    Pypi {
+        name: String,
+        old: String,
+        new: String,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// A commit range of a local git repository: BASE is base, the difference to FIX is gold patch and test patch
+    #[command(after_help = "Example: assay import git ~/code/project main~1 main --problem-file issue.md --out work")]
+    Git {
+        path: PathBuf,
+        base: String,
+        fix: String,
+        #[command(flatten)]
+        shared: Shared,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Shared {
+    /// Directory for instances.jsonl and repos/; the instance is added to what is there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The issue's text
+    #[arg(long, conflicts_with = "problem_file", required_unless_present = "problem_file")]
+    problem: Option<String>,
+    /// File with the issue's text
+    #[arg(long, value_name = "FILE")]
+    problem_file: Option<PathBuf>,
+    /// Name of the instance [default: from package or repository and version or commit]
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// pip requirement beside the recipe's own, e.g. trio==0.27.0; may be given several times
+    #[arg(long = "with", value_name = "REQUIREMENT")]
+    requirements: Vec<String>,
+    /// Test runner
+    #[arg(long, default_value = "pytest", value_parser = ["pytest", "unittest"])]
+    framework: String,
+    /// How the environment is made: a folder of sandboxes/
+    #[arg(long, default_value = "python-pytest")]
+    recipe: String,
+    /// Licence of the repository, as an SPDX expression
+    #[arg(long, value_name = "SPDX")]
+    license: Option<String>,
+    /// Changed file that is release bookkeeping only, e.g. a version number; may be given several times
+    #[arg(long, value_name = "PATH")]
+    leave_out: Vec<String>,
+    /// Repository name, e.g. pallets/jinja [default: package or folder name]
+    #[arg(long, value_name = "OWNER/NAME")]
+    repo: Option<String>,
+}
+
+impl Import {
+    pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
+        match self.kind {
+            Some(Kind::Pypi { name, old, new, shared }) => {
+                let wanted = shared.wanted()?;
+                let pair = fetch(&name, &old, &new)?;
+                for note in &pair.notes {
+                    console.say(note);
+                }
+                add(console, &shared.out, &[intake::import_pair(&pair, wanted, &shared.out)?], &[])
+            }
+            Some(Kind::Git { path, base, fix, shared }) => {
+                let instance = intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?;
+                add(console, &shared.out, &[instance], &[])
+            }
+            None => {
+                let Some(out) = self.out else {
+                    return Err(Stop::Usage("name the output directory with --out DIR".to_owned()).into());
+                };
+                let mut read = intake::Intake::default();
+                for file in &self.files {
+                    read.read(file)?;
+                }
+                if read.duplicates > 0 {
+                    console
+                        .say(format!("{} row(s) repeat an instance id; the first of each was taken", read.duplicates));
+                }
+                add(console, &out, &read.instances, &read.quarantined)
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn wanted(&self) -> anyhow::Result<Wanted> {
+        let problem_statement = match (&self.problem, &self.problem_file) {
+            (Some(text), _) => text.clone(),
+            (None, Some(path)) => std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the problem statement {}", path.display()))?,
+            (None, None) => {
+                return Err(Stop::Usage("give the issue with --problem or --problem-file".to_owned()).into());
+            }
+        };
+        Ok(Wanted {
+            instance_id: self.id.clone(),
+            repo: self.repo.clone(),
+            license: self.license.clone(),
+            leave_out: self.leave_out.clone(),
+            problem_statement,
+            environment: Environment {
+                recipe: Some(self.recipe.clone()),
+                framework: self.framework.clone(),
+                requirements: self.requirements.clone(),
+                ..Environment::default()
+            },
+        })
+    }
+}
+
+/// Fetches a release pair; that pip is missing or reaches nothing is the environment's fault.
+pub(super) fn fetch(name: &str, old: &str, new: &str) -> anyhow::Result<ReleasePair> {
+    intake::fetch_pair("python3", name, old, new).map_err(|error| match error {
+        PypiError::NoPip { .. } | PypiError::NotFound { .. } | PypiError::Download { .. } => {
+            Stop::Environment(error.to_string()).into()
+        }
+        PypiError::BadName { .. } | PypiError::BadArchive { .. } | PypiError::Io { .. } => error.into(),
+    })
+}
+
+fn add(console: &Console, out: &Path, instances: &[Instance], quarantined: &[Quarantined]) -> anyhow::Result<ExitCode> {
+    intake::write_import(out, instances, quarantined)?;
+    console.print(format!("{} instance(s) imported: {}", instances.len(), out.join("instances.jsonl").display()));
+    if quarantined.is_empty() {
+        return Ok(ExitCode::Done);
+    }
+    let place = out.join("quarantine.jsonl");
+    console.print(format!("{} row(s) set aside, with reasons: {}", quarantined.len(), place.display()));
+    Ok(ExitCode::Findings)
+}

@@ -1,0 +1,101 @@
+//! The command line: one file per command with its arguments and the call into a stage.
+
+mod clean;
+mod demo;
+mod export;
+mod export_input;
+mod import;
+mod judge;
+mod schema;
+mod session;
+mod validate;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+use crate::console::Console;
+use crate::exit_code::{ExitCode, Stop};
+
+/// Turns model output into training data that can be trusted.
+///
+/// Candidates are run against the repository's own tests in a sealed sandbox; only what was verified is exported, each
+/// row with a receipt.
+#[derive(Debug, Parser)]
+#[command(
+    name = "assay",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done; 1 usage or unusable input; 2 done, but something was refused or nothing was verified; \
+3 interrupted, run again to continue; 4 the environment lacks something; 70 a bug of ours.\n\n\
+Example: assay demo --offline"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Import(import::Import),
+    Validate(validate::Validate),
+    Verify(verify::Verify),
+    Judge(judge::Judge),
+    Export(export::Export),
+    Schema(schema::Schema),
+    Clean(clean::Clean),
+}
+
+impl Cli {
+    /// Parses the arguments; on a mistake prints it and exits with the documented code 1 (clap's own would be 2).
+    pub fn parse_or_exit() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
+            // The message is already on its way to a terminal or a pipe; a closed pipe changes nothing.
+            let _closed_pipe = error.print();
+            std::process::exit(code as i32)
+        })
+    }
+
+    /// Runs the command and turns an error into a message and an exit code.
+    pub fn run(self) -> ExitCode {
+        let console = Console::default();
+        let result = match self.command {
+            Command::Demo(command) => command.run(&console),
+            Command::Import(command) => command.run(&console),
+            Command::Validate(command) => command.run(&console),
+            Command::Verify(command) => command.run(&console),
+            Command::Judge(command) => command.run(&console),
+            Command::Export(command) => command.run(&console),
+            Command::Schema(command) => command.run(&console),
+            Command::Clean(command) => command.run(&console),
+        };
+        result.unwrap_or_else(|error| {
+            console.say(format!("assay: {error:#}"));
+            exit_code_of(&error)
+        })
+    }
+}
+
+/// An error that names its exit code decides; anything else is unusable input or output, which the caller can mend.
+fn exit_code_of(error: &anyhow::Error) -> ExitCode {
+    error.chain().find_map(|cause| cause.downcast_ref::<Stop>()).map_or(ExitCode::Usage, Stop::exit_code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands() {
+            assert!(sub.get_about().is_some(), "{} has no description", sub.get_name());
+            let nested = sub.get_subcommands().count() > 0;
+            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(nested || help.contains("Example"), "{} has no example", sub.get_name());
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the commands that run trials share: sandbox choice, limits, interruption, start-up sweep.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use crate::console::Console;
+use crate::exit_code::Stop;
+use crate::lab::Settings;
+use crate::sandbox::cell::Cell;
+use crate::sandbox::docker::Docker;
+use crate::sandbox::{Engine, SandboxError};
+use crate::trial::Limits;
+
+/// Which way to run trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SandboxChoice {
+    /// Cells where the host can isolate them, else containers.
+    Auto,
+    /// Own namespaces on this host; no Docker needed.
+    Cell,
+    /// One Docker container per trial.
+    Container,
+}
+
+/// Options of every command that runs trials.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub struct SandboxOptions {
+    /// Run even where this host cannot enforce memory, process or network limits
+    #[arg(long)]
+    pub allow_weak_sandbox: bool,
+    /// Where environments and base layers are kept between runs [default: ~/.cache/assay]
+    #[arg(long, env = "ASSAY_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Memory of one trial in MiB; swap is off
+    #[arg(long, default_value_t = 2048, value_name = "MIB")]
+    pub memory: u64,
+    /// Runs of base and of gold each when an instance is admitted
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeats: u32,
+    /// How trials are isolated
+    #[arg(long, value_enum, default_value_t = SandboxChoice::Auto)]
+    pub sandbox: SandboxChoice,
+    /// Longest time for one trial in seconds; the deadline itself follows from how fast gold is
+    #[arg(long, default_value_t = 1800, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+    /// Trials at the same time [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub workers: Option<u16>,
+}
+
+/// An opened sandbox, with the flag that Ctrl-C sets.
+pub struct Session {
+    pub engine: Engine,
+    pub settings: Settings,
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl SandboxOptions {
+    /// Sweeps what dead owners left, probes the host and opens the sandbox.
+    pub fn open(&self, console: &Console) -> anyhow::Result<Session> {
+        let cache = match &self.cache {
+            Some(cache) => cache.clone(),
+            None => default_cache()?,
+        };
+        let cancel = interrupt_flag()?;
+        for swept in crate::sandbox::cell::sweep().context("cannot sweep what an earlier run left")? {
+            console.say(format!("swept {swept}"));
+        }
+        let engine = self.choose(console, &cancel)?;
+        let workers = match self.workers {
+            Some(workers) => usize::from(workers),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let limits = Limits { deadline_ms: self.timeout * 1000, memory_bytes: self.memory << 20, ..Limits::default() };
+        let settings = Settings { workers, repeats: self.repeats, limits, attempts: 3, cache };
+        Ok(Session { engine, settings, cancel })
+    }
+
+    fn choose(&self, console: &Console, cancel: &Arc<AtomicBool>) -> anyhow::Result<Engine> {
+        let cell = || -> Result<Engine, SandboxError> {
+            let agent = std::env::current_exe()
+                .map_err(|error| SandboxError::Unavailable(format!("this program's own path is unknown: {error}")))?;
+            let (cell, enforcement) = Cell::open(agent, cancel.clone(), self.allow_weak_sandbox)?;
+            console.say(enforcement.to_string());
+            Ok(Engine::Cell(Arc::new(cell)))
+        };
+        let container = || -> Result<Engine, SandboxError> {
+            let docker = Docker::connect()?.with_cancel(cancel.clone());
+            for swept in docker.sweep()? {
+                console.say(format!("swept container {swept}"));
+            }
+            console.say(docker.describe());
+            Ok(Engine::Container(Arc::new(docker)))
+        };
+        let opened = match self.sandbox {
+            SandboxChoice::Cell => cell(),
+            SandboxChoice::Container => container(),
+            SandboxChoice::Auto => cell().or_else(|no_cell| {
+                container().map_err(|no_docker| {
+                    SandboxError::Unavailable(format!("no cell ({no_cell}) and no container ({no_docker})"))
+                })
+            }),
+        };
+        opened.map_err(|error| Stop::Environment(error.to_string()).into())
+    }
+}
+
+fn default_cache() -> anyhow::Result<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .ok_or_else(|| {
+            Stop::Usage("neither HOME nor XDG_CACHE_HOME is set; name a cache with --cache DIR".to_owned())
+        })?;
+    Ok(base.join("assay"))
+}
+
+/// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the process at once.
+fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the thread that waits for Ctrl-C")?;
+    let flag = cancel.clone();
+    std::thread::Builder::new()
+        .name("interrupt".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                use tokio::signal::unix::{SignalKind, signal};
+                let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+                loop {
+                    tokio::select! {
+                        result = tokio::signal::ctrl_c() => if result.is_err() { return },
+                        _ = terminate.recv() => {}
+                    }
+                    if flag.swap(true, Ordering::SeqCst) {
+                        std::process::exit(crate::exit_code::ExitCode::Interrupted as i32);
+                    }
+                }
+            });
+        })
+        .context("cannot start the thread that waits for Ctrl-C")?;
+    Ok(cancel)
+}

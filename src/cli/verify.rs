@@ -1,0 +1,235 @@
+//! `assay verify`: instances and generations to outcomes and verdicts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+
+use super::session::{SandboxOptions, Session};
+use crate::admission::{Admission, Refusal};
+use crate::console::{Console, table};
+use crate::digest::Digest;
+use crate::exit_code::{ExitCode, Stop};
+use crate::format;
+use crate::generation::Skill;
+use crate::intake::{self, Quarantined};
+use crate::journal::{RunDir, RunInfo};
+use crate::lab::{Lab, Located, Sample, write_verdicts};
+use crate::verdict::{Counts, Reason, Verdict};
+
+/// Runs every candidate against its repository's tests and judges it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "INSTANCES is a file written by `assay import`, or the directory that holds it. Generations are JSON Lines with \
+instance_id, skill and completion; SWE-bench predictions and Agentless loc_outputs.jsonl are read as they are.\n\
+Run it again to continue after an interruption: nothing that was done is done twice.\n\n\
+Example: assay verify work/instances.jsonl --generations samples.jsonl --run runs/first"
+)]
+pub struct Verify {
+    /// Instances file, or the directory written by `assay import`
+    instances: PathBuf,
+    /// Generations, one or more files
+    #[arg(long, short, required = true, num_args = 1.., value_name = "FILE")]
+    generations: Vec<PathBuf>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+    /// Directory of the repositories [default: repos/ beside the instances]
+    #[arg(long, value_name = "DIR")]
+    repos: Option<PathBuf>,
+    /// Run directory; made when it is not there, continued when it is
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    #[command(flatten)]
+    sandbox: SandboxOptions,
+}
+
+impl Verify {
+    pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
+        let started = Instant::now();
+        let input = Input::read(&self.instances, self.repos.as_deref(), &self.generations)?;
+        let run = RunDir::open(&self.run)?;
+        let session = self.sandbox.open(console)?;
+        let verified = verify_into(&run, console, &session, &input)?;
+        let mut summary = verified.summary;
+        summary.seconds = Some(started.elapsed().as_secs_f64());
+        if self.json {
+            console.print(serde_json::to_string(&summary)?);
+        } else {
+            console.print(summary_table(&summary.skills));
+            console.print(format!("verdicts: {}", run.path().join("verdicts.jsonl").display()));
+            if summary.quarantined > 0 {
+                console.print(format!(
+                    "{} line(s) of input could not be used: {}",
+                    summary.quarantined,
+                    run.path().join("quarantine.jsonl").display()
+                ));
+            }
+        }
+        exit_code(&verified.admissions, summary.verified)
+    }
+}
+
+/// Everything that a run reads.
+pub(super) struct Input {
+    pub instances: Vec<Located>,
+    pub samples: Vec<Sample>,
+    pub quarantined: Vec<Quarantined>,
+    /// Input file -> sha256.
+    pub digests: BTreeMap<String, Digest>,
+}
+
+impl Input {
+    pub fn read(instances: &Path, repos: Option<&Path>, generations: &[PathBuf]) -> anyhow::Result<Self> {
+        let file = if instances.is_dir() { instances.join("instances.jsonl") } else { instances.to_owned() };
+        let read = intake::read_instances(&file)?;
+        let beside = file.parent().unwrap_or(Path::new(".")).join("repos");
+        let repos = repos.unwrap_or(&beside);
+        let mut input = Self {
+            instances: Vec::new(),
+            samples: Vec::new(),
+            quarantined: read.quarantined,
+            digests: BTreeMap::from([(file.display().to_string(), digest_of_file(&file)?)]),
+        };
+        let known = read.instances.iter().map(|instance| instance.instance_id.clone()).collect();
+        for instance in read.instances {
+            let repository = intake::repository_in(repos, &instance.repo);
+            input.instances.push(Located { instance, repository });
+        }
+        for path in generations {
+            let read = intake::read_generations(path, &known)?;
+            let samples = read.generations.into_iter().map(|(place, generation)| Sample { generation, place });
+            input.samples.extend(samples);
+            input.quarantined.extend(read.quarantined);
+            input.digests.insert(path.display().to_string(), digest_of_file(path)?);
+        }
+        if input.instances.is_empty() {
+            return Err(Stop::Usage(format!("{} holds no usable instance", file.display())).into());
+        }
+        Ok(input)
+    }
+}
+
+fn digest_of_file(path: &Path) -> anyhow::Result<Digest> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Digest::of(&bytes))
+}
+
+/// What a run gave.
+pub(super) struct Verified {
+    pub admissions: BTreeMap<String, Admission>,
+    pub summary: Summary,
+}
+
+/// Runs the whole line into a run directory: admissions, trials, verdicts, and the files that are derived from them.
+pub(super) fn verify_into(
+    run: &RunDir,
+    console: &Console,
+    session: &Session,
+    input: &Input,
+) -> anyhow::Result<Verified> {
+    let admissions = admit_into(run, console, session, input)?;
+    let lab = lab(run, console, session)?;
+    let verdicts = write_verdicts(run, lab.verify(&input.instances, &admissions, &input.samples)?)?;
+    let mut summary = Summary::of(&verdicts, run);
+    summary.instances = Some(admissions.values().filter(|admission| admission.admitted()).count() as u64);
+    summary.quarantined = input.quarantined.len() as u64;
+    run.write_derived("summary.json", &serde_json::to_vec_pretty(&summary)?)?;
+    Ok(Verified { admissions, summary })
+}
+
+/// The first half: instances prepared and admitted.
+pub(super) fn admit_into(
+    run: &RunDir,
+    console: &Console,
+    session: &Session,
+    input: &Input,
+) -> anyhow::Result<BTreeMap<String, Admission>> {
+    let info = RunInfo {
+        format: format::RUN.to_owned(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        sandbox: session.engine.sandbox().name().to_owned(),
+        repeats: session.settings.repeats,
+        inputs: input.digests.clone(),
+    };
+    run.write_derived("run.json", &serde_json::to_vec_pretty(&info)?)?;
+    run.write_lines("quarantine.jsonl", &input.quarantined)?;
+    run.write_lines("instances.jsonl", input.instances.iter().map(|located| &located.instance))?;
+    let lab = lab(run, console, session)?;
+    let admissions = lab.admit(&input.instances)?;
+    run.write_lines("admissions.jsonl", admissions.values())?;
+    let admitted: Vec<_> = admissions.values().collect();
+    run.write_lines("prompts.jsonl", lab.prompts(&input.instances, &admitted)?)?;
+    Ok(admissions)
+}
+
+fn lab<'a>(run: &'a RunDir, console: &'a Console, session: &Session) -> anyhow::Result<Lab<'a>> {
+    Lab::open(run, console, session.engine.clone(), session.settings.clone(), session.cancel.clone())
+}
+
+/// 4 when nothing could run for want of an environment, 2 when an instance was refused or nothing was verified.
+pub(super) fn exit_code(admissions: &BTreeMap<String, Admission>, verified: u64) -> anyhow::Result<ExitCode> {
+    let no_environment = |admission: &Admission| admission.refusal == Some(Refusal::NoEnvironment);
+    if admissions.values().all(no_environment) {
+        return Ok(ExitCode::Environment);
+    }
+    let refused = admissions.values().any(|admission| !admission.admitted());
+    Ok(if refused || verified == 0 { ExitCode::Findings } else { ExitCode::Done })
+}
+
+/// `summary.json`: what scripts read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<u64>,
+    pub candidates: u64,
+    pub verified: u64,
+    pub rejected: u64,
+    pub inconclusive: u64,
+    pub duplicates: u64,
+    pub skills: BTreeMap<Skill, Counts>,
+    pub reasons: BTreeMap<Reason, u64>,
+    pub quarantined: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    pub run: String,
+}
+
+impl Summary {
+    pub fn of(verdicts: &[Verdict], run: &RunDir) -> Self {
+        let (total, skills) = Counts::of(verdicts);
+        let mut reasons = BTreeMap::new();
+        for verdict in verdicts {
+            *reasons.entry(verdict.reason).or_default() += 1;
+        }
+        Self {
+            instances: None,
+            candidates: total.candidates,
+            verified: total.verified,
+            rejected: total.rejected,
+            inconclusive: total.inconclusive,
+            duplicates: total.duplicates,
+            skills,
+            reasons,
+            quarantined: 0,
+            seconds: None,
+            run: run.path().display().to_string(),
+        }
+    }
+}
+
+/// Counts per skill, as a table for people.
+pub(super) fn summary_table(skills: &BTreeMap<Skill, Counts>) -> String {
+    let heading = ["skill", "candidates", "verified", "rejected", "inconclusive", "duplicates"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    for (skill, counts) in skills {
+        let numbers = [counts.candidates, counts.verified, counts.rejected, counts.inconclusive, counts.duplicates];
+        let mut row = vec![skill.to_string()];
+        row.extend(numbers.map(|number| number.to_string()));
+        rows.push(row);
+    }
+    table(&rows)
+}

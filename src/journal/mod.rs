@@ -1,0 +1,24 @@
+//! The run directory: what was done, append-only. In: records. Out: the same records, after any kind of ending.
+//!
+//! ```text
+//! runs/NAME/
+//!   run.json              format and tool version, configuration, input digests
+//!   journal/*.jsonl       append-only records, one file per writing process; a record counts once its line is whole
+//!   blobs/ab/<sha256>.zst generations, diffs, raw outputs, reports
+//!   instances.jsonl       what was asked last, and what came of it: derived, written under a temporary name, then
+//!   admissions.jsonl      renamed
+//!   candidates.jsonl
+//!   verdicts.jsonl
+//!   quarantine.jsonl      input that could not be used
+//!   summary.json
+//! ```
+//!
+//! Journals and blobs of two runs merge by copying the files together.
+
+mod blobs;
+mod record;
+mod run_dir;
+
+pub use blobs::Blobs;
+pub use record::{Failure, Record};
+pub use run_dir::{Contents, RunDir, RunInfo, Writer, write_atomically};

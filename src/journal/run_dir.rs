@@ -1,0 +1,313 @@
+//! A run directory: lock, append-only journal, blobs, and what is derived from them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Blobs, Failure, Record};
+use crate::admission::Admission;
+use crate::digest::Digest;
+use crate::exit_code::Stop;
+use crate::format;
+use crate::trial::Outcome;
+
+/// `run.json`: which tool wrote the directory, with which configuration, from which input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunInfo {
+    pub format: String,
+    pub tool_version: String,
+    pub sandbox: String,
+    pub repeats: u32,
+    /// Input file as named on the command line -> sha256 of its bytes.
+    pub inputs: BTreeMap<String, Digest>,
+}
+
+/// A run directory, locked for one process.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    blobs: Blobs,
+    _lock: File,
+}
+
+/// Everything in a journal, with later copies of the same thing left out.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// The last admission per key.
+    pub admissions: BTreeMap<Digest, Admission>,
+    pub outcomes: BTreeMap<Digest, Outcome>,
+    pub failures: BTreeMap<Digest, Failure>,
+    /// Last records that were cut off in the middle of being written.
+    pub torn: u64,
+}
+
+impl RunDir {
+    /// Opens a run directory, or makes it.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(path.join("journal"))
+            .with_context(|| format!("cannot make run directory {}; choose a writable place", path.display()))?;
+        let run = Self::lock(path)?;
+        run.check_format()?;
+        Ok(run)
+    }
+
+    /// Opens a run directory that must be there already.
+    pub fn existing(path: &Path) -> anyhow::Result<Self> {
+        if !path.join("journal").is_dir() {
+            return Err(Stop::Usage(format!(
+                "{} is not a run directory: it has no journal/; name the directory that `assay verify --run` wrote",
+                path.display()
+            ))
+            .into());
+        }
+        Self::open(path)
+    }
+
+    fn lock(path: &Path) -> anyhow::Result<Self> {
+        let lock_path = path.join("lock");
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .with_context(|| format!("cannot write {}; choose a writable run directory", lock_path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), blobs: Blobs::new(path.join("blobs")), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Stop::Usage(format!(
+                "{} is in use by another assay process; wait for it or choose another --run",
+                path.display()
+            ))
+            .into()),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", lock_path.display()))
+            }
+        }
+    }
+
+    fn check_format(&self) -> anyhow::Result<()> {
+        if let Some(info) = self.info_value()? {
+            let found = info.get("format").and_then(|format| format.as_str());
+            format::check(found, format::RUN)
+                .map_err(|error| Stop::Usage(format!("{} {error}", self.path.join("run.json").display())))?;
+        }
+        Ok(())
+    }
+
+    fn info_value(&self) -> anyhow::Result<Option<serde_json::Value>> {
+        let path = self.path.join("run.json");
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let value =
+                    serde_json::from_slice(&bytes).with_context(|| format!("{} is not JSON", path.display()))?;
+                Ok(Some(value))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// What `run.json` says, if it was written.
+    pub fn info(&self) -> anyhow::Result<Option<RunInfo>> {
+        let Some(value) = self.info_value()? else { return Ok(None) };
+        serde_json::from_value(value)
+            .map(Some)
+            .with_context(|| format!("{} does not hold a run.v1", self.path.join("run.json").display()))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Reads every journal. A torn last record is dropped and counted; damage anywhere else is an error with its place.
+    pub fn contents(&self) -> anyhow::Result<Contents> {
+        let mut contents = Contents::default();
+        let folder = self.path.join("journal");
+        let mut files: Vec<_> = fs::read_dir(&folder)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>())
+            .with_context(|| format!("cannot list {}", folder.display()))?;
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+        files.sort();
+        for file in files {
+            contents.read(&file)?;
+        }
+        Ok(contents)
+    }
+
+    /// Starts a journal of this process.
+    pub fn writer(&self) -> anyhow::Result<Writer> {
+        let mut suffix = [0_u8; 8];
+        getrandom::fill(&mut suffix).map_err(|error| anyhow!("no random bytes from the system: {error}"))?;
+        let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
+        let path = self.path.join("journal").join(format!("{started:012}-{}.jsonl", hex::encode(suffix)));
+        let file = File::options()
+            .create_new(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("cannot start journal {}; make the run directory writable", path.display()))?;
+        Ok(Writer { file, path })
+    }
+
+    /// Writes a derived JSON Lines file, one line per item.
+    pub fn write_lines<T: Serialize>(&self, name: &str, items: impl IntoIterator<Item = T>) -> anyhow::Result<PathBuf> {
+        let mut bytes = Vec::new();
+        for item in items {
+            serde_json::to_writer(&mut bytes, &item).with_context(|| format!("cannot write {name} as JSON"))?;
+            bytes.push(b'\n');
+        }
+        self.write_derived(name, &bytes)
+    }
+
+    /// Reads a derived JSON Lines file back.
+    pub fn read_lines<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Vec<T>> {
+        let path = self.path.join(name);
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}; run `assay verify` into this directory first", path.display()))?;
+        let parse = |(index, line)| {
+            serde_json::from_str(line).with_context(|| format!("{}:{} cannot be read", path.display(), index + 1))
+        };
+        text.lines().enumerate().map(parse).collect()
+    }
+
+    /// Writes a derived file whole, or not at all.
+    pub fn write_derived(&self, name: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
+        let path = self.path.join(name);
+        write_atomically(&path, bytes)?;
+        Ok(path)
+    }
+}
+
+/// Writes a file under a temporary name in the same folder, then renames it.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".new-").permissions(readable()).tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}; free space or make its folder writable", path.display()))
+}
+
+fn readable() -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::Permissions::from_mode(0o644)
+}
+
+impl Contents {
+    fn read(&mut self, path: &Path) -> anyhow::Result<()> {
+        let mut text = Vec::new();
+        File::open(path)
+            .and_then(|mut file| file.read_to_end(&mut text))
+            .with_context(|| format!("cannot read journal {}", path.display()))?;
+        let mut lines = text.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
+        while let Some((index, line)) = lines.next() {
+            if lines.peek().is_none() && !line.ends_with(b"\n") {
+                self.torn += 1;
+                return Ok(());
+            }
+            let record: Record = serde_json::from_slice(line).with_context(|| {
+                format!(
+                    "{}:{} is not a journal record; the journal was edited or written by a newer assay",
+                    path.display(),
+                    index + 1
+                )
+            })?;
+            self.add(record);
+        }
+        Ok(())
+    }
+
+    /// The same with recorded sandbox failures forgotten, so that they are tried again.
+    pub fn without_failures(self) -> Self {
+        Self { failures: BTreeMap::new(), ..self }
+    }
+
+    /// Takes a record in. The first outcome of a trial counts; a later admission replaces an earlier one.
+    pub fn add(&mut self, record: Record) {
+        match record {
+            Record::Admission(admission) => {
+                self.admissions.insert(admission.key.clone(), *admission);
+            }
+            Record::Outcome(outcome) => {
+                self.failures.remove(&outcome.trial_id);
+                self.outcomes.entry(outcome.trial_id.clone()).or_insert(*outcome);
+            }
+            Record::Failure(failure) => {
+                if !self.outcomes.contains_key(&failure.trial_id) {
+                    self.failures.insert(failure.trial_id.clone(), failure);
+                }
+            }
+        }
+    }
+}
+
+/// The journal of one process.
+#[derive(Debug)]
+pub struct Writer {
+    file: File,
+    path: PathBuf,
+}
+
+impl Writer {
+    /// Appends a record with one write, so that a kill leaves either the whole line or a torn last one.
+    pub fn append(&mut self, record: &Record) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(record).context("a journal record is JSON")?;
+        line.push(b'\n');
+        self.file.write_all(&line).with_context(|| {
+            format!("cannot append to {}; free space, then run the same command again to continue", self.path.display())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(n: u8) -> Record {
+        Record::Failure(Failure { trial_id: Digest::of(&[n]), attempts: vec!["x".to_owned()] })
+    }
+
+    #[test]
+    fn a_torn_last_record_is_dropped_and_damage_elsewhere_is_an_error_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::open(folder.path()).unwrap();
+        let mut writer = run.writer().unwrap();
+        writer.append(&failure(1)).unwrap();
+        writer.append(&failure(2)).unwrap();
+        let path = writer.path.clone();
+        let whole = fs::read(&path).unwrap();
+
+        fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        let contents = run.contents().unwrap();
+        assert_eq!((contents.failures.len(), contents.torn), (1, 1));
+
+        fs::write(&path, [b"{}\n", whole.as_slice()].concat()).unwrap();
+        let error = format!("{:#}", run.contents().unwrap_err());
+        assert!(error.contains(".jsonl:1 is not a journal record"), "{error}");
+    }
+
+    #[test]
+    fn a_second_process_is_refused_while_the_first_holds_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let _run = RunDir::open(folder.path()).unwrap();
+        assert!(RunDir::open(folder.path()).unwrap_err().to_string().contains("in use"));
+    }
+
+    #[test]
+    fn a_directory_of_a_newer_version_is_refused_with_the_next_step() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("run.json"), r#"{"format": "run.v9"}"#).unwrap();
+        let error = RunDir::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("run.v9") && error.contains("upgrade assay"), "{error}");
+    }
+}

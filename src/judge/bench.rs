@@ -1,0 +1,122 @@
+//! The bench: asks for trials by what they are and keeps the list of those a judgement rests on.
+
+use std::sync::Arc;
+
+use super::Halt;
+use crate::admission::Admission;
+use crate::digest::Digest;
+use crate::journal::Failure;
+use crate::trial::{Exit, Limits, Outcome, TestPlan, TestReport, Trial, Variation};
+use crate::verdict::Reason;
+
+/// Facts about trials, as far as they are known.
+pub trait Evidence {
+    fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>>;
+    /// A trial that the sandbox could not run.
+    fn failure(&self, trial: &Digest) -> Option<Failure>;
+    /// The structured report of an outcome; none when it cannot be read back.
+    fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>>;
+    /// Kept head and tail of what was printed; none when it cannot be read back.
+    fn output(&self, outcome: &Outcome) -> Option<String>;
+}
+
+/// What is needed to name a trial, apart from tree and files.
+pub(super) struct Bench<'a> {
+    evidence: &'a dyn Evidence,
+    instance_id: String,
+    image: Option<Digest>,
+    framework: String,
+    limits: Limits,
+    trials: Vec<Digest>,
+}
+
+/// An outcome with its report at hand.
+pub(super) struct Seen {
+    pub outcome: Arc<Outcome>,
+    pub report: Arc<TestReport>,
+}
+
+/// One run to ask for.
+pub(super) struct Ask<'a> {
+    pub tree: &'a str,
+    pub files: &'a [String],
+    pub script: bool,
+    pub variation: Variation,
+    pub repeat: u32,
+}
+
+impl<'a> Ask<'a> {
+    /// A candidate's run of test files.
+    pub fn suite(tree: &'a str, files: &'a [String]) -> Self {
+        Self { tree, files, script: false, variation: Variation::None, repeat: 0 }
+    }
+}
+
+impl<'a> Bench<'a> {
+    pub fn new(admission: &Admission, evidence: &'a dyn Evidence) -> Self {
+        Self {
+            evidence,
+            instance_id: admission.instance_id.clone(),
+            image: admission.image.clone(),
+            framework: admission.framework.clone(),
+            limits: admission.limits.clone(),
+            trials: Vec::new(),
+        }
+    }
+
+    /// The outcome of a run, or a halt that says what is missing.
+    pub fn outcome(&mut self, ask: &Ask) -> Result<Arc<Outcome>, Halt> {
+        let Some(image) = self.image.clone() else {
+            return Err(Halt::Judged(Reason::NotRun, "the instance has no sealed image".to_owned()));
+        };
+        let trial = Trial {
+            instance_id: self.instance_id.clone(),
+            tree: ask.tree.to_owned(),
+            plan: TestPlan {
+                framework: self.framework.clone(),
+                files: ask.files.to_vec(),
+                script: ask.script,
+                variation: ask.variation,
+            },
+            image,
+            limits: self.limits.clone(),
+            repeat: ask.repeat,
+        };
+        let id = trial.id();
+        if let Some(outcome) = self.evidence.outcome(&id) {
+            if !self.trials.contains(&id) {
+                self.trials.push(id);
+            }
+            return Ok(outcome);
+        }
+        match self.evidence.failure(&id) {
+            Some(failure) => Err(Halt::Judged(
+                Reason::SandboxFailed,
+                format!("{} attempts, the last: {}", failure.attempts.len(), failure.attempts.last().map_or("", |s| s)),
+            )),
+            None => Err(Halt::Needs(Box::new(trial))),
+        }
+    }
+
+    /// The outcome of a run with its report.
+    pub fn seen(&mut self, ask: &Ask) -> Result<Seen, Halt> {
+        let outcome = self.outcome(ask)?;
+        match self.evidence.report(&outcome) {
+            Some(report) => Ok(Seen { outcome, report }),
+            None => Err(Halt::Judged(Reason::EvidenceUnreadable, format!("report of trial {}", outcome.trial_id))),
+        }
+    }
+
+    /// What a run printed.
+    pub fn printed(&mut self, ask: &Ask) -> Result<(Exit, String), Halt> {
+        let outcome = self.outcome(ask)?;
+        match self.evidence.output(&outcome) {
+            Some(text) => Ok((outcome.exit, text)),
+            None => Err(Halt::Judged(Reason::EvidenceUnreadable, format!("output of trial {}", outcome.trial_id))),
+        }
+    }
+
+    pub fn into_trials(self) -> Vec<Digest> {
+        self.trials
+    }
+}

@@ -1,0 +1,103 @@
+//! The judge: outcomes in, verdicts out. Pure: no disk, network, clock or terminal.
+//!
+//! One function per skill says both which trial is needed next and, once there is enough, what the verdict is. So the
+//! plan that runs trials and the judge that recomputes verdicts years later cannot drift apart: the lab answers
+//! [`Step::Needs`] by running the trial, `assay judge` answers it with `Inconclusive(not_run)`.
+
+mod admit;
+mod bench;
+mod localization;
+mod repair;
+mod suite;
+mod test;
+
+use std::collections::BTreeSet;
+
+use crate::admission::Admission;
+use crate::candidate::{Candidate, MalformedReason};
+use crate::digest::Digest;
+use crate::framework::Framework;
+use crate::generation::Skill;
+use crate::trial::Trial;
+use crate::verdict::Reason;
+
+pub use admit::{AdmissionInput, admit};
+pub use bench::Evidence;
+pub use localization::LocalizationRules;
+
+/// What comes next: a trial to run, or the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step<T> {
+    Needs(Box<Trial>),
+    Done(T),
+}
+
+/// A verdict without its receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    pub reason: Reason,
+    pub detail: String,
+    /// Trials it rests on.
+    pub trials: Vec<Digest>,
+}
+
+/// Stops an evaluation early.
+#[derive(Debug)]
+enum Halt {
+    Needs(Box<Trial>),
+    Judged(Reason, String),
+}
+
+/// Judges a candidate of the repair or the test skill as far as the evidence goes. `accepted` are the location sets
+/// that a localization is held against: gold's and those of verified repairs.
+pub fn judge(
+    candidate: &Candidate,
+    admission: &Admission,
+    framework: &dyn Framework,
+    accepted: &BTreeSet<Vec<String>>,
+    rules: &LocalizationRules,
+    evidence: &dyn Evidence,
+) -> Step<Judgement> {
+    let mut bench = bench::Bench::new(admission, evidence);
+    let result = if let Some(refusal) = admission.refusal {
+        let why = serde_json::to_value(refusal).map_or_else(|_| String::new(), |name| name.to_string());
+        Err(Halt::Judged(Reason::InstanceNotAdmitted, format!("{} {}", why.trim_matches('"'), admission.detail)))
+    } else if let Some(malformed) = &candidate.malformed {
+        Err(Halt::Judged(rejection(malformed.why), malformed.detail.clone()))
+    } else {
+        match candidate.skill {
+            Skill::Localization => localization::judge(candidate, accepted, rules),
+            Skill::Repair => repair::judge(candidate, admission, &mut bench),
+            Skill::Test => test::judge(candidate, admission, framework, &mut bench),
+        }
+    };
+    let (reason, detail) = match result {
+        Ok(verified) => verified,
+        Err(Halt::Judged(reason, detail)) => (reason, detail),
+        Err(Halt::Needs(trial)) => return Step::Needs(trial),
+    };
+    Step::Done(Judgement { reason, detail, trials: bench.into_trials() })
+}
+
+/// The rejection that an unusable answer earns.
+fn rejection(why: MalformedReason) -> Reason {
+    match why {
+        MalformedReason::Empty
+        | MalformedReason::UnfinishedReasoning
+        | MalformedReason::NoAnswer
+        | MalformedReason::BadFormat
+        | MalformedReason::TooLarge => Reason::Malformed,
+        MalformedReason::UnsafePath | MalformedReason::OddMode => Reason::Unsafe,
+        MalformedReason::DoesNotApply => Reason::DoesNotApply,
+        MalformedReason::NoChange => Reason::NoChange,
+    }
+}
+
+/// Names a few items and counts the rest, for a verdict's detail.
+fn name_some<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    let items: Vec<_> = items.into_iter().collect();
+    match items.len() {
+        0..=3 => items.join(", "),
+        more => format!("{} and {} more", items[..3].join(", "), more - 3),
+    }
+}

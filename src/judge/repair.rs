@@ -1,0 +1,44 @@
+//! Repair: every expected test passes on the policy tree.
+
+use super::bench::{Ask, Bench};
+use super::{Halt, suite};
+use crate::admission::Admission;
+use crate::candidate::{Candidate, TrialTrees};
+use crate::verdict::Reason;
+
+pub(super) fn judge(candidate: &Candidate, admission: &Admission, bench: &mut Bench) -> Result<(Reason, String), Halt> {
+    let (Some(prepared), Some(TrialTrees::Repair { policy, submitted })) = (&candidate.prepared, &candidate.trees)
+    else {
+        return Err(Halt::Judged(Reason::NotRun, "the candidate was never put on the base tree".to_owned()));
+    };
+    let on_policy = if prepared.diff.is_empty() {
+        Err(Halt::Judged(Reason::NoChange, "nothing is left of the change".to_owned()))
+    } else {
+        passes(policy, admission, bench)
+    };
+    match (on_policy, submitted) {
+        (Ok(()), _) => Ok((Reason::Resolved, format!("{} expected tests passed", expected(admission)))),
+        (Err(halt @ Halt::Needs(_)), _) | (Err(halt), None) => Err(halt),
+        // What the policy took back may be what makes it pass: said, because it is a different fault.
+        (Err(judged @ Halt::Judged(..)), Some(submitted)) => match passes(submitted, admission, bench) {
+            Ok(()) => Err(Halt::Judged(
+                Reason::DependsOnInfraEdit,
+                format!("passes only with {}", super::name_some(prepared.stripped.iter().map(|s| s.path.as_str()))),
+            )),
+            Err(needs @ Halt::Needs(_)) => Err(needs),
+            Err(Halt::Judged(..)) => Err(judged),
+        },
+    }
+}
+
+fn passes(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<(), Halt> {
+    for split in &admission.splits {
+        let seen = bench.seen(&Ask::suite(tree, &split.files))?;
+        suite::expected_pass(&seen, split, admission)?;
+    }
+    Ok(())
+}
+
+fn expected(admission: &Admission) -> usize {
+    admission.splits.iter().map(|split| split.expected.len()).sum()
+}

@@ -1,0 +1,222 @@
+//! Samples to candidates, and candidates through their trials.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::trials::Kept;
+use super::{Lab, Located, Sample, Workshop, pool};
+use crate::admission::{Admission, Trees};
+use crate::candidate::{Candidate, Payload, Prepared, TrialTrees};
+use crate::digest::canonical_json;
+use crate::format;
+use crate::framework::Framework;
+use crate::generation::Skill;
+use crate::judge::{LocalizationRules, Step, judge};
+use crate::prompt::extract::extract;
+use crate::repo::{self, Repository};
+
+/// What makes two candidates the same in other clothes: everything that runs, or what is predicted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SameAs(String, Skill, Vec<String>);
+
+/// What a row of the candidate would say: the same without what the policy took back.
+pub(super) fn exported_content(candidate: &Candidate) -> Option<SameAs> {
+    let SameAs(instance, skill, mut content) = SameAs::of(candidate)?;
+    if skill == Skill::Repair {
+        content.truncate(1);
+    }
+    Some(SameAs(instance, skill, content))
+}
+
+impl SameAs {
+    /// None for a candidate that nothing was understood of.
+    pub fn of(candidate: &Candidate) -> Option<Self> {
+        let prepared = candidate.prepared.as_ref()?;
+        let content = match (&candidate.trees, candidate.skill) {
+            (_, Skill::Localization) => prepared.files.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+            (Some(TrialTrees::Repair { policy, submitted }), _) => {
+                vec![policy.clone(), submitted.clone().unwrap_or_default()]
+            }
+            (Some(TrialTrees::Test { on_base, files, script, .. }), _) => {
+                let mut content = vec![on_base.clone(), script.to_string()];
+                content.extend(files.clone());
+                content
+            }
+            (None, _) => return None,
+        };
+        Some(Self(candidate.instance_id.clone(), candidate.skill, content))
+    }
+}
+
+impl Lab<'_> {
+    /// Reads every sample as a candidate, in a stable order, and keeps the generations as blobs.
+    pub(super) fn read_candidates(
+        &self,
+        instances: &[Located],
+        admissions: &BTreeMap<String, Admission>,
+        samples: &[Sample],
+    ) -> anyhow::Result<Vec<Candidate>> {
+        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
+        let mut candidates = pool::map(self.settings.workers, samples, |sample| {
+            self.check_interrupt()?;
+            self.run.blobs().put(&canonical_json(&sample.generation))?;
+            let known = located.get(sample.generation.instance_id.as_str());
+            let trees = admissions.get(&sample.generation.instance_id).and_then(|admission| admission.trees.as_ref());
+            match (known, trees) {
+                (Some(located), Some(trees)) => {
+                    let repository = Repository::open(&located.repository)?;
+                    let framework = crate::framework::by_name(&located.instance.environment.framework);
+                    read_candidate(sample, Some((&repository, trees, framework)))
+                }
+                _ => read_candidate(sample, None),
+            }
+        })?;
+        candidates.sort_by(|a, b| (&a.generation, &a.candidate_id).cmp(&(&b.generation, &b.candidate_id)));
+        self.run.write_lines("candidates.jsonl", &candidates)?;
+        Ok(candidates)
+    }
+
+    /// Runs whatever trials the candidates' verdicts need. Of candidates that are the same, the first is run.
+    pub(super) fn run_trials(
+        &self,
+        instances: &[Located],
+        admissions: &BTreeMap<String, Admission>,
+        candidates: &[Candidate],
+    ) -> anyhow::Result<()> {
+        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
+        let mut taken = BTreeSet::new();
+        let mut tasks: Vec<_> = candidates
+            .iter()
+            .filter(|candidate| candidate.skill != Skill::Localization && candidate.prepared.is_some())
+            .filter(|candidate| SameAs::of(candidate).is_some_and(|same| taken.insert(same)))
+            .filter(|candidate| admissions.get(&candidate.instance_id).is_some_and(Admission::admitted))
+            .collect();
+        // Workers stay on an image: its slot is open and its files are warm.
+        tasks.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+        let stage = self.console.stage("verify", tasks.len() as u64);
+        pool::each(
+            self.settings.workers,
+            &tasks,
+            || -> Kept { None },
+            |kept, candidate| {
+                let (Some(located), Some(admission)) =
+                    (located.get(candidate.instance_id.as_str()), admissions.get(&candidate.instance_id))
+                else {
+                    return Ok(());
+                };
+                self.take_through(located, admission, candidate, kept)?;
+                stage.step();
+                Ok(())
+            },
+        )?;
+        Ok(())
+    }
+
+    fn take_through(
+        &self,
+        located: &Located,
+        admission: &Admission,
+        candidate: &Candidate,
+        kept: &mut Kept,
+    ) -> anyhow::Result<()> {
+        let workshop = Workshop::new(self, located);
+        let framework = workshop.framework()?;
+        let mut site = None;
+        loop {
+            self.check_interrupt()?;
+            let rules = LocalizationRules::default();
+            match judge(candidate, admission, framework, &BTreeSet::new(), &rules, &self.knowledge) {
+                Step::Done(_) => return Ok(()),
+                Step::Needs(trial) => {
+                    let site = match &mut site {
+                        Some(site) => site,
+                        empty => empty.insert(workshop.site()?),
+                    };
+                    self.run_trial(site, kept, &trial)?;
+                }
+            }
+        }
+    }
+}
+
+/// Reads one sample. Without a tree (the instance was refused before it had one) only the answer's form is known.
+pub fn read_candidate(
+    sample: &Sample,
+    place: Option<(&Repository, &Trees, Option<&'static dyn Framework>)>,
+) -> anyhow::Result<Candidate> {
+    let generation = &sample.generation;
+    let (completion, reasoning) = generation.answer();
+    let extraction = extract(generation.skill, completion, reasoning);
+    let mut candidate = Candidate {
+        format: format::CANDIDATE.to_owned(),
+        candidate_id: generation.id(),
+        instance_id: generation.instance_id.clone(),
+        skill: generation.skill,
+        generation: sample.place.clone(),
+        form: None,
+        malformed: None,
+        prepared: None,
+        trees: None,
+    };
+    let payload = match extraction.payload {
+        Ok(payload) => payload,
+        Err(malformed) => {
+            candidate.malformed = Some(malformed);
+            return Ok(candidate);
+        }
+    };
+    candidate.form = Some(payload.form().to_owned());
+    let Some((repository, trees, framework)) = place else { return Ok(candidate) };
+    match repo::prepare(repository, trees, generation.skill, &payload)? {
+        Ok(prepared) => {
+            candidate.trees = trial_trees(repository, trees, framework, generation.skill, &payload, &prepared)?;
+            candidate.prepared = Some(prepared);
+        }
+        Err(malformed) => candidate.malformed = Some(malformed),
+    }
+    Ok(candidate)
+}
+
+fn trial_trees(
+    repository: &Repository,
+    trees: &Trees,
+    framework: Option<&'static dyn Framework>,
+    skill: Skill,
+    payload: &Payload,
+    prepared: &Prepared,
+) -> anyhow::Result<Option<TrialTrees>> {
+    Ok(match skill {
+        Skill::Localization => None,
+        Skill::Repair => {
+            let policy = repo::trial_tree(repository, trees, &prepared.tree)?;
+            let submitted = match &prepared.submitted_tree {
+                Some(tree) => Some(repo::submitted_trial_tree(repository, trees, tree)?),
+                None => None,
+            };
+            Some(TrialTrees::Repair { policy, submitted })
+        }
+        Skill::Test => {
+            let script = matches!(payload, Payload::Script { .. });
+            let collected = |path: &&String| script || framework.is_some_and(|f| f.is_test_file(path));
+            Some(TrialTrees::Test {
+                on_base: prepared.tree.clone(),
+                on_gold: repository.take_paths(&trees.gold, &prepared.tree, &prepared.files)?,
+                files: prepared.files.iter().filter(collected).cloned().collect(),
+                script,
+            })
+        }
+    })
+}
+
+/// Location sets of verified changes: source files that exist at base.
+pub(super) fn locations(prepared: &Prepared) -> Vec<String> {
+    let created: BTreeSet<_> = created_files(&prepared.diff);
+    let is_source = |path: &&String| repo::policy::classify(path) == crate::candidate::PathClass::Source;
+    prepared.files.iter().filter(is_source).filter(|path| !created.contains(path.as_str())).cloned().collect()
+}
+
+/// Paths that a canonical diff creates.
+fn created_files(diff: &str) -> BTreeSet<&str> {
+    let lines: Vec<_> = diff.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair[0] == "--- /dev/null");
+    pairs.filter_map(|pair| pair[1].strip_prefix("+++ b/")).collect()
+}

@@ -1,0 +1,139 @@
+//! The lab: runs the trials that verdicts need. In: instances and generations. Out: journal records, then verdicts.
+//!
+//! Two passes share one pool of workers. First every instance is prepared (image, trees) and admitted; then every
+//! distinct candidate is taken through its trials. What comes next is always decided by [`crate::judge`]; the lab only
+//! answers. Whatever is in the journal already is not run again.
+
+mod candidates;
+mod images;
+mod knowledge;
+mod pool;
+mod prepare;
+mod prompts;
+mod trials;
+mod verdicts;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::admission::Admission;
+use crate::console::Console;
+use crate::digest::Digest;
+use crate::exit_code::Stop;
+use crate::generation::{Generation, GenerationRef};
+use crate::instance::Instance;
+use crate::journal::{RunDir, Writer};
+use crate::sandbox::Engine;
+use crate::trial::Limits;
+
+pub use candidates::read_candidate;
+pub use knowledge::Knowledge;
+pub use prepare::Workshop;
+pub use prompts::Prompt;
+pub use verdicts::{Judged, recompute, write_verdicts};
+
+/// How a run is done.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub workers: usize,
+    /// Runs of base and of gold each, at admission.
+    pub repeats: u32,
+    pub limits: Limits,
+    /// Attempts at a trial before its failure is recorded.
+    pub attempts: u32,
+    /// Where environments and base layers are kept between runs.
+    pub cache: PathBuf,
+}
+
+/// An instance and where its repository is.
+#[derive(Clone, Debug)]
+pub struct Located {
+    pub instance: Instance,
+    /// Git repository that holds the base commit.
+    pub repository: PathBuf,
+}
+
+/// A generation and where it stands in the input.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub generation: Generation,
+    pub place: GenerationRef,
+}
+
+/// What a run needs, shared by the workers.
+pub struct Lab<'a> {
+    pub run: &'a RunDir,
+    pub console: &'a Console,
+    pub engine: Engine,
+    pub settings: Settings,
+    /// Set by Ctrl-C; workers finish nothing new once it is.
+    pub cancel: Arc<AtomicBool>,
+    pub knowledge: Knowledge,
+    pub(crate) writer: std::sync::Mutex<Writer>,
+}
+
+impl std::fmt::Debug for Lab<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lab").field("run", &self.run).field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Lab<'a> {
+    /// Opens the journal of a run and reads what is there.
+    pub fn open(
+        run: &'a RunDir,
+        console: &'a Console,
+        engine: Engine,
+        settings: Settings,
+        cancel: Arc<AtomicBool>,
+    ) -> anyhow::Result<Self> {
+        let contents = run.contents()?;
+        if contents.torn > 0 {
+            console.say(format!("{} record(s) were cut off by an earlier kill; those trials run again", contents.torn));
+        }
+        let writer = std::sync::Mutex::new(run.writer()?);
+        let knowledge = Knowledge::new(contents.without_failures(), run.blobs().clone());
+        Ok(Self { run, console, engine, settings, cancel, knowledge, writer })
+    }
+
+    /// Prepares and admits every instance.
+    pub fn admit(&self, instances: &[Located]) -> anyhow::Result<BTreeMap<String, Admission>> {
+        let stage = self.console.stage("admit", instances.len() as u64);
+        let admissions = pool::map(self.settings.workers, instances, |located| {
+            self.check_interrupt()?;
+            let admission = Workshop::new(self, located).admit()?;
+            if let Some(refusal) = admission.refusal {
+                self.console.say(format!("{} refused: {refusal:?} {}", admission.instance_id, admission.detail));
+            }
+            stage.step();
+            Ok((admission.instance_id.clone(), admission))
+        })?;
+        Ok(admissions.into_iter().collect())
+    }
+
+    /// Takes every sample through its trials and gives the verdicts, in the order of the samples.
+    pub fn verify(
+        &self,
+        instances: &[Located],
+        admissions: &BTreeMap<String, Admission>,
+        samples: &[Sample],
+    ) -> anyhow::Result<Vec<Judged>> {
+        let candidates = self.read_candidates(instances, admissions, samples)?;
+        self.run_trials(instances, admissions, &candidates)?;
+        let instances =
+            instances.iter().map(|located| (located.instance.instance_id.clone(), located.instance.digest()));
+        verdicts::verdicts(&candidates, admissions, &instances.collect(), &self.knowledge)
+    }
+
+    pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {
+        if self.cancel.load(Ordering::SeqCst) { Err(Stop::Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// The digest that names a sealed image, adapter and number of repeats for an instance.
+    pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
+        let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
+        Digest::of_json(&(instance.digest(), image, framework, self.settings.repeats, limits))
+    }
+}

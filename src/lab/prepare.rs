@@ -1,0 +1,228 @@
+//! An instance made ready: repository, trees and sealed image; then admitted.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::candidates::locations;
+use super::images::{self, Order};
+use super::trials::{Kept, job, nonce};
+use super::{Lab, Located};
+use crate::admission::{Admission, Refusal, Trees};
+use crate::digest::Digest;
+use crate::exit_code::Stop;
+use crate::format;
+use crate::framework::{self, Framework};
+use crate::instance::Environment;
+use crate::journal::Record;
+use crate::judge::{AdmissionInput, Step, admit};
+use crate::repo::{self, RepoError, Repository};
+use crate::sandbox::{Job, LAYER_MTIME, SealedImage};
+use crate::trial::{TestPlan, Trial, Variation};
+
+/// Prepares one instance.
+pub struct Workshop<'a> {
+    lab: &'a Lab<'a>,
+    located: &'a Located,
+}
+
+/// Everything that trials of an instance share.
+pub(super) struct Site {
+    pub repository: Repository,
+    pub trees: Trees,
+    pub image: SealedImage,
+    pub framework: &'static dyn Framework,
+    pub environment: Environment,
+}
+
+/// Why an instance has no site: a refusal, which is about the instance, or an error of ours.
+enum NoSite {
+    Refused(Refusal, String),
+    Error(anyhow::Error),
+}
+
+impl From<anyhow::Error> for NoSite {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl std::fmt::Debug for Workshop<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workshop").field("located", &self.located).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Workshop<'a> {
+    pub fn new(lab: &'a Lab<'a>, located: &'a Located) -> Self {
+        Self { lab, located }
+    }
+
+    /// The adapter that the instance names.
+    pub fn framework(&self) -> anyhow::Result<&'static dyn Framework> {
+        let name = &self.located.instance.environment.framework;
+        framework::by_name(name).with_context(|| {
+            format!("{}: unknown framework {name:?}; known are {}", self.id(), framework::NAMES.join(", "))
+        })
+    }
+
+    /// Admits the instance, from the journal where it was admitted before under the same conditions.
+    pub fn admit(&self) -> anyhow::Result<Admission> {
+        let site = match self.make_site() {
+            Ok(site) => site,
+            Err(NoSite::Refused(refusal, detail)) => return Ok(self.refused(refusal, detail)),
+            Err(NoSite::Error(error)) => return Err(error),
+        };
+        let name = format!("{}/{}", site.framework.name(), site.framework.version());
+        let key = self.lab.admission_key(&self.located.instance, &site.image.digest, &name);
+        if let Some(admission) = self.lab.knowledge.admission(&key) {
+            return Ok(admission);
+        }
+        let input = self.admission_input(&site, key)?;
+        let mut kept = Kept::None;
+        loop {
+            self.lab.check_interrupt()?;
+            match admit(&input, site.framework, &self.lab.knowledge) {
+                Step::Needs(trial) => self.lab.run_trial(&site, &mut kept, &trial)?,
+                Step::Done(admission) => {
+                    // A sandbox failure is not remembered: the next run tries again.
+                    if admission.refusal != Some(Refusal::SandboxFailed) {
+                        self.lab.record(Record::Admission(Box::new(admission.clone())))?;
+                    }
+                    return Ok(admission);
+                }
+            }
+        }
+    }
+
+    /// The site of an instance that was admitted.
+    pub(super) fn site(&self) -> anyhow::Result<Site> {
+        self.make_site().map_err(|no_site| match no_site {
+            NoSite::Refused(refusal, detail) => {
+                anyhow::anyhow!("{} was admitted and is refused now ({refusal:?}): {detail}", self.id())
+            }
+            NoSite::Error(error) => error,
+        })
+    }
+
+    fn make_site(&self) -> Result<Site, NoSite> {
+        let instance = &self.located.instance;
+        let framework = self.framework()?;
+        let repository = Repository::open(&self.located.repository)
+            .map_err(|error| NoSite::Refused(Refusal::BaseNotFound, error.to_string()))?;
+        let trees =
+            match repo::instance_trees(&repository, &instance.base_commit, &instance.patch, &instance.test_patch) {
+                Ok(Ok(trees)) => trees,
+                Ok(Err(malformed)) => return Err(NoSite::Refused(Refusal::PatchDoesNotApply, malformed.detail)),
+                Err(error) => {
+                    return Err(match error.downcast_ref::<RepoError>() {
+                        Some(RepoError::CommitNotFound { .. }) => {
+                            NoSite::Refused(Refusal::BaseNotFound, error.to_string())
+                        }
+                        _ => NoSite::Error(error.context(format!("{}: its trees cannot be made", self.id()))),
+                    });
+                }
+            };
+        let image = self.image(&repository, &trees, framework)?;
+        Ok(Site { repository, trees, image, framework, environment: instance.environment.clone() })
+    }
+
+    /// The sealed image: made once, then found by its content.
+    fn image(
+        &self,
+        repository: &Repository,
+        trees: &Trees,
+        framework: &'static dyn Framework,
+    ) -> Result<SealedImage, NoSite> {
+        let lab = self.lab;
+        let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
+        let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
+        let warm_job = |image: &SealedImage| self.warm_job(repository, &trees.tested_base, framework, image);
+        let order = Order {
+            environment: &self.located.instance.environment,
+            base_tree: &trees.base,
+            layer_tree: &trees.tested_base,
+            checkout: &checkout,
+            warm_job: &warm_job,
+            say: &say,
+        };
+        match images::seal(&lab.engine, &lab.settings.cache, &order) {
+            Ok(image) => Ok(image),
+            Err(error) if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) => {
+                Err(NoSite::Error(error))
+            }
+            Err(error) => Err(NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}"))),
+        }
+    }
+
+    /// The suite once, with bytecode writing on: what warms the layer.
+    fn warm_job(
+        &self,
+        repository: &Repository,
+        tree: &str,
+        framework: &'static dyn Framework,
+        image: &SealedImage,
+    ) -> anyhow::Result<Job> {
+        let files = repository.paths(tree)?.into_iter().filter(|path| framework.is_test_file(path)).collect();
+        let trial = Trial {
+            instance_id: self.id().to_owned(),
+            tree: tree.to_owned(),
+            plan: TestPlan { framework: framework.name().to_owned(), files, script: false, variation: Variation::None },
+            image: image.digest.clone(),
+            limits: self.lab.settings.limits.clone(),
+            repeat: 0,
+        };
+        let mut command = framework.command(&image.python, &image.workdir, &trial.plan, &nonce()?);
+        command.env.remove("PYTHONDONTWRITEBYTECODE");
+        Ok(job(&self.located.instance.environment, &trial, &command, Vec::new()))
+    }
+
+    fn admission_input(&self, site: &Site, key: Digest) -> anyhow::Result<AdmissionInput<'a>> {
+        let test_files = site.repository.paths(&site.trees.tested_gold)?;
+        let gold = crate::candidate::Prepared {
+            tree: site.trees.gold.clone(),
+            submitted_tree: None,
+            diff: site.repository.diff(&site.trees.base, &site.trees.gold)?,
+            files: site.repository.changed_paths(&site.trees.base, &site.trees.gold)?,
+            missing: Vec::new(),
+            stripped: Vec::new(),
+            normalised: Vec::new(),
+        };
+        Ok(AdmissionInput {
+            instance: &self.located.instance,
+            key,
+            image: site.image.digest.clone(),
+            trees: site.trees.clone(),
+            test_files: test_files.into_iter().filter(|path| site.framework.is_test_file(path)).collect(),
+            gold_files: locations(&gold),
+            repeats: self.lab.settings.repeats,
+            limits: self.lab.settings.limits.clone(),
+        })
+    }
+
+    fn refused(&self, refusal: Refusal, detail: String) -> Admission {
+        Admission {
+            format: format::ADMISSION.to_owned(),
+            instance_id: self.id().to_owned(),
+            key: self.located.instance.digest(),
+            refusal: Some(refusal),
+            detail,
+            image: None,
+            trees: None,
+            fail_to_pass: Vec::new(),
+            pass_to_pass: Vec::new(),
+            unstable: Default::default(),
+            disagreements: Default::default(),
+            splits: Vec::new(),
+            gold_files: Vec::new(),
+            framework: self.located.instance.environment.framework.clone(),
+            repeats: self.lab.settings.repeats,
+            limits: self.lab.settings.limits.clone(),
+            trials: Vec::new(),
+        }
+    }
+
+    fn id(&self) -> &'a str {
+        &self.located.instance.instance_id
+    }
+}

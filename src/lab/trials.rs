@@ -1,0 +1,145 @@
+//! One trial: from its name to a recorded outcome, with the machine's faults retried.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, anyhow};
+
+use super::Lab;
+use super::prepare::Site;
+use crate::digest::{Digest, canonical_json};
+use crate::exit_code::Stop;
+use crate::format;
+use crate::framework::{self, Command};
+use crate::instance::Environment;
+use crate::journal::{Failure, Record};
+use crate::sandbox::{Executed, Job, SandboxError, Slot};
+use crate::trial::{Outcome, OutputRef, Trial};
+
+/// A worker's open slot and the image it is open for.
+pub(super) type Kept = Option<(Digest, Box<dyn Slot>)>;
+
+impl Lab<'_> {
+    /// Runs a trial and records its outcome, or the failure to get one.
+    pub(super) fn run_trial(&self, site: &Site, kept: &mut Kept, trial: &Trial) -> anyhow::Result<()> {
+        let changes = site.repository.changes(&site.trees.tested_base, &trial.tree)?;
+        let mut attempts = Vec::new();
+        while attempts.len() < self.settings.attempts.max(1) as usize {
+            self.check_interrupt()?;
+            let nonce = nonce()?;
+            let command = command(site, trial, &nonce)?;
+            let job = job(&site.environment, trial, &command, changes.clone());
+            match self.attempt(site, kept, &job) {
+                Ok(executed) => return self.record_outcome(site, trial, executed, &nonce, attempts),
+                Err(SandboxError::Interrupted) => return Err(Stop::Interrupted.into()),
+                Err(SandboxError::Unavailable(why)) => return Err(Stop::Environment(why).into()),
+                Err(error @ (SandboxError::ImageMissing { .. } | SandboxError::Failed { .. })) => {
+                    // A slot that failed once may be broken: the next attempt opens a new one.
+                    *kept = None;
+                    attempts.push(error.to_string());
+                }
+            }
+        }
+        self.console.say(format!(
+            "{}: trial {} could not be run in {} attempts: {}",
+            trial.instance_id,
+            trial.id().short(),
+            attempts.len(),
+            attempts.last().map_or("", String::as_str)
+        ));
+        self.record(Record::Failure(Failure { trial_id: trial.id(), attempts }))
+    }
+
+    fn attempt(&self, site: &Site, kept: &mut Kept, job: &Job) -> Result<Executed, SandboxError> {
+        if kept.as_ref().is_none_or(|(image, _)| *image != site.image.digest) {
+            *kept = None;
+            *kept = Some((site.image.digest.clone(), self.engine.sandbox().slot(&site.image)?));
+        }
+        match kept {
+            Some((_, slot)) => slot.run(job),
+            None => Err(SandboxError::Failed { doing: "opening a slot", why: "it was not kept".to_owned() }),
+        }
+    }
+
+    fn record_outcome(
+        &self,
+        site: &Site,
+        trial: &Trial,
+        executed: Executed,
+        nonce: &str,
+        retried: Vec<String>,
+    ) -> anyhow::Result<()> {
+        let blobs = self.run.blobs();
+        let report = if trial.plan.script {
+            None
+        } else {
+            let report = site.framework.parse(&executed.report, executed.report_truncated, nonce);
+            Some(blobs.put(&canonical_json(&report))?)
+        };
+        let outcome = Outcome {
+            format: format::OUTCOME.to_owned(),
+            trial_id: trial.id(),
+            trial: trial.clone(),
+            sandbox: self.engine.sandbox().name().to_owned(),
+            exit: executed.exit,
+            report,
+            output: OutputRef { blob: Some(blobs.put(&kept_output(&executed))?), total_bytes: executed.output_total },
+            wall_ms: executed.wall_ms,
+            overhead_ms: executed.overhead_ms,
+            peak_memory_bytes: executed.peak_memory_bytes,
+            retried,
+        };
+        self.record(Record::Outcome(Box::new(outcome)))
+    }
+
+    /// Appends to the journal, then takes it as known.
+    pub(super) fn record(&self, record: Record) -> anyhow::Result<()> {
+        self.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&record)?;
+        self.knowledge.learn(&record);
+        Ok(())
+    }
+}
+
+fn command(site: &Site, trial: &Trial, nonce: &str) -> anyhow::Result<Command> {
+    if !trial.plan.script {
+        return Ok(site.framework.command(&site.image.python, &site.image.workdir, &trial.plan, nonce));
+    }
+    let path = trial.plan.files.first().with_context(|| format!("trial {} names no script", trial.id()))?;
+    Ok(framework::script_command(&site.image.python, &site.image.workdir, path, trial.plan.variation))
+}
+
+pub(super) fn job(
+    environment: &Environment,
+    trial: &Trial,
+    command: &Command,
+    changes: Vec<crate::sandbox::FileChange>,
+) -> Job {
+    let mut env: BTreeMap<_, _> = environment.env.clone();
+    // The sealed variables win: an instance may add, not loosen.
+    env.extend(command.env.clone());
+    Job {
+        argv: command.argv.clone(),
+        env,
+        changes,
+        support: command.support.clone(),
+        stdin: command.stdin.clone(),
+        limits: trial.limits.clone(),
+    }
+}
+
+/// Sixteen random bytes in hex, new for every run.
+pub(super) fn nonce() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes from the system: {error}"))?;
+    Ok(hex::encode(bytes))
+}
+
+/// Head and tail with a line between them that says how much is left out.
+fn kept_output(executed: &Executed) -> Vec<u8> {
+    let kept = (executed.output_head.len() + executed.output_tail.len()) as u64;
+    let mut bytes = executed.output_head.clone();
+    if executed.output_total > kept {
+        bytes.extend(format!("\n[{} bytes left out]\n", executed.output_total - kept).bytes());
+    }
+    bytes.extend(&executed.output_tail);
+    bytes
+}

@@ -1,0 +1,162 @@
+//! Candidates and evidence to verdicts with receipts. Needs no sandbox; the same code runs after trials and years later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+
+use super::candidates::{SameAs, exported_content, locations};
+use super::knowledge::Knowledge;
+use crate::admission::Admission;
+use crate::candidate::Candidate;
+use crate::digest::Digest;
+use crate::format;
+use crate::framework;
+use crate::generation::Skill;
+use crate::instance::Instance;
+use crate::journal::RunDir;
+use crate::judge::{Evidence as _, Judgement, LocalizationRules, Step, judge};
+use crate::receipt::{Receipt, Tool};
+use crate::verdict::{Evidence, Reason, Verdict, VerdictStatus};
+
+/// A verdict and the receipt that it carries the digest of.
+pub type Judged = (Verdict, Receipt);
+
+/// Recomputes the verdicts of a run directory from what it holds.
+pub fn recompute(run: &RunDir) -> anyhow::Result<Vec<Judged>> {
+    let candidates: Vec<Candidate> = run.read_lines("candidates.jsonl")?;
+    let admissions: Vec<Admission> = run.read_lines("admissions.jsonl")?;
+    let instances: Vec<Instance> = run.read_lines("instances.jsonl")?;
+    let knowledge = Knowledge::new(run.contents()?, run.blobs().clone());
+    let admissions = admissions.into_iter().map(|admission| (admission.instance_id.clone(), admission)).collect();
+    let instances = instances.iter().map(|instance| (instance.instance_id.clone(), instance.digest())).collect();
+    verdicts(&candidates, &admissions, &instances, &knowledge)
+}
+
+/// Writes `verdicts.jsonl` and `receipts.jsonl`, and gives the verdicts.
+pub fn write_verdicts(run: &RunDir, judged: Vec<Judged>) -> anyhow::Result<Vec<Verdict>> {
+    run.write_lines("receipts.jsonl", judged.iter().map(|(_, receipt)| receipt))?;
+    run.write_lines("verdicts.jsonl", judged.iter().map(|(verdict, _)| verdict))?;
+    Ok(judged.into_iter().map(|(verdict, _)| verdict).collect())
+}
+
+/// One verdict per candidate, in the candidates' order.
+pub(super) fn verdicts(
+    candidates: &[Candidate],
+    admissions: &BTreeMap<String, Admission>,
+    instances: &BTreeMap<String, Digest>,
+    knowledge: &Knowledge,
+) -> anyhow::Result<Vec<Judged>> {
+    let mut accepted: BTreeMap<&str, BTreeSet<Vec<String>>> = admissions
+        .values()
+        .map(|admission| (admission.instance_id.as_str(), BTreeSet::from([admission.gold_files.clone()])))
+        .collect();
+    let mut judged: BTreeMap<&Digest, Judgement> = BTreeMap::new();
+    // Repairs first: every verified one adds a set of locations that a localization may name.
+    for skill in [Skill::Repair, Skill::Test, Skill::Localization] {
+        let mut known: BTreeMap<SameAs, Judgement> = BTreeMap::new();
+        for candidate in candidates.iter().filter(|candidate| candidate.skill == skill) {
+            let same = SameAs::of(candidate);
+            let judgement = match same.as_ref().and_then(|same| known.get(same)) {
+                Some(judgement) => judgement.clone(),
+                None => judge_one(candidate, admissions, &accepted, knowledge)?,
+            };
+            if let (Reason::Resolved, Some(prepared)) = (judgement.reason, &candidate.prepared) {
+                accepted.entry(&candidate.instance_id).or_default().insert(locations(prepared));
+            }
+            known.extend(same.map(|same| (same, judgement.clone())));
+            judged.insert(&candidate.candidate_id, judgement);
+        }
+    }
+    let mut first: BTreeMap<(SameAs, Reason), &Digest> = BTreeMap::new();
+    let mut verdicts = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let id = &candidate.candidate_id;
+        let judgement =
+            judged.get(id).with_context(|| format!("candidate {id} was not judged; this is a bug of assay"))?;
+        let original = exported_content(candidate).map(|same| *first.entry((same, judgement.reason)).or_insert(id));
+        let duplicate_of = original.filter(|original| *original != id).cloned();
+        let receipt = receipt(candidate, judgement, admissions, instances, knowledge)?;
+        verdicts.push((with_receipt(candidate, judgement, duplicate_of, &receipt), receipt));
+    }
+    Ok(verdicts)
+}
+
+fn judge_one(
+    candidate: &Candidate,
+    admissions: &BTreeMap<String, Admission>,
+    accepted: &BTreeMap<&str, BTreeSet<Vec<String>>>,
+    knowledge: &Knowledge,
+) -> anyhow::Result<Judgement> {
+    let not_run = |detail: &str| Judgement { reason: Reason::NotRun, detail: detail.to_owned(), trials: Vec::new() };
+    let Some(admission) = admissions.get(&candidate.instance_id) else {
+        return Ok(not_run("the instance was never admitted"));
+    };
+    let name = admission.framework.split('/').next().unwrap_or_default();
+    let Some(framework) = framework::by_name(name) else {
+        return Ok(not_run("its test framework is unknown to this version"));
+    };
+    let none = BTreeSet::new();
+    let accepted = accepted.get(candidate.instance_id.as_str()).unwrap_or(&none);
+    Ok(match judge(candidate, admission, framework, accepted, &LocalizationRules::default(), knowledge) {
+        Step::Done(judgement) => judgement,
+        Step::Needs(trial) => {
+            not_run(&format!("trial {} has no outcome; run `assay verify` again", trial.id().short()))
+        }
+    })
+}
+
+fn receipt(
+    candidate: &Candidate,
+    judgement: &Judgement,
+    admissions: &BTreeMap<String, Admission>,
+    instances: &BTreeMap<String, Digest>,
+    knowledge: &Knowledge,
+) -> anyhow::Result<Receipt> {
+    let id = &candidate.instance_id;
+    let missing = || format!("candidate {}: instance {id} is not in the run directory", candidate.candidate_id);
+    let outcome = |trial: &Digest| {
+        let outcome =
+            knowledge.outcome(trial).with_context(|| format!("trial {trial} was judged and has no outcome"))?;
+        Ok((trial.clone(), Digest::of_json(&*outcome)))
+    };
+    Ok(Receipt {
+        format: format::RECEIPT.to_owned(),
+        candidate_id: candidate.candidate_id.clone(),
+        instance: instances.get(id).cloned().with_context(missing)?,
+        admission: admissions.get(id).map(Digest::of_json).with_context(missing)?,
+        patch: Digest::of(candidate.prepared.as_ref().map_or("", |prepared| &prepared.diff).as_bytes()),
+        tree: candidate.prepared.as_ref().map(|prepared| prepared.tree.clone()).unwrap_or_default(),
+        trials: judgement.trials.iter().map(outcome).collect::<anyhow::Result<_>>()?,
+        status: judgement.reason.status(),
+        reason: judgement.reason,
+        tool: Tool::this(),
+    })
+}
+
+fn with_receipt(
+    candidate: &Candidate,
+    judgement: &Judgement,
+    duplicate_of: Option<Digest>,
+    receipt: &Receipt,
+) -> Verdict {
+    let status = judgement.reason.status();
+    Verdict {
+        format: format::VERDICT.to_owned(),
+        candidate_id: candidate.candidate_id.clone(),
+        instance_id: candidate.instance_id.clone(),
+        skill: candidate.skill,
+        generation: candidate.generation.clone(),
+        status,
+        reason: judgement.reason,
+        detail: judgement.detail.clone(),
+        evidence: match status {
+            VerdictStatus::Verified => Evidence::E1,
+            VerdictStatus::Rejected if !judgement.trials.is_empty() => Evidence::E1,
+            VerdictStatus::Rejected | VerdictStatus::Inconclusive => Evidence::E0,
+        },
+        stripped: candidate.prepared.as_ref().map(|prepared| prepared.stripped.clone()).unwrap_or_default(),
+        duplicate_of,
+        trials: judgement.trials.clone(),
+        receipt: receipt.digest(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Input that cannot be used: a clear message with its place and the next step, the documented exit code, and nothing
+//! that was computed is lost.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{assay, expect_exit, lines, stderr};
+
+fn instance(id: &str) -> serde_json::Value {
+    json!({"instance_id": id, "repo": "a/a", "base_commit": "0".repeat(40), "problem_statement": "p", "patch": ""})
+}
+
+#[test]
+fn a_broken_line_in_the_middle_is_quarantined_with_its_place_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.jsonl");
+    let missing = json!({"instance_id": "b", "repo": "b/b"});
+    fs::write(&file, format!("{}\n{{broken\n{missing}\n{}\n", instance("a"), instance("c"))).unwrap();
+    let out = folder.path().join("out");
+    expect_exit(assay().arg("import").arg(&file).arg("--out").arg(&out), 2);
+    assert_eq!(lines(&out.join("instances.jsonl")).len(), 2);
+    let quarantined = lines(&out.join("quarantine.jsonl"));
+    let places: Vec<_> = quarantined.iter().map(|row| row["line"].as_u64().unwrap()).collect();
+    assert_eq!(places, [2, 3]);
+    assert!(quarantined[1]["why"].as_str().unwrap().contains("base_commit"), "{quarantined:?}");
+}
+
+#[test]
+fn an_unknown_instance_and_an_unknown_skill_are_quarantined_and_a_base_that_is_not_there_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let instances = folder.path().join("instances.jsonl");
+    fs::write(&instances, format!("{}\n", instance("a"))).unwrap();
+    let generations = folder.path().join("generations.jsonl");
+    let rows = [
+        json!({"instance_id": "nobody", "skill": "repair", "completion": "x"}),
+        json!({"instance_id": "a", "skill": "juggling", "completion": "x"}),
+        json!({"instance_id": "a", "skill": "repair", "completion": "x"}),
+    ];
+    fs::write(&generations, rows.map(|row| format!("{row}\n")).concat()).unwrap();
+    let run = folder.path().join("run");
+    let mut command = assay();
+    command.arg("verify").arg(&instances).arg("--generations").arg(&generations).arg("--run").arg(&run);
+    let output = expect_exit(&mut command, 2);
+    assert!(stderr(&output).contains("BaseNotFound"), "{}", stderr(&output));
+    let why: Vec<_> =
+        lines(&run.join("quarantine.jsonl")).iter().map(|row| row["why"].as_str().unwrap().to_owned()).collect();
+    assert!(why[0].contains("nobody") && why[1].contains("juggling"), "{why:?}");
+    let verdicts = lines(&run.join("verdicts.jsonl"));
+    assert_eq!(verdicts[0]["status"], "inconclusive");
+    assert_eq!(verdicts[0]["reason"], "instance_not_admitted");
+}
+
+#[test]
+fn a_file_that_is_not_there_and_a_directory_that_is_no_run_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = expect_exit(assay().args(["import", "nowhere.jsonl", "--out"]).arg(folder.path().join("out")), 1);
+    assert!(stderr(&output).contains("nowhere.jsonl"), "{}", stderr(&output));
+    let output = expect_exit(assay().arg("judge").arg(folder.path()), 1);
+    assert!(stderr(&output).contains("not a run directory"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_run_directory_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("journal")).unwrap();
+    fs::write(folder.path().join("run.json"), r#"{"format": "run.v7"}"#).unwrap();
+    let output = expect_exit(assay().arg("judge").arg(folder.path()), 1);
+    assert!(stderr(&output).contains("run.v7") && stderr(&output).contains("upgrade"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_mistake_on_the_command_line_exits_with_one_and_help_with_zero() {
+    expect_exit(assay().arg("--no-such-option"), 1);
+    expect_exit(assay().arg("--help"), 0);
+    expect_exit(assay().args(["verify", "--help"]), 0);
+}
+
+#[test]
+fn pip_that_reaches_nothing_is_said_with_the_package_and_the_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = assay();
+    command
+        .args(["import", "pypi", "jinja2", "3.1.5", "3.1.6", "--problem", "x", "--out"])
+        .arg(folder.path().join("out"))
+        .env("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+        .env("PIP_NO_INDEX", "1")
+        .env_remove("PIP_FIND_LINKS")
+        .env("PIP_CONFIG_FILE", "/dev/null");
+    let output = expect_exit(&mut command, 4);
+    let said = stderr(&output);
+    assert!(said.contains("jinja2") && said.contains("pip"), "{said}");
+}
+
+#[test]
+fn an_image_that_is_not_there_refuses_the_instance_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    expect_exit(assay().args(["demo", "--offline", "--out"]).arg(folder.path().join("demo")), 0);
+    let good = folder.path().join("demo/instances.jsonl");
+    let mut rows = lines(&good);
+    let mut imageless = rows[0].clone();
+    imageless["instance_id"] = json!("wants-an-image");
+    imageless["environment"]["image"] = json!("nowhere/such-image:none");
+    rows.push(imageless);
+    fs::write(&good, rows.iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+    let run = folder.path().join("run");
+    let output = expect_exit(assay().arg("validate").arg(&good).arg("--run").arg(&run), 2);
+    assert!(stderr(&output).contains("nowhere/such-image:none"), "{}", stderr(&output));
+    let admitted = lines(&run.join("admissions.jsonl")).iter().filter(|row| row.get("refusal").is_none()).count();
+    assert_eq!(admitted, rows.len() - 1);
+}

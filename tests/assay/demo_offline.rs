@@ -1,0 +1,82 @@
+//! The demo without network: a small package of our own, its verdicts held against the committed table.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{answers, assay, assert_answers, expect_exit, expected, json, lines};
+
+fn table() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/offline-demo/expected.jsonl")
+}
+
+#[test]
+fn the_offline_demo_gives_the_expected_verdicts_and_a_second_run_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("demo");
+    let run = || {
+        let output = expect_exit(assay().args(["demo", "--offline", "--json", "--out"]).arg(&out), 0);
+        json(&output)
+    };
+    let first = run();
+    assert_answers(&answers(&out.join("run")), &expected(&table()));
+    for key in
+        ["instances", "candidates", "verified", "rejected", "inconclusive", "duplicates", "skills", "rows", "seconds"]
+    {
+        assert!(first.get(key).is_some(), "{key} is missing in {first}");
+    }
+    let dataset = PathBuf::from(first["dataset"].as_str().unwrap());
+    let manifest = std::fs::read(dataset.join("manifest.json")).unwrap();
+    let verdicts = std::fs::read(out.join("run/verdicts.jsonl")).unwrap();
+
+    let second = run();
+    assert_eq!(std::fs::read(dataset.join("manifest.json")).unwrap(), manifest);
+    assert_eq!(std::fs::read(out.join("run/verdicts.jsonl")).unwrap(), verdicts);
+    assert_eq!(first["verified"], second["verified"]);
+
+    // Recomputed without a sandbox, byte for byte.
+    expect_exit(assay().arg("judge").arg(out.join("run")), 0);
+    assert_eq!(std::fs::read(out.join("run/verdicts.jsonl")).unwrap(), verdicts);
+}
+
+#[test]
+fn the_manifest_lists_every_file_with_its_size_and_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("demo");
+    expect_exit(assay().args(["demo", "--offline", "--out"]).arg(&out), 0);
+    let dataset = out.join("dataset");
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dataset.join("manifest.json")).unwrap()).unwrap();
+    let listed = manifest["files"].as_array().unwrap();
+    let mut paths: Vec<_> = listed.iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect();
+    for file in listed {
+        let bytes = std::fs::read(dataset.join(file["path"].as_str().unwrap())).unwrap();
+        assert_eq!(file["bytes"].as_u64(), Some(bytes.len() as u64));
+        assert_eq!(file["sha256"].as_str().unwrap(), swe_assay::digest::Digest::of(&bytes).as_str());
+    }
+    paths.push("manifest.json".to_owned());
+    paths.sort();
+    let mut present: Vec<_> = walkdir::WalkDir::new(&dataset)
+        .into_iter()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| entry.path().strip_prefix(&dataset).unwrap().display().to_string())
+        .collect();
+    present.sort();
+    assert_eq!(paths, present);
+}
+
+#[test]
+fn only_verified_candidates_are_exported_and_each_row_names_its_receipt() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("demo");
+    expect_exit(assay().args(["demo", "--offline", "--out"]).arg(&out), 0);
+    let verdicts = lines(&out.join("run/verdicts.jsonl"));
+    let text = zstd::decode_all(std::fs::File::open(out.join("dataset/jsonl/sft.jsonl.zst")).unwrap()).unwrap();
+    let rows: Vec<serde_json::Value> =
+        String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!rows.is_empty());
+    for row in rows {
+        let verdict = verdicts.iter().find(|verdict| verdict["candidate_id"] == row["candidate_id"]).unwrap();
+        assert_eq!(verdict["status"], "verified");
+        assert_eq!(verdict["receipt"], row["receipt"]);
+    }
+}

@@ -1,0 +1,64 @@
+//! SIGKILL at random moments: the same verdicts as an unbroken run, and nothing left behind.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::support::{answers, assay, assert_answers, expect_exit, processes_naming};
+
+#[test]
+fn a_run_killed_ten_times_ends_with_the_same_verdicts_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    expect_exit(assay().args(["demo", "--offline", "--json", "--out"]).arg(&whole), 0);
+
+    let broken = folder.path().join("broken-run");
+    let needle = broken.display().to_string();
+    // Spread over the run's length, not evenly, from a fixed list so that a failure can be repeated.
+    for (round, milliseconds) in [40, 350, 900, 1500, 250, 2100, 700, 1200, 120, 3000].into_iter().enumerate() {
+        let mut child = assay()
+            .args(["demo", "--offline", "--json", "--out"])
+            .arg(&broken)
+            .env("ASSAY_TEST_MARK", &needle)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // The agents notice the driver's end by themselves.
+        let gone = (0..50).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            processes_naming(&needle).is_empty()
+        });
+        assert!(gone, "after kill {round}: {:?}", processes_naming(&needle));
+    }
+    expect_exit(assay().args(["demo", "--offline", "--json", "--out"]).arg(&broken), 0);
+    assert_answers(&answers(&broken.join("run")), &answers(&whole.join("run")));
+
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(!mounts.contains(&needle), "{mounts}");
+    assert_no_cgroup_of_a_dead_owner();
+    let scratch: Vec<_> = walkdir::WalkDir::new(&broken)
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(".new-"))
+        .map(|entry| entry.path().to_owned())
+        .collect();
+    assert!(scratch.len() <= 10, "temporary files pile up: {scratch:?}");
+}
+
+/// Cgroups of ours are named after their owner's pid; `assay clean` must leave none whose owner is gone.
+fn assert_no_cgroup_of_a_dead_owner() {
+    expect_exit(assay().arg("clean"), 0);
+    for entry in walkdir::WalkDir::new("/sys/fs/cgroup").max_depth(4).into_iter().flatten() {
+        let path = entry.path();
+        if path.parent().and_then(Path::file_name).is_none_or(|name| name != "assay") {
+            continue;
+        }
+        let owner = entry.file_name().to_string_lossy().split('-').next().and_then(|pid| pid.parse::<u32>().ok());
+        let Some(owner) = owner else { continue };
+        assert!(Path::new(&format!("/proc/{owner}")).exists(), "{} outlived its owner", path.display());
+    }
+}
