@@ -99,10 +99,11 @@ pub(super) fn path_of(line: &str) -> Option<&str> {
     bare_path(text)
 }
 
-/// The path of a heading such as `### src/a.py`: any single word will do.
+/// The path of a heading such as `### Makefile`: any single word will do after two marks or more; one mark may just
+/// as well begin a comment.
 pub(super) fn heading_path(line: &str) -> Option<&str> {
     let text = line.trim();
-    let name = text.strip_prefix('#')?.trim_start_matches('#');
+    let name = text.strip_prefix("##")?.trim_start_matches('#');
     let word = undressed(name);
     (!word.is_empty() && !word.contains(char::is_whitespace)).then_some(word)
 }

@@ -9,3 +9,4 @@ mod search_replace;
 mod test_answer;
 
 pub use extract::{Extraction, extract};
+pub use test_answer::MARKERS;

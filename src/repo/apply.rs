@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use thiserror::Error;
+
 use super::Stop;
 use super::draft::{Draft, Entry, Mode};
 use super::patch::{self, Change, FilePatch, Hunk, Line, LineKind};
@@ -26,6 +28,9 @@ pub(super) enum Origin {
     Candidate,
 }
 
+/// Most files in a candidate's diff, and most edits: each may cost a pass over a file of the repository.
+pub(super) const MAX_PARTS: usize = 1000;
+
 /// Applies every file of a diff to a draft, in order.
 pub(super) fn apply_diff(
     draft: &mut Draft<'_>,
@@ -33,7 +38,12 @@ pub(super) fn apply_diff(
     origin: Origin,
     notes: &mut Normalised,
 ) -> Result<(), Stop> {
-    for file in patch::parse(diff)? {
+    let files = patch::parse(diff)?;
+    if origin == Origin::Candidate && files.len() > MAX_PARTS {
+        let detail = format!("the diff names {} files; the limit is {MAX_PARTS}", files.len());
+        return Err(Malformed::new(MalformedReason::TooLarge, detail).into());
+    }
+    for file in files {
         apply_file(draft, &file, origin, notes)?;
     }
     Ok(())
@@ -66,14 +76,14 @@ fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &m
     let before = old.as_ref().map_or(&[][..], |old| &old.content);
     let after = match &file.change {
         Change::Text(hunks) => apply_hunks(before, hunks, file.crlf_headers, notes)
-            .map_err(|why| Malformed::new(why.reason(), format!("{shown}: {}", why.detail())))?,
+            .map_err(|why| does_not_apply(format!("{shown}: {why}")))?,
         Change::Binary(change) => change
             .apply(before)
             .ok_or_else(|| does_not_apply(format!("{shown}: the binary delta is against another content")))?,
     };
     match (&file.old, &file.new) {
         (Some(old), None) => {
-            if !after.is_empty() && !matches!(&file.change, Change::Text(hunks) if hunks.is_empty()) {
+            if !after.is_empty() {
                 return Err(does_not_apply(format!("{old} is deleted, but the diff does not remove all its lines")));
             }
             draft.remove(old)
@@ -89,56 +99,26 @@ fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &m
     }
 }
 
-/// Why hunks do not apply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mismatch {
-    /// The old lines of the hunk stand nowhere in the file.
-    Absent {
-        hunk: usize,
-    },
-    /// Not at the stated position, and at several others.
-    Ambiguous {
-        hunk: usize,
-    },
-    /// A hunk without old lines, past the end of the file.
-    PastEnd {
-        hunk: usize,
-    },
-    Overlap {
-        hunk: usize,
-    },
+/// Why hunks do not apply. Hunks are counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+enum Mismatch {
+    #[error("the old lines of hunk {hunk} are not in the file")]
+    Absent { hunk: usize },
+    #[error("the old lines of hunk {hunk} are not where it says, and several times elsewhere")]
+    Ambiguous { hunk: usize },
+    /// A hunk without old lines.
+    #[error("hunk {hunk} adds lines after the end of the file")]
+    PastEnd { hunk: usize },
+    #[error("hunk {hunk} overlaps another one")]
+    Overlap { hunk: usize },
     /// `\ No newline at end of file` under a line that others follow.
-    NewlineInside {
-        hunk: usize,
-    },
-}
-
-impl Mismatch {
-    fn reason(&self) -> MalformedReason {
-        MalformedReason::DoesNotApply
-    }
-
-    fn detail(&self) -> String {
-        match self {
-            Self::Absent { hunk } => format!("the old lines of hunk {hunk} are not in the file"),
-            Self::Ambiguous { hunk } => {
-                format!("the old lines of hunk {hunk} are not where it says, and several times elsewhere")
-            }
-            Self::PastEnd { hunk } => format!("hunk {hunk} adds lines after the end of the file"),
-            Self::Overlap { hunk } => format!("hunk {hunk} overlaps another one"),
-            Self::NewlineInside { hunk } => format!("hunk {hunk} ends the file before its last line"),
-        }
-    }
+    #[error("hunk {hunk} ends the file before its last line")]
+    NewlineInside { hunk: usize },
 }
 
 /// Tries the diff as it is, then with each normalisation of line ends and of the final newline, in a fixed order.
 /// Reports the mismatch of the first try.
-pub(super) fn apply_hunks(
-    before: &[u8],
-    hunks: &[Hunk],
-    crlf_headers: bool,
-    notes: &mut Normalised,
-) -> Result<Vec<u8>, Mismatch> {
+fn apply_hunks(before: &[u8], hunks: &[Hunk], crlf_headers: bool, notes: &mut Normalised) -> Result<Vec<u8>, Mismatch> {
     let any_cr = hunks.iter().flat_map(|hunk| &hunk.lines).any(|line| line.text.ends_with('\r'));
     let file_has_cr = before.windows(2).any(|pair| pair == b"\r\n");
     let mut ends = vec![Ends::AsIs];
@@ -205,9 +185,12 @@ enum FinalNewline {
     AddToDiff,
 }
 
+/// A file's content, and hunks for it.
+type Sides<'a> = (Cow<'a, [u8]>, Cow<'a, [Hunk]>);
+
 impl FinalNewline {
     /// None where it would change nothing.
-    fn rewrite<'a>(self, before: &'a [u8], hunks: &'a [Hunk]) -> Option<(Cow<'a, [u8]>, Cow<'a, [Hunk]>)> {
+    fn rewrite<'a>(self, before: &'a [u8], hunks: &'a [Hunk]) -> Option<Sides<'a>> {
         match self {
             Self::AsIs => Some((Cow::Borrowed(before), Cow::Borrowed(hunks))),
             Self::AddToFile => {

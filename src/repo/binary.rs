@@ -5,7 +5,7 @@ use std::io::Read as _;
 use flate2::read::ZlibDecoder;
 
 /// Largest file a binary patch may make, in bytes. A few kilobytes of deflated zeros must not fill the memory.
-pub(super) const MAX_BINARY_BYTES: usize = 64 << 20;
+pub(super) const MAX_BINARY_BYTES: usize = 16 << 20;
 
 /// The new content of a file, as a binary patch gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]

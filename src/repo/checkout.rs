@@ -1,7 +1,10 @@
 //! Writing a tree out as plain files.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +31,7 @@ impl Repository {
             return Err(RepoError::NotEmpty { path: dir.to_owned() });
         }
         let mut dirs: Vec<PathBuf> = vec![dir.to_owned()];
-        // Sorted by path, a directory's files follow each other, and a directory precedes what is below it.
+        let mut made = HashSet::new();
         for (path, leaf) in self.leaves(tree)? {
             // Trees of other people's repositories may hold any name at all.
             if let Some(why) = paths::fault(&path) {
@@ -38,23 +41,19 @@ impl Repository {
                 });
             }
             for parent in paths::parents(&path) {
-                let parent = dir.join(parent);
-                match fs::create_dir(&parent) {
-                    Ok(()) => {
-                        fs::set_permissions(&parent, fs::Permissions::from_mode(0o755))
-                            .map_err(io("setting the mode of", &parent))?;
-                        dirs.push(parent);
-                    }
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(io("creating directory", &parent)(error)),
+                if made.insert(parent.to_owned()) {
+                    let parent = dir.join(parent);
+                    fs::create_dir(&parent).map_err(io("creating directory", &parent))?;
+                    fs::set_permissions(&parent, fs::Permissions::from_mode(0o755))
+                        .map_err(io("setting the mode of", &parent))?;
+                    dirs.push(parent);
                 }
             }
             let content = self.blob(leaf.oid)?;
             let target = dir.join(&path);
             match Mode::from_raw(leaf.mode) {
                 Some(Mode::Link) => {
-                    use std::os::unix::ffi::OsStrExt as _;
-                    symlink(std::ffi::OsStr::from_bytes(&content), &target).map_err(io("writing link", &target))?;
+                    symlink(OsStr::from_bytes(&content), &target).map_err(io("writing link", &target))?;
                 }
                 mode => {
                     let bits = if mode == Some(Mode::Executable) { 0o755 } else { 0o644 };

@@ -41,6 +41,9 @@ impl Mode {
     }
 }
 
+/// Most bytes an answer may write. Copies and binary deltas turn a small answer into any size otherwise.
+const MAX_WRITTEN_BYTES: usize = 64 << 20;
+
 /// A tree being changed.
 pub(super) struct Draft<'r> {
     repo: &'r Repository,
@@ -48,11 +51,13 @@ pub(super) struct Draft<'r> {
     base: git2::Tree<'r>,
     /// `None` is a removed file.
     touched: BTreeMap<String, Option<Entry>>,
+    /// Bytes held in `touched`.
+    written: usize,
 }
 
 impl<'r> Draft<'r> {
     pub fn on(repo: &'r Repository, tree: &str) -> Result<Self, RepoError> {
-        Ok(Self { repo, base_id: tree.to_owned(), base: repo.tree(tree)?, touched: BTreeMap::new() })
+        Ok(Self { repo, base_id: tree.to_owned(), base: repo.tree(tree)?, touched: BTreeMap::new(), written: 0 })
     }
 
     /// The file at a path as it stands now; none for a directory.
@@ -86,13 +91,22 @@ impl<'r> Draft<'r> {
 
     pub fn put(&mut self, path: &str, entry: Entry) -> Result<(), Stop> {
         self.check(path)?;
-        self.touched.insert(path.to_owned(), Some(entry));
-        Ok(())
+        self.touch(path, Some(entry))
     }
 
     pub fn remove(&mut self, path: &str) -> Result<(), Stop> {
         self.check(path)?;
-        self.touched.insert(path.to_owned(), None);
+        self.touch(path, None)
+    }
+
+    fn touch(&mut self, path: &str, entry: Option<Entry>) -> Result<(), Stop> {
+        self.written += entry.as_ref().map_or(0, |entry| entry.content.len());
+        let former = self.touched.insert(path.to_owned(), entry).flatten();
+        self.written -= former.map_or(0, |entry| entry.content.len());
+        if self.written > MAX_WRITTEN_BYTES {
+            let detail = format!("the changed files hold more than {MAX_WRITTEN_BYTES} bytes");
+            return Err(Malformed::new(MalformedReason::TooLarge, detail).into());
+        }
         Ok(())
     }
 

@@ -1,12 +1,16 @@
 //! Applying SEARCH/REPLACE edits to a draft: whole lines, exactly once.
 
 use super::Stop;
-use super::apply::{CRLF, FINAL_NEWLINE, Normalised};
+use super::apply::{CRLF, FINAL_NEWLINE, MAX_PARTS, Normalised};
 use super::draft::{Draft, Entry, Mode};
 use crate::candidate::{Edit, Malformed, MalformedReason};
 
 /// Applies edits in order, each to what the former ones left.
 pub(super) fn apply_edits(draft: &mut Draft<'_>, edits: &[Edit], notes: &mut Normalised) -> Result<(), Stop> {
+    if edits.len() > MAX_PARTS {
+        let detail = format!("the answer has {} edits; the limit is {MAX_PARTS}", edits.len());
+        return Err(Malformed::new(MalformedReason::TooLarge, detail).into());
+    }
     for edit in edits {
         let path = &edit.path;
         draft.check(path)?;

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use draft::{Entry, Mode};
-pub use prepare::prepare;
+pub use prepare::{SCRIPT_PATH, prepare};
 pub use store::Repository;
 pub use trees::{Trees, instance_trees, submitted_trial_tree, trial_tree};
 

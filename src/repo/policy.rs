@@ -75,190 +75,22 @@ const IMPORT_ROOTS: &[&str] = &["src/", "lib/"];
 
 /// Modules that a test run imports before the repository's own: the runner, its dependencies and the standard library.
 /// A new one of these names at an import root would run in their place.
-const SHADOWED: &[&str] = &[
-    "pytest",
-    "_pytest",
-    "pluggy",
-    "py",
-    "iniconfig",
-    "packaging",
-    "exceptiongroup",
-    "tomli",
-    "pygments",
-    "colorama",
-    "xdist",
-    "pytest_cov",
-    "pytest_timeout",
-    "pytest_xdist",
-    "coverage",
-    "nose",
-    "nose2",
-    "hypothesis",
-    "assay_reporter",
-    "pip",
-    "setuptools",
-    "pkg_resources",
-    "_distutils_hack",
-    "wheel",
-    "virtualenv",
-    "__future__",
-    "_pydecimal",
-    "_pyio",
-    "_weakrefset",
-    "_collections_abc",
-    "_sitebuiltins",
-    "abc",
-    "argparse",
-    "array",
-    "ast",
-    "asyncio",
-    "atexit",
-    "base64",
-    "bdb",
-    "binascii",
-    "bisect",
-    "builtins",
-    "bz2",
-    "calendar",
-    "cmd",
-    "code",
-    "codecs",
-    "codeop",
-    "collections",
-    "colorsys",
-    "compileall",
-    "concurrent",
-    "configparser",
-    "contextlib",
-    "contextvars",
-    "copy",
-    "copyreg",
-    "csv",
-    "ctypes",
-    "curses",
-    "dataclasses",
-    "datetime",
-    "decimal",
-    "difflib",
-    "dis",
-    "distutils",
-    "doctest",
-    "email",
-    "encodings",
-    "enum",
-    "errno",
-    "faulthandler",
-    "fcntl",
-    "filecmp",
-    "fnmatch",
-    "fractions",
-    "functools",
-    "gc",
-    "genericpath",
-    "getopt",
-    "getpass",
-    "gettext",
-    "glob",
-    "graphlib",
-    "grp",
-    "gzip",
-    "hashlib",
-    "heapq",
-    "hmac",
-    "html",
-    "http",
-    "imp",
-    "importlib",
-    "inspect",
-    "io",
-    "ipaddress",
-    "itertools",
-    "json",
-    "keyword",
-    "linecache",
-    "locale",
-    "logging",
-    "lzma",
-    "marshal",
-    "math",
-    "mimetypes",
-    "mmap",
-    "multiprocessing",
-    "numbers",
-    "opcode",
-    "operator",
-    "os",
-    "pathlib",
-    "pdb",
-    "pickle",
-    "pkgutil",
-    "platform",
-    "posix",
-    "posixpath",
-    "pprint",
-    "profile",
-    "pwd",
-    "pydoc",
-    "queue",
-    "quopri",
-    "random",
-    "re",
-    "readline",
-    "reprlib",
-    "resource",
-    "runpy",
-    "secrets",
-    "select",
-    "selectors",
-    "shelve",
-    "shlex",
-    "shutil",
-    "signal",
-    "site",
-    "socket",
-    "socketserver",
-    "sqlite3",
-    "sre_compile",
-    "sre_constants",
-    "sre_parse",
-    "ssl",
-    "stat",
-    "statistics",
-    "string",
-    "stringprep",
-    "struct",
-    "subprocess",
-    "symtable",
-    "sys",
-    "sysconfig",
-    "syslog",
-    "tarfile",
-    "tempfile",
-    "termios",
-    "textwrap",
-    "threading",
-    "time",
-    "timeit",
-    "token",
-    "tokenize",
-    "tomllib",
-    "trace",
-    "traceback",
-    "tracemalloc",
-    "types",
-    "typing",
-    "unicodedata",
-    "unittest",
-    "urllib",
-    "uuid",
-    "warnings",
-    "weakref",
-    "xml",
-    "zipfile",
-    "zipimport",
-    "zlib",
-    "zoneinfo",
-];
+const SHADOWED: &str = "\
+    pytest _pytest pluggy py iniconfig packaging exceptiongroup tomli pygments colorama xdist pytest_cov \
+    pytest_timeout pytest_xdist coverage nose nose2 hypothesis assay_reporter pip setuptools pkg_resources \
+    _distutils_hack wheel virtualenv __future__ _pydecimal _pyio _weakrefset _collections_abc _sitebuiltins abc \
+    argparse array ast asyncio atexit base64 bdb binascii bisect builtins bz2 calendar cmd code codecs codeop \
+    collections colorsys compileall concurrent configparser contextlib contextvars copy copyreg csv ctypes \
+    curses dataclasses datetime decimal difflib dis distutils doctest email encodings enum errno faulthandler \
+    fcntl filecmp fnmatch fractions functools gc genericpath getopt getpass gettext glob graphlib grp gzip \
+    hashlib heapq hmac html http imp importlib inspect io ipaddress itertools json keyword linecache locale \
+    logging lzma marshal math mimetypes mmap multiprocessing numbers opcode operator os pathlib pdb pickle \
+    pkgutil platform posix posixpath pprint profile pwd pydoc queue quopri random re readline reprlib resource \
+    runpy secrets select selectors shelve shlex shutil signal site socket socketserver sqlite3 sre_compile \
+    sre_constants sre_parse ssl stat statistics string stringprep struct subprocess symtable sys sysconfig \
+    syslog tarfile tempfile termios textwrap threading time timeit token tokenize tomllib trace traceback \
+    tracemalloc types typing unicodedata unittest urllib uuid warnings weakref xml zipfile zipimport zlib \
+    zoneinfo";
 
 /// The class of a path, by the table alone. See [`classify_in`] for a path of a known repository.
 pub fn classify(path: &str) -> PathClass {
@@ -273,7 +105,8 @@ pub fn classify(path: &str) -> PathClass {
         PathClass::Ci
     } else if path.split('/').any(|part| part.starts_with(".git")) {
         PathClass::Vcs
-    } else if STARTUP_FILES.contains(&name) || suffix == "pth" || shadow(path).is_some() {
+    } else if STARTUP_FILES.contains(&name) || suffix == "pth" || is_entry_points(dirs, name) || shadow(path).is_some()
+    {
         PathClass::Startup
     } else if RUNNER_FILES.contains(&name) {
         PathClass::RunnerConfig
@@ -281,7 +114,8 @@ pub fn classify(path: &str) -> PathClass {
         PathClass::Test
     } else if in_dir(TEST_DIRS) || in_dir(FIXTURE_DIRS) {
         PathClass::Fixture
-    } else if BUILD_FILES.contains(&name) || suffix == "lock" || is_requirements(name) {
+    } else if BUILD_FILES.contains(&name) || suffix == "lock" || is_requirements(dirs, name) || is_metadata(dirs, name)
+    {
         PathClass::BuildConfig
     } else if in_dir(DOC_DIRS) || DOC_SUFFIXES.contains(&suffix) {
         PathClass::Docs
@@ -324,20 +158,30 @@ fn shadow(path: &str) -> Option<(&str, &str)> {
     let root = IMPORT_ROOTS.iter().find(|root| path.starts_with(**root)).map_or(0, |root| root.len());
     let (first, rest) = path[root..].split_once('/').unwrap_or((&path[root..], ""));
     let module = if rest.is_empty() { first.strip_suffix(".py")? } else { first };
-    SHADOWED.contains(&module).then(|| (&path[..root + first.len()], rest))
+    SHADOWED.split(' ').any(|name| name == module).then(|| (&path[..root + first.len()], rest))
 }
 
 fn is_startup_name(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    STARTUP_FILES.contains(&name) || name.ends_with(".pth")
+    let (dirs, name) = path.rsplit_once('/').unwrap_or(("", path));
+    STARTUP_FILES.contains(&name) || name.ends_with(".pth") || is_entry_points(dirs, name)
+}
+
+/// Installed-package metadata beside the code: the runner loads plugins that it names.
+fn is_entry_points(dirs: &str, name: &str) -> bool {
+    name == "entry_points.txt" && is_metadata(dirs, name)
+}
+
+fn is_metadata(dirs: &str, name: &str) -> bool {
+    name == "PKG-INFO" || dirs.ends_with(".egg-info") || dirs.ends_with(".dist-info")
 }
 
 fn is_test_module(name: &str) -> bool {
     name.strip_suffix(".py").is_some_and(|stem| stem.starts_with("test_") || stem.ends_with("_test"))
 }
 
-fn is_requirements(name: &str) -> bool {
-    name.starts_with("requirements") && (name.ends_with(".txt") || name.ends_with(".in"))
+fn is_requirements(dirs: &str, name: &str) -> bool {
+    let listed = name.starts_with("requirements") || dirs.rsplit('/').next() == Some("requirements");
+    listed && (name.ends_with(".txt") || name.ends_with(".in"))
 }
 
 #[cfg(test)]
@@ -377,6 +221,10 @@ mod tests {
             ("sitecustomize.py", Startup),
             ("a/usercustomize.py", Startup),
             ("a/b/evil.pth", Startup),
+            ("x.egg-info/entry_points.txt", Startup),
+            ("src/x.egg-info/SOURCES.txt", BuildConfig),
+            ("PKG-INFO", BuildConfig),
+            ("requirements/tests.txt", BuildConfig),
             ("pytest.py", Startup),
             ("src/_pytest/runner.py", Startup),
             ("unittest/__init__.py", Startup),

@@ -145,10 +145,30 @@ fn a_diff_that_does_not_fit_is_refused() {
         "--- /dev/null\n+++ b/d\n@@ -0,0 +1 @@\n+x\n".to_owned(),
         "--- /dev/null\n+++ b/f/h\n@@ -0,0 +1 @@\n+x\n".to_owned(),
         "--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n".to_owned(),
+        "diff --git a/f b/f\ndeleted file mode 100644\n".to_owned(),
         "diff --git a/f b/d/g\nsimilarity index 100%\nrename from f\nrename to d/g\n".to_owned(),
     ] {
         assert_eq!(world.apply(&base, &diff), Err(MalformedReason::DoesNotApply), "{diff}");
     }
+}
+
+#[test]
+fn a_small_answer_that_writes_gigabytes_is_too_large() {
+    let world = world();
+    let base = world.tree(&[("f", &"a line of text\n".repeat(100_000))]);
+    let copies: String = (0..900).map(|n| format!("diff --git a/f b/g{n}\ncopy from f\ncopy to g{n}\n")).collect();
+    assert_eq!(world.apply(&base, &copies), Err(MalformedReason::TooLarge));
+    let files: String = (0..2000).map(|n| format!("--- /dev/null\n+++ b/g{n}\n@@ -0,0 +1 @@\n+x\n")).collect();
+    assert_eq!(world.apply(&base, &files), Err(MalformedReason::TooLarge));
+}
+
+#[test]
+fn a_repository_goes_to_another_thread() {
+    let world = world();
+    let base = world.tree(&[("f", "a\n")]);
+    let other = world.repo.reopen().unwrap();
+    let read = std::thread::spawn(move || other.read(&base, "f")).join().unwrap();
+    assert_eq!(read.unwrap().unwrap(), b"a\n");
 }
 
 #[test]
@@ -395,7 +415,7 @@ fn lay(dir: &Path, changes: &[FileChange]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn the_canonical_diff_of_two_trees_applies_back_exactly(old in files(), new in files()) {
