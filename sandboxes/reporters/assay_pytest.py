@@ -4,6 +4,7 @@ Python 3.5 and newer, pytest 3 and newer.
 """
 
 import os
+import re
 import sys
 
 
@@ -21,6 +22,8 @@ def main():
 
     sys.argv[:] = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + arguments
     reporter = make_reporter(pytest, channel, emit, workdir, roots)
+    if version_of(pytest) < (3, 5):
+        arguments = [argument for argument in arguments if not argument.startswith("--rootdir=")]
     emit("start", runner="pytest " + pytest.__version__, python=".".join(map(str, sys.version_info[:3])))
     try:
         status = pytest.main(own_options() + arguments, plugins=[reporter])
@@ -29,6 +32,10 @@ def main():
         sys.stderr.write("assay: the session was left by SystemExit({!r})\n".format(left.code))
         os._exit(left.code if isinstance(left.code, int) and left.code else 1)
     channel.leave(emit, status)
+
+
+def version_of(pytest):
+    return tuple(int(part) for part in re.findall("[0-9]+", pytest.__version__)[:2])
 
 
 def own_options():
@@ -49,6 +56,11 @@ def installed(module):
 
 def make_reporter(pytest, channel, emit, workdir, roots):
     errors = {}
+    version = version_of(pytest)
+
+    def id_of(nodeid):
+        # Before version 4 a class had an extra part, for its instance.
+        return nodeid.replace("::()::", "::") if version < (4, 0) else nodeid
 
     def status_of(report):
         expected_to_fail = hasattr(report, "wasxfail")
@@ -68,7 +80,10 @@ def make_reporter(pytest, channel, emit, workdir, roots):
     class Reporter(object):
         # Plugins of the environment are loaded by now; conftest files are not.
         @pytest.hookimpl(tryfirst=True)
-        def pytest_load_initial_conftests(self):
+        def pytest_load_initial_conftests(self, early_config):
+            if version < (3, 5):
+                # There is no --rootdir yet.
+                early_config.rootdir = type(early_config.rootdir)(workdir)
             channel.add_import_roots(roots)
 
         @pytest.hookimpl(tryfirst=True)
@@ -79,11 +94,11 @@ def make_reporter(pytest, channel, emit, workdir, roots):
         @pytest.hookimpl(tryfirst=True)
         def pytest_collectreport(self, report):
             if report.failed:
-                emit("collect_error", file=report.nodeid, error=errors.get(report.nodeid, "CollectError"))
+                emit("collect_error", file=id_of(report.nodeid), error=errors.get(report.nodeid, "CollectError"))
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_collection_finish(self, session):
-            channel.emit_collected(emit, [item.nodeid for item in session.items])
+            channel.emit_collected(emit, [id_of(item.nodeid) for item in session.items])
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_runtest_makereport(self, item, call):
@@ -101,7 +116,7 @@ def make_reporter(pytest, channel, emit, workdir, roots):
             error, frames = errors.pop((report.nodeid, report.when), (None, []))
             if status != "failed":
                 error, frames = None, []
-            emit("phase", id=report.nodeid, when=report.when, status=status, error=error, frames=frames)
+            emit("phase", id=id_of(report.nodeid), when=report.when, status=status, error=error, frames=frames)
 
     return Reporter()
 

@@ -96,8 +96,7 @@ fn sealed_env(python: &str, variation: Variation) -> BTreeMap<String, String> {
     .into()
 }
 
-/// A reporter's command: launcher, work directory, the runner's own options, then the plan's files by absolute path or
-/// not, as the launcher wants them.
+/// A reporter's command. The arguments follow the launcher's path: work directory, options of the runner, test files.
 fn reporter_command(
     python: &str,
     launcher: &str,

@@ -88,7 +88,7 @@ fn instance_of(mut row: Map<String, Value>, file: &str, line: u64) -> Result<Ins
     rename(&mut row);
     settle_types(&mut row);
     environment(&mut row);
-    if !row.get("source").is_some_and(|source| serde_json::from_value::<Source>(source.clone()).is_ok()) {
+    if row.get("source").is_none_or(|source| serde_json::from_value::<Source>(source.clone()).is_err()) {
         set_aside(&mut row, "source");
         row.insert("source".to_owned(), json!({"kind": "row", "file": file, "line": line}));
     }
@@ -104,10 +104,10 @@ fn rename(row: &mut Map<String, Value>) {
         if present(row, ours) {
             continue;
         }
-        if let Some(name) = theirs.iter().find(|name| present(row, name)) {
-            if let Some(value) = row.remove(*name) {
-                row.insert(ours.to_owned(), value);
-            }
+        if let Some(name) = theirs.iter().find(|name| present(row, name))
+            && let Some(value) = row.remove(*name)
+        {
+            row.insert(ours.to_owned(), value);
         }
     }
 }

@@ -83,7 +83,7 @@ fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &m
     };
     match (&file.old, &file.new) {
         (Some(old), None) => {
-            if !after.is_empty() && !matches!(&file.change, Change::Text(hunks) if hunks.is_empty()) {
+            if !after.is_empty() {
                 return Err(does_not_apply(format!("{old} is deleted, but the diff does not remove all its lines")));
             }
             draft.remove(old)

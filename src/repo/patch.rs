@@ -294,9 +294,18 @@ impl<'d> Parser<'d> {
             self.at += 1;
             hunks.push(self.hunk(head, old_start, old, new)?);
         }
-        // Lines right after a full hunk that look like its body: the header counted wrong.
+        // Lines after a full hunk that look like its body: the header counted wrong. Past a blank line, a dash may just
+        // as well begin a list.
         let body = |line: &str| line.starts_with([' ', '+', '-']) && line.trim_end() != "--";
-        if self.peek().is_some_and(body) && !self.at_plain_header() {
+        let counted_wrong = match self.peek() {
+            Some("") => {
+                let next = self.lines[self.at..].iter().find(|line| !line.trim().is_empty());
+                next.is_some_and(|line| line.starts_with([' ', '+']))
+            }
+            Some(line) => body(line) && !self.at_plain_header(),
+            None => false,
+        };
+        if counted_wrong {
             return Err(self.bad("the hunk holds more lines than its header counts"));
         }
         Ok(hunks)

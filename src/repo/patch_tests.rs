@@ -32,7 +32,7 @@ fn names_are_read_with_prefixes_times_blanks_and_quotes() {
             (Some("x.py".into()), Some("y.py".into())),
         ),
     ] {
-        assert_eq!(names(&format!("Some prose.\n{header}{HUNK}-- \n2.40\n")), expected, "{header}");
+        assert_eq!(names(&format!("Some prose.\n{header}{HUNK}\n- a list\n-- \n2.40\n")), expected, "{header}");
     }
     for header in [
         "diff --git a/a b b/a b\nold mode 100644\nnew mode 100755\n",
@@ -60,6 +60,7 @@ fn a_diff_that_breaks_its_grammar_is_refused() {
         ("diff --git a/x b/y\nrename from x\n".into(), BadFormat),
         ("--- a/x\n+++ b/x\n@@ -1,2 +1 @@\n-a\n+b\n".into(), BadFormat),
         ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n+c\n".into(), BadFormat),
+        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n\n+c\n".into(), BadFormat),
         ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n-b\n".into(), BadFormat),
         ("--- a/x\n+++ b/x\n@@ -1,99999999999 +1 @@\n-a\n".into(), BadFormat),
         ("--- a/x\n+++ b/x\n@@ ... @@\n-a\n+b\n".into(), BadFormat),

@@ -145,6 +145,7 @@ fn a_diff_that_does_not_fit_is_refused() {
         "--- /dev/null\n+++ b/d\n@@ -0,0 +1 @@\n+x\n".to_owned(),
         "--- /dev/null\n+++ b/f/h\n@@ -0,0 +1 @@\n+x\n".to_owned(),
         "--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n".to_owned(),
+        "diff --git a/f b/f\ndeleted file mode 100644\n".to_owned(),
         "diff --git a/f b/d/g\nsimilarity index 100%\nrename from f\nrename to d/g\n".to_owned(),
     ] {
         assert_eq!(world.apply(&base, &diff), Err(MalformedReason::DoesNotApply), "{diff}");

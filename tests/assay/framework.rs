@@ -15,7 +15,8 @@ const PYTEST_VERSIONS: [&str; 3] = ["7", "8", "9"];
 
 /// An interpreter with pytest of a major version, made once per test run; the reason where there is none.
 fn python_with_pytest(major: &str) -> Result<String, String> {
-    static MADE: OnceLock<Result<(tempfile::TempDir, BTreeMap<String, String>), String>> = OnceLock::new();
+    type Made = Result<(tempfile::TempDir, BTreeMap<String, String>), String>;
+    static MADE: OnceLock<Made> = OnceLock::new();
     let made = MADE.get_or_init(|| {
         let home = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut pythons = BTreeMap::new();

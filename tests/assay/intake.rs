@@ -14,7 +14,11 @@ use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use swe_assay::generation::Skill;
 use swe_assay::instance::Source;
-use swe_assay::intake::{Quarantined, read_generations, read_instances, write_quarantine};
+use swe_assay::intake::{
+    Quarantined, Wanted, fetch_pair, import_pair, import_range, read_generations, read_instances, repository_path,
+    write_import, write_quarantine,
+};
+use swe_assay::repo::{Repository, instance_trees};
 
 fn row(id: &str) -> Value {
     json!({
@@ -212,4 +216,119 @@ fn generations_of_three_shapes_are_read_and_bad_ones_quarantined() {
     assert_eq!(intake.duplicates, 1);
     let lines: Vec<_> = intake.quarantined.iter().map(|entry| entry.line).collect();
     assert_eq!(lines, [4, 5, 6]);
+}
+
+fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, content) in files {
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    directory
+}
+
+const BEFORE: [(&str, &str); 4] = [
+    ("src/shop.py", "PRICE = 3\n"),
+    ("tests/test_shop.py", "def test_old(): pass\n"),
+    ("conftest.py", ""),
+    (
+        "LICENSE",
+        "Permission is hereby granted, free of charge: the above copyright notice and this permission notice\n",
+    ),
+];
+const AFTER: [(&str, &str); 5] = [
+    ("src/shop.py", "PRICE = 4\n"),
+    ("tests/test_shop.py", "def test_old(): pass\ndef test_new(): pass\n"),
+    ("tests/data/prices.json", "{}\n"),
+    ("conftest.py", "import os\n"),
+    BEFORE[3],
+];
+
+fn wanted() -> Wanted {
+    Wanted { problem_statement: "The price is wrong.".to_owned(), ..Wanted::default() }
+}
+
+#[test]
+fn a_commit_range_becomes_an_instance_whose_patches_lead_from_base_to_fix() {
+    let home = tempfile::tempdir().unwrap();
+    let project = home.path().join("shop.git");
+    let repo = Repository::create_bare(&project).unwrap();
+    let base = repo.import_directory(tree(&BEFORE).path(), "before\n").unwrap();
+    let fix = repo.import_directory(tree(&AFTER).path(), "after\n").unwrap();
+
+    let out = home.path().join("out");
+    let instance = import_range(&project, &base[..9], &fix, wanted(), &out).unwrap();
+    assert_eq!(instance.repo, "shop");
+    assert_eq!(instance.license.as_deref(), Some("MIT"));
+    assert!(instance.patch.contains("src/shop.py") && !instance.patch.contains("tests/"), "{}", instance.patch);
+    for path in ["tests/test_shop.py", "tests/data/prices.json", "conftest.py"] {
+        assert!(instance.test_patch.contains(path), "{path}");
+    }
+    assert!(!instance.test_patch.contains("src/"));
+
+    let kept = Repository::open(&repository_path(&out, &instance.repo)).unwrap();
+    let trees = instance_trees(&kept, &instance.base_commit, &instance.patch, &instance.test_patch).unwrap().unwrap();
+    assert_eq!(trees.base, repo.tree_of(&base).unwrap());
+    assert_eq!(trees.tested_gold, repo.tree_of(&fix).unwrap());
+
+    assert_eq!(import_range(&project, &base, &fix, wanted(), &out).unwrap(), instance, "the same again");
+    let error = format!("{:#}", import_range(&project, "nowhere", &fix, wanted(), &out).unwrap_err());
+    assert!(error.contains("nowhere") && error.contains("shop.git"), "{error}");
+    let error = format!("{:#}", import_range(&project, &fix, &fix, wanted(), &out).unwrap_err());
+    assert!(error.contains("nothing differs"), "{error}");
+}
+
+#[test]
+fn the_kept_repository_does_not_hold_the_fix() {
+    let home = tempfile::tempdir().unwrap();
+    let project = home.path().join("shop");
+    let repo = Repository::create_bare(&project).unwrap();
+    let base = repo.import_directory(tree(&BEFORE).path(), "before\n").unwrap();
+    let fix = repo.import_directory(tree(&AFTER).path(), "after\n").unwrap();
+    let instance = import_range(&project, &base, &fix, wanted(), home.path()).unwrap();
+    let kept = Repository::open(&repository_path(home.path(), &instance.repo)).unwrap();
+    assert!(kept.paths(&repo.tree_of(&base).unwrap()).is_ok());
+    assert!(kept.paths(&repo.tree_of(&fix).unwrap()).is_err());
+}
+
+#[test]
+fn an_import_directory_gathers_instances_and_replaces_those_of_the_same_id() {
+    let out = tempfile::tempdir().unwrap();
+    let read = |ids: &[&str]| -> Vec<_> {
+        let rows: Vec<_> = ids.iter().map(|id| row(id)).collect();
+        read_instances(&write(out.path(), "in.json", Value::from(rows).to_string().as_bytes())).unwrap().instances
+    };
+    write_import(out.path(), &read(&["a", "b"]), &[]).unwrap();
+    let mut again = read(&["b", "c"]);
+    again[0].problem_statement = "Otherwise.".to_owned();
+    write_import(out.path(), &again, &[Quarantined::new("x", 1, "no")]).unwrap();
+    let all = read_instances(&out.path().join("instances.jsonl")).unwrap().instances;
+    let found: Vec<_> = all.iter().map(|instance| (&*instance.instance_id, &*instance.problem_statement)).collect();
+    assert_eq!(found, [("a", "It breaks."), ("b", "Otherwise."), ("c", "It breaks.")]);
+    assert!(out.path().join("quarantine.jsonl").exists());
+
+    fs::write(out.path().join("instances.jsonl"), "broken\n").unwrap();
+    let error = format!("{:#}", write_import(out.path(), &all, &[]).unwrap_err());
+    assert!(error.contains("instances.jsonl:1"), "{error}");
+}
+
+#[test]
+fn a_release_pair_of_the_package_index_becomes_an_instance() {
+    let pair = match fetch_pair("python3", "tomlkit", "0.13.2", "0.13.3") {
+        Ok(pair) => pair,
+        Err(error) => return eprintln!("skipped: pip reaches no package index: {error}"),
+    };
+    assert_eq!(pair.notes, Vec::<String>::new());
+    let out = tempfile::tempdir().unwrap();
+    let instance = import_pair(&pair, wanted(), out.path()).unwrap();
+    assert_eq!(instance.instance_id, "tomlkit__0.13.2__0.13.3");
+    assert_eq!(instance.license.as_deref(), Some("MIT"));
+    assert!(instance.patch.contains("tomlkit/") && !instance.patch.contains("PKG-INFO"));
+    assert!(instance.test_patch.contains("tests/test_"));
+    let again = fetch_pair("python3", "tomlkit", "0.13.2", "0.13.3").unwrap();
+    assert_eq!(import_pair(&again, wanted(), tempfile::tempdir().unwrap().path()).unwrap(), instance);
+
+    let error = fetch_pair("python3", "tomlkit", "0.13.2", "99.1").unwrap_err().to_string();
+    assert!(error.contains("tomlkit 99.1") && error.contains("check name and version"), "{error}");
 }
