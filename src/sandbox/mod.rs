@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod docker;
+mod docker_files;
 mod docker_image;
 mod docker_run;
 pub mod environment;
