@@ -1,6 +1,7 @@
 //! Content identity: sha256, written as 64 lower-case hex digits.
 
 use std::fmt;
+use std::io;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,23 @@ impl Digest {
     /// Digest of raw bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(hex::encode(Sha256::digest(bytes)))
+    }
+
+    /// Digest of everything a reader gives, a piece at a time.
+    ///
+    /// # Errors
+    /// Whatever the reader fails with.
+    pub fn of_reader(mut reader: impl io::Read) -> io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match reader.read(&mut piece) {
+                Ok(0) => return Ok(Self(hex::encode(hasher.finalize()))),
+                Ok(read) => hasher.update(&piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Digest of a value's canonical JSON: object keys sorted, no white space.
@@ -67,6 +85,12 @@ mod tests {
         let two = json!({"a": null, "b": [1, {"x": 2, "y": 1}]});
         assert_eq!(Digest::of_json(&one), Digest::of_json(&two));
         assert_ne!(Digest::of_json(&one), Digest::of_json(&json!({"a": null, "b": [{"x": 2, "y": 1}, 1]})));
+    }
+
+    #[test]
+    fn a_reader_and_its_bytes_have_one_digest() {
+        let bytes = vec![7; 200_000];
+        assert_eq!(Digest::of_reader(bytes.as_slice()).unwrap(), Digest::of(&bytes));
     }
 
     #[test]

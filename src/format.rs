@@ -12,6 +12,7 @@ pub const OUTCOME: &str = "outcome.v1";
 pub const REPORT: &str = "report.v1";
 pub const VERDICT: &str = "verdict.v1";
 pub const RECEIPT: &str = "receipt.v1";
+pub const QUARANTINE: &str = "quarantine.v1";
 pub const RUN: &str = "run.v1";
 pub const MANIFEST: &str = "manifest.v1";
 pub const SFT_ROW: &str = "sft-row.v1";

@@ -14,11 +14,17 @@
 
 pub mod admission;
 pub mod candidate;
+pub mod dataset;
 pub mod digest;
 pub mod format;
 pub mod framework;
 pub mod generation;
 pub mod instance;
+pub mod intake;
+pub mod prompt;
+pub mod receipt;
+pub mod repo;
 pub mod sandbox;
+pub mod schema;
 pub mod trial;
 pub mod verdict;

@@ -5,7 +5,27 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::trial::{TestPlan, TestReport};
+use crate::sandbox::SUPPORT_DIR;
+use crate::trial::{TestPlan, TestReport, Variation};
+
+mod pytest;
+mod records;
+mod unittest;
+
+pub use pytest::Pytest;
+pub use unittest::Unittest;
+
+/// Names that `environment.framework` may hold.
+pub const NAMES: [&str; 2] = ["pytest", "unittest"];
+
+/// The adapter of a name, or none where this version has no such adapter; [`NAMES`] says which there are.
+pub fn by_name(name: &str) -> Option<&'static dyn Framework> {
+    match name {
+        "pytest" => Some(&Pytest),
+        "unittest" => Some(&Unittest),
+        _ => None,
+    }
+}
 
 /// A sealed command: what a [`crate::sandbox::Job`] needs besides tree and limits.
 #[derive(Clone, Debug)]
@@ -37,4 +57,148 @@ pub trait Framework: Send + Sync {
 
     /// Whether the runner collects tests from this path by convention.
     fn is_test_file(&self, path: &str) -> bool;
+}
+
+/// The command of a reproduction script: the interpreter and the script's repository path, no report. Repository
+/// modules are importable; the script's output and exit are the result.
+pub fn script_command(python: &str, workdir: &str, path: &str, variation: Variation) -> Command {
+    let mut env = sealed_env(python, variation);
+    env.insert("PYTHONPATH".to_owned(), format!("{workdir}/src:{workdir}"));
+    Command {
+        argv: vec![python.to_owned(), "-s".to_owned(), format!("{workdir}/{path}")],
+        env,
+        support: BTreeMap::new(),
+        stdin: Vec::new(),
+    }
+}
+
+/// The whole environment of a run; an instance's own variables are merged by the caller.
+fn sealed_env(python: &str, variation: Variation) -> BTreeMap<String, String> {
+    let bin = python.rsplit_once('/').map_or("", |(bin, _)| bin);
+    let path = match bin {
+        "" | "/usr/bin" | "/bin" => "/usr/bin:/bin".to_owned(),
+        bin => format!("{bin}:/usr/bin:/bin"),
+    };
+    let (seed, zone, locale) = match variation {
+        Variation::OtherSeedAndZone => ("4242", "Asia/Kathmandu", "POSIX"),
+        Variation::None | Variation::ShuffledFiles => ("0", "UTC", "C.UTF-8"),
+    };
+    [
+        ("HOME", "/tmp/home"),
+        ("LANG", locale),
+        ("LC_ALL", locale),
+        ("PATH", &path),
+        ("PYTHONDONTWRITEBYTECODE", "1"),
+        ("PYTHONHASHSEED", seed),
+        ("TZ", zone),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// A reporter's command: launcher, work directory, the runner's own options, then the plan's files by absolute path or
+/// not, as the launcher wants them.
+fn reporter_command(
+    python: &str,
+    launcher: &str,
+    arguments: Vec<String>,
+    support: &[(&str, &'static [u8])],
+    variation: Variation,
+    nonce: &str,
+) -> Command {
+    let mut argv = vec![python.to_owned(), "-s".to_owned(), format!("{SUPPORT_DIR}/{launcher}")];
+    argv.extend(arguments);
+    Command {
+        argv,
+        env: sealed_env(python, variation),
+        support: support.iter().map(|(name, content)| ((*name).to_owned(), Arc::from(*content))).collect(),
+        stdin: format!("{nonce}\n").into_bytes(),
+    }
+}
+
+/// The plan's files in the order of its variation: as planned, or in one fixed other order.
+fn ordered(plan: &TestPlan) -> Vec<String> {
+    let mut files = plan.files.clone();
+    if plan.variation == Variation::ShuffledFiles {
+        files.sort_by_key(|file| crate::digest::Digest::of(file.as_bytes()));
+        if files == plan.files {
+            files.reverse();
+        }
+    }
+    files
+}
+
+/// The part of a test id before the first `::`.
+fn file_part(test_id: &str) -> String {
+    test_id.split_once("::").map_or(test_id, |(file, _)| file).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(variation: Variation) -> TestPlan {
+        let files = ["tests/test_a.py", "tests/test_b.py", "tests/test_c.py"].map(str::to_owned).to_vec();
+        TestPlan { framework: "pytest/1".to_owned(), files, script: false, variation }
+    }
+
+    #[test]
+    fn every_name_has_its_adapter() {
+        for name in NAMES {
+            assert_eq!(by_name(name).map(Framework::name), Some(name));
+        }
+        assert!(by_name("nose").is_none());
+    }
+
+    #[test]
+    fn shuffling_keeps_the_files_and_changes_their_order_always_the_same_way() {
+        let planned = plan(Variation::ShuffledFiles);
+        let mut shuffled = ordered(&planned);
+        assert_ne!(shuffled, planned.files);
+        assert_eq!(shuffled, ordered(&planned));
+        shuffled.sort();
+        assert_eq!(shuffled, planned.files);
+        assert_eq!(ordered(&plan(Variation::OtherSeedAndZone)), planned.files);
+    }
+
+    #[test]
+    fn the_nonce_is_on_standard_input_only() {
+        for name in NAMES {
+            let command = by_name(name).unwrap().command("/e/bin/python", "/testbed", &plan(Variation::None), "n0nce");
+            assert_eq!(command.stdin, b"n0nce\n");
+            assert!(!command.argv.iter().chain(command.env.values()).any(|text| text.contains("n0nce")));
+            assert_eq!(command.env["PATH"], "/e/bin:/usr/bin:/bin");
+        }
+    }
+
+    #[test]
+    fn the_other_seed_and_zone_change_nothing_but_environment() {
+        let plain = Pytest.command("/usr/bin/python3", "/testbed", &plan(Variation::None), "n");
+        let other = Pytest.command("/usr/bin/python3", "/testbed", &plan(Variation::OtherSeedAndZone), "n");
+        assert_eq!(plain.argv, other.argv);
+        for name in ["PYTHONHASHSEED", "TZ", "LC_ALL"] {
+            assert_ne!(plain.env[name], other.env[name]);
+        }
+    }
+
+    #[test]
+    fn the_file_of_a_test_id_is_what_stands_before_the_first_double_colon() {
+        assert_eq!(Pytest.file_of("tests/test_a.py::X::y[1::2]"), "tests/test_a.py");
+        assert_eq!(Unittest.file_of("tests/test_a.py"), "tests/test_a.py");
+    }
+
+    #[test]
+    fn test_files_are_known_by_name() {
+        let table = [
+            ("tests/test_a.py", true, true),
+            ("a_test.py", true, false),
+            ("tests/testing.py", false, true),
+            ("tests/conftest.py", false, false),
+            ("tests/test_a.txt", false, false),
+            ("test_.py/x.py", false, false),
+        ];
+        for (path, pytest, unittest) in table {
+            assert_eq!((Pytest.is_test_file(path), Unittest.is_test_file(path)), (pytest, unittest), "{path}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! `Err` means the sandbox failed and never says anything about a candidate.
 
 pub mod cache;
+pub mod cell;
 pub mod docker;
 mod docker_files;
 mod docker_image;

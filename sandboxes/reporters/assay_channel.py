@@ -1,0 +1,141 @@
+"""The way a reporter talks to assay: one JSON record a line on descriptor 3, each with the nonce of the run.
+
+Python 3.5 and newer, standard library only. Loaded before anything of the repository.
+"""
+
+import fcntl
+import json
+import os
+import sys
+
+REPORT_FD = 3
+# High, so that code which closes or reuses the low descriptors does not meet it.
+WANTED_FD = 200
+IDS_PER_RECORD = 500
+MOST_FRAMES = 50
+
+
+def open_channel():
+    """Takes nonce and descriptor over and gives `emit(kind, **fields)`. Ends the process where there is no channel."""
+    nonce = _read_nonce()
+    try:
+        try:
+            channel = fcntl.fcntl(REPORT_FD, fcntl.F_DUPFD, WANTED_FD)
+        except (OSError, ValueError):
+            # The limit on descriptors is lower than that.
+            channel = os.dup(REPORT_FD)
+        os.set_inheritable(channel, False)
+        os.close(REPORT_FD)
+    except OSError as error:
+        sys.stderr.write("assay: no report channel on descriptor 3: {}\n".format(error))
+        sys.exit(97)
+
+    owner = os.getpid()
+    state = {"seq": 0}
+    dumps, write, getpid = json.dumps, os.write, os.getpid
+
+    def emit(kind, **fields):
+        # A test that forks leaves a second copy of the session behind; only the first one reports.
+        if getpid() != owner:
+            return
+        fields["nonce"] = nonce
+        fields["seq"] = state["seq"]
+        fields["kind"] = kind
+        state["seq"] += 1
+        data = dumps(fields, sort_keys=True).encode("ascii") + b"\n"
+        while data:
+            data = data[write(channel, data):]
+
+    return emit
+
+
+def _read_nonce():
+    """Reads standard input to its end, then points it at /dev/null."""
+    parts = []
+    while True:
+        part = os.read(0, 4096)
+        if not part:
+            break
+        parts.append(part)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return b"".join(parts).decode("ascii").strip()
+
+
+def seal_start_up():
+    """Takes our own directory off the import path and makes sure that HOME exists."""
+    own = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if entry and os.path.abspath(entry) != own]
+    home = os.environ.get("HOME")
+    if home and not os.path.isdir(home):
+        try:
+            os.makedirs(home)
+        except OSError as error:
+            # Few tests need it; those that do say so themselves.
+            sys.stderr.write("assay: no home directory: {}\n".format(error))
+
+
+def import_roots(workdir):
+    """Directories that the repository's modules are imported from: ASSAY_IMPORT_PATH (relative to the work directory,
+    separated by colons), or else `src` where there is one, and the work directory itself."""
+    wanted = os.environ.pop("ASSAY_IMPORT_PATH", None)
+    if wanted is not None:
+        return [os.path.normpath(os.path.join(workdir, part)) for part in wanted.split(":") if part]
+    source = os.path.join(workdir, "src")
+    roots = [workdir]
+    if os.path.isdir(source) and not os.path.exists(os.path.join(source, "__init__.py")):
+        roots.insert(0, source)
+    return roots
+
+
+def add_import_roots(roots):
+    """Puts the repository behind the standard library and ahead of installed packages, here and in child processes."""
+    names = ("site-packages", "dist-packages")
+    spots = [spot for spot, entry in enumerate(sys.path) if os.path.basename(entry) in names]
+    spot = spots[0] if spots else len(sys.path)
+    sys.path[spot:spot] = [root for root in roots if root not in sys.path]
+    inherited = [part for part in os.environ.get("PYTHONPATH", "").split(":") if part]
+    if roots or inherited:
+        os.environ["PYTHONPATH"] = ":".join(roots + inherited)
+
+
+def emit_collected(emit, ids):
+    """Announces every collected test, in records of bounded size."""
+    emit("collected", ids=ids[:IDS_PER_RECORD])
+    for start in range(IDS_PER_RECORD, len(ids), IDS_PER_RECORD):
+        emit("collected", ids=ids[start:start + IDS_PER_RECORD])
+
+
+def error_name(kind):
+    """Name of an exception type, as text whatever the type does."""
+    name = getattr(kind, "__name__", None)
+    return name if type(name) is str else "Exception"
+
+
+def frames_of(traceback, workdir):
+    """Files of a traceback that lie in the repository, relative to it, innermost last."""
+    frames = []
+    while traceback is not None:
+        name = traceback.tb_frame.f_code.co_filename
+        traceback = traceback.tb_next
+        if name.startswith("<"):
+            continue
+        path = os.path.relpath(os.path.join(workdir, name), workdir)
+        if path.startswith("..") or (frames and frames[-1] == path):
+            continue
+        frames.append(path)
+    return frames[-MOST_FRAMES:]
+
+
+def leave(emit, status):
+    """Writes the last record and ends the process at once, so that nothing registered for the exit can add to it."""
+    status = int(status)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            # The candidate may have closed or replaced the stream; its output is not evidence.
+            continue
+    emit("end", exit_status=status)
+    os._exit(status)

@@ -1,0 +1,110 @@
+"""Runs pytest and reports every phase of every test to assay. Arguments: work directory, then pytest's own.
+
+Python 3.5 and newer, pytest 3 and newer.
+"""
+
+import os
+import sys
+
+
+def main():
+    import assay_channel as channel
+
+    sys.modules.pop("assay_channel", None)
+    emit = channel.open_channel()
+    channel.seal_start_up()
+    workdir, arguments = os.path.realpath(sys.argv[1]), sys.argv[2:]
+    roots = channel.import_roots(workdir)
+
+    # Before anything of the repository can be imported.
+    import pytest
+
+    sys.argv[:] = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + arguments
+    reporter = make_reporter(pytest, channel, emit, workdir, roots)
+    emit("start", runner="pytest " + pytest.__version__, python=".".join(map(str, sys.version_info[:3])))
+    try:
+        status = pytest.main(own_options() + arguments, plugins=[reporter])
+    except SystemExit as left:
+        # Not an end of the session: pytest itself returns its status. No record says that it ended.
+        sys.stderr.write("assay: the session was left by SystemExit({!r})\n".format(left.code))
+        os._exit(left.code if isinstance(left.code, int) and left.code else 1)
+    channel.leave(emit, status)
+
+
+def own_options():
+    """Options that hold whatever the repository's configuration adds: one process, every test, no rewriting of files."""
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--maxfail=0"]
+    if installed("xdist"):
+        options.append("-n0")
+    if installed("pytest_cov"):
+        options.append("--no-cov")
+    return options
+
+
+def installed(module):
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
+
+
+def make_reporter(pytest, channel, emit, workdir, roots):
+    errors = {}
+
+    def status_of(report):
+        expected_to_fail = hasattr(report, "wasxfail")
+        if report.outcome == "passed":
+            return "xpassed" if expected_to_fail else "passed"
+        if report.outcome == "skipped":
+            return "xfailed" if expected_to_fail else "skipped"
+        return "failed"
+
+    def cause(error):
+        """Import and syntax errors of a test file reach us wrapped; what they wrap says more."""
+        inner = error.__cause__ or error.__context__
+        if type(error).__name__ == "CollectError" and inner is not None:
+            return type(inner)
+        return type(error)
+
+    class Reporter(object):
+        # Plugins of the environment are loaded by now; conftest files are not.
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_load_initial_conftests(self):
+            channel.add_import_roots(roots)
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_exception_interact(self, node, call):
+            if isinstance(node, pytest.Collector):
+                errors[node.nodeid] = channel.error_name(cause(call.excinfo.value))
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_collectreport(self, report):
+            if report.failed:
+                emit("collect_error", file=report.nodeid, error=errors.get(report.nodeid, "CollectError"))
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_collection_finish(self, session):
+            channel.emit_collected(emit, [item.nodeid for item in session.items])
+
+        @pytest.hookimpl(tryfirst=True, hookwrapper=True)
+        def pytest_runtest_makereport(self, item, call):
+            if call.excinfo is not None:
+                frames = channel.frames_of(call.excinfo.tb, workdir)
+                errors[(item.nodeid, call.when)] = (channel.error_name(call.excinfo.type), frames)
+            yield
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logreport(self, report):
+            status = status_of(report)
+            # A passing part of a test is not a phase; the test reports its own.
+            if status == "passed" and type(report).__name__.lower() == "subtestreport":
+                return
+            error, frames = errors.pop((report.nodeid, report.when), (None, []))
+            if status != "failed":
+                error, frames = None, []
+            emit("phase", id=report.nodeid, when=report.when, status=status, error=error, frames=frames)
+
+    return Reporter()
+
+
+if __name__ == "__main__":
+    main()

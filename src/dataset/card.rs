@@ -1,0 +1,336 @@
+//! The card: `README.md` of a dataset, rendered from `data-cards/dataset.md.jinja`. Pure; an unfilled placeholder is
+//! an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use super::columns::features_yaml;
+use super::rows::{rl_columns, sft_columns};
+use crate::digest::Digest;
+use crate::receipt::Tool;
+use crate::verdict::Counts;
+
+const CARD: &str = include_str!("../../data-cards/dataset.md.jinja");
+const LICENSES: &str = include_str!("../../data-cards/LICENSE.md.jinja");
+
+/// Licence identifiers that the Hub's card knows, among those that repositories commonly carry. Anything else is
+/// written as `other` with a link.
+const HUB_LICENSES: [&str; 14] = [
+    "apache-2.0",
+    "mit",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "isc",
+    "mpl-2.0",
+    "gpl-2.0",
+    "gpl-3.0",
+    "lgpl-2.1",
+    "lgpl-3.0",
+    "agpl-3.0",
+    "unlicense",
+    "zlib",
+    "cc0-1.0",
+];
+
+/// Everything the card says that is not prose.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CardFacts {
+    pub pretty_name: String,
+    pub tool: Tool,
+    /// Configs in the order they are shown; the first is the default.
+    pub configs: Vec<ConfigFacts>,
+    /// Totals, then one line per skill.
+    pub counts: Vec<CountLine>,
+    /// Reason -> verdicts.
+    pub left_out: BTreeMap<String, u64>,
+    pub repositories: Vec<RepositoryFacts>,
+    pub instances: u64,
+    pub admitted: u64,
+    /// Refused instances: reason -> count.
+    pub refused: BTreeMap<String, u64>,
+    /// Evidence levels of the rows -> rows.
+    pub evidence: BTreeMap<String, u64>,
+    pub inputs: BTreeMap<String, Digest>,
+}
+
+/// One config.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfigFacts {
+    pub name: String,
+    pub rows: u64,
+    /// Bytes of its Parquet shards.
+    pub bytes: u64,
+    /// Reinforcement learning rows, not fine-tuning rows.
+    pub rl: bool,
+}
+
+/// Verdicts of a skill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CountLine {
+    pub skill: String,
+    pub counts: Counts,
+}
+
+/// What one repository contributes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RepositoryFacts {
+    pub repo: String,
+    /// SPDX expression, or none where it is not known.
+    pub license: Option<String>,
+    pub instances: u64,
+    pub sft_rows: u64,
+    pub rl_rows: u64,
+}
+
+/// Renders the card.
+pub fn card(facts: &CardFacts) -> Result<String> {
+    let mut environment = environment()?;
+    environment.add_function("features", |rl: bool| features_yaml(&if rl { rl_columns() } else { sft_columns() }, 2));
+    environment.add_filter("explained", |reason: String| explained(&reason).to_owned());
+    environment.add_filter("cell", |text: String| text.replace('|', "\\|").replace(['\n', '\r'], " "));
+    environment.add_filter("quoted", |text: String| serde_json::Value::from(text).to_string());
+    let context = minijinja::context! {
+        license => license(facts),
+        loadable => minijinja::Value::from(Serde(loadable(facts))),
+        size => size_category(facts.configs.iter().map(|config| config.rows).max().unwrap_or(0)),
+        ..minijinja::Value::from(Serde(facts))
+    };
+    environment.render_named_str("dataset.md", CARD, context).context("data-cards/dataset.md.jinja")
+}
+
+/// Renders `LICENSE.md`: the licences of the rows by repository.
+pub fn licenses(facts: &CardFacts) -> Result<String> {
+    let context = minijinja::Value::from(Serde(facts));
+    environment()?.render_named_str("LICENSE.md", LICENSES, context).context("data-cards/LICENSE.md.jinja")
+}
+
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment
+        .set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
+    Ok(environment)
+}
+
+/// Configs for the front matter. The `datasets` library refuses a split without rows, so an empty config is told of in
+/// the text alone; where all are empty there is nothing to load and all are listed.
+fn loadable(facts: &CardFacts) -> Vec<&ConfigFacts> {
+    let filled: Vec<_> = facts.configs.iter().filter(|config| config.rows > 0).collect();
+    if filled.is_empty() { facts.configs.iter().collect() } else { filled }
+}
+
+/// The card's one licence where all repositories share it and the Hub knows it.
+fn license(facts: &CardFacts) -> Option<String> {
+    let all: BTreeSet<_> =
+        facts.repositories.iter().map(|line| line.license.as_deref().map(str::to_lowercase)).collect();
+    let mut all = all.into_iter();
+    match (all.next(), all.next()) {
+        (Some(Some(one)), None) if HUB_LICENSES.contains(&one.as_str()) => Some(one),
+        _ => None,
+    }
+}
+
+/// The Hub's size buckets.
+fn size_category(rows: u64) -> &'static str {
+    match rows {
+        0..1_000 => "n<1K",
+        1_000..10_000 => "1K<n<10K",
+        10_000..100_000 => "10K<n<100K",
+        100_000..1_000_000 => "100K<n<1M",
+        1_000_000..10_000_000 => "1M<n<10M",
+        _ => "10M<n<100M",
+    }
+}
+
+/// A reason in plain words.
+fn explained(reason: &str) -> &str {
+    match reason {
+        "duplicate" => "says the same as an earlier candidate",
+        "cap" => "the instance had enough rows of this skill already",
+        "not_admitted" => "its instance was not admitted",
+        "contradictory" => "status and reason of the verdict contradict each other",
+        "evidence/E0" => "it ran, but not under conditions that prove anything",
+        "rejected/malformed" => "no usable answer",
+        "rejected/unsafe" => "the change leaves the tree, goes through a link or carries an odd mode",
+        "rejected/does_not_apply" => "the change does not apply exactly",
+        "rejected/no_change" => "nothing is left of the change",
+        "rejected/still_failing" => "a fail-to-pass test did not pass",
+        "rejected/regressed" => "a pass-to-pass test did not pass",
+        "rejected/depends_on_infra_edit" => "passes only with its own edits to tests, runner or start-up files",
+        "rejected/timed_out" => "ran past a deadline that gold met easily",
+        "rejected/out_of_memory" => "used more memory than a trial may",
+        "rejected/ended_early" => "the test session ended before it said so",
+        "rejected/forged_report" => "the report holds records that our reporter does not write",
+        "rejected/exit_contradicts_report" => "exit status and report disagree",
+        "rejected/does_not_reproduce" => "the test passes on base",
+        "rejected/fails_for_wrong_reason" => "the test fails on base for a reason of its own",
+        "rejected/fails_on_gold" => "the test fails with the accepted change",
+        "rejected/not_collected" => "the runner collected no test from it",
+        "rejected/touches_non_tests" => "a test answer that changes something other than tests",
+        "rejected/unknown_file" => "names a file that base does not have",
+        "rejected/misses_file" => "leaves out a file that has to change",
+        "rejected/too_many_files" => "names more files than allowed",
+        "inconclusive/instance_not_admitted" => "its instance was not admitted, so nothing can be said",
+        "inconclusive/sandbox_failed" => "the sandbox failed too often",
+        "inconclusive/not_run" => "a trial that the verdict needs was not run",
+        "inconclusive/evidence_unreadable" => "a stored report cannot be read back",
+        _ => "see the verdicts in `evidence/`",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_has_one_licence_only_if_every_repository_shares_it() {
+        let line = |license: Option<&str>| RepositoryFacts {
+            repo: "r".to_owned(),
+            license: license.map(str::to_owned),
+            instances: 1,
+            sft_rows: 1,
+            rl_rows: 1,
+        };
+        let table = [
+            (vec![Some("BSD-3-Clause"), Some("BSD-3-Clause")], Some("bsd-3-clause")),
+            (vec![Some("MIT"), Some("BSD-3-Clause")], None),
+            (vec![Some("MIT"), None], None),
+            (vec![Some("LicenseRef-ours")], None),
+            (vec![], None),
+        ];
+        for (licenses, expected) in table {
+            let mut facts = example();
+            facts.repositories = licenses.iter().copied().map(line).collect();
+            assert_eq!(license(&facts).as_deref(), expected, "{licenses:?}");
+            assert!(card(&facts).unwrap().contains(&format!("\nlicense: {}\n", expected.unwrap_or("other"))));
+        }
+    }
+
+    #[test]
+    fn an_empty_config_is_not_offered_for_loading_and_the_next_one_is_the_default() {
+        let mut facts = example();
+        facts.configs[0].rows = 0;
+        let text = card(&facts).unwrap();
+        assert!(!text.contains("- config_name: sft\n"));
+        assert!(text.contains("- config_name: sft-localization\n  default: true\n"));
+        assert!(text.contains("| `sft` | 0 | nothing"));
+        facts.configs.iter_mut().for_each(|config| config.rows = 0);
+        assert!(card(&facts).unwrap().contains("- config_name: sft\n  default: true\n"));
+    }
+
+    #[test]
+    fn an_unfilled_placeholder_is_an_error() {
+        let error = environment().unwrap().render_named_str("t", "{{ nothing }}", minijinja::context! {}).unwrap_err();
+        assert!(error.to_string().contains("undefined"), "{error}");
+    }
+
+    #[test]
+    fn size_categories_are_those_of_the_hub() {
+        let table = [(0, "n<1K"), (999, "n<1K"), (1_000, "1K<n<10K"), (99_999, "10K<n<100K"), (100_000, "100K<n<1M")];
+        for (rows, expected) in table {
+            assert_eq!(size_category(rows), expected);
+        }
+    }
+
+    #[test]
+    fn every_reason_of_a_verdict_has_plain_words() {
+        let schema = serde_json::to_value(schemars::schema_for!(crate::verdict::Reason)).unwrap();
+        let reasons = schema.pointer("/oneOf").and_then(|all| all.as_array()).unwrap();
+        let mut names = Vec::new();
+        for variant in reasons {
+            names.extend(variant.get("const").and_then(|name| name.as_str()).map(str::to_owned));
+            names.extend(
+                variant
+                    .pointer("/enum")
+                    .and_then(|all| all.as_array())
+                    .into_iter()
+                    .flatten()
+                    .map(|name| name.as_str().unwrap().to_owned()),
+            );
+        }
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            let reason: crate::verdict::Reason = serde_json::from_value(name.clone().into()).unwrap();
+            let status = super::super::select::name(&reason.status());
+            if status != "verified" {
+                assert!(!explained(&format!("{status}/{name}")).starts_with("see the"), "{status}/{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rendered_example_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data-cards/example/README.md");
+        let text = card(&example()).unwrap();
+        if std::env::var_os("ASSAY_UPDATE").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(found, text, "refresh with ASSAY_UPDATE=1 cargo test --release --lib card");
+    }
+
+    fn example() -> CardFacts {
+        let config = |name: &str, rows, bytes| ConfigFacts { name: name.to_owned(), rows, bytes, rl: name == "rl" };
+        let line = |skill: &str, counts: [u64; 5]| {
+            let [candidates, verified, rejected, inconclusive, duplicates] = counts;
+            CountLine {
+                skill: skill.to_owned(),
+                counts: Counts { candidates, verified, rejected, inconclusive, duplicates },
+            }
+        };
+        let count = |entries: &[(&str, u64)]| entries.iter().map(|&(why, n)| (why.to_owned(), n)).collect();
+        CardFacts {
+            pretty_name: "Example of a verified dataset".to_owned(),
+            tool: Tool { name: "swe-assay".to_owned(), version: "0.0.0".to_owned() },
+            configs: vec![
+                config("sft", 5, 20_480),
+                config("sft-localization", 2, 9_216),
+                config("sft-test", 1, 8_192),
+                config("sft-repair", 2, 12_288),
+                config("rl", 4, 40_960),
+            ],
+            counts: vec![
+                line("all", [12, 6, 5, 1, 1]),
+                line("localization", [4, 2, 2, 0, 0]),
+                line("test", [4, 1, 2, 1, 0]),
+                line("repair", [4, 3, 1, 0, 1]),
+            ],
+            left_out: count(&[
+                ("duplicate", 1),
+                ("inconclusive/not_run", 1),
+                ("rejected/does_not_reproduce", 2),
+                ("rejected/misses_file", 2),
+                ("rejected/still_failing", 1),
+            ]),
+            repositories: vec![
+                RepositoryFacts {
+                    repo: "example/one".to_owned(),
+                    license: Some("BSD-3-Clause".to_owned()),
+                    instances: 1,
+                    sft_rows: 4,
+                    rl_rows: 3,
+                },
+                RepositoryFacts {
+                    repo: "example/two".to_owned(),
+                    license: None,
+                    instances: 1,
+                    sft_rows: 1,
+                    rl_rows: 1,
+                },
+            ],
+            instances: 3,
+            admitted: 2,
+            refused: count(&[("no_stable_fail_to_pass", 1)]),
+            evidence: count(&[("E1", 5)]),
+            inputs: BTreeMap::from([
+                ("generations.jsonl".to_owned(), Digest::of(b"generations")),
+                ("instances.jsonl".to_owned(), Digest::of(b"instances")),
+            ]),
+        }
+    }
+}

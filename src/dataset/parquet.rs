@@ -1,0 +1,265 @@
+//! Parquet: the only door to arrow and parquet. Rows in, one at a time; shards out. Same rows, same bytes.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use arrow_json::ReaderBuilder;
+use arrow_json::reader::Decoder;
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{CdcOptions, EnabledStatistics, WriterProperties};
+
+use super::columns::{Column, Kind};
+use super::jsonl::partial_name;
+use crate::receipt::Tool;
+
+/// Bounds of the files, in bytes of the rows written as JSON: what stays in memory, what the Hub's viewer must read at
+/// once, and what a shard may hold (the `datasets` library aims at 500 MB).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    pub batch_bytes: u64,
+    pub row_group_bytes: u64,
+    pub shard_bytes: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { batch_bytes: 1 << 20, row_group_bytes: 16 << 20, shard_bytes: 480 << 20 }
+    }
+}
+
+/// Rows of a batch at most; the byte bound is usually met first.
+const BATCH_ROWS: usize = 1024;
+
+/// Writes one config: `<config>/train-00000-of-00001.parquet` and on. Shards keep a partial name until their number is
+/// known.
+pub struct ParquetWriter {
+    directory: PathBuf,
+    schema: SchemaRef,
+    properties: WriterProperties,
+    bounds: Bounds,
+    decoder: Decoder,
+    writer: Option<ArrowWriter<File>>,
+    shards: Vec<Shard>,
+    /// Bytes of JSON since the last batch, row group and shard.
+    batch: u64,
+    row_group: u64,
+    shard: u64,
+}
+
+/// A shard with its number of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shard {
+    pub path: PathBuf,
+    pub rows: u64,
+}
+
+impl ParquetWriter {
+    /// `format` names the rows' format in the footer.
+    pub fn create(directory: &Path, columns: &[Column], format: &str, bounds: Bounds) -> Result<Self> {
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let schema = Arc::new(Schema::new(fields(columns)));
+        let decoder = ReaderBuilder::new(schema.clone())
+            .with_batch_size(BATCH_ROWS)
+            .with_strict_mode(true)
+            .build_decoder()
+            .context("the columns of a row type are no Arrow schema")?;
+        let mut this = Self {
+            directory: directory.to_owned(),
+            schema,
+            properties: properties(format),
+            bounds,
+            decoder,
+            writer: None,
+            shards: Vec::new(),
+            batch: 0,
+            row_group: 0,
+            shard: 0,
+        };
+        this.open()?;
+        Ok(this)
+    }
+
+    /// Adds a row: one JSON object, with or without a line feed.
+    pub fn push_line(&mut self, line: &[u8]) -> Result<()> {
+        if self.shard >= self.bounds.shard_bytes {
+            self.close()?;
+            self.open()?;
+        }
+        let bytes = line.len() as u64;
+        self.decoder.decode(line).with_context(|| format!("a row does not fit the columns of {}", self.place()))?;
+        if let Some(shard) = self.shards.last_mut() {
+            shard.rows += 1;
+        }
+        self.batch += bytes;
+        self.row_group += bytes;
+        self.shard += bytes;
+        if self.batch >= self.bounds.batch_bytes || self.decoder.len() >= BATCH_ROWS {
+            self.write_batch()?;
+        }
+        if self.row_group >= self.bounds.row_group_bytes {
+            self.write_batch()?;
+            if let Some(writer) = &mut self.writer {
+                writer.flush().with_context(|| format!("cannot write {}", place(&self.shards)))?;
+            }
+            self.row_group = 0;
+        }
+        Ok(())
+    }
+
+    /// Makes the files appear under their final names.
+    pub fn finish(mut self) -> Result<Vec<Shard>> {
+        self.close()?;
+        let count = self.shards.len();
+        for (index, shard) in self.shards.iter_mut().enumerate() {
+            let path = self.directory.join(format!("train-{index:05}-of-{count:05}.parquet"));
+            std::fs::rename(&shard.path, &path).with_context(|| format!("cannot write {}", path.display()))?;
+            shard.path = path;
+        }
+        Ok(self.shards)
+    }
+
+    fn open(&mut self) -> Result<()> {
+        let path = partial_name(&self.directory.join(format!("train-{:05}.parquet", self.shards.len())));
+        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(self.properties.clone()))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        self.writer = Some(writer);
+        self.shards.push(Shard { path, rows: 0 });
+        (self.batch, self.row_group, self.shard) = (0, 0, 0);
+        Ok(())
+    }
+
+    fn write_batch(&mut self) -> Result<()> {
+        self.batch = 0;
+        let batch =
+            self.decoder.flush().with_context(|| format!("a row does not fit the columns of {}", self.place()))?;
+        if let (Some(batch), Some(writer)) = (batch, &mut self.writer) {
+            writer.write(&batch).with_context(|| format!("cannot write {}", place(&self.shards)))?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.write_batch()?;
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        writer.finish().with_context(|| format!("cannot write {}", self.place()))?;
+        writer.inner().sync_all().with_context(|| format!("cannot write {}", self.place()))
+    }
+
+    fn place(&self) -> String {
+        place(&self.shards)
+    }
+}
+
+impl std::fmt::Debug for ParquetWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetWriter").field("shards", &self.shards).finish_non_exhaustive()
+    }
+}
+
+fn place(shards: &[Shard]) -> String {
+    shards.last().map_or_else(String::new, |shard| shard.path.display().to_string())
+}
+
+/// Page index and content-defined chunking are what the Hub calls optimised Parquet: its viewer reads single pages, and
+/// a changed row uploads its own chunk only.
+fn properties(format: &str) -> WriterProperties {
+    let tool = Tool::this();
+    let entry = |key: &str, value: &str| KeyValue::new(key.to_owned(), value.to_owned());
+    WriterProperties::builder()
+        .set_created_by(format!("{} {}", tool.name, tool.version))
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_content_defined_chunking(Some(CdcOptions::default()))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_offset_index_disabled(false)
+        .set_max_row_group_row_count(None)
+        .set_key_value_metadata(Some(vec![
+            entry("assay.format", format),
+            entry("assay.tool", &tool.name),
+            entry("assay.version", &tool.version),
+        ]))
+        .build()
+}
+
+fn fields(columns: &[Column]) -> Fields {
+    columns.iter().map(|column| Field::new(column.name, data_type(&column.kind), column.optional)).collect()
+}
+
+fn data_type(kind: &Kind) -> DataType {
+    match kind {
+        Kind::Text => DataType::Utf8,
+        Kind::Integer => DataType::Int64,
+        Kind::Float => DataType::Float64,
+        Kind::Texts => DataType::new_list(DataType::Utf8, false),
+        Kind::Struct(columns) => DataType::Struct(fields(columns)),
+        Kind::Structs(columns) => DataType::new_list(DataType::Struct(fields(columns)), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+    use parquet::file::metadata::PageIndexPolicy;
+
+    fn write(directory: &Path, rows: u64, bounds: Bounds) -> Vec<Shard> {
+        let columns = [Column::text("id"), Column::chat("messages"), Column::new("n", Kind::Integer)];
+        let mut writer = ParquetWriter::create(directory, &columns, "row.v1", bounds).unwrap();
+        for n in 0..rows {
+            let row = serde_json::json!({"id": format!("i{n}"), "messages": [{"role": "user", "content": "x".repeat(90)}], "n": n});
+            writer.push_line(row.to_string().as_bytes()).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn rows_come_back_from_zstd_files_with_a_page_index_and_bounded_row_groups() {
+        let directory = tempfile::tempdir().unwrap();
+        let bounds = Bounds { batch_bytes: 300, row_group_bytes: 1_000, shard_bytes: 5_000 };
+        let shards = write(directory.path(), 100, bounds);
+        assert!(shards.len() > 1);
+        assert_eq!(shards.iter().map(|shard| shard.rows).sum::<u64>(), 100);
+        let mut seen = 0;
+        for (index, shard) in shards.iter().enumerate() {
+            let name = format!("train-{index:05}-of-{:05}.parquet", shards.len());
+            assert_eq!(shard.path.file_name().unwrap().to_str().unwrap(), name);
+            let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+            let builder =
+                ParquetRecordBatchReaderBuilder::try_new_with_options(File::open(&shard.path).unwrap(), options)
+                    .unwrap();
+            let metadata = builder.metadata().clone();
+            assert!(metadata.num_row_groups() > 1);
+            assert!(metadata.page_index().is_some());
+            assert!(matches!(metadata.row_group(0).column(0).compression(), Compression::ZSTD(_)));
+            seen += builder.build().unwrap().map(|batch| batch.unwrap().num_rows()).sum::<usize>();
+        }
+        assert_eq!(seen, 100);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), shards.len());
+    }
+
+    #[test]
+    fn no_rows_give_a_valid_empty_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let shards = write(directory.path(), 0, Bounds::default());
+        assert_eq!(shards.len(), 1);
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&shards[0].path).unwrap()).unwrap();
+        assert_eq!(builder.schema().fields().len(), 3);
+        assert_eq!(builder.build().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_row_with_an_unknown_or_missing_field_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        for row in [r#"{"id": "a", "other": 1}"#, "{}"] {
+            let mut writer =
+                ParquetWriter::create(directory.path(), &[Column::text("id")], "row.v1", Bounds::default()).unwrap();
+            let error = writer.push_line(row.as_bytes()).and_then(|()| writer.finish().map(drop)).unwrap_err();
+            assert!(error.to_string().contains("does not fit the columns"), "{error:#}");
+        }
+    }
+}

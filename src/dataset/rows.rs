@@ -1,0 +1,336 @@
+//! Rows: one exported sample each. Pure constructors from the nouns.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::admission::Admission;
+use crate::candidate::Candidate;
+use crate::dataset::columns::{Column, Kind};
+use crate::digest::Digest;
+use crate::generation::{Generation, Message, Skill};
+use crate::instance::Instance;
+use crate::prompt::render::prompt_id;
+use crate::verdict::{Evidence, Verdict};
+
+/// The only split there is: held-out repositories are left out, not labelled.
+pub const SPLIT: &str = "train";
+
+/// A chat message as trainers read it: role and content, nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChatMessage {
+    pub role: String,
+    pub content: String,
+}
+
+/// A verified sample for supervised fine-tuning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SftRow {
+    pub instance_id: String,
+    pub repo: String,
+    pub base_commit: String,
+    /// SPDX expression of the repository at base; null where it is not known.
+    pub license: Option<String>,
+    pub skill: Skill,
+    /// The prompt, then the completion verbatim, reasoning inline.
+    pub messages: Vec<ChatMessage>,
+    pub model: Option<String>,
+    /// Prompt that `messages` starts with.
+    pub prompt_id: Option<String>,
+    pub evidence: Evidence,
+    /// Digest of the receipt in `evidence/receipts.jsonl.zst`.
+    pub receipt: Digest,
+    pub candidate_id: Digest,
+    /// Canonical diff against base that was run (test, repair); empty for localization.
+    pub patch: String,
+    /// Files that the patch changes, or the files that were named.
+    pub files: Vec<String>,
+}
+
+/// How a reward is computed, in verl's layout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RewardModel {
+    /// Always `rule`.
+    pub style: String,
+    /// JSON text: `instance_id`, `skill`, `base_commit`, `FAIL_TO_PASS`, `PASS_TO_PASS`, `gold_files`, `environment`.
+    pub ground_truth: String,
+}
+
+/// verl's side data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExtraInfo {
+    pub split: String,
+    /// Number of the row, from 0.
+    pub index: i64,
+    pub instance_id: String,
+    pub skill: Skill,
+}
+
+/// The instance with the field names of SWE-bench; every value is text, lists and objects are JSON text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceText {
+    pub instance_id: String,
+    pub repo: String,
+    pub base_commit: String,
+    pub problem_statement: String,
+    pub hints_text: String,
+    pub patch: String,
+    pub test_patch: String,
+    #[serde(rename = "FAIL_TO_PASS")]
+    pub fail_to_pass: String,
+    #[serde(rename = "PASS_TO_PASS")]
+    pub pass_to_pass: String,
+    pub version: String,
+    pub created_at: String,
+    pub language: String,
+    pub license: String,
+    pub environment: String,
+}
+
+/// A task for reinforcement learning, in verl's layout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RlRow {
+    /// `assay/` and the skill: what a reward function is picked by.
+    pub data_source: String,
+    pub prompt: Vec<ChatMessage>,
+    /// Always `code`.
+    pub ability: String,
+    pub reward_model: RewardModel,
+    pub extra_info: ExtraInfo,
+    pub instance: InstanceText,
+    /// Attempts that were judged: verified and rejected. Inconclusive ones are not attempts.
+    pub attempts: i64,
+    pub verified: i64,
+    /// `verified / attempts`, 0 to 1.
+    pub pass_rate: f64,
+}
+
+/// Attempts at one instance and skill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    pub verified: u64,
+    pub rejected: u64,
+}
+
+/// Columns of [`SftRow`].
+pub fn sft_columns() -> Vec<Column> {
+    vec![
+        Column::text("instance_id"),
+        Column::text("repo"),
+        Column::text("base_commit"),
+        Column::optional_text("license"),
+        Column::text("skill"),
+        Column::chat("messages"),
+        Column::optional_text("model"),
+        Column::optional_text("prompt_id"),
+        Column::text("evidence"),
+        Column::text("receipt"),
+        Column::text("candidate_id"),
+        Column::text("patch"),
+        Column::texts("files"),
+    ]
+}
+
+/// Columns of [`RlRow`].
+pub fn rl_columns() -> Vec<Column> {
+    let extra_info = vec![
+        Column::text("split"),
+        Column::new("index", Kind::Integer),
+        Column::text("instance_id"),
+        Column::text("skill"),
+    ];
+    let instance = [
+        "instance_id",
+        "repo",
+        "base_commit",
+        "problem_statement",
+        "hints_text",
+        "patch",
+        "test_patch",
+        "FAIL_TO_PASS",
+        "PASS_TO_PASS",
+        "version",
+        "created_at",
+        "language",
+        "license",
+        "environment",
+    ];
+    vec![
+        Column::text("data_source"),
+        Column::chat("prompt"),
+        Column::text("ability"),
+        Column::texts_struct("reward_model", &["style", "ground_truth"]),
+        Column::new("extra_info", Kind::Struct(extra_info)),
+        Column::texts_struct("instance", &instance),
+        Column::new("attempts", Kind::Integer),
+        Column::new("verified", Kind::Integer),
+        Column::new("pass_rate", Kind::Float),
+    ]
+}
+
+/// Turns of the generation that come before its answer, where it carries them.
+pub fn own_prompt(generation: &Generation) -> Option<&[Message]> {
+    let messages = generation.messages.as_deref()?;
+    let end = match messages.iter().rposition(|message| message.role == "assistant") {
+        Some(last) if generation.completion.is_none() || last + 1 == messages.len() => last,
+        _ => messages.len(),
+    };
+    (end > 0).then(|| &messages[..end])
+}
+
+/// A sample of the generation. `rendered` is the prompt of its instance and skill, used where the generation does not
+/// carry its own.
+pub fn sft_row(
+    instance: &Instance,
+    generation: &Generation,
+    candidate: &Candidate,
+    verdict: &Verdict,
+    rendered: &[Message],
+) -> SftRow {
+    let (prompt, id) = match own_prompt(generation) {
+        Some(prompt) => (prompt, generation.prompt_id.clone()),
+        None => (rendered, Some(prompt_id(verdict.skill))),
+    };
+    let (answer, reasoning) = generation.answer();
+    let mut messages = chat(prompt);
+    messages.push(ChatMessage { role: "assistant".to_owned(), content: with_reasoning(answer, reasoning) });
+    let prepared = candidate.prepared.as_ref();
+    SftRow {
+        instance_id: verdict.instance_id.clone(),
+        repo: instance.repo.clone(),
+        base_commit: instance.base_commit.clone(),
+        license: instance.license.clone(),
+        skill: verdict.skill,
+        messages,
+        model: generation.model.clone(),
+        prompt_id: id,
+        evidence: verdict.evidence,
+        receipt: verdict.receipt.clone(),
+        candidate_id: verdict.candidate_id.clone(),
+        patch: match verdict.skill {
+            Skill::Localization => String::new(),
+            Skill::Test | Skill::Repair => prepared.map_or_else(String::new, |prepared| prepared.diff.clone()),
+        },
+        files: prepared.map_or_else(Vec::new, |prepared| prepared.files.clone()),
+    }
+}
+
+/// A task. The expected tests are the admission's, derived by running, never the listed ones.
+pub fn rl_row(
+    instance: &Instance,
+    admission: &Admission,
+    skill: Skill,
+    attempts: Attempts,
+    prompt: &[Message],
+    index: u64,
+) -> RlRow {
+    let judged = attempts.verified + attempts.rejected;
+    let ground_truth = json!({
+        "instance_id": instance.instance_id,
+        "skill": skill,
+        "base_commit": instance.base_commit,
+        "FAIL_TO_PASS": admission.fail_to_pass,
+        "PASS_TO_PASS": admission.pass_to_pass,
+        "gold_files": admission.gold_files,
+        "environment": instance.environment,
+    });
+    RlRow {
+        data_source: format!("assay/{skill}"),
+        prompt: chat(prompt),
+        ability: "code".to_owned(),
+        reward_model: RewardModel { style: "rule".to_owned(), ground_truth: ground_truth.to_string() },
+        extra_info: ExtraInfo {
+            split: SPLIT.to_owned(),
+            index: index.cast_signed(),
+            instance_id: instance.instance_id.clone(),
+            skill,
+        },
+        instance: InstanceText {
+            instance_id: instance.instance_id.clone(),
+            repo: instance.repo.clone(),
+            base_commit: instance.base_commit.clone(),
+            problem_statement: instance.problem_statement.clone(),
+            hints_text: instance.hints_text.clone(),
+            patch: instance.patch.clone(),
+            test_patch: instance.test_patch.clone(),
+            fail_to_pass: json!(admission.fail_to_pass).to_string(),
+            pass_to_pass: json!(admission.pass_to_pass).to_string(),
+            version: instance.version.clone().unwrap_or_default(),
+            created_at: instance.created_at.clone().unwrap_or_default(),
+            language: instance.language.clone().unwrap_or_default(),
+            license: instance.license.clone().unwrap_or_default(),
+            environment: json!(instance.environment).to_string(),
+        },
+        attempts: judged.cast_signed(),
+        verified: attempts.verified.cast_signed(),
+        pass_rate: if judged == 0 { 0.0 } else { attempts.verified as f64 / judged as f64 },
+    }
+}
+
+fn chat(messages: &[Message]) -> Vec<ChatMessage> {
+    messages
+        .iter()
+        .map(|message| ChatMessage {
+            role: message.role.clone(),
+            content: with_reasoning(&message.content, message.reasoning_content.as_deref()),
+        })
+        .collect()
+}
+
+/// Reasoning that came apart goes back where the model wrote it: before the answer, between think tags.
+fn with_reasoning(content: &str, reasoning: Option<&str>) -> String {
+    match reasoning {
+        Some(reasoning) if !reasoning.trim().is_empty() && !content.trim_start().starts_with("<think>") => {
+            format!("<think>\n{}\n</think>\n\n{}", reasoning.trim(), content.trim_start())
+        }
+        _ => content.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generation(fields: serde_json::Value) -> Generation {
+        let mut value = json!({"instance_id": "i", "skill": "repair"});
+        value.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_generation_brings_its_own_prompt_only_if_it_has_turns_before_the_answer() {
+        let user = json!({"role": "user", "content": "q"});
+        let assistant = json!({"role": "assistant", "content": "a"});
+        let table = [
+            (json!({"completion": "a"}), None),
+            (json!({"messages": [assistant]}), None),
+            (json!({"messages": [user, assistant]}), Some(1)),
+            (json!({"completion": "b", "messages": [user]}), Some(1)),
+            (json!({"completion": "a", "messages": [user, assistant]}), Some(1)),
+            (json!({"completion": "b", "messages": [user, assistant, user]}), Some(3)),
+            (json!({"messages": [user, assistant, user, assistant]}), Some(3)),
+        ];
+        for (fields, turns) in table {
+            assert_eq!(own_prompt(&generation(fields.clone())).map(<[_]>::len), turns, "{fields}");
+        }
+    }
+
+    #[test]
+    fn reasoning_that_came_apart_is_put_back_once() {
+        assert_eq!(with_reasoning("answer", Some("why")), "<think>\nwhy\n</think>\n\nanswer");
+        assert_eq!(with_reasoning("<think>why</think>answer", Some("why")), "<think>why</think>answer");
+        assert_eq!(with_reasoning("  answer\n", None), "  answer\n");
+        assert_eq!(with_reasoning("answer", Some(" ")), "answer");
+    }
+
+    #[test]
+    fn the_columns_are_the_fields_of_the_rows() {
+        let names = |columns: Vec<Column>| columns.iter().map(|column| column.name).collect::<Vec<_>>();
+        let fields = |schema: schemars::Schema| {
+            let properties = schema.get("properties").unwrap().as_object().unwrap().clone();
+            properties.keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(names(sft_columns()), fields(schemars::schema_for!(SftRow)));
+        assert_eq!(names(rl_columns()), fields(schemars::schema_for!(RlRow)));
+    }
+}

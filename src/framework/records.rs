@@ -1,0 +1,275 @@
+//! Reads what our reporters write: JSON lines, each with the nonce of the run and a running number.
+
+use serde::Deserialize;
+
+use crate::format;
+use crate::trial::{Phase, Status, TestReport, TestResult};
+
+/// Alarms that are kept; a flood of bad records says no more than the first ones.
+const MOST_ALARMS: usize = 20;
+/// Longest text kept of a name that the candidate may have chosen, in characters.
+const LONGEST_NAME: usize = 200;
+
+#[derive(Deserialize)]
+struct Record {
+    nonce: String,
+    seq: u64,
+    #[serde(flatten)]
+    kind: Kind,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Kind {
+    Start {},
+    Collected {
+        ids: Vec<String>,
+    },
+    CollectError {
+        file: String,
+        error: String,
+    },
+    Phase {
+        id: String,
+        when: Phase,
+        status: Status,
+        #[serde(default)]
+        error: Option<String>,
+        #[serde(default)]
+        frames: Vec<String>,
+    },
+    End {
+        exit_status: i32,
+    },
+}
+
+/// Rebuilds the report. Whatever our reporter would not have written becomes an alarm; a report that is cut, or whose
+/// last record is not the end, is unfinished. A torn last line is what a killed process leaves, and no alarm.
+pub(super) fn parse(channel: &[u8], truncated: bool, nonce: &str) -> TestReport {
+    let mut reading = Reading::default();
+    let (whole, torn) = match channel.iter().rposition(|byte| *byte == b'\n') {
+        Some(last) => channel.split_at(last + 1),
+        None => (&[][..], channel),
+    };
+    for (number, line) in whole.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        reading.line(number + 1, line, nonce);
+    }
+    let Reading { mut report, ended, alarms, .. } = reading;
+    report.format = format::REPORT.to_owned();
+    report.finished = ended && torn.is_empty() && !truncated;
+    if alarms > MOST_ALARMS {
+        report.alarms.push(format!("{} more", alarms - MOST_ALARMS));
+    }
+    report
+}
+
+#[derive(Default)]
+struct Reading {
+    report: TestReport,
+    expected_seq: u64,
+    started: bool,
+    ended: bool,
+    alarms: usize,
+}
+
+impl Reading {
+    fn alarm(&mut self, number: usize, what: &str) {
+        self.alarms += 1;
+        if self.alarms <= MOST_ALARMS {
+            self.report.alarms.push(format!("record {number}: {what}"));
+        }
+    }
+
+    fn line(&mut self, number: usize, line: &[u8], nonce: &str) {
+        let record: Record = match serde_json::from_slice(line) {
+            Ok(record) => record,
+            Err(_) => return self.alarm(number, "unreadable"),
+        };
+        if record.nonce != nonce {
+            return self.alarm(number, "wrong nonce");
+        }
+        if self.ended {
+            return self.alarm(number, "after the end");
+        }
+        if record.seq != self.expected_seq {
+            self.alarm(number, "out of sequence");
+        }
+        self.expected_seq = record.seq.saturating_add(1);
+        if matches!(record.kind, Kind::Start {}) == self.started {
+            self.alarm(number, if self.started { "a second start" } else { "before the start" });
+        }
+        self.started = true;
+        self.take(number, record.kind);
+    }
+
+    fn take(&mut self, number: usize, kind: Kind) {
+        match kind {
+            Kind::Start {} => {}
+            Kind::Collected { ids } => {
+                for id in ids {
+                    if odd(&id) {
+                        self.alarm(number, "a test id with control characters");
+                        continue;
+                    }
+                    self.report.tests.entry(id).or_default();
+                }
+            }
+            Kind::CollectError { file, error } => {
+                if odd(&file) {
+                    return self.alarm(number, "a file name with control characters");
+                }
+                self.report.collect_errors.insert(file, name(&error));
+            }
+            Kind::Phase { id, when, status, error, frames } => {
+                let Some(result) = self.report.tests.get_mut(&id) else {
+                    return self.alarm(number, "a result for a test that was not collected");
+                };
+                take_phase(result, when, status, error, frames);
+            }
+            Kind::End { exit_status } => {
+                self.ended = true;
+                self.report.exit_status = Some(exit_status);
+            }
+        }
+    }
+}
+
+fn take_phase(result: &mut TestResult, when: Phase, status: Status, error: Option<String>, frames: Vec<String>) {
+    result.phases.push((when, status));
+    if status == Status::Failed && result.error.is_none() {
+        result.error = error.as_deref().map(name);
+        result.frames = frames.into_iter().filter(|frame| !odd(frame)).collect();
+    }
+}
+
+fn odd(text: &str) -> bool {
+    text.is_empty() || text.chars().any(char::is_control)
+}
+
+fn name(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Lines with nonce and sequence as the reporter gives them.
+    fn channel(records: &[Value]) -> Vec<u8> {
+        let numbered = records.iter().enumerate().map(|(seq, record)| {
+            let mut record = record.clone();
+            let object = record.as_object_mut().unwrap();
+            object.entry("nonce").or_insert(json!("n"));
+            object.entry("seq").or_insert(json!(seq));
+            format!("{record}\n")
+        });
+        numbered.collect::<String>().into_bytes()
+    }
+
+    fn start() -> Value {
+        json!({"kind": "start", "runner": "pytest 9.0.0", "python": "3.11.2"})
+    }
+
+    fn collected(ids: &[&str]) -> Value {
+        json!({"kind": "collected", "ids": ids})
+    }
+
+    fn phase(id: &str, when: &str, status: &str) -> Value {
+        json!({"kind": "phase", "id": id, "when": when, "status": status, "error": null, "frames": []})
+    }
+
+    fn end() -> Value {
+        json!({"kind": "end", "exit_status": 0})
+    }
+
+    fn one_pass() -> Vec<Value> {
+        let phases = ["setup", "call", "teardown"].map(|when| phase("t.py::a", when, "passed"));
+        [vec![start(), collected(&["t.py::a", "t.py::b"])], phases.to_vec(), vec![end()]].concat()
+    }
+
+    #[test]
+    fn a_whole_session_reads_without_alarm() {
+        let report = parse(&channel(&one_pass()), false, "n");
+        assert_eq!(report.alarms, Vec::<String>::new());
+        assert!(report.finished);
+        assert_eq!(report.exit_status, Some(0));
+        assert!(report.tests["t.py::a"].passed());
+        assert_eq!(report.tests["t.py::b"], TestResult::default(), "collected and never reported");
+    }
+
+    #[test]
+    fn whatever_our_reporter_does_not_write_raises_an_alarm() {
+        let late = |record: Value| [one_pass(), vec![record]].concat();
+        let early = |record: Value| [vec![start(), collected(&["t.py::a"]), record], vec![end()]].concat();
+        let mut forged = phase("t.py::a", "call", "passed");
+        forged["nonce"] = json!("guess");
+        let mut skipped = phase("t.py::a", "call", "passed");
+        skipped["seq"] = json!(7);
+        let table = [
+            (early(forged), "wrong nonce"),
+            (early(skipped), "out of sequence"),
+            (early(phase("t.py::z", "call", "passed")), "not collected"),
+            (early(phase("t.py::a", "dream", "passed")), "unreadable"),
+            (early(start()), "second start"),
+            (early(collected(&["t.py::a\nt.py::b"])), "control characters"),
+            (vec![collected(&["t.py::a"]), end()], "before the start"),
+            (late(phase("t.py::b", "call", "passed")), "after the end"),
+            (late(end()), "after the end"),
+        ];
+        for (records, alarm) in table {
+            let report = parse(&channel(&records), false, "n");
+            assert!(report.alarms.iter().any(|text| text.contains(alarm)), "{alarm}: {:?}", report.alarms);
+        }
+        let report = parse(&[channel(&one_pass()), b"garbage\n".to_vec()].concat(), false, "n");
+        assert_eq!(report.alarms, ["record 7: unreadable"]);
+    }
+
+    #[test]
+    fn a_session_that_stops_anywhere_is_unfinished_and_no_alarm() {
+        let bytes = channel(&one_pass());
+        for length in 0..bytes.len() {
+            let report = parse(&bytes[..length], false, "n");
+            assert!(!report.finished, "{length}");
+            assert_eq!(report.alarms, Vec::<String>::new(), "{length}");
+        }
+        assert!(!parse(&bytes, true, "n").finished, "the sandbox cut the channel");
+    }
+
+    #[test]
+    fn a_test_that_reports_twice_has_not_passed() {
+        let mut records = one_pass();
+        records.insert(4, phase("t.py::a", "call", "passed"));
+        let report = parse(&channel(&records), false, "n");
+        assert_eq!(report.tests["t.py::a"].phases.len(), 4);
+        assert!(!report.tests["t.py::a"].passed());
+    }
+
+    #[test]
+    fn the_first_failure_names_error_and_frames() {
+        let mut call = phase("t.py::a", "call", "failed");
+        call["error"] = json!("KeyError");
+        call["frames"] = json!(["t.py", "src/x.py"]);
+        let mut teardown = phase("t.py::a", "teardown", "failed");
+        teardown["error"] = json!("OSError");
+        let records = [start(), collected(&["t.py::a"]), phase("t.py::a", "setup", "passed"), call, teardown, end()];
+        let result = &parse(&channel(&records), false, "n").tests["t.py::a"];
+        assert_eq!(result.error.as_deref(), Some("KeyError"));
+        assert_eq!(result.frames, ["t.py", "src/x.py"]);
+        assert!(result.failed_in_call());
+    }
+
+    #[test]
+    fn a_flood_of_bad_records_keeps_a_bounded_number_of_alarms() {
+        let report = parse(&b"x\n".repeat(10_000), false, "n");
+        assert_eq!(report.alarms.len(), MOST_ALARMS + 1);
+        assert_eq!(report.alarms[MOST_ALARMS], "9980 more");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_fail(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+            proptest::prop_assert!(!parse(&bytes, false, "n").finished);
+        }
+    }
+}

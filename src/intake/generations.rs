@@ -1,0 +1,178 @@
+//! Generations of ours, and of the two foreign shapes that are read as they are.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use super::quarantine::Quarantined;
+use super::records::{Record, each_record};
+use crate::format;
+use crate::generation::{Generation, GenerationRef, Skill};
+
+/// What was read of one or more files.
+#[derive(Clone, Debug, Default)]
+pub struct GenerationIntake {
+    /// In the order of the input, each with its place; of equal generations the first.
+    pub generations: Vec<(GenerationRef, Generation)>,
+    pub quarantined: Vec<Quarantined>,
+    /// Rows left out because an earlier one says exactly the same.
+    pub duplicates: u64,
+    /// Rows seen in all.
+    pub rows: u64,
+}
+
+/// Reads generations of one file: `generation.v1`, SWE-bench predictions (`model_patch`, as repair) or Agentless
+/// `loc_outputs` (`found_files`, as localization), as json, jsonl or parquet, plain or with `.gz` or `.zst`. What cannot
+/// be used - broken JSON, a missing field, an unknown skill, an instance that is not among `known` - is quarantined and
+/// the rest go on.
+///
+/// # Errors
+/// The file cannot be opened or read, or its name tells no format.
+pub fn read_generations(path: &Path, known: &BTreeSet<String>) -> Result<GenerationIntake> {
+    let mut intake = GenerationIntake::default();
+    intake.read(path, known)?;
+    Ok(intake)
+}
+
+impl GenerationIntake {
+    /// Reads one more file into this intake; see [`read_generations`].
+    pub fn read(&mut self, path: &Path, known: &BTreeSet<String>) -> Result<()> {
+        let file = path.display().to_string();
+        let mut seen: BTreeSet<_> = self.generations.iter().map(|(_, generation)| generation.id()).collect();
+        each_record(path, &mut |Record { line, row }| {
+            self.rows += 1;
+            match row.and_then(|row| generation_of(row, known)) {
+                Ok(generation) if seen.insert(generation.id()) => {
+                    let place = GenerationRef { file: file.clone(), line, index: generation.index };
+                    self.generations.push((place, generation));
+                }
+                Ok(_) => self.duplicates += 1,
+                Err(why) => self.quarantined.push(Quarantined::new(&*file, line, why)),
+            }
+        })
+    }
+}
+
+fn generation_of(mut row: Map<String, Value>, known: &BTreeSet<String>) -> Result<Generation, String> {
+    let found = row.get("format").and_then(Value::as_str);
+    format::check(found, format::GENERATION).map_err(|error| format!("the row {error}"))?;
+    let id = match row.get("instance_id") {
+        Some(Value::String(id)) if !id.is_empty() => id.clone(),
+        Some(Value::Null) | None => return Err("missing field `instance_id`".to_owned()),
+        Some(other) => return Err(format!("instance_id {other} is not text")),
+    };
+    if !known.contains(&id) {
+        return Err(format!("unknown instance {id:?}; import it, or leave its generations out"));
+    }
+    let native = ["skill", "completion", "messages"].iter().any(|name| row.contains_key(*name));
+    if !native && row.contains_key("model_patch") {
+        return prediction(row, id);
+    }
+    if !native && row.contains_key("found_files") {
+        return loc_output(&row, id);
+    }
+    ours(&mut row)
+}
+
+fn ours(row: &mut Map<String, Value>) -> Result<Generation, String> {
+    let skills = Skill::ALL.map(Skill::as_str).join(", ");
+    match row.get("skill") {
+        None | Some(Value::Null) => return Err(format!("missing field `skill`; one of {skills}")),
+        Some(Value::String(skill)) if Skill::ALL.iter().any(|known| known.as_str() == skill) => {}
+        Some(other) => return Err(format!("unknown skill {other}; one of {skills}")),
+    }
+    if row.get("index").is_some_and(Value::is_null) {
+        row.remove("index");
+    }
+    let generation: Generation =
+        serde_json::from_value(Value::Object(std::mem::take(row))).map_err(|error| error.to_string())?;
+    if generation.completion.is_none() && generation.messages.is_none() {
+        return Err("missing field `completion`, and there are no `messages` either".to_owned());
+    }
+    Ok(generation)
+}
+
+/// A SWE-bench prediction. A null or empty patch is a model that gave no answer, and counts as one.
+fn prediction(mut row: Map<String, Value>, id: String) -> Result<Generation, String> {
+    let patch = match row.remove("model_patch") {
+        Some(Value::String(patch)) => patch,
+        Some(Value::Null) | None => String::new(),
+        Some(other) => return Err(format!("model_patch is not text: {other}")),
+    };
+    let model = row.get("model_name_or_path").and_then(Value::as_str).map(str::to_owned);
+    Ok(foreign(id, Skill::Repair, patch, model))
+}
+
+/// A line of Agentless `loc_outputs.jsonl`. The completion is rebuilt as the list in the answer format of the skill.
+fn loc_output(row: &Map<String, Value>, id: String) -> Result<Generation, String> {
+    let wrong = || "found_files is not a list of paths".to_owned();
+    let listed = match row.get("found_files") {
+        Some(Value::Array(files)) => files,
+        Some(Value::Null) | None => &Vec::new(),
+        Some(_) => return Err(wrong()),
+    };
+    let files = listed.iter().map(|file| file.as_str().ok_or_else(wrong)).collect::<Result<Vec<_>, _>>()?;
+    let completion = if files.is_empty() { String::new() } else { format!("```\n{}\n```\n", files.join("\n")) };
+    let model = row.get("model_name_or_path").and_then(Value::as_str).map(str::to_owned);
+    Ok(foreign(id, Skill::Localization, completion, model))
+}
+
+fn foreign(instance_id: String, skill: Skill, completion: String, model: Option<String>) -> Generation {
+    Generation {
+        format: format::GENERATION.to_owned(),
+        instance_id,
+        skill,
+        completion: Some(completion),
+        reasoning_content: None,
+        messages: None,
+        model,
+        sampling: None,
+        prompt_id: None,
+        index: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(row: Value) -> Result<Generation, String> {
+        let Value::Object(row) = row else { panic!("a row is an object") };
+        generation_of(row, &["a".to_owned()].into())
+    }
+
+    #[test]
+    fn three_shapes_are_read() {
+        let ours = read(json!({"instance_id": "a", "skill": "test", "completion": "x", "index": 2})).unwrap();
+        assert_eq!((ours.skill, ours.answer().0, ours.index), (Skill::Test, "x", 2));
+        let prediction = read(json!({"instance_id": "a", "model_name_or_path": "m", "model_patch": "diff\n"})).unwrap();
+        assert_eq!((prediction.skill, prediction.answer().0), (Skill::Repair, "diff\n"));
+        assert_eq!(prediction.model.as_deref(), Some("m"));
+        let loc = read(json!({"instance_id": "a", "found_files": ["x.py", "y.py"], "file_traj": {}})).unwrap();
+        assert_eq!((loc.skill, loc.answer().0), (Skill::Localization, "```\nx.py\ny.py\n```\n"));
+        assert_eq!(read(json!({"instance_id": "a", "model_patch": null})).unwrap().answer().0, "");
+    }
+
+    #[test]
+    fn rows_that_cannot_be_used_say_why() {
+        let table = [
+            (json!({"skill": "test", "completion": "x"}), "missing field `instance_id`"),
+            (json!({"instance_id": 7, "skill": "test", "completion": "x"}), "not text"),
+            (json!({"instance_id": "b", "skill": "test", "completion": "x"}), "unknown instance \"b\""),
+            (json!({"instance_id": "a", "completion": "x"}), "missing field `skill`"),
+            (json!({"instance_id": "a", "skill": "poetry", "completion": "x"}), "unknown skill \"poetry\""),
+            (json!({"instance_id": "a", "skill": "test"}), "missing field `completion`"),
+            (json!({"instance_id": "a"}), "missing field `skill`"),
+            (json!({"instance_id": "a", "model_patch": 3}), "model_patch"),
+            (json!({"instance_id": "a", "found_files": [["x"]]}), "found_files"),
+            (json!({"instance_id": "a", "format": "generation.v2", "skill": "test"}), "upgrade assay"),
+        ];
+        for (row, why) in table {
+            let error = read(row.clone()).unwrap_err();
+            assert!(error.contains(why), "{row}: {error}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Two trees of a repository to an instance: the difference outside tests is gold, the difference inside tests the test
+//! patch.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Map;
+
+use super::license;
+use super::pypi::ReleasePair;
+use crate::candidate::PathClass;
+use crate::format;
+use crate::instance::{Environment, Instance, Source};
+use crate::repo::{Repository, policy};
+
+/// What the caller says about an instance beside its two trees.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The issue, for prompts. Must not be empty.
+    pub problem_statement: String,
+    /// Overrides the id that is made of name and versions.
+    pub instance_id: Option<String>,
+    /// Overrides the licence that is found in the tree.
+    pub license: Option<String>,
+    /// What the tests run in. Without requirements, those that a release states are taken.
+    pub environment: Environment,
+}
+
+/// Paths of a difference by the patch they belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// Everything that a repair may change: part of the gold patch.
+    pub gold: Vec<String>,
+    /// Tests, their data and the runner's configuration: part of the test patch.
+    pub tests: Vec<String>,
+}
+
+/// Parts changed paths into gold and tests. `base_has` answers whether base has something at a path.
+pub fn split(paths: impl IntoIterator<Item = String>, base_has: impl Fn(&str) -> bool) -> Split {
+    let mut split = Split::default();
+    for path in paths {
+        match policy::classify_in(&path, &base_has) {
+            PathClass::Test | PathClass::Fixture | PathClass::RunnerConfig => split.tests.push(path),
+            _ => split.gold.push(path),
+        }
+    }
+    split
+}
+
+/// Where an import directory keeps the bare repository of `Instance::repo`.
+pub fn repository_path(out: &Path, repo: &str) -> PathBuf {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let slug: String = repo.replace('/', "__").chars().map(plain).collect();
+    out.join("repos").join(format!("{}.git", slug.trim_start_matches('.')))
+}
+
+/// Makes an instance of two source releases and puts the base commit into the import directory's repository.
+pub fn import_pair(pair: &ReleasePair, wanted: Wanted, out: &Path) -> Result<Instance> {
+    let (name, old, new) = (&*pair.name, &*pair.old.version, &*pair.new.version);
+    let what = format!("{name} {old} -> {new}");
+    let scratch = Scratch::new()?;
+    let message = format!("{name} {old}\n");
+    let base = scratch.repo.import_directory(&pair.old.directory, &message).with_context(|| what.clone())?;
+    let fix =
+        scratch.repo.import_directory(&pair.new.directory, &format!("{name} {new}\n")).with_context(|| what.clone())?;
+    let patches = patches(&scratch.repo, &base, &fix).with_context(|| what.clone())?;
+    let store = store(out, name)?;
+    let base_commit = store.import_directory(&pair.old.directory, &message).with_context(|| what.clone())?;
+
+    let mut wanted = wanted;
+    if wanted.environment.requirements.is_empty() {
+        wanted.environment.requirements = pair.old.metadata.requires.clone();
+    }
+    wanted.license = wanted.license.or_else(|| pair.old.metadata.license.clone());
+    let source = Source::Pypi { name: name.to_owned(), old: old.to_owned(), new: new.to_owned() };
+    instance(
+        &store,
+        Draft { id: format!("{name}__{old}__{new}"), name, base_commit, version: Some(old), patches, source },
+        wanted,
+    )
+    .context(what)
+}
+
+/// Makes an instance of a commit range of a local repository and puts the base tree, without history, into the import
+/// directory's repository. `base` and `fix` are revisions of any kind.
+pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Path) -> Result<Instance> {
+    let from = Repository::open(path)?;
+    let (base, fix) = (from.commit_of(base)?, from.commit_of(fix)?);
+    let absolute = path.canonicalize().with_context(|| format!("finding {}", path.display()))?;
+    let folder = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = match folder.strip_suffix(".git").unwrap_or(&folder) {
+        "" => "repository",
+        name => name,
+    };
+    let what = format!("{} {}..{}", path.display(), &base[..12], &fix[..12]);
+    let scratch = Scratch::new()?;
+    let copied = scratch.repo.fetch_tree_from(&from, &base).with_context(|| what.clone())?;
+    let fixed = scratch.repo.fetch_tree_from(&from, &fix).with_context(|| what.clone())?;
+    let patches = patches(&scratch.repo, &copied, &fixed).with_context(|| what.clone())?;
+    let store = store(out, name)?;
+    let base_commit = store.fetch_tree_from(&from, &base).with_context(|| what.clone())?;
+    let id = format!("{name}__{}__{}", &base[..12], &fix[..12]);
+    let source = Source::Git { path: absolute.display().to_string(), base, fix };
+    instance(&store, Draft { id, name, base_commit, version: None, patches, source }, wanted).context(what)
+}
+
+/// A repository that holds both trees while they are compared; the one that is kept never sees the fix.
+struct Scratch {
+    repo: Repository,
+    _directory: tempfile::TempDir,
+}
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let directory = tempfile::tempdir().context("making a scratch directory")?;
+        let repo = Repository::create_bare(directory.path())?;
+        Ok(Self { repo, _directory: directory })
+    }
+}
+
+struct Draft<'a> {
+    id: String,
+    name: &'a str,
+    base_commit: String,
+    version: Option<&'a str>,
+    patches: (String, String),
+    source: Source,
+}
+
+fn store(out: &Path, name: &str) -> Result<Repository> {
+    let path = repository_path(out, name);
+    std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
+    Ok(Repository::create_bare(&path)?)
+}
+
+/// Gold patch (base to gold) and test patch (gold to fix).
+fn patches(repo: &Repository, base: &str, fix: &str) -> Result<(String, String)> {
+    let (base, fix) = (repo.tree_of(base)?, repo.tree_of(fix)?);
+    let known = repo.paths(&base)?;
+    let base_has = |path: &str| {
+        let start = known.partition_point(|known| known.as_str() < path);
+        let below = format!("{path}/");
+        known[start..]
+            .iter()
+            .take_while(|known| known.starts_with(path))
+            .any(|known| known == path || known.starts_with(&below))
+    };
+    let split = split(repo.changed_paths(&base, &fix)?, base_has);
+    if split.gold.is_empty() {
+        bail!("nothing differs outside tests, so there is nothing to repair; check the order of the two versions");
+    }
+    let gold = repo.take_paths(&base, &fix, &split.gold)?;
+    Ok((repo.diff(&base, &gold)?, repo.diff(&gold, &fix)?))
+}
+
+fn instance(store: &Repository, draft: Draft<'_>, wanted: Wanted) -> Result<Instance> {
+    if wanted.problem_statement.trim().is_empty() {
+        bail!("the problem statement is empty; give one with --problem");
+    }
+    let found = license::of_tree(store, &store.tree_of(&draft.base_commit)?)?;
+    let (patch, test_patch) = draft.patches;
+    Ok(Instance {
+        format: format::INSTANCE.to_owned(),
+        instance_id: wanted.instance_id.unwrap_or(draft.id),
+        repo: draft.name.to_owned(),
+        base_commit: draft.base_commit,
+        problem_statement: wanted.problem_statement,
+        hints_text: String::new(),
+        patch,
+        test_patch,
+        fail_to_pass: Vec::new(),
+        pass_to_pass: Vec::new(),
+        version: draft.version.map(str::to_owned),
+        created_at: None,
+        language: Some("python".to_owned()),
+        license: wanted.license.or(found),
+        source: Some(draft.source),
+        environment: wanted.environment,
+        extra: Map::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_fixtures_and_runner_configuration_make_the_test_patch() {
+        let paths = ["src/a.py", "tests/test_a.py", "tests/data/x.json", "conftest.py", "CHANGES.rst", "docs/a.rst"];
+        let split = split(paths.map(str::to_owned), |_| true);
+        assert_eq!(split.gold, ["src/a.py", "CHANGES.rst", "docs/a.rst"]);
+        assert_eq!(split.tests, ["tests/test_a.py", "tests/data/x.json", "conftest.py"]);
+    }
+
+    #[test]
+    fn a_repository_stays_below_the_import_directory_whatever_its_name() {
+        let out = Path::new("out");
+        assert_eq!(repository_path(out, "pallets/jinja"), out.join("repos/pallets__jinja.git"));
+        assert_eq!(repository_path(out, "../x y"), out.join("repos/__x_y.git"));
+    }
+}

@@ -1,0 +1,19 @@
+//! Other people's rows to instances and generations. In: files, package releases, commit ranges. Out: instances and
+//! generations of ours, and a quarantine of what could not be used.
+
+mod directory;
+mod generations;
+mod git;
+mod license;
+mod parquet;
+mod pypi;
+mod quarantine;
+mod records;
+mod rows;
+
+pub use directory::write_import;
+pub use generations::{GenerationIntake, read_generations};
+pub use git::{Split, Wanted, import_pair, import_range, repository_path, split};
+pub use pypi::{Metadata, PypiError, Release, ReleasePair, fetch_pair};
+pub use quarantine::{Quarantined, write_quarantine};
+pub use rows::{Intake, read_instances};

@@ -1,0 +1,275 @@
+//! Records of any file that people keep rows in: json, jsonl and parquet, plain or compressed with gzip or zstd.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::parquet;
+
+/// One record: a row, or why there is none.
+pub(super) struct Record {
+    /// Line, or row of a table or an array, counted from 1.
+    pub line: u64,
+    pub row: Result<Map<String, Value>, String>,
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    Json,
+    Lines,
+    Parquet,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// Hands every record of a file to `take`, in order and one at a time.
+///
+/// # Errors
+/// The file cannot be opened or read, or its name tells no format. Records that cannot be used are no errors.
+pub(super) fn each_record(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
+    let (layout, packing) = layout_of(path)?;
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    if layout == Layout::Parquet && packing == Packing::Plain {
+        return parquet::each_row(file, take).with_context(|| format!("reading {} as parquet", path.display()));
+    }
+    let reader: Box<dyn Read> = match packing {
+        Packing::Plain => Box::new(file),
+        Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
+        Packing::Zstd => {
+            Box::new(zstd::Decoder::new(file).with_context(|| format!("reading {} as zstd", path.display()))?)
+        }
+    };
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    match layout {
+        Layout::Lines => each_line(&mut reader, packing, take).with_context(|| format!("reading {}", path.display())),
+        Layout::Json => {
+            each_json(reader, take);
+            Ok(())
+        }
+        Layout::Parquet => {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).with_context(|| format!("unpacking {}", path.display()))?;
+            parquet::each_row(Cursor::new(bytes), take)
+                .with_context(|| format!("reading {} as parquet", path.display()))
+        }
+    }
+}
+
+fn layout_of(path: &Path) -> Result<(Layout, Packing)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let (stem, packing) = match name.rsplit_once('.') {
+        Some((stem, "gz")) => (stem, Packing::Gzip),
+        Some((stem, "zst")) => (stem, Packing::Zstd),
+        _ => (name.as_str(), Packing::Plain),
+    };
+    let layout = match stem.rsplit_once('.').map(|(_, suffix)| suffix) {
+        Some("json") => Layout::Json,
+        Some("jsonl" | "ndjson") => Layout::Lines,
+        Some("parquet") => Layout::Parquet,
+        _ => bail!(
+            "{}: the name tells no format; use .json, .jsonl or .parquet, each with .gz or .zst if it is compressed",
+            path.display()
+        ),
+    };
+    Ok((layout, packing))
+}
+
+fn each_line(reader: &mut dyn BufRead, packing: Packing, take: &mut dyn FnMut(Record)) -> Result<()> {
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        match reader.read_until(b'\n', &mut bytes) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if packing == Packing::Plain => return Err(error.into()),
+            Err(error) => {
+                let row = Err(format!("the compressed file is damaged from here on: {error}"));
+                take(Record { line, row });
+                break;
+            }
+        }
+        let text = if line == 1 { bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes) } else { &bytes };
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let row = match serde_json::from_slice(text) {
+            Ok(Value::Object(row)) => Ok(row),
+            Ok(other) => Err(not_a_row(&other)),
+            Err(_) if !text.ends_with(b"\n") => Err("torn last line: the file ends inside a record".to_owned()),
+            Err(error) => Err(format!("broken JSON: {error}")),
+        };
+        take(Record { line, row });
+    }
+    Ok(())
+}
+
+/// An array of rows, one row, an object of rows by instance id, or rows one after the other.
+fn each_json(mut reader: impl BufRead, take: &mut dyn FnMut(Record)) {
+    let mut next = 1;
+    // Some editors write a byte order mark. A read error here comes again, and is told, when the values are read.
+    if reader.fill_buf().is_ok_and(|start| start.starts_with(BYTE_ORDER_MARK)) {
+        reader.consume(BYTE_ORDER_MARK.len());
+    }
+    let mut json = serde_json::Deserializer::from_reader(reader);
+    let result = loop {
+        if let Err(error) = json.end() {
+            // Not at the end: one more value.
+            if error.is_io() {
+                break Err(error);
+            }
+        } else {
+            break Ok(());
+        }
+        if let Err(error) = (Rows { next: &mut next, take: &mut *take }).deserialize(&mut json) {
+            break Err(error);
+        }
+    };
+    if let Err(error) = result {
+        let why = format!("broken JSON: {error}; nothing after it could be read, in JSON lines the rest would go on");
+        take(Record { line: next, row: Err(why) });
+    }
+}
+
+fn not_a_row(value: &Value) -> String {
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    format!("{kind} where a row (a JSON object) is expected")
+}
+
+/// Takes the rows out of a value without holding a whole array.
+struct Rows<'a> {
+    next: &'a mut u64,
+    take: &'a mut dyn FnMut(Record),
+}
+
+impl Rows<'_> {
+    fn give(&mut self, row: Result<Map<String, Value>, String>) {
+        (self.take)(Record { line: *self.next, row });
+        *self.next += 1;
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Rows<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Rows<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row or an array of rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut rows: A) -> Result<(), A::Error> {
+        while let Some(value) = rows.next_element::<Value>()? {
+            match value {
+                Value::Object(row) => self.give(Ok(row)),
+                other => self.give(Err(not_a_row(&other))),
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
+        let mut object = Map::new();
+        while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+            object.insert(key, value);
+        }
+        let by_id = !object.is_empty() && !object.contains_key("instance_id") && object.values().all(Value::is_object);
+        if !by_id {
+            self.give(Ok(object));
+            return Ok(());
+        }
+        for (id, row) in object {
+            let Value::Object(mut row) = row else { continue };
+            row.entry("instance_id").or_insert(Value::String(id));
+            self.give(Ok(row));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Vec<(u64, Result<String, String>)> {
+        let mut records = Vec::new();
+        each_json(text.as_bytes(), &mut |record| {
+            records.push((record.line, record.row.map(|row| Value::Object(row).to_string())));
+        });
+        records
+    }
+
+    #[test]
+    fn names_tell_layout_and_packing() {
+        let table = [
+            ("a.json", Layout::Json, Packing::Plain),
+            ("a.b.JSONL.gz", Layout::Lines, Packing::Gzip),
+            ("train-00000-of-00001.parquet", Layout::Parquet, Packing::Plain),
+            ("a.jsonl.zst", Layout::Lines, Packing::Zstd),
+        ];
+        for (name, layout, packing) in table {
+            assert_eq!(layout_of(Path::new(name)).unwrap(), (layout, packing), "{name}");
+        }
+        for name in ["a", "a.csv", "a.gz", "a.tar.gz"] {
+            let error = layout_of(Path::new(name)).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(".jsonl"), "{error}");
+        }
+    }
+
+    #[test]
+    fn json_may_be_an_array_a_row_rows_by_id_or_rows_in_sequence() {
+        let one = || Ok(r#"{"instance_id":"a"}"#.to_owned());
+        let two = || Ok(r#"{"instance_id":"b"}"#.to_owned());
+        assert_eq!(json(r#"[{"instance_id":"a"},{"instance_id":"b"}]"#), [(1, one()), (2, two())]);
+        assert_eq!(json(r#" {"instance_id":"a"} "#), [(1, one())]);
+        assert_eq!(json(r#"{"a":{},"b":{}}"#), [(1, one()), (2, two())]);
+        assert_eq!(json("{\"instance_id\":\"a\"}\n{\"instance_id\":\"b\"}\n"), [(1, one()), (2, two())]);
+        assert_eq!(json("\u{feff}[{\"instance_id\":\"a\"}]"), [(1, one())]);
+        assert_eq!(json(""), []);
+        assert_eq!(json("[]"), []);
+    }
+
+    #[test]
+    fn rows_before_a_break_in_an_array_are_kept() {
+        let records = json(r#"[{"instance_id":"a"}, 7, {"instance_id":"#);
+        assert_eq!(records.len(), 3);
+        assert!(records[0].1.is_ok());
+        assert_eq!(records[1], (2, Err("a number where a row (a JSON object) is expected".to_owned())));
+        assert!(records[2].0 == 3 && records[2].1.as_ref().unwrap_err().contains("broken JSON"), "{:?}", records[2]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_readers_fail(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            each_json(&bytes[..], &mut |_| {});
+            let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count() as u64;
+            let mut seen = 0;
+            each_line(&mut &bytes[..], Packing::Plain, &mut |_| seen += 1).unwrap();
+            proptest::prop_assert!(seen == lines || bytes.starts_with(BYTE_ORDER_MARK));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Extraction: what a completion says, parsed. Pure and total: any text gives an answer or a reason why there is none.
+//!
+//! Formats are those of the SWE-Swiss recipe, and the unified diffs of SWE-bench predictions. Nothing is repaired: a
+//! block that is cut or breaks its grammar makes the whole answer malformed.
+
+use super::{diff_block, file_list, reasoning, search_replace, test_answer};
+use crate::candidate::{Malformed, MalformedReason, Payload};
+use crate::generation::Skill;
+
+/// Largest answer, reasoning aside, in bytes.
+pub const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// A completion, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extraction {
+    /// The reasoning, without its tags; none if there is none.
+    pub reasoning: Option<String>,
+    /// What follows the reasoning, verbatim but for leading white space.
+    pub answer: String,
+    pub payload: Result<Payload, Malformed>,
+}
+
+/// Takes a completion apart. `reasoning` is what the endpoint handed over in a field of its own.
+pub fn extract(skill: Skill, completion: &str, reasoning: Option<&str>) -> Extraction {
+    let split = reasoning::split(completion);
+    let thoughts: Vec<_> =
+        [reasoning, split.reasoning].into_iter().flatten().map(str::trim).filter(|t| !t.is_empty()).collect();
+    let reasoning = (!thoughts.is_empty()).then(|| thoughts.join("\n\n"));
+    let payload = match split.answer {
+        Some(answer) => parse(skill, answer),
+        None => Err(Malformed::new(
+            MalformedReason::UnfinishedReasoning,
+            "the reasoning is opened and never closed; the completion was cut",
+        )),
+    };
+    Extraction { reasoning, answer: split.answer.unwrap_or_default().to_owned(), payload }
+}
+
+fn parse(skill: Skill, answer: &str) -> Result<Payload, Malformed> {
+    if answer.trim().is_empty() {
+        return Err(Malformed::new(MalformedReason::Empty, "there is no answer"));
+    }
+    if answer.len() > MAX_ANSWER_BYTES {
+        let detail = format!("the answer has {} bytes; the limit is {MAX_ANSWER_BYTES}", answer.len());
+        return Err(Malformed::new(MalformedReason::TooLarge, detail));
+    }
+    match skill {
+        Skill::Localization => file_list::parse(answer).map(|files| Payload::FileList { files }),
+        Skill::Repair => repair(answer),
+        Skill::Test => test_answer::parse(answer),
+    }
+}
+
+fn repair(answer: &str) -> Result<Payload, Malformed> {
+    if let Some(change) = change(answer)? {
+        return Ok(change);
+    }
+    let detail = "neither SEARCH/REPLACE edits nor a unified diff was found";
+    Err(Malformed::new(MalformedReason::NoAnswer, detail))
+}
+
+/// A change of existing files: edits or a diff, if the answer has either.
+pub(super) fn change(answer: &str) -> Result<Option<Payload>, Malformed> {
+    if let Some(diff) = diff_block::raw(answer) {
+        return Ok(Some(Payload::UnifiedDiff { diff }));
+    }
+    if let Some(edits) = search_replace::parse(answer)? {
+        return Ok(Some(Payload::SearchReplace { edits }));
+    }
+    Ok(diff_block::parse(answer)?.map(|diff| Payload::UnifiedDiff { diff }))
+}
+
+#[cfg(test)]
+#[path = "extract_tests.rs"]
+mod tests;

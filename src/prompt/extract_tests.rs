@@ -1,0 +1,234 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::candidate::{Edit, WholeFile};
+
+fn payload(skill: Skill, completion: &str) -> Result<Payload, MalformedReason> {
+    extract(skill, completion, None).payload.map_err(|malformed| malformed.why)
+}
+
+fn edit(path: &str, search: &str, replace: &str) -> Edit {
+    Edit { path: path.into(), search: search.into(), replace: replace.into() }
+}
+
+const EDIT: &str = "### a/b.py\n<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\n";
+const DIFF: &str = "--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a\n+b\n";
+
+#[test]
+fn file_lists_are_read_from_fences_and_bare_lines_in_order_and_once() {
+    for (answer, expected) in [
+        ("```\nsrc/a.py\nsrc/b.py\n```", &["src/a.py", "src/b.py"][..]),
+        ("The files are:\n```text\n./src/a.py\n\nsrc/a.py\n```\nDone.", &["src/a.py"]),
+        ("1. `src/a.py`\n2) **b.py**\n- c.cfg\n* ./d/e.py:", &["src/a.py", "b.py", "c.cfg", "d/e.py"]),
+        ("src/a.py\r\nsrc/b.py\r\n", &["src/a.py", "src/b.py"]),
+        ("```\nold/x.py\n```\nNo, rather:\n```\nnew/y.py\n```", &["new/y.py"]),
+        ("### src/a.py\nSee https://example.org/a.py and e.g. this.\nMakefile.am", &["src/a.py", "Makefile.am"]),
+        ("../x.py\n/etc/passwd", &["../x.py", "/etc/passwd"]),
+    ] {
+        let files = expected.iter().map(|&path| path.to_owned()).collect();
+        assert_eq!(payload(Skill::Localization, answer), Ok(Payload::FileList { files }), "{answer:?}");
+    }
+    for answer in ["I do not know.", "```\n```", "Version 3.1.6 is e.g. affected.", "3.1.6"] {
+        assert_eq!(payload(Skill::Localization, answer), Err(MalformedReason::NoAnswer), "{answer:?}");
+    }
+    assert_eq!(payload(Skill::Localization, "```\nsrc/a.py\nsrc/"), Err(MalformedReason::BadFormat));
+}
+
+#[test]
+fn edits_are_read_with_their_path_wherever_it_stands() {
+    let one = vec![edit("a/b.py", "old\n", "new\n")];
+    for answer in [
+        format!("```python\n{EDIT}```"),
+        format!("Prose.\n\n```\n{EDIT}```\nMore."),
+        EDIT.to_owned(),
+        EDIT.replace('\n', "\r\n"),
+        format!("{EDIT}{EDIT}"),
+        EDIT.replace("### a/b.py\n", "### a/b.py\n```python\n") + "```\n",
+        EDIT.replace("### ", ""),
+        EDIT.replace("### a/b.py", "**`./a/b.py`**"),
+        EDIT.replace("<<<<<<<", "<<<<").replace("=======", "====").replace(">>>>>>>", ">>>>"),
+    ] {
+        assert_eq!(payload(Skill::Repair, &answer), Ok(Payload::SearchReplace { edits: one.clone() }), "{answer}");
+    }
+}
+
+#[test]
+fn a_path_carries_over_in_its_fence_and_no_further() {
+    let second = "<<<<<<< SEARCH\nx\n=======\n>>>>>>> REPLACE\n";
+    let both = vec![edit("a/b.py", "old\n", "new\n"), edit("a/b.py", "x\n", "")];
+    let answer = format!("```python\n{EDIT}\n{second}```");
+    assert_eq!(payload(Skill::Repair, &answer), Ok(Payload::SearchReplace { edits: both }));
+    let apart = format!("```python\n{EDIT}```\n```python\n{second}```");
+    assert_eq!(payload(Skill::Repair, &apart), Err(MalformedReason::BadFormat));
+}
+
+#[test]
+fn edit_text_is_kept_exactly_fences_and_underlines_included() {
+    let answer = "### d.rst\n<<<<<<< SEARCH\n\n...\nTitle\n=====\n```\n=======\n  T\n==========\n>>>>>>> REPLACE\n";
+    let edits = vec![edit("d.rst", "\n...\nTitle\n=====\n```\n", "  T\n==========\n")];
+    assert_eq!(payload(Skill::Repair, answer), Ok(Payload::SearchReplace { edits }));
+    let creates = "### n.py\n<<<<<<< SEARCH\n=======\nx = 1\n>>>>>>> REPLACE\n";
+    let edits = vec![edit("n.py", "", "x = 1\n")];
+    assert_eq!(payload(Skill::Repair, creates), Ok(Payload::SearchReplace { edits }));
+}
+
+#[test]
+fn broken_edits_make_the_whole_answer_malformed() {
+    for answer in [
+        EDIT.replace("=======\n", ""),
+        EDIT.replace(">>>>>>> REPLACE\n", ""),
+        EDIT.replace("=======\n", "=======\n=======\n"),
+        EDIT.replace("### a/b.py\n", ""),
+        EDIT.replace("old\n", "old\n<<<<<<< SEARCH\n"),
+        format!("{EDIT}{}", &EDIT[..40]),
+    ] {
+        assert_eq!(payload(Skill::Repair, &answer), Err(MalformedReason::BadFormat), "{answer}");
+    }
+}
+
+#[test]
+fn diffs_are_read_verbatim_raw_fenced_and_bare() {
+    let diff = DIFF.to_owned();
+    for answer in [
+        DIFF.to_owned(),
+        format!("\n{DIFF}"),
+        format!("Here:\n```diff\n{DIFF}```\nDone."),
+        format!("Here:\n~~~patch\n{DIFF}~~~"),
+        format!("Here:\n```\n{DIFF}```"),
+        format!("Here:\n\n{DIFF}"),
+    ] {
+        assert_eq!(payload(Skill::Repair, &answer), Ok(Payload::UnifiedDiff { diff: diff.clone() }), "{answer}");
+    }
+    let readme = "--- a/r.md\n+++ b/r.md\n@@ -1,3 +1,3 @@\n ```\n-a\n+b\n ```\n".to_owned();
+    let fenced = format!("Here:\n```diff\n{readme}```\n");
+    assert_eq!(payload(Skill::Repair, &fenced), Ok(Payload::UnifiedDiff { diff: readme }));
+    assert_eq!(payload(Skill::Repair, &format!("```diff\n{DIFF}")), Err(MalformedReason::BadFormat));
+    assert_eq!(payload(Skill::Repair, "Change x to y."), Err(MalformedReason::NoAnswer));
+    assert_eq!(payload(Skill::Repair, "```python\nprint(1)\n```"), Err(MalformedReason::NoAnswer));
+}
+
+#[test]
+fn tests_are_whole_files_scripts_diffs_or_edits() {
+    let file = |path: &str, content: &str| WholeFile { path: path.into(), content: content.into() };
+    let files = vec![file("tests/test_a.py", "def test(): pass\n")];
+    for answer in [
+        "### tests/test_a.py\n```python\ndef test(): pass\n```",
+        "### tests/test_a.py\n\n```python\r\ndef test(): pass\r\n```",
+        "```python\n### tests/test_a.py\ndef test(): pass\n```",
+        "```python\n# tests/test_a.py\ndef test(): pass\n```",
+        "`tests/test_a.py`:\n```python\n# tests/test_a.py\ndef test(): pass\n```",
+        "```python tests/test_a.py\ndef test(): pass\n```",
+        "### tests/test_a.py\n```python\ndef test(): pass\n```\nAgain:\n### tests/test_a.py\n```python\ndef test(): pass\n```",
+    ] {
+        assert_eq!(payload(Skill::Test, answer), Ok(Payload::TestFiles { files: files.clone() }), "{answer}");
+    }
+    let script = "```python\nprint('Issue reproduced')\n```";
+    let content = "print('Issue reproduced')\n".to_owned();
+    assert_eq!(payload(Skill::Test, script), Ok(Payload::Script { content }));
+    assert!(matches!(payload(Skill::Test, &format!("```diff\n{DIFF}```")), Ok(Payload::UnifiedDiff { .. })));
+    assert!(matches!(payload(Skill::Test, EDIT), Ok(Payload::SearchReplace { .. })));
+
+    let malformed = extract(Skill::Test, "```python\ndef test(): pass\n```", None).payload.unwrap_err();
+    assert_eq!(malformed.why, MalformedReason::NoAnswer);
+    assert!(malformed.detail.contains("path"), "{}", malformed.detail);
+    assert_eq!(payload(Skill::Test, "### tests/test_a.py\n```python\ndef te"), Err(MalformedReason::BadFormat));
+    let twice = "### t/a.py\n```\n1\n```\n### t/a.py\n```\n2\n```";
+    assert_eq!(payload(Skill::Test, twice), Err(MalformedReason::BadFormat));
+}
+
+#[test]
+fn reasoning_is_never_parsed_and_unfinished_reasoning_is_malformed() {
+    let completion = format!("<think>\n{EDIT}</think>\n```\nsrc/a.py\n```");
+    let extraction = extract(Skill::Localization, &completion, Some("before"));
+    assert_eq!(extraction.payload, Ok(Payload::FileList { files: vec!["src/a.py".into()] }));
+    assert_eq!(extraction.reasoning.as_deref(), Some(format!("before\n\n{}", EDIT.trim()).as_str()));
+    assert_eq!(extraction.answer, "```\nsrc/a.py\n```");
+
+    assert_eq!(payload(Skill::Repair, &format!("<think>\n{EDIT}")), Err(MalformedReason::UnfinishedReasoning));
+    assert_eq!(payload(Skill::Repair, &format!("{EDIT}</think>")), Err(MalformedReason::Empty));
+    assert_eq!(payload(Skill::Repair, ""), Err(MalformedReason::Empty));
+}
+
+#[test]
+fn an_answer_over_a_mebibyte_is_too_large_and_long_reasoning_is_not() {
+    let long = "x".repeat(MAX_ANSWER_BYTES + 1);
+    assert_eq!(payload(Skill::Repair, &long), Err(MalformedReason::TooLarge));
+    let completion = format!("<think>{long}</think>{EDIT}");
+    assert!(payload(Skill::Repair, &completion).is_ok());
+}
+
+/// Pieces that answers are made of, put together at random.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "<think>",
+        "</think>",
+        "```",
+        "```python\n",
+        "````\n",
+        "~~~",
+        "\n",
+        "\r\n",
+        "\r",
+        " ",
+        "### a.py",
+        "a/b.py\n",
+        "# x.py\n",
+        "<<<<<<< SEARCH\n",
+        "=======\n",
+        ">>>>>>> REPLACE\n",
+        "<<<<",
+        "--- a/x\n",
+        "+++ b/x\n",
+        "@@ -1 +1 @@\n",
+        "-a\n",
+        "+b\n",
+        "diff --git a/x b/x\n",
+        "```diff\n",
+        "Issue reproduced",
+        "1. ",
+        "`",
+        "./",
+        "é",
+        "\u{2028}",
+        "\0",
+    ]);
+    prop::collection::vec(prop_oneof![4 => piece.prop_map(str::to_owned), 1 => any::<String>()], 0..40)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_an_answer_or_malformed_and_never_a_panic(text in pieces()) {
+        for skill in Skill::ALL {
+            let extraction = extract(skill, &text, Some(&text));
+            prop_assert_eq!(&extraction, &extract(skill, &text, Some(&text)));
+        }
+    }
+
+    #[test]
+    fn an_edit_that_is_written_down_is_read_back(search in "([ a-z=<>`#.]{0,12}\n){0,4}", replace in "([ a-z=<>`#.]{0,12}\n){0,4}") {
+        let marker = |text: &str| text.lines().any(|line| line.trim_end() == "=======");
+        prop_assume!(!marker(&search) && !marker(&replace));
+        let answer = format!("```python\n### a/b.py\n<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n```\n");
+        prop_assert_eq!(
+            payload(Skill::Repair, &answer),
+            Ok(Payload::SearchReplace { edits: vec![edit("a/b.py", &search, &replace)] })
+        );
+    }
+}
+
+#[test]
+fn ten_megabytes_of_anything_are_read_in_a_moment() {
+    let started = std::time::Instant::now();
+    for piece in
+        ["`", "```\n", "<think>", "</think>", "<", "=", "=======\n", "### a.py\n", "1. ", "./", "- ", "--- a\n", "a/"]
+    {
+        let text = piece.repeat(10_000_000 / piece.len());
+        for skill in Skill::ALL {
+            let cut = &text[..MAX_ANSWER_BYTES.min(text.len())];
+            extract(skill, &text, None).payload.ok();
+            extract(skill, cut, None).payload.ok();
+        }
+    }
+    assert!(started.elapsed().as_secs() < 60, "took {:?}", started.elapsed());
+}

@@ -1,0 +1,14 @@
+//! Prompts: what a model is asked, and what its answer says. In: an instance or a completion. Out: chat messages, or the
+//! parsed answer, or why there is none.
+
+mod diff_block;
+pub mod extract;
+mod fence;
+mod file_list;
+mod reasoning;
+pub mod render;
+mod search_replace;
+mod test_answer;
+
+pub use extract::{Extraction, extract};
+pub use test_answer::MARKERS;

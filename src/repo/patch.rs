@@ -1,0 +1,425 @@
+//! Unified diffs, parsed: git's form and the plain one. Pure; applying is `apply.rs`.
+//!
+//! Text before, between and after the files of a diff is ignored, as git does. Inside a file nothing is guessed: a hunk
+//! must hold exactly the lines its header counts.
+
+use super::binary::BinaryChange;
+use super::draft::Mode;
+use crate::candidate::{Malformed, MalformedReason};
+
+/// One file of a diff.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePatch {
+    /// Path before; none for a new file.
+    pub old: Option<String>,
+    /// Path after; none for a deleted file.
+    pub new: Option<String>,
+    /// The old path stays (a copy header).
+    pub copy: bool,
+    /// Mode the file gets, where the diff says so.
+    pub mode: Option<Mode>,
+    /// Mode of the old file as the diff says it.
+    pub old_mode: Option<Mode>,
+    pub change: Change,
+    /// The header lines end in CR LF: the diff went through something that rewrote line ends.
+    pub crlf_headers: bool,
+}
+
+/// What happens to the content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Hunks in the order of the diff; none for a change of mode or name alone.
+    Text(Vec<Hunk>),
+    Binary(BinaryChange),
+}
+
+/// A run of changed lines with their surroundings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hunk {
+    /// First old line, counted from 1; with no old lines, the line after which the new ones go.
+    pub old_start: usize,
+    pub lines: Vec<Line>,
+}
+
+/// A line of a hunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub kind: LineKind,
+    /// Without its line feed; a carriage return is part of it.
+    pub text: String,
+    /// Whether a line feed follows; false under `\ No newline at end of file`.
+    pub newline: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    Context,
+    Removed,
+    Added,
+}
+
+fn bad(line: usize, what: impl std::fmt::Display) -> Malformed {
+    Malformed::new(MalformedReason::BadFormat, format!("diff line {line}: {what}"))
+}
+
+/// Reads a diff. Never empty: a text without any file is [`MalformedReason::BadFormat`].
+pub fn parse(diff: &str) -> Result<Vec<FilePatch>, Malformed> {
+    let mut parser = Parser { lines: diff.split('\n').collect(), at: 0 };
+    let mut files = Vec::new();
+    while let Some(line) = parser.peek() {
+        if line.starts_with("diff --git ") {
+            files.push(parser.git_file()?);
+        } else if parser.at_plain_header() {
+            files.push(parser.plain_file()?);
+        } else if line.starts_with("@@ -") {
+            return Err(parser.bad("a hunk without a file header before it"));
+        } else {
+            parser.at += 1;
+        }
+    }
+    if files.is_empty() {
+        return Err(Malformed::new(MalformedReason::BadFormat, "the diff names no file"));
+    }
+    Ok(files)
+}
+
+struct Parser<'d> {
+    lines: Vec<&'d str>,
+    at: usize,
+}
+
+/// What the extended header of a git diff says.
+#[derive(Default)]
+struct Extended {
+    new_file: bool,
+    deleted: bool,
+    old_mode: Option<Mode>,
+    new_mode: Option<Mode>,
+    from: Option<String>,
+    to: Option<String>,
+    copy: bool,
+    binary: Option<BinaryChange>,
+}
+
+impl<'d> Parser<'d> {
+    /// The line without a carriage return: right for headers only.
+    fn peek(&self) -> Option<&'d str> {
+        self.lines.get(self.at).map(|line| line.strip_suffix('\r').unwrap_or(line))
+    }
+
+    fn bad(&self, what: impl std::fmt::Display) -> Malformed {
+        bad(self.at + 1, what)
+    }
+
+    fn at_plain_header(&self) -> bool {
+        let follows = self.lines.get(self.at + 1).is_some_and(|line| line.starts_with("+++ "));
+        follows && self.peek().is_some_and(|line| line.starts_with("--- "))
+    }
+
+    fn git_file(&mut self) -> Result<FilePatch, Malformed> {
+        let start = self.at;
+        let crlf_headers = self.lines[start].ends_with('\r');
+        let names = self.peek().and_then(|line| git_names(&line["diff --git ".len()..]));
+        self.at += 1;
+        let said = self.extended()?;
+
+        let (mut old, mut new, mut hunks) = (None, None, Vec::new());
+        let plain = said.binary.is_none() && self.at_plain_header();
+        if plain {
+            (old, new) = self.names()?;
+            hunks = self.hunks()?;
+        } else if let (Some(from), Some(to)) = (&said.from, &said.to) {
+            (old, new) = (Some(from.clone()), Some(to.clone()));
+        } else {
+            let Some(name) = names.clone() else {
+                return Err(bad(start + 1, "the file's name cannot be read from the diff --git line"));
+            };
+            if !said.new_file {
+                old = Some(name.clone());
+            }
+            if !said.deleted {
+                new = Some(name);
+            }
+        }
+        if said.new_file && old.is_some() || said.deleted && new.is_some() {
+            return Err(bad(
+                start + 1,
+                "the mode line and the --- and +++ lines disagree on whether the file is new or deleted",
+            ));
+        }
+        let renamed = old.is_some() && new.is_some() && old != new;
+        if renamed && (said.from != old || said.to != new) {
+            return Err(bad(start + 1, "the two names differ and no rename or copy header says so"));
+        }
+        let named = new.as_ref().or(old.as_ref());
+        if said.from.is_none() && names.is_some() && names.as_ref() != named {
+            return Err(bad(start + 1, "the diff --git line and the lines after it name different files"));
+        }
+        let nothing = hunks.is_empty() && said.binary.is_none() && said.new_mode.is_none() && said.from.is_none();
+        if nothing && !said.deleted {
+            return Err(bad(start + 1, "a file header without any change after it"));
+        }
+        let mode = said.new_mode;
+        let change = said.binary.map_or(Change::Text(hunks), Change::Binary);
+        Ok(FilePatch { old, new, copy: said.copy, mode, old_mode: said.old_mode, change, crlf_headers })
+    }
+
+    fn extended(&mut self) -> Result<Extended, Malformed> {
+        let mut said = Extended::default();
+        while let Some(line) = self.peek() {
+            if let Some(mode) = line.strip_prefix("new file mode ") {
+                said.new_file = true;
+                said.new_mode = Some(self.mode(mode)?);
+            } else if let Some(mode) = line.strip_prefix("deleted file mode ") {
+                said.deleted = true;
+                said.old_mode = Some(self.mode(mode)?);
+            } else if let Some(mode) = line.strip_prefix("old mode ") {
+                said.old_mode = Some(self.mode(mode)?);
+            } else if let Some(mode) = line.strip_prefix("new mode ") {
+                said.new_mode = Some(self.mode(mode)?);
+            } else if let Some(name) = line.strip_prefix("rename from ") {
+                said.from = Some(self.plain_name(name)?);
+            } else if let Some(name) = line.strip_prefix("rename to ") {
+                said.to = Some(self.plain_name(name)?);
+            } else if let Some(name) = line.strip_prefix("copy from ") {
+                said.copy = true;
+                said.from = Some(self.plain_name(name)?);
+            } else if let Some(name) = line.strip_prefix("copy to ") {
+                said.to = Some(self.plain_name(name)?);
+            } else if let Some(index) = line.strip_prefix("index ") {
+                if let Some((_, mode)) = index.split_once(' ') {
+                    said.old_mode = Some(self.mode(mode)?);
+                }
+            } else if line == "GIT binary patch" {
+                self.at += 1;
+                said.binary = Some(self.binary()?);
+                return Ok(said);
+            } else if line.starts_with("Binary files ") && line.ends_with(" differ") {
+                return Err(self.bad("a binary file without its content"));
+            } else if !(line.starts_with("similarity index ") || line.starts_with("dissimilarity index ")) {
+                break;
+            }
+            self.at += 1;
+        }
+        if said.from.is_some() != said.to.is_some() {
+            return Err(self.bad("a rename or copy header without the other half"));
+        }
+        Ok(said)
+    }
+
+    fn mode(&self, mode: &str) -> Result<Mode, Malformed> {
+        match mode.trim_end() {
+            "100644" => Ok(Mode::Plain),
+            "100755" => Ok(Mode::Executable),
+            "120000" => Ok(Mode::Link),
+            other => {
+                let other: String = other.chars().take(20).collect();
+                Err(Malformed::new(MalformedReason::OddMode, format!("diff line {}: mode {other:?}", self.at + 1)))
+            }
+        }
+    }
+
+    /// A name of a rename header: no prefix.
+    fn plain_name(&self, name: &str) -> Result<String, Malformed> {
+        if !name.starts_with('"') {
+            return Ok(name.to_owned());
+        }
+        match unquote(name) {
+            Some((name, "")) => Ok(name),
+            _ => Err(self.bad("a quoted name that cannot be read")),
+        }
+    }
+
+    fn binary(&mut self) -> Result<BinaryChange, Malformed> {
+        let forward = self.binary_hunk()?.ok_or_else(|| self.bad("a binary patch without data"))?;
+        // The way back, for reverting. Read to get past it, and not used.
+        self.binary_hunk()?;
+        Ok(forward)
+    }
+
+    fn binary_hunk(&mut self) -> Result<Option<BinaryChange>, Malformed> {
+        let Some(head) = self.peek().filter(|line| line.starts_with("literal ") || line.starts_with("delta ")) else {
+            return Ok(None);
+        };
+        let start = self.at + 1;
+        self.at = start;
+        while self.peek().is_some_and(|line| !line.is_empty()) {
+            self.at += 1;
+        }
+        let data = self.lines[start..self.at].iter().map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let change = BinaryChange::decode(head, data).map_err(|what| bad(start, what))?;
+        self.at += 1;
+        Ok(Some(change))
+    }
+
+    fn plain_file(&mut self) -> Result<FilePatch, Malformed> {
+        let start = self.at;
+        let crlf_headers = self.lines[start].ends_with('\r');
+        let (old, new) = self.names()?;
+        let hunks = self.hunks()?;
+        if hunks.is_empty() {
+            return Err(bad(start + 1, "a file header without a hunk after it"));
+        }
+        if old.is_some() && new.is_some() && old != new {
+            return Err(bad(start + 1, "the --- and +++ lines name different files"));
+        }
+        let change = Change::Text(hunks);
+        Ok(FilePatch { old, new, copy: false, mode: None, old_mode: None, change, crlf_headers })
+    }
+
+    /// The `---` and `+++` lines. `a/` and `b/` go if both have them.
+    fn names(&mut self) -> Result<(Option<String>, Option<String>), Malformed> {
+        let mut name = |marker: &str| {
+            let line = self.peek().and_then(|line| line.strip_prefix(marker)).unwrap_or_default();
+            let name = header_name(line).ok_or_else(|| self.bad("a quoted name that cannot be read"))?;
+            self.at += 1;
+            Ok((name != "/dev/null").then_some(name))
+        };
+        let (old, new) = (name("--- ")?, name("+++ ")?);
+        if old.is_none() && new.is_none() {
+            return Err(self.bad("both sides are /dev/null"));
+        }
+        let prefixed = |name: &Option<String>, prefix| name.as_ref().is_none_or(|name| name.starts_with(prefix));
+        let cut = if prefixed(&old, "a/") && prefixed(&new, "b/") { 2 } else { 0 };
+        Ok((old.map(|name| name[cut..].to_owned()), new.map(|name| name[cut..].to_owned())))
+    }
+
+    fn hunks(&mut self) -> Result<Vec<Hunk>, Malformed> {
+        let mut hunks = Vec::new();
+        while let Some(line) = self.peek().filter(|line| line.starts_with("@@")) {
+            let Some((old_start, old, new)) = hunk_ranges(line) else {
+                return Err(self.bad("a hunk header that cannot be read"));
+            };
+            let head = self.at + 1;
+            self.at += 1;
+            hunks.push(self.hunk(head, old_start, old, new)?);
+        }
+        // Lines right after a full hunk that look like its body: the header counted wrong.
+        let body = |line: &str| line.starts_with([' ', '+', '-']) && line.trim_end() != "--";
+        if self.peek().is_some_and(body) && !self.at_plain_header() {
+            return Err(self.bad("the hunk holds more lines than its header counts"));
+        }
+        Ok(hunks)
+    }
+
+    fn hunk(&mut self, head: usize, old_start: usize, old: usize, new: usize) -> Result<Hunk, Malformed> {
+        let (mut old_left, mut new_left) = (old, new);
+        let mut lines: Vec<Line> = Vec::new();
+        while old_left > 0 || new_left > 0 {
+            let Some(&raw) = self.lines.get(self.at) else {
+                return Err(bad(head, "the hunk holds fewer lines than its header counts"));
+            };
+            let (kind, text) = match raw.as_bytes().first() {
+                Some(b' ') => (LineKind::Context, &raw[1..]),
+                Some(b'-') => (LineKind::Removed, &raw[1..]),
+                Some(b'+') => (LineKind::Added, &raw[1..]),
+                Some(b'\\') if !lines.is_empty() => {
+                    self.no_newline(&mut lines);
+                    continue;
+                }
+                // An empty context line whose blank was trimmed away; after the last line feed there is nothing.
+                None | Some(b'\r') if raw.trim_end() == "" && self.at + 1 < self.lines.len() => {
+                    (LineKind::Context, raw)
+                }
+                _ => return Err(bad(head, "the hunk holds fewer lines than its header counts")),
+            };
+            let (takes_old, takes_new) = (kind != LineKind::Added, kind != LineKind::Removed);
+            if takes_old && old_left == 0 || takes_new && new_left == 0 {
+                return Err(bad(head, "the hunk's lines do not add up to what its header counts"));
+            }
+            old_left -= usize::from(takes_old);
+            new_left -= usize::from(takes_new);
+            lines.push(Line { kind, text: text.to_owned(), newline: true });
+            self.at += 1;
+        }
+        if !lines.is_empty() && self.lines.get(self.at).is_some_and(|line| line.starts_with('\\')) {
+            self.no_newline(&mut lines);
+        }
+        if old > 0 && old_start == 0 {
+            return Err(bad(head, "lines are counted from 1"));
+        }
+        Ok(Hunk { old_start, lines })
+    }
+
+    fn no_newline(&mut self, lines: &mut [Line]) {
+        if let Some(last) = lines.last_mut() {
+            last.newline = false;
+        }
+        self.at += 1;
+    }
+}
+
+/// `@@ -start,count +start,count @@`: old start, old count, new count.
+fn hunk_ranges(line: &str) -> Option<(usize, usize, usize)> {
+    let rest = line.strip_prefix("@@ -")?;
+    let (ranges, _) = rest.split_once(" @@")?;
+    let (old, new) = ranges.split_once(" +")?;
+    let range = |text: &str| -> Option<(usize, usize)> {
+        let (start, count) = text.split_once(',').unwrap_or((text, "1"));
+        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
+        Some((number(start)? as usize, number(count)? as usize))
+    };
+    let (old, new) = (range(old)?, range(new)?);
+    Some((old.0, old.1, new.1))
+}
+
+/// A name after `--- ` or `+++ `: quoted, or up to a tab (a time may follow it).
+fn header_name(text: &str) -> Option<String> {
+    if text.starts_with('"') {
+        return unquote(text).map(|(name, _)| name);
+    }
+    let name = text.split('\t').next().unwrap_or_default();
+    Some(name.trim_end().to_owned())
+}
+
+/// The one name that `a/NAME b/NAME` gives; none if the two differ or cannot be told apart.
+fn git_names(text: &str) -> Option<String> {
+    if text.starts_with('"') {
+        let (old, rest) = unquote(text)?;
+        let (new, _) = unquote(rest.strip_prefix(' ')?)?;
+        let (old, new) = (old.strip_prefix("a/")?, new.strip_prefix("b/")?);
+        return (old == new).then(|| old.to_owned());
+    }
+    // Both halves have one length, so the middle is known even if the name holds blanks.
+    let (old, new) = (text.get(..text.len() / 2)?, text.get(text.len() / 2 + 1..)?);
+    let (old, new) = (old.strip_prefix("a/")?, new.strip_prefix("b/")?);
+    (old == new && text.as_bytes().get(text.len() / 2) == Some(&b' ')).then(|| old.to_owned())
+}
+
+/// A C-quoted name at the start of `text`, and what follows it. Bytes that are no UTF-8 are refused.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let body = text.strip_prefix('"')?.as_bytes();
+    let mut name = Vec::new();
+    let mut at = 0;
+    loop {
+        match *body.get(at)? {
+            b'"' => return Some((String::from_utf8(name).ok()?, &text[at + 2..])),
+            b'\\' => {
+                at += 1;
+                let escape = *body.get(at)?;
+                name.push(match escape {
+                    b'a' => 7,
+                    b'b' => 8,
+                    b't' => b'\t',
+                    b'n' => b'\n',
+                    b'v' => 11,
+                    b'f' => 12,
+                    b'r' => b'\r',
+                    b'"' | b'\\' => escape,
+                    b'0'..=b'3' => {
+                        let digits = std::str::from_utf8(body.get(at..at + 3)?).ok()?;
+                        at += 2;
+                        u8::from_str_radix(digits, 8).ok()?
+                    }
+                    _ => return None,
+                });
+            }
+            byte => name.push(byte),
+        }
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+#[path = "patch_tests.rs"]
+mod tests;

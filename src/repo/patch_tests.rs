@@ -1,0 +1,117 @@
+use super::*;
+use MalformedReason::{BadFormat, OddMode};
+
+const HUNK: &str = "@@ -1 +1 @@\n-a\n+b\n";
+
+fn one(diff: &str) -> Result<FilePatch, MalformedReason> {
+    let mut files = parse(diff).map_err(|malformed| malformed.why)?;
+    assert_eq!(files.len(), 1, "{diff}");
+    Ok(files.remove(0))
+}
+
+fn names(diff: &str) -> (Option<String>, Option<String>) {
+    let file = one(diff).unwrap_or_else(|why| panic!("{why:?}: {diff}"));
+    (file.old, file.new)
+}
+
+#[test]
+fn names_are_read_with_prefixes_times_blanks_and_quotes() {
+    let same = |name: &str| (Some(name.to_owned()), Some(name.to_owned()));
+    for (header, expected) in [
+        ("--- a/x.py\n+++ b/x.py\n", same("x.py")),
+        ("--- x.py\n+++ x.py\n", same("x.py")),
+        ("--- a/x.py\t2020-01-01 00:00:00\n+++ b/x.py\t2020-01-01\n", same("x.py")),
+        ("--- a/x y.py\t\n+++ b/x y.py\t\n", same("x y.py")),
+        ("--- \"a/\\303\\244.py\"\n+++ \"b/\\303\\244.py\"\n", same("ä.py")),
+        ("--- a/x.py\r\n+++ b/x.py\r\n", same("x.py")),
+        ("--- /dev/null\n+++ b/x.py\n", (None, Some("x.py".into()))),
+        ("--- a/x.py\n+++ /dev/null\n", (Some("x.py".into()), None)),
+        ("diff --git a/x.py b/x.py\nindex 1..2 100644\n--- a/x.py\n+++ b/x.py\n", same("x.py")),
+        (
+            "diff --git a/x.py b/y.py\nrename from x.py\nrename to y.py\n--- a/x.py\n+++ b/y.py\n",
+            (Some("x.py".into()), Some("y.py".into())),
+        ),
+    ] {
+        assert_eq!(names(&format!("Some prose.\n{header}{HUNK}-- \n2.40\n")), expected, "{header}");
+    }
+    for header in [
+        "diff --git a/a b b/a b\nold mode 100644\nnew mode 100755\n",
+        "diff --git a/a b b/a b\nnew file mode 100644\nindex 0000000..e69de29\n",
+        "diff --git a/a b b/a b\ndeleted file mode 100644\n",
+    ] {
+        let (old, new) = names(header);
+        assert!(old.iter().chain(&new).all(|name| name == "a b"), "{header}");
+    }
+}
+
+#[test]
+fn a_diff_that_breaks_its_grammar_is_refused() {
+    for (diff, why) in [
+        (String::new(), BadFormat),
+        ("prose".into(), BadFormat),
+        (HUNK.into(), BadFormat),
+        ("--- a/x\n+++ b/x\n".into(), BadFormat),
+        (format!("--- a/x\n+++ b/y\n{HUNK}"), BadFormat),
+        (format!("--- /dev/null\n+++ /dev/null\n{HUNK}"), BadFormat),
+        (format!("diff --git a/x b/x\n--- a/y\n+++ b/y\n{HUNK}"), BadFormat),
+        (format!("diff --git a/x b/x\nnew file mode 100644\n--- a/x\n+++ b/x\n{HUNK}"), BadFormat),
+        ("diff --git a/x b/x\nindex 1..2\n".into(), BadFormat),
+        ("diff --git a/x b/x\nindex 1..2\nBinary files a/x and b/x differ\n".into(), BadFormat),
+        ("diff --git a/x b/y\nrename from x\n".into(), BadFormat),
+        ("--- a/x\n+++ b/x\n@@ -1,2 +1 @@\n-a\n+b\n".into(), BadFormat),
+        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n+c\n".into(), BadFormat),
+        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n-b\n".into(), BadFormat),
+        ("--- a/x\n+++ b/x\n@@ -1,99999999999 +1 @@\n-a\n".into(), BadFormat),
+        ("--- a/x\n+++ b/x\n@@ ... @@\n-a\n+b\n".into(), BadFormat),
+        ("--- a/x\n+++ b/x\n@@ -0,1 +1 @@\n-a\n+b\n".into(), BadFormat),
+        ("--- \"a/\\777\"\n+++ \"b/\\777\"\n@@ -1 +1 @@\n-a\n+b\n".into(), BadFormat),
+        (
+            format!("diff --git a/x b/x\nnew file mode 120000\n--- /dev/null\n+++ b/x\n{HUNK}")
+                .replace("@@ -1 +1", "@@ -0,0 +1")
+                .replace("-a\n", ""),
+            BadFormat,
+        ),
+        (format!("diff --git a/x b/x\nnew file mode 160000\n--- /dev/null\n+++ b/x\n{HUNK}"), OddMode),
+        (format!("diff --git a/x b/x\nold mode 100644\nnew mode 104755\n{HUNK}"), OddMode),
+    ] {
+        if diff.contains("120000") {
+            // A link is read; whether it is allowed depends on whose diff it is.
+            assert_eq!(one(&diff).map(|file| file.mode), Ok(Some(Mode::Link)));
+        } else {
+            assert_eq!(parse(&diff).map_err(|malformed| malformed.why), Err(why), "{diff}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_diff_is_refused_with_the_line_of_its_hunk() {
+    let diff = "--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-b";
+    let malformed = parse(diff).unwrap_err();
+    assert_eq!(malformed.why, BadFormat);
+    assert!(malformed.detail.contains("line 3"), "{}", malformed.detail);
+}
+
+#[test]
+fn trimmed_blank_context_and_missing_newlines_are_read() {
+    let file = one("--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n\n-b\n\\ No newline at end of file\n+c\n").unwrap();
+    let Change::Text(hunks) = file.change else { panic!("text") };
+    let lines: Vec<_> = hunks[0].lines.iter().map(|line| (line.kind, line.text.as_str(), line.newline)).collect();
+    use LineKind::*;
+    assert_eq!(lines, [(Context, "a", true), (Context, "", true), (Removed, "b", false), (Added, "c", true)]);
+}
+
+mod any_text {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_diff_or_malformed_and_never_a_panic(pieces in prop::collection::vec(prop::sample::select(vec![
+            "diff --git ", "a/x", " b/x", "\"a/\\303", "\"", "\n", "\r\n", "--- ", "+++ ", "/dev/null", "@@ -1 +1 @@\n", "@@ -1,2 +0,0 @@",
+            " a\n", "-a\n", "+b\n", "\\ No newline\n", "new file mode 100644\n", "deleted file mode 100644\n", "index 1..2 100644\n",
+            "rename from x\n", "rename to y\n", "GIT binary patch\n", "literal 3\n", "delta 4\n", "zcmZ", "é", "\\", "\0", "é/",
+        ]), 0..30)) {
+            parse(&pieces.concat()).ok();
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Puts an answer on the base tree: what runs, and what is exported if it is verified.
+
+use super::apply::{Normalised, Origin, apply_diff};
+use super::draft::{Draft, Entry, Mode};
+use super::edits::apply_edits;
+use super::store::Repository;
+use super::trees::{Trees, protected_changes};
+use super::{Stop, layered};
+use crate::candidate::{Malformed, MalformedReason, Payload, Prepared, Stripped};
+use crate::generation::Skill;
+
+/// Where a reproduction script is put.
+pub const SCRIPT_PATH: &str = "reproduce_bug.py";
+
+/// Puts an answer on the base tree.
+///
+/// Repair: the answer is applied, then every protected path is taken back to base; a candidate whose whole change is
+/// taken back, or that changes nothing, has an empty diff. Test: files, edits or diff applied to base, nothing taken
+/// back; a script becomes `reproduce_bug.py` at the root. Localization: the tree is base, and predicted files it lacks
+/// are `missing`.
+///
+/// # Errors
+/// A fault of the repository. Whatever is wrong with the answer is the inner [`Malformed`].
+pub fn prepare(
+    repo: &Repository,
+    trees: &Trees,
+    skill: Skill,
+    payload: &Payload,
+) -> anyhow::Result<Result<Prepared, Malformed>> {
+    layered(match skill {
+        Skill::Localization => localization(repo, trees, payload),
+        Skill::Test => test(repo, trees, payload),
+        Skill::Repair => repair(repo, trees, payload),
+    })
+}
+
+fn localization(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepared, Stop> {
+    let Payload::FileList { files } = payload else { return Err(wrong_form(Skill::Localization, payload)) };
+    let mut missing = Vec::new();
+    for path in files {
+        if repo.read(&trees.base, path)?.is_none() {
+            missing.push(path.clone());
+        }
+    }
+    Ok(Prepared {
+        tree: trees.base.clone(),
+        submitted_tree: None,
+        diff: String::new(),
+        files: files.clone(),
+        missing,
+        stripped: Vec::new(),
+        normalised: Vec::new(),
+    })
+}
+
+fn test(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepared, Stop> {
+    let mut draft = Draft::on(repo, &trees.base)?;
+    let mut notes = Normalised::new();
+    match payload {
+        Payload::TestFiles { files } => {
+            for file in files {
+                write_file(&mut draft, &file.path, &file.content)?;
+            }
+        }
+        Payload::Script { content } => write_file(&mut draft, SCRIPT_PATH, content)?,
+        Payload::UnifiedDiff { diff } => apply_diff(&mut draft, diff, Origin::Candidate, &mut notes)?,
+        Payload::SearchReplace { edits } => apply_edits(&mut draft, edits, &mut notes)?,
+        Payload::FileList { .. } => return Err(wrong_form(Skill::Test, payload)),
+    }
+    let tree = draft.finish()?;
+    prepared(repo, &trees.base, tree, notes)
+}
+
+fn repair(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepared, Stop> {
+    let mut draft = Draft::on(repo, &trees.base)?;
+    let mut notes = Normalised::new();
+    match payload {
+        Payload::UnifiedDiff { diff } => apply_diff(&mut draft, diff, Origin::Candidate, &mut notes)?,
+        Payload::SearchReplace { edits } => apply_edits(&mut draft, edits, &mut notes)?,
+        _ => return Err(wrong_form(Skill::Repair, payload)),
+    }
+    let submitted = draft.finish()?;
+    let protected = protected_changes(repo, &trees.base, &trees.base, &submitted)?;
+    let paths: Vec<_> = protected.iter().map(|(path, _)| path.clone()).collect();
+    let tree = repo.take_paths(&submitted, &trees.base, &paths)?;
+    let mut prepared = prepared(repo, &trees.base, tree, notes)?;
+    prepared.submitted_tree = (submitted != prepared.tree).then_some(submitted);
+    prepared.stripped = protected.into_iter().map(|(path, class)| Stripped { path, class }).collect();
+    Ok(prepared)
+}
+
+fn prepared(repo: &Repository, base: &str, tree: String, notes: Normalised) -> Result<Prepared, Stop> {
+    Ok(Prepared {
+        diff: repo.diff(base, &tree)?,
+        files: repo.changed_paths(base, &tree)?,
+        tree,
+        submitted_tree: None,
+        missing: Vec::new(),
+        stripped: Vec::new(),
+        normalised: notes.into_iter().map(str::to_owned).collect(),
+    })
+}
+
+/// A whole file, over whatever file is there.
+fn write_file(draft: &mut Draft<'_>, path: &str, content: &str) -> Result<(), Stop> {
+    draft.check(path)?;
+    let mode = match draft.get(path)?.map(|entry| entry.mode) {
+        Some(Mode::Link) => {
+            return Err(Malformed::new(MalformedReason::UnsafePath, format!("{path} is a symbolic link")).into());
+        }
+        Some(mode) => mode,
+        None => Mode::Plain,
+    };
+    draft.put(path, Entry { mode, content: content.as_bytes().to_vec() })
+}
+
+fn wrong_form(skill: Skill, payload: &Payload) -> Stop {
+    Malformed::new(MalformedReason::BadFormat, format!("a {} is no answer to {skill}", payload.form())).into()
+}

@@ -1,0 +1,108 @@
+//! The trees of an instance, and the trees that trials run.
+
+use super::apply::{Normalised, Origin, apply_diff};
+use super::draft::Draft;
+use super::store::Repository;
+use super::{RepoError, Stop, layered, policy};
+use crate::candidate::{Malformed, PathClass};
+
+/// The trees of an instance, by id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trees {
+    /// Where candidates start.
+    pub base: String,
+    /// Base with the gold patch.
+    pub gold: String,
+    /// Base with the trusted tests: every protected path that gold or test patch changes.
+    pub tested_base: String,
+    /// Gold with the trusted tests.
+    pub tested_gold: String,
+}
+
+/// The trees of an instance. Both patches must apply exactly, one after the other; what is [`Malformed`] here is the
+/// instance.
+///
+/// # Errors
+/// A base commit that the repository does not have, or a fault of the repository.
+pub fn instance_trees(
+    repo: &Repository,
+    base_commit: &str,
+    patch: &str,
+    test_patch: &str,
+) -> anyhow::Result<Result<Trees, Malformed>> {
+    layered(trees(repo, base_commit, patch, test_patch))
+}
+
+fn trees(repo: &Repository, base_commit: &str, patch: &str, test_patch: &str) -> Result<Trees, Stop> {
+    let base = repo.tree_of(base_commit)?;
+    let gold = patched(repo, &base, patch, "patch")?;
+    let tested_gold = patched(repo, &gold, test_patch, "test_patch")?;
+    let trusted = protected_changes(repo, &base, &base, &tested_gold)?;
+    let trusted: Vec<_> = trusted.into_iter().map(|(path, _)| path).collect();
+    let tested_base = repo.take_paths(&base, &tested_gold, &trusted)?;
+    Ok(Trees { base, gold, tested_base, tested_gold })
+}
+
+fn patched(repo: &Repository, tree: &str, diff: &str, field: &str) -> Result<String, Stop> {
+    if diff.trim().is_empty() {
+        return Ok(tree.to_owned());
+    }
+    let apply = || {
+        let mut draft = Draft::on(repo, tree)?;
+        apply_diff(&mut draft, diff, Origin::Instance, &mut Normalised::new())?;
+        draft.finish()
+    };
+    apply().map_err(|stop| match stop {
+        Stop::Malformed(malformed) => Malformed::new(malformed.why, format!("{field}: {}", malformed.detail)).into(),
+        fault @ Stop::Fault(_) => fault,
+    })
+}
+
+/// Protected paths that differ between two trees of an instance, with their class in the light of its base.
+pub(super) fn protected_changes(
+    repo: &Repository,
+    base: &str,
+    from: &str,
+    to: &str,
+) -> Result<Vec<(String, PathClass)>, RepoError> {
+    let base = repo.tree(base)?;
+    let mut protected = Vec::new();
+    for path in repo.changed_paths(from, to)? {
+        let mut fault = None;
+        let class = policy::classify_in(&path, |module| match repo.leaf(&base, module) {
+            Ok(leaf) => leaf.is_some(),
+            Err(error) => {
+                fault = Some(error);
+                false
+            }
+        });
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        if policy::protected(class) {
+            protected.push((path, class));
+        }
+    }
+    Ok(protected)
+}
+
+/// The tree a repair trial runs: the policy tree, every protected path as in base, and last, by tree write, every
+/// protected path that base and tested gold differ in, from tested gold.
+pub fn trial_tree(repo: &Repository, trees: &Trees, policy_tree: &str) -> Result<String, RepoError> {
+    let own = paths_of(protected_changes(repo, &trees.base, &trees.base, policy_tree)?);
+    let kept = repo.take_paths(policy_tree, &trees.base, &own)?;
+    let trusted = paths_of(protected_changes(repo, &trees.base, &trees.base, &trees.tested_gold)?);
+    repo.take_paths(&kept, &trees.tested_gold, &trusted)
+}
+
+/// The tree of an as-submitted check: the submitted tree with only the test and fixture files that base and tested
+/// gold differ in laid over it. Runner configuration and start-up files stay as submitted; that is what is checked.
+pub fn submitted_trial_tree(repo: &Repository, trees: &Trees, submitted_tree: &str) -> Result<String, RepoError> {
+    let mut trusted = protected_changes(repo, &trees.base, &trees.base, &trees.tested_gold)?;
+    trusted.retain(|(_, class)| matches!(class, PathClass::Test | PathClass::Fixture));
+    repo.take_paths(submitted_tree, &trees.tested_gold, &paths_of(trusted))
+}
+
+fn paths_of(changes: Vec<(String, PathClass)>) -> Vec<String> {
+    changes.into_iter().map(|(path, _)| path).collect()
+}

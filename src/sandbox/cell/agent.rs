@@ -1,0 +1,188 @@
+//! The slot agent: a process with one thread that opens a slot once and forks a fresh cell for every job. In: frames on
+//! standard input. Out: frames on standard output. It ends, with everything it started, when the driver does.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rustix::process::{DumpableBehavior, Gid, Uid};
+use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+use super::descriptors::{aside, place};
+use super::flow;
+use super::identity::{self, INSIDE};
+use super::protocol::{OpenSlot, Reply, Request, receive, send};
+use super::root::{self, Sources};
+use super::seal::Filters;
+use super::warden::Warden;
+use crate::sandbox::SUPPORT_DIR;
+
+/// Says what was being done when something failed.
+pub trait Doing<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, String>;
+}
+
+impl<T, E: Display> Doing<T> for Result<T, E> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, String> {
+        self.map_err(|error| format!("{}: {error}", what()))
+    }
+}
+
+/// Entry of the hidden command `cell-agent`. Arguments: the cgroup directories to remove at the end.
+pub fn main() -> ExitCode {
+    let cgroups: Vec<PathBuf> = std::env::args_os().skip(2).map(PathBuf::from).collect();
+    let mut wire = match Wire::take() {
+        Ok(wire) => wire,
+        Err(_) => return ExitCode::FAILURE,
+    };
+    match serve(&mut wire, &cgroups) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => match send(&mut wire.output, &Reply::Failed { why }, &[]) {
+            Ok(()) => ExitCode::FAILURE,
+            // The driver is gone: nobody to tell.
+            Err(_) => ExitCode::FAILURE,
+        },
+    }
+}
+
+/// The connection to the driver, moved away from descriptors that jobs get.
+#[derive(Debug)]
+pub struct Wire {
+    pub input: File,
+    pub output: File,
+}
+
+impl Wire {
+    fn take() -> std::io::Result<Self> {
+        let input = aside(std::io::stdin())?;
+        let output = aside(std::io::stdout())?;
+        let null = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
+        place(&null, 0)?;
+        place(&null, 1)?;
+        Ok(Self { input: input.into(), output: output.into() })
+    }
+}
+
+fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
+    let foreign = if rustix::process::geteuid().is_root() { identity::foreign() } else { None };
+    let warden = match foreign {
+        Some(_) => Some(Warden::fork(cgroups).doing(|| "starting the warden".to_owned())?),
+        None => None,
+    };
+    send(&mut wire.output, &Reply::Hello, &[]).doing(|| "greeting the driver".to_owned())?;
+    let slot = match receive(&mut wire.input).doing(|| "reading from the driver".to_owned())? {
+        Some((Request::Open(slot), _)) => slot,
+        Some((Request::Run(_), _)) => return Err("a job came before its slot".to_owned()),
+        None => return Ok(()),
+    };
+    let _warden = open(&slot, warden, foreign)?;
+    let filters = Filters::compile()?;
+    send(&mut wire.output, &Reply::Ready, &[]).doing(|| "greeting the driver".to_owned())?;
+    while let Some((request, blob)) = receive(&mut wire.input).doing(|| "reading from the driver".to_owned())? {
+        let Request::Run(job) = request else { return Err("the slot is open already".to_owned()) };
+        if let Some(home) = job.env.get("HOME")
+            && home_needs_mount(home, &slot.workdir)
+        {
+            root::make_mount_point(home)?;
+        }
+        if !flow::run(wire, &job, blob, &slot.workdir, &filters)? {
+            return Ok(());
+        }
+        renew_network_if_used()?;
+    }
+    Ok(())
+}
+
+/// Whether a home directory is a place of its own, not one inside something that is writable already.
+pub fn home_needs_mount(home: &str, workdir: &str) -> bool {
+    let below = |parent: &str| home == parent || home.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'));
+    home.starts_with('/') && home != "/" && !home.contains("..") && !below("/tmp") && !below(workdir) && !below("/dev")
+}
+
+/// Enters the slot's namespaces and builds its root. The order matters: what only the host's root may reach is taken
+/// first, then the id changes, then the host goes out of sight.
+fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Result<Option<Warden>, String> {
+    let namespaces = UnshareFlags::NEWUSER
+        | UnshareFlags::NEWNS
+        | UnshareFlags::NEWNET
+        | UnshareFlags::NEWUTS
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWCGROUP;
+    let euid = rustix::process::geteuid().as_raw();
+    let enter = || {
+        // SAFETY: no flag concerns descriptors or memory shared with another thread.
+        unsafe { unshare_unsafe(namespaces) }.doing(|| {
+            "making namespaces (does the host allow user namespaces? see user.max_user_namespaces, \
+             kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"
+                .to_owned()
+        })
+    };
+    let sources = match (&mut warden, foreign) {
+        (Some(warden), Some(outside)) => {
+            let sources = Sources::take(slot)?;
+            let users = identity::mapping(euid, outside).doing(|| "making an id map".to_owned())?;
+            sources.map_base(&users)?;
+            enter()?;
+            warden.write_maps(outside)?;
+            sources
+        }
+        _ => {
+            enter()?;
+            identity::write_maps("self", INSIDE, euid, true).doing(|| "writing id maps".to_owned())?;
+            Sources::take(slot)?
+        }
+    };
+    if foreign.is_some() {
+        rustix::thread::set_thread_groups(&[]).doing(|| "leaving groups".to_owned())?;
+    }
+    let (gid, uid) = (Gid::from_raw(INSIDE), Uid::from_raw(INSIDE));
+    rustix::thread::set_thread_res_gid(gid, gid, gid).doing(|| "changing the group".to_owned())?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).doing(|| "changing the user".to_owned())?;
+    // The change of user has hidden our own /proc entries from us.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).doing(|| "staying visible".to_owned())?;
+    identity::name_host("assay").doing(|| "naming the host".to_owned())?;
+    identity::raise_loopback().doing(|| "raising the loopback interface".to_owned())?;
+    sources.build(slot, SUPPORT_DIR)?;
+    // No job makes a user namespace, even past the filter. A kernel without the limit has the filter.
+    let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
+    Ok(warden)
+}
+
+/// A closed connection keeps its port for a minute. The next job gets a new network where the last one left any.
+fn renew_network_if_used() -> Result<(), String> {
+    let used = fs::read_to_string("/proc/self/net/sockstat").map_or(true, |stat| !is_quiet(&stat));
+    if used {
+        // SAFETY: concerns no descriptors or memory.
+        unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.doing(|| "making a network namespace".to_owned())?;
+        identity::raise_loopback().doing(|| "raising the loopback interface".to_owned())?;
+    }
+    Ok(())
+}
+
+fn is_quiet(sockstat: &str) -> bool {
+    let Some(tcp) = sockstat.lines().find_map(|line| line.strip_prefix("TCP: ")) else { return false };
+    let fields: Vec<&str> = tcp.split_whitespace().collect();
+    fields.chunks(2).all(|pair| !matches!(pair, [name, count] if matches!(*name, "inuse" | "orphan" | "tw") && *count != "0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_still_holds_a_connection_is_not_quiet() {
+        assert!(is_quiet("sockets: used 9\nTCP: inuse 0 orphan 0 tw 0 alloc 4 mem 3\nUDP: inuse 0 mem 0\n"));
+        assert!(!is_quiet("sockets: used 9\nTCP: inuse 0 orphan 0 tw 2 alloc 4 mem 3\n"));
+        assert!(!is_quiet(""), "no telling: a new network is the safe choice");
+    }
+
+    #[test]
+    fn a_home_is_mounted_only_where_nothing_writable_is() {
+        assert!(home_needs_mount("/home/assay", "/testbed"));
+        for home in ["/tmp", "/tmp/home", "/testbed/home", "/testbed", "relative", "/", "/home/../etc"] {
+            assert!(!home_needs_mount(home, "/testbed"), "{home}");
+        }
+    }
+}

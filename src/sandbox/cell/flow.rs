@@ -1,0 +1,330 @@
+//! One job as the agent sees it: fork pid 1, move bytes, keep the deadline, say how it ended.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::time::Timespec;
+
+use super::agent::{Doing, Wire};
+use super::descriptors::pipe_aside;
+use super::init::{self, Ends, now, said};
+use super::protocol::{Done, End, Reply, RunJob, send};
+use super::seal::Filters;
+
+/// Bytes read from a pipe at once.
+const CHUNK: usize = 256 << 10;
+
+/// Runs one job. `false`: the driver is gone, and so is the job.
+pub fn run(wire: &mut Wire, job: &RunJob, blob: Vec<u8>, workdir: &str, filters: &Filters) -> Result<bool, String> {
+    let (stdin_r, stdin_w) = pipe_aside().doing(|| "making a pipe".to_owned())?;
+    let (output_r, output_w) = pipe_aside().doing(|| "making a pipe".to_owned())?;
+    let (report_r, report_w) = pipe_aside().doing(|| "making a pipe".to_owned())?;
+    let (status_r, status_w) = pipe_aside().doing(|| "making a pipe".to_owned())?;
+    for fd in [&stdin_w, &output_r, &report_r] {
+        rustix::io::ioctl_fionbio(fd, true).doing(|| "preparing a pipe".to_owned())?;
+    }
+    // A larger pipe saves wake-ups; the user's pipe budget may refuse it.
+    let _ = rustix::pipe::fcntl_setpipe_size(&output_r, 1 << 20);
+
+    let ends = Ends { stdin: stdin_r, output: output_w, report: report_w, status: status_w };
+    let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::SIGCHLD;
+    // SAFETY: without a stack of its own and without shared memory the child is a plain fork; one thread runs here.
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    if child < 0 {
+        return Err(format!("starting pid 1: {}", io::Error::last_os_error()));
+    }
+    if child == 0 {
+        drop((stdin_w, output_r, report_r, status_r));
+        init::run(job, &blob, workdir, filters, ends);
+    }
+    drop(ends);
+    let pid = i32::try_from(child).ok().and_then(Pid::from_raw).ok_or("pid 1 has no id")?;
+    let stdin_from = blob.len() - usize::try_from(job.stdin_len).ok().filter(|len| *len <= blob.len()).ok_or("the job's input is cut short")?;
+    let mut flow = Flow {
+        stdin: Some(File::from(stdin_w)),
+        unsent: blob,
+        sent: stdin_from,
+        output: Some(output_r),
+        report: Some(report_r),
+        head: Vec::new(),
+        tail: Vec::new(),
+        total: 0,
+        keep: usize::try_from(job.limits.keep_output_bytes).unwrap_or(usize::MAX),
+        report_room: usize::try_from(job.limits.report_bytes).unwrap_or(usize::MAX),
+        report_truncated: false,
+        status: Vec::new(),
+        killed_at: None,
+        buffer: vec![0; CHUNK],
+    };
+    if flow.sent == flow.unsent.len() {
+        flow.stdin = None;
+    }
+    let moved = flow.until_pid_1_ends(wire, pid, status_r, job.limits.deadline_ms);
+    if moved.is_err() || matches!(moved, Ok(false)) {
+        // Whatever went wrong, nothing of the job stays.
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
+    let ended = reap(pid)?;
+    if !moved? {
+        return Ok(false);
+    }
+    flow.drain(wire)?;
+    flow.conclude(wire, job, ended)?;
+    Ok(true)
+}
+
+/// Waits for pid 1; the kernel has killed everything else of the job by then.
+fn reap(pid: Pid) -> Result<WaitStatus, String> {
+    loop {
+        match rustix::process::waitpid(Some(pid), WaitOptions::empty()) {
+            Ok(Some((_, status))) => return Ok(status),
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(error) => return Err(format!("waiting for pid 1: {error}")),
+        }
+    }
+}
+
+struct Flow {
+    stdin: Option<File>,
+    unsent: Vec<u8>,
+    sent: usize,
+    output: Option<OwnedFd>,
+    report: Option<OwnedFd>,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    total: u64,
+    keep: usize,
+    report_room: usize,
+    report_truncated: bool,
+    status: Vec<u8>,
+    /// When the deadline made an end.
+    killed_at: Option<u64>,
+    buffer: Vec<u8>,
+}
+
+enum Next {
+    More,
+    Empty,
+    Closed,
+}
+
+impl Flow {
+    /// Moves bytes until pid 1 closes its status pipe, which it does by ending. `false`: the driver is gone.
+    fn until_pid_1_ends(
+        &mut self,
+        wire: &mut Wire,
+        pid: Pid,
+        status: OwnedFd,
+        deadline_ms: u64,
+    ) -> Result<bool, String> {
+        let deadline = now().saturating_add(deadline_ms.saturating_mul(1_000_000));
+        let mut status = File::from(status);
+        loop {
+            let left = deadline.saturating_sub(now());
+            if left == 0 && self.killed_at.is_none() {
+                rustix::process::kill_process(pid, Signal::KILL).doing(|| "ending the job".to_owned())?;
+                self.killed_at = Some(now());
+            }
+            let timeout = self.killed_at.is_none().then(|| Timespec {
+                tv_sec: (left / 1_000_000_000).cast_signed(),
+                tv_nsec: (left % 1_000_000_000).cast_signed(),
+            });
+            let [driver, done, output, report, stdin] = self.wait(wire, &status, timeout.as_ref())?;
+            if !driver.is_empty() {
+                return Ok(false);
+            }
+            if !output.is_empty() {
+                self.read_output()?;
+            }
+            if !report.is_empty() {
+                self.read_report(wire)?;
+            }
+            if !stdin.is_empty() {
+                self.feed();
+            }
+            if !done.is_empty() {
+                let n = status.read(&mut self.buffer).doing(|| "listening to pid 1".to_owned())?;
+                if n == 0 {
+                    return Ok(true);
+                }
+                self.status.extend_from_slice(&self.buffer[..n]);
+            }
+        }
+    }
+
+    fn wait(&self, wire: &Wire, status: &File, timeout: Option<&Timespec>) -> Result<[PollFlags; 5], String> {
+        let mut fds = vec![
+            (0, PollFd::new(&wire.input, PollFlags::IN)),
+            (1, PollFd::new(status, PollFlags::IN)),
+        ];
+        fds.extend(self.output.as_ref().map(|fd| (2, PollFd::new(fd, PollFlags::IN))));
+        fds.extend(self.report.as_ref().map(|fd| (3, PollFd::new(fd, PollFlags::IN))));
+        fds.extend(self.stdin.as_ref().map(|fd| (4, PollFd::new(fd, PollFlags::OUT))));
+        let (places, mut polled): (Vec<usize>, Vec<PollFd<'_>>) = fds.into_iter().unzip();
+        match poll(&mut polled, timeout) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok([PollFlags::empty(); 5]),
+            Err(error) => return Err(format!("waiting for the job: {error}")),
+        }
+        let mut ready = [PollFlags::empty(); 5];
+        for (place, fd) in places.into_iter().zip(polled) {
+            ready[place] = fd.revents();
+        }
+        Ok(ready)
+    }
+
+    fn feed(&mut self) {
+        let Some(pipe) = &mut self.stdin else { return };
+        match pipe.write(&self.unsent[self.sent..]) {
+            Ok(n) => self.sent += n,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            // The job has closed its input: it does not want the rest.
+            Err(_) => self.sent = self.unsent.len(),
+        }
+        if self.sent == self.unsent.len() {
+            self.stdin = None;
+            self.unsent = Vec::new();
+            self.sent = 0;
+        }
+    }
+
+    fn next(&mut self, which: impl Fn(&Self) -> Option<&OwnedFd>) -> Result<(Next, usize), String> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = which(self).map_or(Ok(0), |fd| rustix::io::read(fd.as_fd(), &mut buffer));
+        self.buffer = buffer;
+        match read {
+            Ok(0) => Ok((Next::Closed, 0)),
+            Ok(n) => Ok((Next::More, n)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok((Next::Empty, 0)),
+            Err(error) => Err(format!("reading from the job: {error}")),
+        }
+    }
+
+    fn read_output(&mut self) -> Result<Next, String> {
+        let (next, n) = self.next(|flow| flow.output.as_ref())?;
+        if matches!(next, Next::Closed) {
+            self.output = None;
+        }
+        let chunk = &self.buffer[..n];
+        self.total += n as u64;
+        let (to_head, rest) = chunk.split_at(chunk.len().min(self.keep - self.head.len()));
+        self.head.extend_from_slice(to_head);
+        if rest.len() >= self.keep {
+            self.tail.clear();
+            self.tail.extend_from_slice(&rest[rest.len() - self.keep..]);
+        } else {
+            self.tail.extend_from_slice(rest);
+            if self.tail.len() > self.keep.saturating_mul(4) {
+                self.tail.drain(..self.tail.len() - self.keep);
+            }
+        }
+        Ok(next)
+    }
+
+    fn read_report(&mut self, wire: &mut Wire) -> Result<Next, String> {
+        let (next, n) = self.next(|flow| flow.report.as_ref())?;
+        if matches!(next, Next::Closed) {
+            self.report = None;
+        }
+        let keep = n.min(self.report_room);
+        self.report_truncated |= keep < n;
+        self.report_room -= keep;
+        if keep > 0 {
+            send(&mut wire.output, &Reply::Report, &[&self.buffer[..keep]]).doing(|| "passing the report".to_owned())?;
+        }
+        Ok(next)
+    }
+
+    /// Takes what is still in the pipes. All writers are dead, so this ends.
+    fn drain(&mut self, wire: &mut Wire) -> Result<(), String> {
+        while matches!(self.read_output()?, Next::More) {}
+        while matches!(self.read_report(wire)?, Next::More) {}
+        Ok(())
+    }
+
+    fn conclude(mut self, wire: &mut Wire, job: &RunJob, ended: WaitStatus) -> Result<(), String> {
+        let (mut started, mut end, mut end_at, mut peak) = (None, None, None, None);
+        for (tag, payload) in Messages(&self.status) {
+            match tag {
+                said::STARTED => started = Some(number(payload)),
+                said::ENDED => {
+                    let (raw, at) = payload.split_at_checked(4).unwrap_or_default();
+                    end = Some(decode(number(raw) as i32));
+                    end_at = Some(number(at));
+                }
+                said::MEMORY => {
+                    let (measured, rest) = payload.split_at_checked(8).unwrap_or_default();
+                    peak = Some(number(measured));
+                    if let [1, at @ ..] = rest {
+                        end = Some(End::OutOfMemory);
+                        end_at = Some(number(at));
+                    }
+                }
+                said::NOT_STARTED => {
+                    // As a shell says it: 127 not found, 126 not to be run.
+                    let errno = number(payload) as i32;
+                    let program = job.argv.first().map_or("", String::as_str);
+                    let why = format!("starting {program}: {}", io::Error::from_raw_os_error(errno));
+                    return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
+                }
+                said::BYTECODE => {
+                    let (len, rest) = payload.split_at_checked(4).unwrap_or_default();
+                    let (path, content) = rest.split_at_checked(number(len) as usize).unwrap_or_default();
+                    let path = String::from_utf8_lossy(path).into_owned();
+                    send(&mut wire.output, &Reply::Bytecode { path }, &[content]).doing(|| "answering".to_owned())?;
+                }
+                _ => {
+                    let why = String::from_utf8_lossy(payload).into_owned();
+                    return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
+                }
+            }
+        }
+        let (end, end_at) = match (end, self.killed_at, started) {
+            (Some(end), ..) => (end, end_at.unwrap_or_else(now)),
+            (None, Some(at), Some(_)) => (End::TimedOut, at),
+            (None, None, Some(_)) => (End::Lost, now()),
+            (None, _, None) => {
+                let how = if self.killed_at.is_some() { "the deadline passed" } else { "pid 1 died" };
+                let why = format!("{how} before the job started (pid 1: status {})", ended.as_raw());
+                return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
+            }
+        };
+        self.tail.drain(..self.tail.len().saturating_sub(self.keep));
+        let done = Done {
+            end,
+            report_truncated: self.report_truncated,
+            head_len: self.head.len() as u64,
+            output_total: self.total,
+            wall_us: end_at.saturating_sub(started.unwrap_or(end_at)) / 1000,
+            peak_memory_bytes: peak,
+        };
+        send(&mut wire.output, &Reply::Done(done), &[&self.head, &self.tail]).doing(|| "answering".to_owned())
+    }
+}
+
+fn decode(raw: i32) -> End {
+    if libc::WIFSIGNALED(raw) { End::Signal(libc::WTERMSIG(raw)) } else { End::Code(libc::WEXITSTATUS(raw)) }
+}
+
+/// A little-endian number of up to eight bytes.
+fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().take(8).rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+/// The messages of pid 1. One that was cut by its death is left out.
+struct Messages<'a>(&'a [u8]);
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (header, rest) = self.0.split_at_checked(5)?;
+        let (payload, rest) = rest.split_at_checked(number(&header[1..]) as usize)?;
+        self.0 = rest;
+        Some((header[0], payload))
+    }
+}

@@ -1,0 +1,91 @@
+//! Jobs in namespaces of our own on the host. In: a sealed image of host directories and jobs. Out: facts.
+//!
+//! ```text
+//!  driver (threads) ──frames──► slot agent (one thread, own namespaces, in the slot's cgroup)
+//!                                  └─ per job: pid 1 (fresh mounts, pids, ipc) ─► job
+//! ```
+//! [`agent`] and what it uses run in the agent's process; [`slot`], [`cgroup`] and [`probe`] in the driver's.
+
+pub mod agent;
+mod bytecode;
+mod cgroup;
+mod changes;
+mod descriptors;
+mod flow;
+mod identity;
+mod init;
+mod mounts;
+mod probe;
+mod protocol;
+mod root;
+mod seal;
+mod slot;
+mod warden;
+mod watch;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
+
+pub use cgroup::sweep;
+pub use probe::{Enforcement, Support, probe};
+use slot::CellSlot;
+
+use super::{Backing, Job, Sandbox, SandboxError, SealedImage, Slot};
+
+/// Modification time of every file of a base layer, seconds.
+const BASE_MTIME: u64 = 1_000_000_000;
+
+/// Own namespaces on the host.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    agent_exe: PathBuf,
+    cancel: Arc<AtomicBool>,
+}
+
+impl Cell {
+    /// Without looking whether this host can do it; see [`Cell::open`]. `agent_exe` is a binary that runs
+    /// [`agent::main`] when its first argument is `cell-agent`. Raising `cancel` ends running jobs and refuses new ones.
+    pub fn new(agent_exe: PathBuf, cancel: Arc<AtomicBool>) -> Self {
+        Self { agent_exe, cancel }
+    }
+
+    /// Looks what the host can enforce. Refuses a host that cannot isolate, and, unless `allow_weak`, one that cannot
+    /// bound memory and processes.
+    pub fn open(
+        agent_exe: PathBuf,
+        cancel: Arc<AtomicBool>,
+        allow_weak: bool,
+    ) -> Result<(Self, Enforcement), SandboxError> {
+        let enforcement = probe(&agent_exe);
+        enforcement.check(allow_weak)?;
+        Ok((Self::new(agent_exe, cancel), enforcement))
+    }
+}
+
+impl Sandbox for Cell {
+    fn name(&self) -> &'static str {
+        "cell"
+    }
+
+    /// The job runs over a throw-away layer like every other; what it compiled is then copied into the base layer.
+    fn warm(&self, image: &SealedImage, job: &Job) -> Result<SealedImage, SandboxError> {
+        let failed = |why: String| SandboxError::Failed { doing: "keeping bytecode", why };
+        let mut slot = CellSlot::new(&self.agent_exe, &self.cancel, image)?;
+        let (_, compiled) = slot.execute(job, true)?;
+        let Backing::Host { base_layer, .. } = &image.backing else { return Ok(image.clone()) };
+        let mtime = SystemTime::UNIX_EPOCH + Duration::from_secs(BASE_MTIME);
+        let times = fs::FileTimes::new().set_modified(mtime).set_accessed(mtime);
+        for (path, content) in compiled {
+            bytecode::keep(base_layer, &path, &content, times)
+                .map_err(|error| failed(format!("{}: {error}", base_layer.join(&path).display())))?;
+        }
+        Ok(image.clone())
+    }
+
+    fn slot(&self, image: &SealedImage) -> Result<Box<dyn Slot>, SandboxError> {
+        Ok(Box::new(CellSlot::new(&self.agent_exe, &self.cancel, image)?))
+    }
+}

@@ -1,0 +1,215 @@
+//! The read-only root that all jobs of a slot see: an allow-list of the host, a generated `/etc`, the image's mounts.
+
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::mount::MountFlags;
+
+use super::agent::Doing;
+use super::mounts::{self, NODEV, NOSUID, RDONLY};
+use super::protocol::OpenSlot;
+
+/// Where the agent builds, before this becomes its own root.
+const STAGE: &str = "/tmp";
+/// Paths in the agent's root after that.
+pub const NEW_ROOT: &str = "/root";
+pub const BASE: &str = "/base";
+pub const SCRATCH: &str = "/scratch";
+
+const TOP: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
+/// Files and directories of `/etc` that programs need and that hold nothing private.
+const ETC: &[&str] = &[
+    "alternatives",
+    "debian_version",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "locale.alias",
+    "localtime",
+    "mime.types",
+    "os-release",
+    "protocols",
+    "services",
+    "timezone",
+];
+const ETC_GENERATED: &[(&str, &str)] = &[
+    (
+        "passwd",
+        "root:x:0:0:root:/root:/usr/sbin/nologin\nassay:x:1000:1000:assay:/home/assay:/bin/sh\n\
+         nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    ),
+    ("group", "root:x:0:\nassay:x:1000:\nnogroup:x:65534:\n"),
+    ("hosts", "127.0.0.1 localhost assay\n::1 localhost ip6-localhost ip6-loopback\n"),
+    ("hostname", "assay\n"),
+    ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"),
+    ("resolv.conf", ""),
+];
+
+/// Copies of the host's mounts, taken while the agent may still see them.
+#[derive(Debug)]
+pub struct Sources {
+    base: OwnedFd,
+    proc: OwnedFd,
+    /// What appears at a path inside.
+    trees: Vec<(OwnedFd, String)>,
+    devices: Vec<(OwnedFd, String)>,
+    links: Vec<(PathBuf, String)>,
+}
+
+impl Sources {
+    /// Takes the copies. The base layer is left writable-capable but unmapped; see [`Sources::map_base`].
+    pub fn take(slot: &OpenSlot) -> Result<Self, String> {
+        let mut trees = Vec::new();
+        let mut links = Vec::new();
+        for name in TOP {
+            let path = Path::new("/").join(name);
+            match fs::symlink_metadata(&path) {
+                Ok(meta) if meta.is_symlink() => {
+                    let target = fs::read_link(&path).doing(|| format!("reading the link {}", path.display()))?;
+                    links.push((target, (*name).to_owned()));
+                }
+                Ok(_) => trees.push((path.clone(), path.display().to_string())),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(format!("looking at {}: {error}", path.display())),
+            }
+        }
+        trees.extend(slot.mounts.iter().cloned());
+        let trees = trees
+            .into_iter()
+            .map(|(path, inside)| Ok((detach_as(&path, RDONLY | NOSUID | NODEV)?, inside)))
+            .collect::<Result<_, String>>()?;
+        let devices = DEVICES
+            .iter()
+            .map(|name| Ok((detach_as(&Path::new("/dev").join(name), NOSUID)?, (*name).to_owned())))
+            .collect::<Result<_, String>>()?;
+        Ok(Self {
+            base: detach_as(&slot.base_layer, RDONLY | NOSUID | NODEV)?,
+            proc: mounts::detach(Path::new("/proc")).doing(|| "taking /proc".to_owned())?,
+            trees,
+            devices,
+            links,
+        })
+    }
+
+    /// Shows the base layer's files, which belong to `on_disk`, as the job's own.
+    pub fn map_base(&self, users: &OwnedFd) -> Result<(), String> {
+        mounts::map_owners(&self.base, users).doing(|| {
+            "id-mapping the base layer's mount (put the work directory on ext4, xfs, btrfs or tmpfs)".to_owned()
+        })
+    }
+
+    /// Builds the root on a tmpfs and makes that tmpfs the agent's own root. The host is out of sight afterwards.
+    pub fn build(self, slot: &OpenSlot, support: &str) -> Result<(), String> {
+        rustix::mount::mount_change(
+            "/",
+            rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC,
+        )
+        .doing(|| "making mounts private".to_owned())?;
+        let flags = MountFlags::NOSUID | MountFlags::NODEV;
+        mounts::fresh("tmpfs", STAGE, flags, "mode=755,size=16m").doing(|| "mounting the stage".to_owned())?;
+        for name in [NEW_ROOT, BASE, SCRATCH, "/proc"] {
+            make_dir(&format!("{STAGE}{name}"))?;
+        }
+        let root = format!("{STAGE}{NEW_ROOT}");
+        mounts::fresh("tmpfs", &root, flags, "mode=755,size=16m").doing(|| "mounting the new root".to_owned())?;
+        for name in ["proc", "dev/shm", "dev/pts", "tmp", "etc", "home", "run", "sys", "var", "opt", "mnt"] {
+            make_dir(&format!("{root}/{name}"))?;
+        }
+        make_dir(&format!("{root}{support}"))?;
+        link("/tmp", &format!("{root}/var/tmp"))?;
+        for (target, name) in &self.links {
+            link(target, &format!("{root}/{name}"))?;
+        }
+        write_etc(Path::new(&root))?;
+        for (device, name) in &self.devices {
+            let path = format!("{root}/dev/{name}");
+            File::create(&path).doing(|| format!("making {path}"))?;
+            mounts::attach(device, &path).doing(|| format!("attaching /dev/{name}"))?;
+        }
+        for (target, name) in [
+            ("/proc/self/fd", "fd"),
+            ("/proc/self/fd/0", "stdin"),
+            ("/proc/self/fd/1", "stdout"),
+            ("/proc/self/fd/2", "stderr"),
+            ("pts/ptmx", "ptmx"),
+        ] {
+            link(target, &format!("{root}/dev/{name}"))?;
+        }
+        for (tree, inside) in &self.trees {
+            let path = format!("{root}{inside}");
+            if mounts::is_directory(tree).doing(|| format!("looking at {inside}"))? {
+                make_dir(&path)?;
+            } else {
+                if let Some(parent) = Path::new(&path).parent() {
+                    make_dir(&parent.display().to_string())?;
+                }
+                File::create(&path).doing(|| format!("making {inside}"))?;
+            }
+            mounts::attach(tree, &path).doing(|| format!("attaching {inside}"))?;
+        }
+        make_dir(&format!("{root}{}", slot.workdir))?;
+        mounts::attach(&self.base, &format!("{STAGE}{BASE}")).doing(|| "attaching the base layer".to_owned())?;
+        mounts::attach(&self.proc, &format!("{STAGE}/proc")).doing(|| "attaching /proc".to_owned())?;
+        mounts::pivot(STAGE).doing(|| "entering the stage".to_owned())
+    }
+}
+
+/// Makes an empty directory to mount on, for a path that jobs may choose (their home).
+pub fn make_mount_point(inside: &str) -> Result<(), String> {
+    make_dir(&format!("{NEW_ROOT}{inside}"))
+}
+
+fn detach_as(path: &Path, attributes: u64) -> Result<OwnedFd, String> {
+    let tree = mounts::detach(path).doing(|| format!("taking {}", path.display()))?;
+    mounts::restrict(&tree, attributes).doing(|| format!("making {} read-only", path.display()))?;
+    Ok(tree)
+}
+
+fn make_dir(path: &str) -> Result<(), String> {
+    fs::create_dir_all(path).doing(|| format!("making the directory {path}"))
+}
+
+fn link(target: impl AsRef<Path>, at: &str) -> Result<(), String> {
+    symlink(target, at).doing(|| format!("making the link {at}"))
+}
+
+fn write_etc(root: &Path) -> Result<(), String> {
+    let etc = root.join("etc");
+    for (name, content) in ETC_GENERATED {
+        fs::write(etc.join(name), content).doing(|| format!("writing /etc/{name}"))?;
+    }
+    for name in ETC {
+        copy(&Path::new("/etc").join(name), &etc.join(name))?;
+    }
+    // Debian's pythons read their sitecustomize.py here.
+    let names = fs::read_dir("/etc").doing(|| "listing /etc".to_owned())?;
+    for name in names.flatten().map(|entry| entry.file_name()) {
+        if name.to_string_lossy().starts_with("python") {
+            copy(&Path::new("/etc").join(&name), &etc.join(&name))?;
+        }
+    }
+    link("/proc/self/mounts", &etc.join("mtab").display().to_string())
+}
+
+/// Copies a small file, link or directory. What is missing or unreadable is left out: none of it is needed.
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let Ok(meta) = fs::symlink_metadata(from) else { return Ok(()) };
+    if meta.is_symlink() {
+        let target = fs::read_link(from).doing(|| format!("reading the link {}", from.display()))?;
+        return link(target, &to.display().to_string());
+    }
+    if meta.is_dir() {
+        let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
+        make_dir(&to.display().to_string())?;
+        for entry in entries.flatten() {
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+        return Ok(());
+    }
+    let Ok(content) = fs::read(from) else { return Ok(()) };
+    fs::write(to, content).doing(|| format!("writing {}", to.display()))?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o644)).doing(|| format!("writing {}", to.display()))
+}

@@ -1,0 +1,61 @@
+//! JSON Schemas of the formats, made from the types.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use schemars::{Schema, schema_for};
+
+use crate::admission::Admission;
+use crate::candidate::Candidate;
+use crate::dataset::manifest::Manifest;
+use crate::dataset::rows::{RlRow, SftRow};
+use crate::format;
+use crate::generation::Generation;
+use crate::instance::Instance;
+use crate::receipt::Receipt;
+use crate::trial::{Outcome, TestReport};
+use crate::verdict::Verdict;
+
+/// Every format and its JSON Schema (draft 2020-12), by name, e.g. `instance.v1`.
+pub fn all() -> Vec<(&'static str, Schema)> {
+    vec![
+        (format::INSTANCE, schema_for!(Instance)),
+        (format::GENERATION, schema_for!(Generation)),
+        (format::CANDIDATE, schema_for!(Candidate)),
+        (format::ADMISSION, schema_for!(Admission)),
+        (format::OUTCOME, schema_for!(Outcome)),
+        (format::REPORT, schema_for!(TestReport)),
+        (format::VERDICT, schema_for!(Verdict)),
+        (format::RECEIPT, schema_for!(Receipt)),
+        (format::MANIFEST, schema_for!(Manifest)),
+        (format::SFT_ROW, schema_for!(SftRow)),
+        (format::RL_ROW, schema_for!(RlRow)),
+    ]
+}
+
+/// The schema of one format, by name with or without its version.
+pub fn of(name: &str) -> Option<Schema> {
+    let found = all().into_iter().find(|(known, _)| {
+        *known == name || known.rsplit_once(".v").is_some_and(|(unversioned, _)| unversioned == name)
+    });
+    found.map(|(_, schema)| schema)
+}
+
+/// A schema as it stands in its file.
+pub fn text(schema: &Schema) -> String {
+    let mut text = format!("{:#}", schema.as_value());
+    text.push('\n');
+    text
+}
+
+/// Writes `<format>.json` for every format into a directory; gives the paths.
+pub fn write_all(directory: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let mut paths = Vec::new();
+    for (name, schema) in all() {
+        let path = directory.join(format!("{name}.json"));
+        std::fs::write(&path, text(&schema)).with_context(|| format!("cannot write {}", path.display()))?;
+        paths.push(path);
+    }
+    Ok(paths)
+}

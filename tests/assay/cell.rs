@@ -1,0 +1,610 @@
+//! Cells run real jobs over this host's root. Every test runs as the user who runs the tests; a root run repeats all of
+//! them as an ordinary user.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use swe_assay::digest::Digest;
+use swe_assay::sandbox::cell::{Cell, probe, sweep};
+use swe_assay::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
+use swe_assay::trial::{Exit, Limits};
+
+const AGENT: &str = env!("CARGO_BIN_EXE_assay");
+
+struct World {
+    base: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let base = tempfile::tempdir().unwrap();
+        let world = Self { base };
+        world.file("pkg/__init__.py", "");
+        world.file("pkg/value.py", "VALUE = 1\n");
+        world.file("data/old.txt", "old\n");
+        world.file("top.txt", "top\n");
+        std::os::unix::fs::symlink("data", world.base.path().join("link")).unwrap();
+        world
+    }
+
+    fn file(&self, path: &str, content: &str) {
+        let path = self.base.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        let time = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        fs::File::options().append(true).open(&path).unwrap().set_modified(time).unwrap();
+    }
+
+    fn image(&self) -> SealedImage {
+        SealedImage {
+            digest: Digest::of(b"test"),
+            workdir: "/testbed".to_owned(),
+            python: "/usr/bin/python3".to_owned(),
+            backing: Backing::Host { base_layer: self.base.path().to_path_buf(), mounts: Vec::new() },
+        }
+    }
+
+    fn run(&self, job: &Job) -> Executed {
+        cell().slot(&self.image()).unwrap().run(job).unwrap()
+    }
+
+    /// Path -> content or link target of everything in the base layer.
+    fn listing(&self) -> BTreeMap<PathBuf, String> {
+        walkdir::WalkDir::new(self.base.path())
+            .into_iter()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let text = if entry.path_is_symlink() {
+                    format!("-> {}", fs::read_link(entry.path()).unwrap().display())
+                } else if entry.file_type().is_file() {
+                    String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned()
+                } else {
+                    "directory".to_owned()
+                };
+                (entry.path().strip_prefix(self.base.path()).unwrap().to_path_buf(), text)
+            })
+            .collect()
+    }
+}
+
+fn cell() -> Cell {
+    Cell::new(AGENT.into(), Arc::new(AtomicBool::new(false)))
+}
+
+fn job(argv: &[&str]) -> Job {
+    Job {
+        argv: argv.iter().map(|s| (*s).to_owned()).collect(),
+        env: [("PATH", "/usr/bin:/bin"), ("HOME", "/home/assay")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        changes: Vec::new(),
+        support: BTreeMap::new(),
+        stdin: Vec::new(),
+        limits: Limits { deadline_ms: 60_000, ..Limits::default() },
+    }
+}
+
+fn sh(script: &str) -> Job {
+    job(&["/bin/sh", "-c", script])
+}
+
+fn python(script: &str) -> Job {
+    job(&["/usr/bin/python3", "-c", script])
+}
+
+fn text(executed: &Executed) -> String {
+    String::from_utf8_lossy(&executed.output_head).into_owned()
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn exit_codes_and_signals_are_told_apart() {
+    let world = World::new();
+    assert_eq!(world.run(&sh("exit 0")).exit, Exit::Code(0));
+    assert_eq!(world.run(&sh("exit 7")).exit, Exit::Code(7));
+    assert_eq!(world.run(&sh("kill -SEGV $$")).exit, Exit::Signal(11));
+    assert_eq!(world.run(&sh("kill -PIPE $$")).exit, Exit::Signal(13), "no signal is ignored from the start");
+}
+
+#[test]
+fn standard_input_output_and_the_report_channel_arrive_whole() {
+    let world = World::new();
+    let mut job = sh("cat; echo err >&2; cat /dev/stdin; printf 'a report' >&3; ls /proc/self/fd | tr '\\n' ' '");
+    job.stdin = vec![b'x'; 300_000];
+    job.limits.keep_output_bytes = 1 << 20;
+    let executed = world.run(&job);
+    assert_eq!(executed.report, b"a report");
+    assert!(!executed.report_truncated);
+    assert!(executed.output_tail.is_empty());
+    let text = text(&executed);
+    assert_eq!(text.trim_start_matches('x'), "err\n0 1 2 3 4 ", "4 is the directory that ls reads");
+    assert_eq!(text.len() as u64, executed.output_total);
+}
+
+#[test]
+fn a_job_sees_exactly_the_environment_it_is_given() {
+    let world = World::new();
+    let mut job = job(&["/usr/bin/env"]);
+    job.env = BTreeMap::from([("ONE".to_owned(), "1".to_owned()), ("PATH".to_owned(), "/bin".to_owned())]);
+    assert_eq!(text(&world.run(&job)), "ONE=1\nPATH=/bin\n");
+}
+
+#[test]
+fn changes_are_laid_over_the_base_layer() {
+    let world = World::new();
+    let before = world.listing();
+    let write = |path: &str, content: &str, executable| FileChange::Write {
+        path: path.to_owned(),
+        content: content.as_bytes().into(),
+        executable,
+    };
+    let mut job = sh("cat new/deep/file.txt top.txt link data2; ./run.sh; readlink here; ls; stat -c %Y:%a top.txt");
+    job.changes = vec![
+        write("new/deep/file.txt", "new\n", false),
+        write("top.txt", "replaced\n", false),
+        write("link", "a file where a link was\n", false),
+        write("data2", "data2\n", false),
+        write("run.sh", "#!/bin/sh\necho ran\n", true),
+        FileChange::Link { path: "here".to_owned(), target: "top.txt".to_owned() },
+        FileChange::Remove { path: "data/old.txt".to_owned() },
+        FileChange::Remove { path: "pkg/missing.py".to_owned() },
+    ];
+    assert_eq!(
+        text(&world.run(&job)),
+        "new\nreplaced\na file where a link was\ndata2\nran\ntop.txt\n\
+         data2\nhere\nlink\nnew\npkg\nrun.sh\ntop.txt\n1000000001:644\n",
+        "and the directory that a removal emptied is gone"
+    );
+    assert_eq!(world.listing(), before);
+}
+
+#[test]
+fn a_file_may_take_the_place_of_a_directory_and_the_other_way_round() {
+    let world = World::new();
+    let mut job = sh("cat pkg top.txt/inner");
+    let write = |path: &str| FileChange::Write { path: path.to_owned(), content: b"x\n".as_slice().into(), executable: false };
+    job.changes = vec![write("pkg"), FileChange::Remove { path: "top.txt".to_owned() }, write("top.txt/inner")];
+    assert_eq!(text(&world.run(&job)), "x\nx\n");
+}
+
+#[test]
+fn a_change_that_would_leave_the_work_directory_is_refused() {
+    let world = World::new();
+    let mut slot = cell().slot(&world.image()).unwrap();
+    for path in ["link/evil", "../evil", "/evil", "a//b", "a/./b", ""] {
+        for change in [
+            FileChange::Write { path: path.to_owned(), content: b"x".as_slice().into(), executable: false },
+            FileChange::Link { path: path.to_owned(), target: "x".to_owned() },
+            FileChange::Remove { path: path.to_owned() },
+        ] {
+            let mut job = sh("true");
+            job.changes = vec![change.clone()];
+            let error = slot.run(&job).expect_err(&format!("{change:?}"));
+            assert!(matches!(error, SandboxError::Failed { .. }), "{change:?}: {error}");
+        }
+    }
+    assert_eq!(slot.run(&sh("true")).unwrap().exit, Exit::Code(0), "the slot is as good as before");
+}
+
+#[test]
+fn nothing_that_a_job_does_to_its_files_lasts() {
+    let world = World::new();
+    let before = world.listing();
+    let mut slot = cell().slot(&world.image()).unwrap();
+    let wreck = sh("rm -rf /testbed/* ; touch /tmp/a /home/assay/b /dev/shm/c /testbed/d; ls -A /testbed");
+    let executed = slot.run(&wreck).unwrap();
+    assert_eq!((executed.exit, text(&executed)), (Exit::Code(0), "d\n".to_owned()));
+    let executed = slot.run(&sh("ls -A /tmp /home/assay /dev/shm; ls /testbed")).unwrap();
+    assert_eq!(text(&executed), "/dev/shm:\n\n/home/assay:\n\n/tmp:\ndata\nlink\npkg\ntop.txt\n");
+    assert_eq!(world.listing(), before);
+}
+
+#[test]
+fn a_directory_can_be_removed_and_made_again() {
+    let world = World::new();
+    let executed = world.run(&sh("rm -r data && mkdir data && ls data && mv pkg pkg2 && ls pkg2"));
+    assert_eq!(text(&executed), "__init__.py\nvalue.py\n", "{executed:?}");
+}
+
+#[test]
+fn support_files_are_there_and_cannot_be_changed() {
+    let world = World::new();
+    let mut job = sh("cd /opt/assay/support; cat a.py dir/b.py; echo x > a.py; rm a.py; touch new; chmod 600 a.py; cat a.py");
+    job.support = BTreeMap::from([
+        ("a.py".to_owned(), b"a\n".as_slice().into()),
+        ("dir/b.py".to_owned(), b"b\n".as_slice().into()),
+    ]);
+    let text = text(&world.run(&job));
+    assert!(text.starts_with("a\nb\n") && text.ends_with("\na\n"), "{text}");
+    assert_eq!(text.matches("Read-only file system").count(), 4, "{text}");
+}
+
+#[test]
+fn the_host_is_out_of_sight() {
+    let world = World::new();
+    let script = "for d in root home run work srv boot sys mnt; do test ! -e /$d || ls -A /$d; done
+        cat /etc/shadow /proc/kcore; hostname; id -u; id -un; grep -c assay /proc/self/cgroup
+        ls /proc | grep -c '^[0-9]'; wc -l < /etc/passwd";
+    let executed = world.run(&sh(script));
+    assert_eq!(
+        text(&executed),
+        "assay\ncat: /etc/shadow: No such file or directory\nassay\n1000\nassay\n0\n5\n3\n",
+        "only the empty home, and pid 1, sh, ls, grep, and the subshell's kin"
+    );
+}
+
+#[test]
+fn what_a_job_may_not_do_is_refused() {
+    let world = World::new();
+    for (script, refusal) in [
+        ("echo x > /proc/sys/kernel/core_pattern", "Read-only|Permission denied|nonexistent"),
+        ("echo x > /usr/bin/evil", "Read-only"),
+        ("echo x > /etc/passwd", "Read-only"),
+        ("touch /evil", "Read-only"),
+        ("mount -t tmpfs x /tmp", "denied|permitted|superuser"),
+        ("unshare -U true", "not permitted"),
+        ("unshare -n true", "not permitted"),
+        ("chroot /tmp", "not permitted"),
+        ("echo b > /proc/sysrq-trigger && cat /proc/sysrq-trigger /nothing", "No such file"),
+        ("dd if=/dev/vda of=/dev/null count=1", "No such file"),
+        ("chown 0 /tmp", "Invalid argument|not permitted"),
+        ("mknod /tmp/disk b 254 0", "not permitted"),
+    ] {
+        let executed = world.run(&sh(script));
+        let text = text(&executed);
+        assert!(refusal.split('|').any(|word| text.contains(word)), "{script}: {:?} {text}", executed.exit);
+    }
+}
+
+#[test]
+fn dangerous_system_calls_are_refused_and_ordinary_ones_are_not() {
+    let world = World::new();
+    let script = r#"
+import ctypes, errno, os, socket, threading, subprocess, multiprocessing, tempfile, pty
+libc = ctypes.CDLL(None, use_errno=True)
+def refused(*args):
+    ctypes.set_errno(0)
+    return libc.syscall(*args) == -1 and errno.errorcode[ctypes.get_errno()]
+import platform
+if platform.machine() == "x86_64":
+    print("clone-newuser", refused(56, 0x10000000 | 17, 0, 0, 0, 0))
+    print("clone3", refused(435, 0, 0))
+    print("bpf", refused(321, 0, 0, 0))
+    print("io_uring", refused(425, 1, 0))
+    print("keyctl", refused(250, 0, 0, 0))
+    print("ptrace", refused(101, 16, os.getppid(), 0, 0))
+    print("x32", refused(0x40000000 | 39))
+for family in (40, 38, 17):
+    try:
+        socket.socket(family, socket.SOCK_DGRAM); print("socket", family)
+    except OSError as e:
+        print("socket", errno.errorcode[e.errno])
+t = threading.Thread(target=lambda: print("thread")); t.start(); t.join()
+print(subprocess.run(["echo", "child"], capture_output=True, text=True).stdout, end="")
+print(multiprocessing.get_context("fork").Queue() is not None, multiprocessing.Lock() is not None)
+master, slave = pty.openpty(); os.write(slave, b"pty"); print(os.read(master, 3))
+with open("/dev/stdout", "w") as out: out.write("via /dev/stdout\n")
+a, b = socket.socketpair(); a.send(b"s"); print(b.recv(1))
+"#;
+    let executed = world.run(&python(script));
+    let text = text(&executed);
+    if cfg!(target_arch = "x86_64") {
+        for line in ["clone-newuser EPERM", "clone3 ENOSYS", "bpf EPERM", "io_uring EPERM", "keyctl EPERM", "ptrace EPERM", "x32 ENOSYS"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+    assert_eq!(text.matches("socket EAFNOSUPPORT").count(), 3, "{text}");
+    for line in ["thread\n", "child\n", "True True", "b'pty'", "via /dev/stdout", "b's'"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert_eq!(executed.exit, Exit::Code(0), "{text}");
+}
+
+#[test]
+fn there_is_no_network_but_loopback_works() {
+    let world = World::new();
+    let script = r#"
+import socket
+s = socket.create_server(("127.0.0.1", 8123)); c = socket.create_connection(("localhost", 8123)); print("lo up")
+try:
+    socket.create_connection(("192.0.2.1", 80), timeout=3); print("connected")
+except OSError as e: print(e.strerror)
+c.close(); s.accept()[0].close()
+"#;
+    let mut slot = cell().slot(&world.image()).unwrap();
+    for _ in 0..2 {
+        // The second job finds the port free although the first left a closed connection behind.
+        assert_eq!(text(&slot.run(&python(script)).unwrap()), "lo up\nNetwork is unreachable\n");
+    }
+}
+
+#[test]
+fn the_deadline_ends_everything_that_a_job_has_started() {
+    let world = World::new();
+    let mut job = python(
+        "import os, time, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(4321.5)
+print('started', flush=True)
+time.sleep(4321.5)",
+    );
+    job.limits.deadline_ms = 1500;
+    let begun = Instant::now();
+    let executed = world.run(&job);
+    assert_eq!(executed.exit, Exit::TimedOut);
+    assert_eq!(text(&executed), "started\n");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!((1000..4000).contains(&executed.wall_ms), "{}", executed.wall_ms);
+}
+
+#[test]
+fn a_daemon_that_keeps_the_output_open_does_not_hold_up_the_end() {
+    let world = World::new();
+    let begun = Instant::now();
+    let executed = world.run(&sh("setsid sleep 4322 & echo done"));
+    assert_eq!((executed.exit, text(&executed)), (Exit::Code(0), "done\n".to_owned()));
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(!processes_with("sleep\u{0}4322"), "the daemon lives on");
+}
+
+#[test]
+fn memory_above_the_limit_ends_the_job() {
+    let world = World::new();
+    let mut slot = cell().slot(&world.image()).unwrap();
+    let mut hog = python("x = bytearray(400 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nprint('kept it all')");
+    hog.limits.memory_bytes = 128 << 20;
+    let executed = slot.run(&hog).unwrap();
+    assert_eq!(executed.exit, Exit::OutOfMemory, "{}", text(&executed));
+    let mut many = python("import os, time\nfor _ in range(8):\n  if os.fork() == 0:\n    x = b'1' * (40 << 20); time.sleep(30)\nos.wait()");
+    many.limits.memory_bytes = 128 << 20;
+    assert_eq!(slot.run(&many).unwrap().exit, Exit::OutOfMemory, "the limit is on all processes together");
+    let executed = slot.run(&sh("echo still here")).unwrap();
+    assert_eq!((executed.exit, text(&executed)), (Exit::Code(0), "still here\n".to_owned()));
+    assert!(executed.peak_memory_bytes.is_some_and(|peak| peak < 100 << 20), "{:?}", executed.peak_memory_bytes);
+}
+
+#[test]
+fn a_fork_bomb_stops_at_the_limit() {
+    let world = World::new();
+    let mut job = python(
+        "import os, time
+n = 0
+try:
+    while True:
+        if os.fork() == 0: time.sleep(100)
+        n += 1
+except OSError as e: print(n, e.strerror)",
+    );
+    job.limits.pids = 64;
+    assert_eq!(text(&world.run(&job)), "63 Resource temporarily unavailable\n");
+}
+
+#[test]
+fn a_disk_fill_stops_at_the_limit() {
+    let world = World::new();
+    for place in ["/testbed", "/tmp", "/home/assay", "/dev/shm"] {
+        let mut job = sh(&format!("for i in 1 2 3 4; do dd if=/dev/zero of={place}/fill$i bs=1M count=16; done"));
+        job.limits.disk_bytes = 32 << 20;
+        assert!(text(&world.run(&job)).contains("No space left"), "{place}");
+    }
+    let mut job = sh("i=0; while : > /tmp/f$i; do i=$((i+1)); done; test $i -gt 50 && test $i -lt 120 && echo bounded");
+    job.limits.inodes = 100;
+    assert!(text(&world.run(&job)).ends_with("bounded\n"));
+}
+
+#[test]
+fn a_flood_of_output_is_cut_and_counted_and_the_driver_stays_small() {
+    let world = World::new();
+    let mut job = sh("echo first; yes | head -c 300000000; echo last; head -c 5000000 /dev/zero >&3");
+    job.limits.keep_output_bytes = 4096;
+    job.limits.report_bytes = 1 << 20;
+    let before = resident();
+    let executed = world.run(&job);
+    assert_eq!(executed.exit, Exit::Code(0));
+    assert_eq!(executed.output_total, 300_000_000 + 11);
+    assert!(executed.output_head.starts_with(b"first\ny\n") && executed.output_tail.ends_with(b"y\nlast\n"));
+    assert_eq!((executed.output_head.len(), executed.output_tail.len()), (4096, 4096));
+    assert_eq!((executed.report.len(), executed.report_truncated), (1 << 20, true));
+    assert!(resident() < before + (64 << 20), "{before} -> {}", resident());
+}
+
+#[test]
+fn a_program_that_is_missing_is_the_machines_fault() {
+    let world = World::new();
+    let error = cell().slot(&world.image()).unwrap().run(&job(&["/usr/bin/no-such-program"])).unwrap_err();
+    assert!(error.to_string().contains("/usr/bin/no-such-program: No such file"), "{error}");
+    let mut image = world.image();
+    image.backing = Backing::Host { base_layer: "/nonexistent/base".into(), mounts: Vec::new() };
+    let error = cell().slot(&image).map(|_| ()).unwrap_err();
+    assert!(matches!(&error, SandboxError::ImageMissing { why, .. } if why.contains("/nonexistent/base")), "{error}");
+}
+
+#[test]
+fn mounts_of_an_image_appear_read_only_where_they_are_asked_for() {
+    let world = World::new();
+    let tools = tempfile::tempdir().unwrap();
+    fs::write(tools.path().join("tool"), "#!/bin/sh\necho tool\n").unwrap();
+    let mut image = world.image();
+    image.backing = Backing::Host {
+        base_layer: world.base.path().to_path_buf(),
+        mounts: vec![
+            (tools.path().to_path_buf(), "/opt/assay/environment".to_owned()),
+            (tools.path().join("tool"), "/root/.deep/er/tool".to_owned()),
+        ],
+    };
+    let script = "sh /opt/assay/environment/tool; sh /root/.deep/er/tool; touch /opt/assay/environment/x; ls -A /root";
+    let text = text(&cell().slot(&image).unwrap().run(&sh(script)).unwrap());
+    assert!(text.starts_with("tool\ntool\n") && text.contains("Read-only") && text.ends_with("\n.deep\n"), "{text}");
+}
+
+#[test]
+fn warming_keeps_bytecode_and_nothing_else() {
+    let world = World::new();
+    let before = world.listing();
+    let script = "import os, pkg.value\nopen('junk','w').write('x')\nos.remove('top.txt')\nopen('pkg/value.py','a').write('#')";
+    let image = cell().warm(&world.image(), &python(script)).unwrap();
+    assert_eq!(image.digest, world.image().digest);
+    let after = world.listing();
+    let added: Vec<String> =
+        after.keys().filter(|path| !before.contains_key(*path)).map(|path| path.display().to_string()).collect();
+    assert!(added.iter().all(|path| path.starts_with("pkg/__pycache__")), "{added:?}");
+    assert_eq!(added.len(), 3, "the directory, __init__ and value: {added:?}");
+    assert!(before.iter().all(|(path, content)| after.get(path) == Some(content)));
+
+    let mut changed = python("import sys; sys.dont_write_bytecode = True\nimport pkg.value as v; print(v.VALUE, v.__cached__)");
+    assert!(text(&world.run(&changed)).starts_with("1 "));
+    changed.changes = vec![FileChange::Write {
+        path: "pkg/value.py".to_owned(),
+        content: b"VALUE = 2\n".as_slice().into(),
+        executable: false,
+    }];
+    assert!(text(&world.run(&changed)).starts_with("2 "), "stale bytecode was used");
+}
+
+#[test]
+fn cancelling_ends_a_running_job_at_once() {
+    let world = World::new();
+    let cancel = Arc::new(AtomicBool::new(false));
+    let cell = Cell::new(AGENT.into(), cancel.clone());
+    let mut slot = cell.slot(&world.image()).unwrap();
+    let raise = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        cancel.store(true, Ordering::Relaxed);
+    });
+    let begun = Instant::now();
+    let error = slot.run(&sh("sleep 4323")).unwrap_err();
+    raise.join().unwrap();
+    assert!(matches!(error, SandboxError::Interrupted), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    drop(slot);
+    assert!(!processes_with("sleep\u{0}4323"));
+}
+
+#[test]
+fn slots_run_side_by_side_and_leave_nothing_behind() {
+    let world = World::new();
+    let image = world.image();
+    let workers: Vec<_> = (0..4)
+        .map(|n| {
+            let image = image.clone();
+            std::thread::spawn(move || {
+                let mut slot = cell().slot(&image).unwrap();
+                for _ in 0..5 {
+                    assert_eq!(text(&slot.run(&sh(&format!("echo {n} > /tmp/mine; cat /tmp/mine"))).unwrap()), format!("{n}\n"));
+                }
+            })
+        })
+        .collect();
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    let (_, mine) = cgroups_of(std::process::id());
+    // Tests beside this one have slots of their own, so only ours can be looked for once they are idle.
+    assert!(mine.len() < 60, "{mine:?}");
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(!mounts.contains("assay"), "{mounts}");
+}
+
+#[test]
+fn a_killed_driver_leaves_no_process_and_no_cgroup() {
+    if std::env::var_os("ASSAY_TEST_DRIVER").is_some() {
+        let world = World::new();
+        let mut slot = cell().slot(&world.image()).unwrap();
+        println!("base {}", world.base.path().display());
+        slot.run(&sh("setsid sleep 4324 & sleep 4324")).unwrap();
+        return;
+    }
+    let mut driver = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "cell::a_killed_driver_leaves_no_process_and_no_cgroup", "--nocapture"])
+        .env("ASSAY_TEST_DRIVER", "1")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the job runs", || processes_with("sleep\u{0}4324"));
+    let (_, groups) = cgroups_of(driver.id());
+    assert_eq!(groups.is_empty(), !is_root() || !has_memory_cgroup());
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    wait_until("the job is gone", || !processes_with("sleep\u{0}4324"));
+    wait_until("the cgroups are gone", || cgroups_of(driver.id()).1.is_empty());
+    assert!(sweep().unwrap().iter().all(|path| !path.contains(&format!("/{}-", driver.id()))));
+}
+
+#[test]
+fn the_probe_says_what_is_enforced() {
+    let enforcement = probe(Path::new(AGENT));
+    println!("{enforcement}");
+    assert!(enforcement.isolation.is_yes(), "{enforcement}");
+    assert!(enforcement.memory.is_yes() && enforcement.processes.is_yes(), "{enforcement}");
+    assert!(Cell::open(AGENT.into(), Arc::new(AtomicBool::new(false)), false).is_ok());
+    let broken = Cell::open("/bin/false".into(), Arc::new(AtomicBool::new(false)), true);
+    assert!(matches!(broken, Err(SandboxError::Unavailable(_))));
+}
+
+#[test]
+fn all_of_this_holds_for_an_ordinary_user_too() {
+    if !is_root() {
+        println!("not root: everything in this file ran as an ordinary user already");
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let open = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode;
+    fs::set_permissions(place.path(), open(0o1777)).unwrap();
+    // The build directory may be closed to others.
+    let tests = place.path().join("tests");
+    fs::copy(std::env::current_exe().unwrap(), &tests).unwrap();
+    fs::set_permissions(&tests, open(0o755)).unwrap();
+    let agent = Path::new(AGENT);
+    let out = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
+        .arg(&tests)
+        .args(["cell::", "--test-threads", "2"])
+        .env("TMPDIR", place.path())
+        .env("HOME", "/nonexistent")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{} {text}\n{}", agent.display(), String::from_utf8_lossy(&out.stderr));
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn processes_with(command: &str) -> bool {
+    fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(command))
+    })
+}
+
+fn has_memory_cgroup() -> bool {
+    fs::read_to_string("/proc/self/cgroup").unwrap().contains("memory")
+}
+
+/// Cgroup directories of a driver.
+fn cgroups_of(pid: u32) -> (u32, Vec<PathBuf>) {
+    let found = walkdir::WalkDir::new("/sys/fs/cgroup")
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{pid}-")))
+        .map(walkdir::DirEntry::into_path)
+        .collect();
+    (pid, found)
+}
+
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
+}

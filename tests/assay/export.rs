@@ -1,0 +1,289 @@
+//! Export: a dataset directory from a small synthetic run.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+
+use anyhow::Result;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
+use swe_assay::admission::Admission;
+use swe_assay::candidate::Candidate;
+use swe_assay::dataset::export::{ExportInput, ExportOptions, ExportSummary, export};
+use swe_assay::dataset::manifest::Manifest;
+use swe_assay::digest::Digest;
+use swe_assay::generation::{Generation, Message, Skill};
+use swe_assay::instance::Instance;
+use swe_assay::prompt::render::{PromptContext, PromptFile, render};
+use swe_assay::receipt::Receipt;
+use swe_assay::verdict::{Reason, Verdict, VerdictStatus};
+
+use crate::samples;
+
+/// A small run: two admitted instances, one refused; verified, rejected and inconclusive candidates of every skill.
+struct World {
+    instances: BTreeMap<String, Instance>,
+    admissions: BTreeMap<String, Admission>,
+    candidates: Vec<Candidate>,
+    generations: BTreeMap<Digest, Generation>,
+    verdicts: Vec<Verdict>,
+    receipts: Vec<Receipt>,
+}
+
+impl World {
+    fn empty() -> Self {
+        Self {
+            instances: BTreeMap::new(),
+            admissions: BTreeMap::new(),
+            candidates: Vec::new(),
+            generations: BTreeMap::new(),
+            verdicts: Vec::new(),
+            receipts: Vec::new(),
+        }
+    }
+
+    fn small() -> Self {
+        let mut world = Self::empty();
+        for (id, license) in [("one", Some("MIT")), ("two", None), ("three", Some("MIT"))] {
+            world.instances.insert(id.to_owned(), samples::instance(id, license));
+            world.admissions.insert(id.to_owned(), samples::admission(id, id != "three"));
+        }
+        let table = [
+            ("one", Skill::Localization, Reason::Locates),
+            ("one", Skill::Localization, Reason::MissesFile),
+            ("one", Skill::Test, Reason::Reproduces),
+            ("one", Skill::Repair, Reason::Resolved),
+            ("one", Skill::Repair, Reason::Resolved),
+            ("one", Skill::Repair, Reason::StillFailing),
+            ("one", Skill::Repair, Reason::SandboxFailed),
+            ("two", Skill::Repair, Reason::Malformed),
+            ("two", Skill::Test, Reason::NotRun),
+            ("three", Skill::Repair, Reason::InstanceNotAdmitted),
+        ];
+        for (line, (id, skill, reason)) in (1..).zip(table) {
+            world.add(id, skill, reason, line);
+        }
+        let first = world.verdicts[3].candidate_id.clone();
+        world.verdicts[4].duplicate_of = Some(first);
+        world
+    }
+
+    fn add(&mut self, id: &str, skill: Skill, reason: Reason, line: u64) {
+        let generation = samples::generation(id, skill, line);
+        let candidate = samples::candidate(&generation, line, reason != Reason::Malformed);
+        let receipt = samples::receipt(&self.instances[id], &self.admissions[id], &candidate, reason);
+        self.verdicts.push(samples::verdict(&candidate, reason, &receipt));
+        self.receipts.push(receipt);
+        self.generations.insert(candidate.candidate_id.clone(), generation);
+        self.candidates.push(candidate);
+    }
+
+    fn export(&self, out: &Path) -> Result<ExportSummary> {
+        let generations = |id: &Digest| Ok(self.generations[id].clone());
+        let prompts = |instance: &Instance, skill| -> Result<Vec<Message>> {
+            let file = PromptFile { path: "src/a.py".to_owned(), content: "x = 1\n".to_owned() };
+            let context = PromptContext {
+                problem_statement: instance.problem_statement.clone(),
+                paths: vec![file.path.clone()],
+                files: vec![file],
+            };
+            Ok(render(skill, &context)?)
+        };
+        let input = ExportInput {
+            instances: self.instances.clone(),
+            admissions: self.admissions.clone(),
+            candidates: self.candidates.clone(),
+            verdicts: self.verdicts.clone(),
+            receipts: self.receipts.clone(),
+            generations: &generations,
+            prompts: &prompts,
+            input_digests: BTreeMap::from([("instances".to_owned(), Digest::of(b"instances"))]),
+        };
+        export(&input, out, &ExportOptions::default())
+    }
+}
+
+#[test]
+fn a_run_becomes_verified_rows_and_everything_else_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    let summary = World::small().export(&out).unwrap();
+
+    let rows = [("rl", 4), ("sft", 3), ("sft-localization", 1), ("sft-repair", 1), ("sft-test", 1)];
+    assert_eq!(summary.rows, BTreeMap::from(rows.map(|(config, rows)| (config.to_owned(), rows))));
+    let left_out = [
+        ("duplicate", 1),
+        ("inconclusive/instance_not_admitted", 1),
+        ("inconclusive/not_run", 1),
+        ("inconclusive/sandbox_failed", 1),
+        ("rejected/malformed", 1),
+        ("rejected/misses_file", 1),
+        ("rejected/still_failing", 1),
+    ];
+    assert_eq!(summary.left_out, BTreeMap::from(left_out.map(|(why, count)| (why.to_owned(), count))));
+
+    let repair = read(&out.join("sft-repair"));
+    assert_eq!(texts(&repair, "instance_id"), ["one"]);
+    assert_eq!(texts(&repair, "skill"), ["repair"]);
+    assert!(texts(&repair, "patch")[0].starts_with("diff --git "));
+    assert!(texts(&repair, "prompt_id")[0].starts_with("repair.v1@"));
+    let messages = repair[0].column_by_name("messages").unwrap().as_list::<i32>().value(0);
+    let messages = messages.as_struct();
+    let roles = messages.column_by_name("role").unwrap().as_string::<i32>();
+    assert_eq!(roles.iter().flatten().collect::<Vec<_>>(), ["user", "assistant"]);
+    let contents = messages.column_by_name("content").unwrap().as_string::<i32>();
+    assert!(contents.value(0).contains("the issue of one"));
+    assert!(contents.value(1).starts_with("<think>\n"), "{}", contents.value(1));
+
+    assert_eq!(texts(&read(&out.join("sft-localization")), "patch"), [""]);
+    let rl = read(&out.join("rl"));
+    assert_eq!(texts(&rl, "data_source"), ["assay/localization", "assay/test", "assay/repair", "assay/repair"]);
+    let rates = rl[0].column_by_name("pass_rate").unwrap().as_primitive::<arrow_array::types::Float64Type>();
+    assert_eq!(rates.values().as_ref(), [0.5, 1.0, 2.0 / 3.0, 0.0]);
+}
+
+#[test]
+fn the_same_input_in_any_order_gives_the_same_bytes_and_a_true_manifest() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, two) = (directory.path().join("one"), directory.path().join("two"));
+    let mut world = World::small();
+    world.export(&one).unwrap();
+    world.candidates.reverse();
+    world.verdicts.reverse();
+    world.receipts.reverse();
+    world.export(&two).unwrap();
+    let files = contents(&one);
+    assert!(files == contents(&two), "the two exports differ");
+
+    let manifest: Manifest = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    let listed: Vec<_> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    let there: Vec<_> = files.keys().map(String::as_str).filter(|path| *path != "manifest.json").collect();
+    assert_eq!(listed, there);
+    for file in &manifest.files {
+        assert_eq!(file.sha256, Digest::of(&files[&file.path]), "{}", file.path);
+        assert_eq!(file.bytes, files[&file.path].len() as u64);
+        assert_eq!(file.rows.is_none(), file.path.ends_with(".md"), "{}", file.path);
+    }
+    assert_eq!(manifest.configs["sft"].data_files, ["sft/train-00000-of-00001.parquet"]);
+
+    let verdicts = zstd::decode_all(files["evidence/verdicts.jsonl.zst"].as_slice()).unwrap();
+    assert_eq!(String::from_utf8(verdicts).unwrap().lines().count(), 10);
+    let rows = zstd::decode_all(files["jsonl/sft.jsonl.zst"].as_slice()).unwrap();
+    assert_eq!(String::from_utf8(rows).unwrap().lines().count(), 3);
+    let leftovers: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(leftovers.len(), 2, "{leftovers:?}");
+}
+
+#[test]
+fn an_export_replaces_an_older_dataset_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    World::empty().export(&out).unwrap();
+    fs::create_dir(directory.path().join(".dataset.partial")).unwrap();
+    World::small().export(&out).unwrap();
+    assert_eq!(texts(&read(&out.join("sft-repair")), "instance_id"), ["one"]);
+    assert!(!directory.path().join(".dataset.partial").exists());
+
+    let precious = directory.path().join("precious");
+    fs::create_dir(&precious).unwrap();
+    fs::write(precious.join("thesis.tex"), "work").unwrap();
+    let error = format!("{:#}", World::small().export(&precious).unwrap_err());
+    assert!(error.contains("precious") && error.contains("not a dataset"), "{error}");
+    assert!(precious.join("thesis.tex").exists());
+}
+
+#[test]
+fn a_run_without_candidates_gives_valid_empty_configs() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    let summary = World::empty().export(&out).unwrap();
+    for (config, rows) in summary.rows {
+        assert_eq!(rows, 0);
+        assert!(read(&out.join(config)).is_empty());
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_an_error_that_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "in the way").unwrap();
+    let error = format!("{:#}", World::small().export(&file.join("dataset")).unwrap_err());
+    assert!(error.contains("file/.dataset.partial") && error.contains("choose a directory"), "{error}");
+}
+
+#[test]
+fn a_verdict_without_its_receipt_candidate_or_instance_is_an_error_that_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    let mut world = World::small();
+    let id = world.verdicts[0].candidate_id.clone();
+    assert_eq!(world.verdicts[0].status, VerdictStatus::Verified);
+    world.receipts.clear();
+    let error = format!("{:#}", world.export(&out).unwrap_err());
+    assert!(error.contains(id.as_str()) && error.contains("assay judge"), "{error}");
+
+    let mut world = World::small();
+    world.candidates.clear();
+    let error = format!("{:#}", world.export(&out).unwrap_err());
+    assert!(error.contains(id.as_str()), "{error}");
+
+    let mut world = World::small();
+    world.instances.clear();
+    let error = format!("{:#}", world.export(&out).unwrap_err());
+    assert!(error.contains("instance one"), "{error}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+/// Writes the small dataset for other consumers: `tests/consumers/load_with_datasets.py` reads it.
+#[test]
+fn the_small_dataset_can_be_kept_for_other_consumers() {
+    let Some(out) = std::env::var_os("ASSAY_KEEP_DATASET") else { return };
+    let summary = World::small().export(Path::new(&out)).unwrap();
+    assert!(summary.path.join("manifest.json").is_file());
+    let empty = format!("{}-empty", Path::new(&out).display());
+    World::empty().export(Path::new(&empty)).unwrap();
+}
+
+fn read(config: &Path) -> Vec<RecordBatch> {
+    let file = File::open(config.join("train-00000-of-00001.parquet")).unwrap();
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let footer = builder.metadata().file_metadata().key_value_metadata().unwrap();
+    assert!(footer.iter().any(|entry| entry.key == "assay.format"));
+    builder.build().unwrap().map(Result::unwrap).collect()
+}
+
+fn texts(batches: &[RecordBatch], column: &str) -> Vec<String> {
+    let columns = batches.iter().map(|batch| batch.column_by_name(column).unwrap());
+    columns
+        .flat_map(|column| column.as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Path -> bytes of every file.
+fn contents(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = walkdir::WalkDir::new(directory).into_iter().map(Result::unwrap);
+    files
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| {
+            let path = entry.path().strip_prefix(directory).unwrap().to_str().unwrap().to_owned();
+            (path, fs::read(entry.path()).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn ground_truth_is_text_that_parses_to_the_derived_tests() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    World::small().export(&out).unwrap();
+    let rl = read(&out.join("rl"));
+    let reward = rl[0].column_by_name("reward_model").unwrap().as_struct();
+    let truth = reward.column_by_name("ground_truth").unwrap().as_string::<i32>();
+    let truth: Value = serde_json::from_str(truth.value(2)).unwrap();
+    assert_eq!(truth["instance_id"], "one");
+    assert_eq!(truth["FAIL_TO_PASS"], serde_json::json!(["tests/test_a.py::test_issue"]));
+    assert_eq!(truth["environment"]["framework"], "pytest");
+}

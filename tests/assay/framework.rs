@@ -1,0 +1,312 @@
+//! The reporters with real interpreters: little trees in, reports out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use swe_assay::framework::{self, script_command};
+use swe_assay::sandbox::SUPPORT_DIR;
+use swe_assay::trial::{Phase, Status, TestPlan, TestReport, Variation};
+
+const NONCE: &str = "a nonce of this run";
+const PYTEST_VERSIONS: [&str; 3] = ["7", "8", "9"];
+
+/// An interpreter with pytest of a major version, made once per test run; the reason where there is none.
+fn python_with_pytest(major: &str) -> Result<String, String> {
+    static MADE: OnceLock<Result<(tempfile::TempDir, BTreeMap<String, String>), String>> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let home = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mut pythons = BTreeMap::new();
+        for major in PYTEST_VERSIONS {
+            let environment = home.path().join(major);
+            run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+            let python = environment.join("bin/python").display().to_string();
+            let wanted = format!("pytest=={major}.*");
+            run(Command::new(&python).args(["-m", "pip", "install", "-q", "--disable-pip-version-check", &wanted]))?;
+            pythons.insert(major.to_owned(), python);
+        }
+        Ok((home, pythons))
+    });
+    match made {
+        Ok((_, pythons)) => Ok(pythons[major].clone()),
+        Err(why) => Err(why.clone()),
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// The interpreters to test with, or none, said plainly.
+fn pythons() -> Vec<(&'static str, String)> {
+    let found: Result<Vec<_>, _> =
+        PYTEST_VERSIONS.into_iter().map(|major| python_with_pytest(major).map(|python| (major, python))).collect();
+    found.unwrap_or_else(|why| {
+        eprintln!("skipped: no interpreter with pytest, for pip could not make one: {why}");
+        Vec::new()
+    })
+}
+
+struct World {
+    tree: tempfile::TempDir,
+}
+
+struct Ran {
+    report: TestReport,
+    output: Output,
+}
+
+impl World {
+    /// A copy of a tree of `tests/testdata`.
+    fn of(name: &str) -> Self {
+        let tree = tempfile::tempdir().unwrap();
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata").join(name), tree.path());
+        Self { tree }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.tree.path().canonicalize().unwrap()
+    }
+
+    fn run(&self, framework: &str, python: &str, files: &[&str]) -> Ran {
+        let framework = framework::by_name(framework).unwrap();
+        let workdir = self.path();
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        let plan = TestPlan { framework: "x/1".to_owned(), files, script: false, variation: Variation::None };
+        let command = framework.command(python, workdir.to_str().unwrap(), &plan, NONCE);
+        let (output, channel) = execute(&command, &workdir);
+        Ran { report: framework.parse(&channel, false, NONCE), output }
+    }
+}
+
+/// Runs a sealed command as a sandbox would, without one: support files laid down, descriptor 3 open.
+fn execute(command: &framework::Command, workdir: &Path) -> (Output, Vec<u8>) {
+    let outside = tempfile::tempdir().unwrap();
+    let support = outside.path().join("support");
+    fs::create_dir(&support).unwrap();
+    for (name, content) in &command.support {
+        fs::write(support.join(name), content).unwrap();
+    }
+    fs::write(outside.path().join("stdin"), &command.stdin).unwrap();
+    let channel = outside.path().join("channel");
+    let argv = command.argv.iter().map(|word| word.replace(SUPPORT_DIR, support.to_str().unwrap()));
+    let output = Command::new("/bin/sh")
+        .args(["-c", "channel=$1; shift; exec \"$@\" 3>>\"$channel\"", "sh"])
+        .arg(&channel)
+        .args(argv)
+        .env_clear()
+        .envs(&command.env)
+        .current_dir(workdir)
+        .stdin(fs::File::open(outside.path().join("stdin")).unwrap())
+        .output()
+        .unwrap();
+    let written = fs::read(&channel).unwrap();
+    (output, written)
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from).min_depth(1) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(target).unwrap();
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// `S+C+T+` for set-up, call and tear-down passed; `-` failed, `s` skipped, `x` xfailed, `X` xpassed.
+fn phases(report: &TestReport, id: &str) -> String {
+    let result = report.tests.get(id).unwrap_or_else(|| panic!("no {id} in {:?}", report.tests.keys()));
+    let letters = result.phases.iter().map(|(phase, status)| {
+        let phase = match phase {
+            Phase::Setup => 'S',
+            Phase::Call => 'C',
+            Phase::Teardown => 'T',
+        };
+        let status = match status {
+            Status::Passed => '+',
+            Status::Failed => '-',
+            Status::Skipped => 's',
+            Status::Xfailed => 'x',
+            Status::Xpassed => 'X',
+        };
+        format!("{phase}{status}")
+    });
+    letters.collect()
+}
+
+#[test]
+fn every_outcome_of_pytest_is_told_apart() {
+    let table = [
+        ("test_passes", "S+C+T+"),
+        ("test_fails", "S+C-T+"),
+        ("test_fails_below_source", "S+C-T+"),
+        ("test_skips", "SsT+"),
+        ("test_skips_inside", "S+CsT+"),
+        ("test_xfails", "S+CxT+"),
+        ("test_xfails_without_running", "SxT+"),
+        ("test_xpasses", "S+CXT+"),
+        ("test_xpasses_strictly", "S+C-T+"),
+        ("test_setup_error", "S-T+"),
+        ("test_teardown_error", "S+C+T-"),
+        ("test_ids[a b]", "S+C+T+"),
+        ("test_ids[x::y[0]]", "S+C+T+"),
+        ("test_ids[\\xfc]", "S+C+T+"),
+        ("test_ids[new\\nline]", "S+C+T+"),
+        ("test_ids[tests/other.py::test_z]", "S+C+T+"),
+        ("TestGroup::test_method", "S+C+T+"),
+        ("Old::test_method", "S+C+T+"),
+        ("Old::test_expected", "S+CxT+"),
+        ("Old::test_unexpected", "S+C-T+"),
+    ];
+    for (major, python) in pythons() {
+        let world = World::of("every-outcome");
+        let Ran { report, output } = world.run("pytest", &python, &["tests/test_outcomes.py"]);
+        assert_eq!(report.alarms, Vec::<String>::new(), "pytest {major}");
+        assert!(report.finished, "pytest {major}: {output:?}");
+        assert_eq!((report.exit_status, output.status.code()), (Some(1), Some(1)));
+        for (id, expected) in table {
+            assert_eq!(phases(&report, &format!("tests/test_outcomes.py::{id}")), expected, "pytest {major}: {id}");
+        }
+        assert_eq!(report.tests.len(), table.len());
+        let below = &report.tests["tests/test_outcomes.py::test_fails_below_source"];
+        assert_eq!(below.error.as_deref(), Some("KeyError"));
+        assert_eq!(below.frames, ["tests/test_outcomes.py", "src/shop.py"]);
+        assert!(!world.path().join(".pytest_cache").exists());
+    }
+}
+
+#[test]
+fn files_that_cannot_be_collected_are_named_with_what_went_wrong() {
+    for (major, python) in pythons() {
+        let files = ["tests/test_broken.py", "tests/test_no_syntax.py", "tests/test_outcomes.py"];
+        let Ran { report, .. } = World::of("every-outcome").run("pytest", &python, &files);
+        let expected = [("tests/test_broken.py", "ModuleNotFoundError"), ("tests/test_no_syntax.py", "SyntaxError")];
+        assert_eq!(
+            report.collect_errors,
+            expected.map(|(file, error)| (file.to_owned(), error.to_owned())).into(),
+            "pytest {major}"
+        );
+        assert!(report.finished);
+        assert_eq!(report.exit_status, Some(2));
+    }
+}
+
+#[test]
+fn printed_passes_change_nothing_in_the_report() {
+    for (_, python) in pythons() {
+        let Ran { report, .. } = World::of("prints-fake-passed").run("pytest", &python, &["tests/test_liar.py"]);
+        assert_eq!(phases(&report, "tests/test_liar.py::test_answer"), "S+C-T+");
+        assert_eq!(report.alarms, Vec::<String>::new());
+        assert!(report.finished);
+    }
+}
+
+#[test]
+fn a_forged_record_on_the_channel_raises_an_alarm() {
+    for (_, python) in pythons() {
+        let Ran { report, .. } = World::of("writes-to-descriptors").run("pytest", &python, &["tests/test_liar.py"]);
+        assert!(report.alarms.iter().any(|alarm| alarm.contains("wrong nonce")), "{:?}", report.alarms);
+        assert_eq!(phases(&report, "tests/test_liar.py::test_answer"), "S+C-T+");
+    }
+}
+
+#[test]
+fn a_process_that_ends_early_with_success_has_not_finished() {
+    for (_, python) in pythons() {
+        let Ran { report, output } = World::of("exits-early").run("pytest", &python, &["tests/test_liar.py"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(!report.finished);
+        assert_eq!(report.exit_status, None);
+        assert_eq!(phases(&report, "tests/test_liar.py::test_answer"), "S+");
+    }
+}
+
+#[test]
+fn leaving_at_import_is_never_success() {
+    for (major, python) in pythons() {
+        let Ran { report, output } = World::of("exits-at-import").run("pytest", &python, &["tests/test_liar.py"]);
+        assert_ne!(output.status.code(), Some(0), "pytest {major}");
+        assert!(report.tests.is_empty());
+    }
+}
+
+#[test]
+fn a_forging_conftest_wins_inside_the_process_which_is_why_it_must_be_trusted() {
+    for (_, python) in pythons() {
+        let Ran { report, .. } = World::of("conftest-forges-report").run("pytest", &python, &["tests/test_liar.py"]);
+        assert!(report.tests["tests/test_liar.py::test_answer"].passed());
+    }
+}
+
+#[test]
+fn threads_forks_and_exit_handlers_add_nothing_after_the_end() {
+    for (major, python) in pythons() {
+        let Ran { report, output } = World::of("daemon-thread").run("pytest", &python, &["tests/test_lingers.py"]);
+        assert_eq!(report.alarms, Vec::<String>::new(), "pytest {major}");
+        assert!(report.finished, "{output:?}");
+        assert!(report.tests.values().all(|test| test.passed()));
+    }
+}
+
+#[test]
+fn modules_of_the_repository_never_stand_in_for_the_runner() {
+    for (_, python) in pythons() {
+        let Ran { report, output } = World::of("shadows-the-runner").run("pytest", &python, &["tests/test_plain.py"]);
+        assert!(report.tests["tests/test_plain.py::test_json"].passed(), "{output:?}");
+        assert!(report.finished);
+    }
+}
+
+#[test]
+fn every_outcome_of_unittest_is_told_apart() {
+    let table = [
+        ("Plain::test_passes", "S+C+T+"),
+        ("Plain::test_fails", "S+C-T+"),
+        ("Plain::test_errs_below_source", "S+C-T+"),
+        ("Plain::test_skips", "S+CsT+"),
+        ("Plain::test_skips_inside", "S+CsT+"),
+        ("Plain::test_expected", "S+CxT+"),
+        ("Plain::test_unexpected", "S+CXT+"),
+        ("Plain::test_sub_tests", "S+C-T+"),
+        ("Plain::test_late", "S+T-"),
+        ("BrokenSetUp::test_a", "S-T+"),
+        ("BrokenTearDown::test_a", "S+T-"),
+        ("BrokenSetUpClass::test_a", "S-"),
+        ("BrokenSetUpClass::test_b", "S-"),
+        ("SkippedSetUpClass::test_a", "Ss"),
+        ("BrokenTearDownClass::test_a", "S+C+T+"),
+        ("BrokenTearDownClass::test_b", "S+C+T-"),
+        ("Waits::test_passes", "S+C+T+"),
+        ("Waits::test_fails", "S+C-T+"),
+    ];
+    let world = World::of("unittest-outcomes");
+    let Ran { report, output } = world.run("unittest", "python3", &["tests/test_broken.py", "tests/test_outcomes.py"]);
+    assert_eq!(report.alarms, Vec::<String>::new());
+    assert!(report.finished, "{output:?}");
+    assert_eq!((report.exit_status, output.status.code()), (Some(1), Some(1)));
+    for (id, expected) in table {
+        assert_eq!(phases(&report, &format!("tests/test_outcomes.py::{id}")), expected, "{id}");
+    }
+    assert_eq!(report.tests.len(), table.len());
+    assert_eq!(report.collect_errors["tests/test_broken.py"], "ModuleNotFoundError");
+    let below = &report.tests["tests/test_outcomes.py::Plain::test_errs_below_source"];
+    assert_eq!(below.error.as_deref(), Some("KeyError"));
+    assert_eq!(below.frames, ["tests/test_outcomes.py", "src/shop.py"]);
+}
+
+#[test]
+fn a_script_imports_the_repository_and_speaks_through_its_output() {
+    let world = World::of("every-outcome");
+    fs::write(world.path().join("reproduce.py"), "import shop\nprint('price', shop.price('apple'))\n").unwrap();
+    let workdir = world.path();
+    let command = script_command("python3", workdir.to_str().unwrap(), "reproduce.py", Variation::None);
+    let (output, channel) = execute(&command, &workdir);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "price 3\n");
+    assert!(channel.is_empty());
+}

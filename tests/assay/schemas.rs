@@ -1,0 +1,91 @@
+//! The schemas in `schemas/` are those of the types, and real records are valid against them.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use swe_assay::dataset::manifest::Manifest;
+use swe_assay::dataset::rows::{Attempts, rl_row, sft_row};
+use swe_assay::format;
+use swe_assay::generation::{Message, Skill};
+use swe_assay::schema;
+use swe_assay::verdict::Reason;
+
+use crate::samples;
+
+const REFRESH: &str = "refresh them with `cargo run --release -- schema --write schemas`";
+
+#[test]
+fn the_schemas_in_the_repository_are_those_of_the_types() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    if std::env::var_os("ASSAY_UPDATE").is_some() {
+        schema::write_all(&directory).unwrap();
+    }
+    let mut known = Vec::new();
+    for (name, schema) in schema::all() {
+        let path = directory.join(format!("{name}.json"));
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == schema::text(&schema), "{} is out of date; {REFRESH}", path.display());
+        known.push(format!("{name}.json"));
+    }
+    for entry in fs::read_dir(&directory).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "README.md" || known.contains(&name), "schemas/{name} belongs to no format; {REFRESH}");
+    }
+}
+
+#[test]
+fn records_of_every_format_are_valid_and_a_missing_field_is_not() {
+    let samples = records();
+    for (name, schema) in schema::all() {
+        let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+        let (_, record) = samples.iter().find(|(sample, _)| *sample == name).unwrap_or_else(|| panic!("no {name}"));
+        let errors: Vec<_> = validator.iter_errors(record).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+        for required in schema.get("required").unwrap().as_array().unwrap() {
+            let mut broken = record.clone();
+            broken.as_object_mut().unwrap().remove(required.as_str().unwrap());
+            assert!(!validator.is_valid(&broken), "{name} without {required}");
+        }
+    }
+}
+
+#[test]
+fn a_schema_is_found_with_and_without_its_version() {
+    assert_eq!(schema::of("verdict"), schema::of("verdict.v1"));
+    assert!(schema::of("verdict").is_some());
+    assert_eq!(schema::of("verdict.v2"), None);
+}
+
+fn records() -> Vec<(&'static str, Value)> {
+    let (instance, admission) = (samples::instance("one", Some("MIT")), samples::admission("one", true));
+    let generation = samples::generation("one", Skill::Repair, 1);
+    let candidate = samples::candidate(&generation, 1, true);
+    let receipt = samples::receipt(&instance, &admission, &candidate, Reason::Resolved);
+    let verdict = samples::verdict(&candidate, Reason::Resolved, &receipt);
+    let prompt = [Message { role: "user".to_owned(), content: "question".to_owned(), reasoning_content: None }];
+    let sft = sft_row(&instance, &generation, &candidate, &verdict, &prompt);
+    let rl = rl_row(&instance, &admission, Skill::Repair, Attempts { verified: 1, rejected: 2 }, &prompt, 0);
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("README.md"), "card").unwrap();
+    let manifest = Manifest::of_directory(
+        directory.path(),
+        [("instances".to_owned(), instance.digest())].into(),
+        [("sft".to_owned(), Default::default())].into(),
+        [("duplicate".to_owned(), 1)].into(),
+        &[].into(),
+    );
+    vec![
+        (format::INSTANCE, json!(instance)),
+        (format::GENERATION, json!(generation)),
+        (format::CANDIDATE, json!(candidate)),
+        (format::ADMISSION, json!(admission)),
+        (format::OUTCOME, json!(samples::outcome())),
+        (format::REPORT, json!(samples::report())),
+        (format::VERDICT, json!(verdict)),
+        (format::RECEIPT, json!(receipt)),
+        (format::MANIFEST, json!(manifest.unwrap())),
+        (format::SFT_ROW, json!(sft)),
+        (format::RL_ROW, json!(rl)),
+    ]
+}

@@ -1,0 +1,2 @@
+def price(name):
+    return {"apple": 3}[name]
