@@ -4,12 +4,27 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
 use thiserror::Error;
 
 /// The cache directory. Safe to share between processes and to delete while nothing runs.
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
+}
+
+/// A folder for the time being, removed when it is dropped; what a killed process leaves is removed by the next one.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl Scratch {
+    /// Absolute path of the folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 /// The cache cannot be used.
@@ -44,7 +59,47 @@ impl Cache {
             path: root.to_owned(),
             source,
         })?;
-        Ok(Self { root })
+        let cache = Self { root };
+        cache.sweep()?;
+        Ok(cache)
+    }
+
+    /// A fresh folder in the cache, on the same file system as its entries.
+    pub fn scratch(&self) -> Result<Scratch, CacheError> {
+        let folder = self.root.join("scratch");
+        let _creating = self.lock("scratch", "all")?;
+        let folder = tempfile::Builder::new()
+            .prefix("work-")
+            .tempdir_in(&folder)
+            .map_err(|source| io_error("make a folder in", &folder, source))?;
+        let handle = File::open(folder.path()).map_err(|source| io_error("open", folder.path(), source))?;
+        handle.lock().map_err(|source| io_error("lock", folder.path(), source))?;
+        Ok(Scratch { folder, _lock: handle })
+    }
+
+    /// Removes the scratch folders and half-made entries of processes that are gone: theirs are not locked.
+    fn sweep(&self) -> Result<(), CacheError> {
+        let _creating = self.lock("scratch", "all")?;
+        for folder in list(&self.root.join("scratch"))? {
+            if folder.is_dir()
+                && let Ok(handle) = File::open(&folder)
+                && handle.try_lock().is_ok()
+            {
+                remove(&folder)?;
+            }
+        }
+        for kind in list(&self.root)?.into_iter().filter(|kind| kind.is_dir()) {
+            for making in list(&kind)? {
+                let name = making.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                let Some(name) = name.strip_prefix('.').and_then(|name| name.strip_suffix(".making")) else { continue };
+                if let Ok(lock) = File::open(kind.join(format!(".{name}.lock")))
+                    && lock.try_lock().is_ok()
+                {
+                    remove(&making)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Absolute path of the cache directory.
@@ -128,6 +183,11 @@ fn lock(path: &Path) -> Result<File, CacheError> {
     Ok(file)
 }
 
+fn list(folder: &Path) -> Result<Vec<PathBuf>, CacheError> {
+    let entries = fs::read_dir(folder).map_err(|source| io_error("list", folder, source))?;
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(|source| io_error("list", folder, source))).collect()
+}
+
 fn remove(path: &Path) -> Result<(), CacheError> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove the unfinished", path, error)),
@@ -164,6 +224,25 @@ mod tests {
         let entry = cache.directory("layers", "a", make).unwrap();
         assert!(entry.join("whole").exists() && !entry.join("half").exists());
         cache.directory::<CacheError>("layers", "a", |_| panic!("made twice")).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_what_is_in_use_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let used = cache.scratch().unwrap();
+        let left = [folder.path().join("scratch/work-left"), folder.path().join("layers/.a.making")];
+        for path in &left {
+            fs::create_dir_all(path).unwrap();
+            fs::write(path.join("file"), "").unwrap();
+        }
+        fs::write(folder.path().join("layers/.a.lock"), "").unwrap();
+        Cache::open(folder.path()).unwrap();
+        assert!(used.path().is_dir());
+        assert!(left.iter().all(|path| !path.exists()));
+        let path = used.path().to_owned();
+        drop(used);
+        assert!(!path.exists());
     }
 
     #[test]

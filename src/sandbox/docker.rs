@@ -21,9 +21,9 @@ use super::{Backing, Executed, Job, Sandbox, SandboxError, SealedImage, Slot};
 /// Label of every container of ours: `<pid>-<start time>` of the process that made it.
 pub const OWNER_LABEL: &str = "assay.owner";
 /// Label with the machine and pid namespace that the owner's pid belongs to.
-const HOST_LABEL: &str = "assay.host";
+pub(super) const HOST_LABEL: &str = "assay.host";
 /// Label with the second (Unix time) after which nobody needs the container any more.
-const LEASE_LABEL: &str = "assay.lease";
+pub(super) const LEASE_LABEL: &str = "assay.lease";
 
 /// How long the daemon may take over one request; builds and commits of large images are the slow ones.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1800);

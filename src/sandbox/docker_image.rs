@@ -1,6 +1,6 @@
 //! Sealing for Docker: an image with base tree, environment and warm bytecode, found by its label when it is there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use bollard::query_parameters::{
 };
 use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
-use walkdir::WalkDir;
 
-use super::docker::{Docker, failed, said};
+use super::docker::{Docker, HOST_LABEL, LEASE_LABEL, OWNER_LABEL, failed, said};
+use super::docker_files::{context, only_bytecode};
 use super::docker_run::{self, Kept};
 use super::environment::{Environments, Lock, requirement_lines};
 use super::image::SealError;
@@ -30,7 +30,7 @@ use crate::trial::{Exit, Limits};
 pub const BASE_VARIABLE: &str = "ASSAY_DOCKER_BASE";
 const DIGEST_LABEL: &str = "assay.digest";
 /// Raised when images are laid out differently.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// What goes into an image.
 #[derive(Clone, Copy, Debug)]
@@ -90,8 +90,7 @@ impl Docker {
             return Ok(sealed(image_id));
         }
         progress(&format!("building the Docker image {tag}"));
-        let scratch = tempfile::tempdir_in(cache.root())
-            .map_err(|error| EnvironmentError::io("making a folder in", cache.root(), &error))?;
+        let scratch = cache.scratch()?;
         let tree = scratch.path().join("tree");
         fs::create_dir(&tree).map_err(|error| EnvironmentError::io("making", &tree, &error))?;
         checkout(&tree).map_err(|error| SealError::Checkout { tree: tree_id.to_owned(), why: format!("{error:#}") })?;
@@ -253,7 +252,10 @@ impl Docker {
 
     async fn commit_with(&self, container: &str, bytecode: Vec<u8>) -> Result<String, SandboxError> {
         docker_run::upload(self, container, "/", bytecode).await?;
-        let options = CommitContainerOptionsBuilder::default().container(container).pause(false).build();
+        // An image keeps its container's labels and hands them to every container made of it, whoever makes it.
+        let nobody = format!("LABEL {OWNER_LABEL}=\"\" {HOST_LABEL}=\"\" {LEASE_LABEL}=\"\"");
+        let options =
+            CommitContainerOptionsBuilder::default().container(container).pause(false).changes(&nobody).build();
         let committed = self.engine.commit_container(options, ContainerConfig::default()).await;
         Ok(committed.map_err(failed("committing an image"))?.id)
     }
@@ -312,131 +314,4 @@ fn resolve_for(
         let doing = format!("resolving {} for Python {minor}", lines.join(", "));
         environments.interpreter.pip(environments.cache(), PipMode::Index { env: &[] }, &doing, arguments)
     })
-}
-
-/// The build context, in a file: `Dockerfile`, `environment/` and `tree/`.
-fn context(
-    recipe: &Recipe,
-    lock: &Lock,
-    wheels: &Path,
-    project: Option<&ProjectMetadata>,
-    workdir: &str,
-    tree: &Path,
-) -> io::Result<File> {
-    let mut tar = tar::Builder::new(io::BufWriter::new(tempfile::tempfile()?));
-    tar.follow_symlinks(false);
-    let text = |tar: &mut tar::Builder<_>, path: &str, content: &str| {
-        let mut header = docker_run::header(tar::EntryType::Regular, 0o644, 0);
-        header.set_size(content.len() as u64);
-        tar.append_data(&mut header, path, content.as_bytes())
-    };
-    text(&mut tar, "Dockerfile", &recipe.dockerfile)?;
-    for folder in ["environment", "environment/wheels", "environment/site"] {
-        let mut header = docker_run::header(tar::EntryType::Directory, 0o755, 0);
-        header.set_size(0);
-        tar.append_data(&mut header, folder, io::empty())?;
-    }
-    let mut pins = lock.pins(project).join("\n");
-    pins.push('\n');
-    text(&mut tar, "environment/requirements.lock", &pins)?;
-    for wheel in &lock.wheels {
-        let mut header = docker_run::header(tar::EntryType::Regular, 0o644, 0);
-        let path = wheels.join(&wheel.file);
-        header.set_size(fs::metadata(&path)?.len());
-        tar.append_data(&mut header, format!("environment/wheels/{}", wheel.file), File::open(&path)?)?;
-    }
-    for (name, content) in project.map(|project| project.site_files(workdir)).unwrap_or_default() {
-        text(&mut tar, &format!("environment/site/{name}"), &content)?;
-    }
-    for entry in WalkDir::new(tree).sort_by_file_name() {
-        let entry = entry?;
-        let inside = Path::new("tree").join(entry.path().strip_prefix(tree).unwrap_or(entry.path()));
-        tar.append_path_with_name(entry.path(), inside)?;
-    }
-    let file = tar.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-    Ok(file)
-}
-
-/// Out of an archive, the `__pycache__/*.pyc` whose source is in it too, as a tar to unpack in `/`.
-fn only_bytecode(mut archive: File, parent: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut sources = BTreeSet::new();
-    for entry in tar::Archive::new(&archive).entries()? {
-        let path = entry?.path()?.into_owned();
-        if path.extension().is_some_and(|extension| extension == "py") {
-            sources.insert(path);
-        }
-    }
-    archive.seek(SeekFrom::Start(0))?;
-    let mut kept = tar::Builder::new(Vec::new());
-    let mut folders = BTreeSet::new();
-    for entry in tar::Archive::new(&archive).entries()? {
-        let mut entry = entry?;
-        let path = entry.path()?.into_owned();
-        let Some(source) = source_of(&path).filter(|_| entry.header().entry_type().is_file()) else { continue };
-        if !sources.contains(&source) {
-            continue;
-        }
-        if let Some(folder) = path.parent()
-            && folders.insert(folder.to_owned())
-        {
-            let mut header = docker_run::header(tar::EntryType::Directory, 0o755, docker_run::USER);
-            header.set_size(0);
-            kept.append_data(&mut header, parent.join(folder), io::empty())?;
-        }
-        let mut header = docker_run::header(tar::EntryType::Regular, 0o644, docker_run::USER);
-        header.set_size(entry.size());
-        kept.append_data(&mut header, parent.join(&path), &mut entry)?;
-    }
-    if folders.is_empty() { Ok(None) } else { kept.into_inner().map(Some) }
-}
-
-/// `a/b.py` for `a/__pycache__/b.cpython-311.pyc`.
-fn source_of(path: &Path) -> Option<PathBuf> {
-    let folder = path.parent()?;
-    let name = path.file_name()?.to_str()?;
-    if folder.file_name()? != "__pycache__" || !name.ends_with(".pyc") {
-        return None;
-    }
-    Some(folder.parent()?.join(format!("{}.py", name.split('.').next()?)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytecode_is_known_by_its_source() {
-        for (path, source) in [
-            ("t/a/__pycache__/b.cpython-311.pyc", Some("t/a/b.py")),
-            ("t/__pycache__/test_b.cpython-311-pytest-8.4.2.pyc", Some("t/test_b.py")),
-            ("t/__pycache__/b.txt", None),
-            ("t/b.pyc", None),
-        ] {
-            assert_eq!(source_of(Path::new(path)), source.map(PathBuf::from), "{path}");
-        }
-    }
-
-    #[test]
-    fn of_what_a_warm_up_wrote_only_bytecode_with_a_source_is_kept() {
-        let mut tar = tar::Builder::new(tempfile::tempfile().unwrap());
-        for path in [
-            "testbed/a.py",
-            "testbed/__pycache__/a.cpython-311.pyc",
-            "testbed/__pycache__/gone.cpython-311.pyc",
-            "testbed/x",
-        ] {
-            let mut header = docker_run::header(tar::EntryType::Regular, 0o644, 0);
-            header.set_size(1);
-            tar.append_data(&mut header, path, &b"1"[..]).unwrap();
-        }
-        let mut file = tar.into_inner().unwrap();
-        file.seek(SeekFrom::Start(0)).unwrap();
-        let kept = only_bytecode(file, Path::new("")).unwrap().unwrap();
-        let names: Vec<String> = tar::Archive::new(kept.as_slice())
-            .entries()
-            .unwrap()
-            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
-            .collect();
-        assert_eq!(names, ["testbed/__pycache__/", "testbed/__pycache__/a.cpython-311.pyc"]);
-    }
 }

@@ -1,6 +1,5 @@
 //! One trial in one container: create, lay the files, attach, start, wait, inspect, remove.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
@@ -15,14 +14,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::docker::{Docker, failed};
-use super::{Executed, FileChange, Job, SUPPORT_DIR, SandboxError};
+use super::docker_files::archive;
+use super::{Executed, Job, SandboxError};
 use crate::trial::{Exit, Limits};
 
 /// User and group of jobs inside containers.
 pub(super) const USER: u64 = 1000;
-const STAGE_DIR: &str = "/opt/assay/stage";
-/// Files of candidates are a second younger than the base layer's, so that no old bytecode matches them.
-const CHANGED_MTIME: u64 = 1_000_000_001;
 /// Creating and starting a container, however slow the machine.
 const START_TIMEOUT: Duration = Duration::from_secs(180);
 /// First bytes on the report channel: the files are laid and the job starts now.
@@ -220,100 +217,6 @@ pub(super) async fn upload(docker: &Docker, id: &str, path: &str, tar: Vec<u8>) 
     docker.engine.upload_to_container(id, Some(options), body).await.map_err(failed("uploading files to a container"))
 }
 
-/// The job's files as a tar: trusted ones root-owned and read-only, changes staged for the prologue.
-fn archive(job: &Job) -> std::io::Result<Option<Vec<u8>>> {
-    if job.changes.is_empty() && job.support.is_empty() {
-        return Ok(None);
-    }
-    let mut tar = tar::Builder::new(Vec::new());
-    let mut folders = BTreeSet::new();
-    for (name, content) in &job.support {
-        let path = format!("{SUPPORT_DIR}/{name}");
-        make_folders(&mut tar, &mut folders, "/opt", &path, 0)?;
-        append_file(&mut tar, &path, content, 0o444, 0)?;
-    }
-    let mut removals = String::new();
-    for change in &job.changes {
-        let path = match change {
-            FileChange::Write { path, .. } | FileChange::Link { path, .. } | FileChange::Remove { path } => path,
-        };
-        removals.push_str(&format!("rm -rf -- {} || return 1\n", quoted(path)));
-    }
-    if !job.changes.is_empty() {
-        let path = format!("{STAGE_DIR}/remove.sh");
-        make_folders(&mut tar, &mut folders, "/opt", &path, 0)?;
-        append_file(&mut tar, &path, removals.as_bytes(), 0o444, 0)?;
-    }
-    for change in &job.changes {
-        match change {
-            FileChange::Remove { .. } => {}
-            FileChange::Write { path, content, executable } => {
-                let path = format!("{STAGE_DIR}/tree/{path}");
-                make_folders(&mut tar, &mut folders, STAGE_DIR, &path, USER)?;
-                append_file(&mut tar, &path, content, if *executable { 0o755 } else { 0o644 }, USER)?;
-            }
-            FileChange::Link { path, target } => {
-                let path = format!("{STAGE_DIR}/tree/{path}");
-                make_folders(&mut tar, &mut folders, STAGE_DIR, &path, USER)?;
-                let mut header = header(tar::EntryType::Symlink, 0o777, USER);
-                header.set_size(0);
-                tar.append_link(&mut header, relative(&path), target)?;
-            }
-        }
-    }
-    tar.into_inner().map(Some)
-}
-
-/// Directory entries for every folder of `path` below `top` that has none yet.
-fn make_folders(
-    tar: &mut tar::Builder<Vec<u8>>,
-    made: &mut BTreeSet<String>,
-    top: &str,
-    path: &str,
-    owner: u64,
-) -> std::io::Result<()> {
-    let ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > top.len()).collect();
-    for end in ends {
-        if made.insert(path[..end].to_owned()) {
-            let mut header = header(tar::EntryType::Directory, 0o755, owner);
-            header.set_size(0);
-            tar.append_data(&mut header, relative(&path[..end]), std::io::empty())?;
-        }
-    }
-    Ok(())
-}
-
-fn append_file(
-    tar: &mut tar::Builder<Vec<u8>>,
-    path: &str,
-    content: &[u8],
-    mode: u32,
-    owner: u64,
-) -> std::io::Result<()> {
-    let mut header = header(tar::EntryType::Regular, mode, owner);
-    header.set_size(content.len() as u64);
-    tar.append_data(&mut header, relative(path), content)
-}
-
-pub(super) fn header(kind: tar::EntryType, mode: u32, owner: u64) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(owner);
-    header.set_gid(owner);
-    header.set_mtime(CHANGED_MTIME);
-    header
-}
-
-fn relative(path: &str) -> &str {
-    path.trim_start_matches('/')
-}
-
-/// A word that the shell takes as it is.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 /// What a job has said so far, bounded.
 struct Heard {
     output: HeadAndTail,
@@ -425,33 +328,5 @@ mod tests {
         let mut short = HeadAndTail::new(10);
         short.take(b"hello");
         assert_eq!(short.into_parts(), (b"hello".to_vec(), Vec::new(), 5));
-    }
-
-    #[test]
-    fn any_path_is_one_word_for_the_shell() {
-        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
-    }
-
-    #[test]
-    fn staged_folders_belong_to_the_job_and_trusted_ones_to_root() {
-        let job = Job {
-            argv: vec!["/bin/true".to_owned()],
-            env: Default::default(),
-            changes: vec![FileChange::Write { path: "a/b.py".to_owned(), content: b"1"[..].into(), executable: false }],
-            support: [("r.py".to_owned(), b"2"[..].into())].into(),
-            stdin: Vec::new(),
-            limits: Limits::default(),
-        };
-        let tar = archive(&job).unwrap().unwrap();
-        let mut owners = std::collections::BTreeMap::new();
-        for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
-            let entry = entry.unwrap();
-            owners.insert(entry.path().unwrap().display().to_string(), entry.header().uid().unwrap());
-        }
-        assert_eq!(owners["opt/assay/support/r.py"], 0);
-        assert_eq!(owners["opt/assay/stage/remove.sh"], 0);
-        assert_eq!(owners["opt/assay/stage/tree/a"], USER);
-        assert_eq!(owners["opt/assay/stage/tree/a/b.py"], USER);
-        assert!(!owners.contains_key("opt"));
     }
 }

@@ -157,8 +157,7 @@ impl Interpreter {
             None => self.bundled_pip(cache)?,
         };
         // A folder with nothing but pip in it: pip must see no package but those it is about.
-        let alone = tempfile::tempdir_in(cache.root())
-            .map_err(|error| EnvironmentError::io("making a folder in", cache.root(), &error))?;
+        let alone = cache.scratch()?;
         std::os::unix::fs::symlink(&package, alone.path().join("pip"))
             .map_err(|error| EnvironmentError::io("linking", &package, &error))?;
         let program = match mode {

@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod cell;
 pub mod docker;
+mod docker_files;
 mod docker_image;
 mod docker_run;
 pub mod environment;

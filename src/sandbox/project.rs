@@ -76,8 +76,7 @@ impl Environments {
         {
             return Ok(known);
         }
-        let scratch = tempfile::tempdir_in(self.cache.root())
-            .map_err(|error| EnvironmentError::io("making a folder in", self.cache.root(), &error))?;
+        let scratch = self.cache.scratch()?;
         let tree = scratch.path().join("tree");
         fs::create_dir(&tree).map_err(|error| EnvironmentError::io("making", &tree, &error))?;
         checkout(&tree).map_err(|error| EnvironmentError::Failed {
