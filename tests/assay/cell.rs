@@ -14,7 +14,10 @@ use swe_assay::sandbox::cell::{Cell, probe, sweep};
 use swe_assay::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
 use swe_assay::trial::{Exit, Limits};
 
-const AGENT: &str = env!("CARGO_BIN_EXE_assay");
+/// The binary whose hidden command is the agent; a copy of it where the tests run as an ordinary user.
+fn agent() -> PathBuf {
+    std::env::var_os("ASSAY_TEST_AGENT").map_or_else(|| env!("CARGO_BIN_EXE_assay").into(), PathBuf::from)
+}
 
 struct World {
     base: tempfile::TempDir,
@@ -73,7 +76,7 @@ impl World {
 }
 
 fn cell() -> Cell {
-    Cell::new(AGENT.into(), Arc::new(AtomicBool::new(false)))
+    Cell::new(agent(), Arc::new(AtomicBool::new(false)))
 }
 
 fn job(argv: &[&str]) -> Job {
@@ -168,7 +171,8 @@ fn changes_are_laid_over_the_base_layer() {
 fn a_file_may_take_the_place_of_a_directory_and_the_other_way_round() {
     let world = World::new();
     let mut job = sh("cat pkg top.txt/inner");
-    let write = |path: &str| FileChange::Write { path: path.to_owned(), content: b"x\n".as_slice().into(), executable: false };
+    let write =
+        |path: &str| FileChange::Write { path: path.to_owned(), content: b"x\n".as_slice().into(), executable: false };
     job.changes = vec![write("pkg"), FileChange::Remove { path: "top.txt".to_owned() }, write("top.txt/inner")];
     assert_eq!(text(&world.run(&job)), "x\nx\n");
 }
@@ -215,7 +219,8 @@ fn a_directory_can_be_removed_and_made_again() {
 #[test]
 fn support_files_are_there_and_cannot_be_changed() {
     let world = World::new();
-    let mut job = sh("cd /opt/assay/support; cat a.py dir/b.py; echo x > a.py; rm a.py; touch new; chmod 600 a.py; cat a.py");
+    let mut job =
+        sh("cd /opt/assay/support; cat a.py dir/b.py; echo x > a.py; rm a.py; touch new; chmod 600 a.py; cat a.py");
     job.support = BTreeMap::from([
         ("a.py".to_owned(), b"a\n".as_slice().into()),
         ("dir/b.py".to_owned(), b"b\n".as_slice().into()),
@@ -234,8 +239,8 @@ fn the_host_is_out_of_sight() {
     let executed = world.run(&sh(script));
     assert_eq!(
         text(&executed),
-        "assay\ncat: /etc/shadow: No such file or directory\nassay\n1000\nassay\n0\n5\n3\n",
-        "only the empty home, and pid 1, sh, ls, grep, and the subshell's kin"
+        "assay\ncat: /etc/shadow: No such file or directory\ncat: /proc/kcore: No such file or directory\nassay\n1000\nassay\n0\n4\n3\n",
+        "only the empty home; and pid 1, sh, ls, grep"
     );
 }
 
@@ -250,8 +255,8 @@ fn what_a_job_may_not_do_is_refused() {
         ("mount -t tmpfs x /tmp", "denied|permitted|superuser"),
         ("unshare -U true", "not permitted"),
         ("unshare -n true", "not permitted"),
-        ("chroot /tmp", "not permitted"),
-        ("echo b > /proc/sysrq-trigger && cat /proc/sysrq-trigger /nothing", "No such file"),
+        ("/usr/sbin/chroot /tmp", "not permitted"),
+        ("echo b > /proc/irq/default_smp_affinity", "Read-only|denied|nonexistent"),
         ("dd if=/dev/vda of=/dev/null count=1", "No such file"),
         ("chown 0 /tmp", "Invalid argument|not permitted"),
         ("mknod /tmp/disk b 254 0", "not permitted"),
@@ -295,7 +300,15 @@ a, b = socket.socketpair(); a.send(b"s"); print(b.recv(1))
     let executed = world.run(&python(script));
     let text = text(&executed);
     if cfg!(target_arch = "x86_64") {
-        for line in ["clone-newuser EPERM", "clone3 ENOSYS", "bpf EPERM", "io_uring EPERM", "keyctl EPERM", "ptrace EPERM", "x32 ENOSYS"] {
+        for line in [
+            "clone-newuser EPERM",
+            "clone3 ENOSYS",
+            "bpf EPERM",
+            "io_uring EPERM",
+            "keyctl EPERM",
+            "ptrace EPERM",
+            "x32 ENOSYS",
+        ] {
             assert!(text.contains(line), "{line}: {text}");
         }
     }
@@ -334,7 +347,7 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         time.sleep(4321.5)
-print('started', flush=True)
+else: print('started', flush=True)
 time.sleep(4321.5)",
     );
     job.limits.deadline_ms = 1500;
@@ -364,7 +377,9 @@ fn memory_above_the_limit_ends_the_job() {
     hog.limits.memory_bytes = 128 << 20;
     let executed = slot.run(&hog).unwrap();
     assert_eq!(executed.exit, Exit::OutOfMemory, "{}", text(&executed));
-    let mut many = python("import os, time\nfor _ in range(8):\n  if os.fork() == 0:\n    x = b'1' * (40 << 20); time.sleep(30)\nos.wait()");
+    let mut many = python(
+        "import os, time\nfor _ in range(8):\n  if os.fork() == 0:\n    x = b'1' * (40 << 20); time.sleep(30)\nos.wait()",
+    );
     many.limits.memory_bytes = 128 << 20;
     assert_eq!(slot.run(&many).unwrap().exit, Exit::OutOfMemory, "the limit is on all processes together");
     let executed = slot.run(&sh("echo still here")).unwrap();
@@ -396,9 +411,11 @@ fn a_disk_fill_stops_at_the_limit() {
         job.limits.disk_bytes = 32 << 20;
         assert!(text(&world.run(&job)).contains("No space left"), "{place}");
     }
-    let mut job = sh("i=0; while : > /tmp/f$i; do i=$((i+1)); done; test $i -gt 50 && test $i -lt 120 && echo bounded");
+    let mut job = sh("for i in $(seq 200); do touch /tmp/f$i || break; done; ls /tmp | wc -l");
     job.limits.inodes = 100;
-    assert!(text(&world.run(&job)).ends_with("bounded\n"));
+    let executed = world.run(&job);
+    let made: u32 = text(&executed).lines().last().unwrap().parse().unwrap();
+    assert!((90..120).contains(&made), "{made}");
 }
 
 #[test]
@@ -450,7 +467,8 @@ fn mounts_of_an_image_appear_read_only_where_they_are_asked_for() {
 fn warming_keeps_bytecode_and_nothing_else() {
     let world = World::new();
     let before = world.listing();
-    let script = "import os, pkg.value\nopen('junk','w').write('x')\nos.remove('top.txt')\nopen('pkg/value.py','a').write('#')";
+    let script =
+        "import os, pkg.value\nopen('junk','w').write('x')\nos.remove('top.txt')\nopen('pkg/value.py','a').write('#')";
     let image = cell().warm(&world.image(), &python(script)).unwrap();
     assert_eq!(image.digest, world.image().digest);
     let after = world.listing();
@@ -460,7 +478,8 @@ fn warming_keeps_bytecode_and_nothing_else() {
     assert_eq!(added.len(), 3, "the directory, __init__ and value: {added:?}");
     assert!(before.iter().all(|(path, content)| after.get(path) == Some(content)));
 
-    let mut changed = python("import sys; sys.dont_write_bytecode = True\nimport pkg.value as v; print(v.VALUE, v.__cached__)");
+    let mut changed =
+        python("import sys; sys.dont_write_bytecode = True\nimport pkg.value as v; print(v.VALUE, v.__cached__)");
     assert!(text(&world.run(&changed)).starts_with("1 "));
     changed.changes = vec![FileChange::Write {
         path: "pkg/value.py".to_owned(),
@@ -474,7 +493,7 @@ fn warming_keeps_bytecode_and_nothing_else() {
 fn cancelling_ends_a_running_job_at_once() {
     let world = World::new();
     let cancel = Arc::new(AtomicBool::new(false));
-    let cell = Cell::new(AGENT.into(), cancel.clone());
+    let cell = Cell::new(agent(), cancel.clone());
     let mut slot = cell.slot(&world.image()).unwrap();
     let raise = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(500));
@@ -490,7 +509,7 @@ fn cancelling_ends_a_running_job_at_once() {
 }
 
 #[test]
-fn slots_run_side_by_side_and_leave_nothing_behind() {
+fn slots_run_side_by_side_without_seeing_each_other_and_mount_nothing_on_the_host() {
     let world = World::new();
     let image = world.image();
     let workers: Vec<_> = (0..4)
@@ -499,15 +518,15 @@ fn slots_run_side_by_side_and_leave_nothing_behind() {
             std::thread::spawn(move || {
                 let mut slot = cell().slot(&image).unwrap();
                 for _ in 0..5 {
-                    assert_eq!(text(&slot.run(&sh(&format!("echo {n} > /tmp/mine; cat /tmp/mine"))).unwrap()), format!("{n}\n"));
+                    assert_eq!(
+                        text(&slot.run(&sh(&format!("echo {n} > /tmp/mine; cat /tmp/mine"))).unwrap()),
+                        format!("{n}\n")
+                    );
                 }
             })
         })
         .collect();
     workers.into_iter().for_each(|worker| worker.join().unwrap());
-    let (_, mine) = cgroups_of(std::process::id());
-    // Tests beside this one have slots of their own, so only ours can be looked for once they are idle.
-    assert!(mine.len() < 60, "{mine:?}");
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!mounts.contains("assay"), "{mounts}");
 }
@@ -528,22 +547,21 @@ fn a_killed_driver_leaves_no_process_and_no_cgroup() {
         .spawn()
         .unwrap();
     wait_until("the job runs", || processes_with("sleep\u{0}4324"));
-    let (_, groups) = cgroups_of(driver.id());
-    assert_eq!(groups.is_empty(), !is_root() || !has_memory_cgroup());
+    assert_eq!(cgroups_of(driver.id()).is_empty(), !is_root() || !has_memory_cgroup());
     driver.kill().unwrap();
     driver.wait().unwrap();
     wait_until("the job is gone", || !processes_with("sleep\u{0}4324"));
-    wait_until("the cgroups are gone", || cgroups_of(driver.id()).1.is_empty());
+    wait_until("the cgroups are gone", || cgroups_of(driver.id()).is_empty());
     assert!(sweep().unwrap().iter().all(|path| !path.contains(&format!("/{}-", driver.id()))));
 }
 
 #[test]
 fn the_probe_says_what_is_enforced() {
-    let enforcement = probe(Path::new(AGENT));
+    let enforcement = probe(&agent());
     println!("{enforcement}");
     assert!(enforcement.isolation.is_yes(), "{enforcement}");
     assert!(enforcement.memory.is_yes() && enforcement.processes.is_yes(), "{enforcement}");
-    assert!(Cell::open(AGENT.into(), Arc::new(AtomicBool::new(false)), false).is_ok());
+    assert!(Cell::open(agent(), Arc::new(AtomicBool::new(false)), false).is_ok());
     let broken = Cell::open("/bin/false".into(), Arc::new(AtomicBool::new(false)), true);
     assert!(matches!(broken, Err(SandboxError::Unavailable(_))));
 }
@@ -558,20 +576,24 @@ fn all_of_this_holds_for_an_ordinary_user_too() {
     let open = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode;
     fs::set_permissions(place.path(), open(0o1777)).unwrap();
     // The build directory may be closed to others.
-    let tests = place.path().join("tests");
-    fs::copy(std::env::current_exe().unwrap(), &tests).unwrap();
-    fs::set_permissions(&tests, open(0o755)).unwrap();
-    let agent = Path::new(AGENT);
+    let copy = |from: &Path, name: &str| {
+        let to = place.path().join(name);
+        fs::copy(from, &to).unwrap();
+        fs::set_permissions(&to, open(0o755)).unwrap();
+        to
+    };
+    let tests = copy(&std::env::current_exe().unwrap(), "tests");
     let out = Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
         .arg(&tests)
         .args(["cell::", "--test-threads", "2"])
         .env("TMPDIR", place.path())
+        .env("ASSAY_TEST_AGENT", copy(&agent(), "assay"))
         .env("HOME", "/nonexistent")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "{} {text}\n{}", agent.display(), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success(), "{text}\n{}", String::from_utf8_lossy(&out.stderr));
 }
 
 fn wait_until(what: &str, done: impl Fn() -> bool) {
@@ -593,14 +615,13 @@ fn has_memory_cgroup() -> bool {
 }
 
 /// Cgroup directories of a driver.
-fn cgroups_of(pid: u32) -> (u32, Vec<PathBuf>) {
-    let found = walkdir::WalkDir::new("/sys/fs/cgroup")
+fn cgroups_of(pid: u32) -> Vec<PathBuf> {
+    walkdir::WalkDir::new("/sys/fs/cgroup")
         .into_iter()
         .flatten()
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{pid}-")))
         .map(walkdir::DirEntry::into_path)
-        .collect();
-    (pid, found)
+        .collect()
 }
 
 fn resident() -> u64 {

@@ -164,7 +164,9 @@ fn renew_network_if_used() -> Result<(), String> {
 fn is_quiet(sockstat: &str) -> bool {
     let Some(tcp) = sockstat.lines().find_map(|line| line.strip_prefix("TCP: ")) else { return false };
     let fields: Vec<&str> = tcp.split_whitespace().collect();
-    fields.chunks(2).all(|pair| !matches!(pair, [name, count] if matches!(*name, "inuse" | "orphan" | "tw") && *count != "0"))
+    fields
+        .chunks(2)
+        .all(|pair| !matches!(pair, [name, count] if matches!(*name, "inuse" | "orphan" | "tw") && *count != "0"))
 }
 
 #[cfg(test)]

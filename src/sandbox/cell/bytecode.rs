@@ -45,7 +45,8 @@ pub fn keep(base: &Path, path: &str, content: &[u8], mtime: fs::FileTimes) -> io
     if !plain || cache.file_name().is_none_or(|name| name != CACHE) {
         return Ok(false);
     }
-    let is = |path: &Path, wanted: fn(&fs::Metadata) -> bool| fs::symlink_metadata(path).is_ok_and(|meta| wanted(&meta));
+    let is =
+        |path: &Path, wanted: fn(&fs::Metadata) -> bool| fs::symlink_metadata(path).is_ok_and(|meta| wanted(&meta));
     // A link on the way could lead out of the base layer.
     let mut at = base.to_path_buf();
     for part in package.components() {

@@ -58,9 +58,7 @@ impl SlotCgroup {
     /// The directories, for whoever removes them.
     pub fn directories(&self) -> Vec<PathBuf> {
         match &self.hierarchy {
-            Hierarchy::V1 { memory, pids, cpu } => {
-                [memory, pids, cpu].into_iter().flatten().cloned().collect()
-            }
+            Hierarchy::V1 { memory, pids, cpu } => [memory, pids, cpu].into_iter().flatten().cloned().collect(),
             Hierarchy::V2(dir) => vec![dir.clone()],
         }
     }
@@ -147,7 +145,10 @@ impl SlotCgroup {
             Hierarchy::V1 { memory, .. } => {
                 let dir = memory.as_ref()?;
                 let control = fs::read_to_string(dir.join("memory.oom_control")).ok()?;
-                let limit_hits = fs::read_to_string(dir.join("memory.failcnt")).ok()?.trim().parse().ok()?;
+                // Newer kernels leave memory.failcnt at 0, so the job's peak says whether it met the limit. The kernel
+                // charges in batches, so the peak may stay a little below.
+                let limit = self.applied?.0;
+                let limit_hits = u64::from(self.peak_memory()? >= limit - limit / 16);
                 Some(Kills { killed: field(&control, "oom_kill")?, limit_hits })
             }
             Hierarchy::V2(dir) => {
@@ -176,7 +177,7 @@ impl Drop for SlotCgroup {
     }
 }
 
-/// Counters of a memory cgroup, which only grow.
+/// Counters of a memory cgroup, which only grow while a job runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kills {
     pub killed: u64,
@@ -343,10 +344,7 @@ mod tests {
         let own = "0::/user.slice/user@1000.service/app.slice/terminal.scope\n";
         assert_eq!(
             parents_v2(mounts, own),
-            [
-                Path::new("/sys/fs/cgroup/user.slice/user@1000.service/app.slice"),
-                Path::new("/sys/fs/cgroup")
-            ]
+            [Path::new("/sys/fs/cgroup/user.slice/user@1000.service/app.slice"), Path::new("/sys/fs/cgroup")]
         );
     }
 

@@ -15,8 +15,7 @@ use super::protocol::Change;
 /// from the base layer's file is never taken for the new one.
 const CHANGED_AT: i64 = 1_000_000_001;
 
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
 
 /// Applies changes below `root`: removals first, then writes and links, in order. `blob` holds the contents.

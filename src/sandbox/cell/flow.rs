@@ -43,7 +43,8 @@ pub fn run(wire: &mut Wire, job: &RunJob, blob: Vec<u8>, workdir: &str, filters:
     }
     drop(ends);
     let pid = i32::try_from(child).ok().and_then(Pid::from_raw).ok_or("pid 1 has no id")?;
-    let stdin_from = blob.len() - usize::try_from(job.stdin_len).ok().filter(|len| *len <= blob.len()).ok_or("the job's input is cut short")?;
+    let stdin_from = blob.len()
+        - usize::try_from(job.stdin_len).ok().filter(|len| *len <= blob.len()).ok_or("the job's input is cut short")?;
     let mut flow = Flow {
         stdin: Some(File::from(stdin_w)),
         unsent: blob,
@@ -157,10 +158,7 @@ impl Flow {
     }
 
     fn wait(&self, wire: &Wire, status: &File, timeout: Option<&Timespec>) -> Result<[PollFlags; 5], String> {
-        let mut fds = vec![
-            (0, PollFd::new(&wire.input, PollFlags::IN)),
-            (1, PollFd::new(status, PollFlags::IN)),
-        ];
+        let mut fds = vec![(0, PollFd::new(&wire.input, PollFlags::IN)), (1, PollFd::new(status, PollFlags::IN))];
         fds.extend(self.output.as_ref().map(|fd| (2, PollFd::new(fd, PollFlags::IN))));
         fds.extend(self.report.as_ref().map(|fd| (3, PollFd::new(fd, PollFlags::IN))));
         fds.extend(self.stdin.as_ref().map(|fd| (4, PollFd::new(fd, PollFlags::OUT))));
@@ -234,7 +232,8 @@ impl Flow {
         self.report_truncated |= keep < n;
         self.report_room -= keep;
         if keep > 0 {
-            send(&mut wire.output, &Reply::Report, &[&self.buffer[..keep]]).doing(|| "passing the report".to_owned())?;
+            send(&mut wire.output, &Reply::Report, &[&self.buffer[..keep]])
+                .doing(|| "passing the report".to_owned())?;
         }
         Ok(next)
     }
@@ -265,7 +264,6 @@ impl Flow {
                     }
                 }
                 said::NOT_STARTED => {
-                    // As a shell says it: 127 not found, 126 not to be run.
                     let errno = number(payload) as i32;
                     let program = job.argv.first().map_or("", String::as_str);
                     let why = format!("starting {program}: {}", io::Error::from_raw_os_error(errno));

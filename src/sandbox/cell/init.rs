@@ -167,7 +167,15 @@ fn furnish(job: &RunJob, blob: &[u8], workdir: &str) -> Result<OwnedFd, String> 
 /// Hides or write-protects what `/proc` says about the machine. The job's id could not write there anyway.
 fn mask_proc(proc: &str, null: &str) -> Result<(), String> {
     const HIDDEN: &[&str] = &[
-        "kcore", "keys", "key-users", "kmsg", "kallsyms", "latency_stats", "sched_debug", "sysrq-trigger", "timer_list",
+        "kcore",
+        "keys",
+        "key-users",
+        "kmsg",
+        "kallsyms",
+        "latency_stats",
+        "sched_debug",
+        "sysrq-trigger",
+        "timer_list",
         "timer_stats",
     ];
     const EMPTY: &[&str] = &["acpi", "scsi"];
@@ -217,9 +225,8 @@ fn prepare(job: &RunJob, [stdin, output, report]: &[OwnedFd; 3]) -> Result<Comma
         place(fd, number).doing(|| format!("placing descriptor {number}"))?;
     }
     // SAFETY: only marks descriptors for closing on exec.
-    let closed = unsafe {
-        libc::syscall(libc::SYS_close_range, REPORT_FD + 1, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
-    };
+    let closed =
+        unsafe { libc::syscall(libc::SYS_close_range, REPORT_FD + 1, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if closed != 0 {
         return Err(format!("closing descriptors: {}", std::io::Error::last_os_error()));
     }
@@ -285,4 +292,3 @@ pub fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
-

@@ -86,8 +86,9 @@ pub fn probe(agent_exe: &Path) -> Enforcement {
     Enforcement {
         isolation: try_a_cell(agent_exe),
         landlock: landlock(),
-        memory: cgroup(holds.memory)
-            .unwrap_or_else(|| Support::Yes("measured by pid 1 of each cell, which ends it above the limit".to_owned())),
+        memory: cgroup(holds.memory).unwrap_or_else(|| {
+            Support::Yes("measured by pid 1 of each cell, which ends it above the limit".to_owned())
+        }),
         processes: cgroup(holds.pids).unwrap_or_else(process_limit),
         cores: cgroup(holds.cpu).unwrap_or_else(|| Support::No("no cgroup may be made here".to_owned())),
     }
@@ -95,7 +96,8 @@ pub fn probe(agent_exe: &Path) -> Enforcement {
 
 fn try_a_cell(agent_exe: &Path) -> Support {
     let run = || -> Result<Exit, SandboxError> {
-        let failed = |error: std::io::Error| SandboxError::Failed { doing: "making a directory", why: error.to_string() };
+        let failed =
+            |error: std::io::Error| SandboxError::Failed { doing: "making a directory", why: error.to_string() };
         let base = tempfile::tempdir().map_err(failed)?;
         std::fs::create_dir(base.path().join("old")).map_err(failed)?;
         let image = SealedImage {

@@ -46,8 +46,7 @@ impl CellSlot {
         for path in std::iter::once(base_layer).chain(mounts.iter().map(|(path, _)| path)) {
             path.metadata().map_err(|error| missing(format!("{}: {error}", path.display())))?;
         }
-        let open =
-            OpenSlot { base_layer: base_layer.clone(), workdir: image.workdir.clone(), mounts: mounts.clone() };
+        let open = OpenSlot { base_layer: base_layer.clone(), workdir: image.workdir.clone(), mounts: mounts.clone() };
         let agent = Agent::start(agent_exe, cancel, &open)?;
         Ok(Self { agent_exe: agent_exe.to_path_buf(), cancel: cancel.clone(), open, agent: Some(agent) })
     }
