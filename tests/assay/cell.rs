@@ -14,7 +14,10 @@ use swe_assay::sandbox::cell::{Cell, probe, sweep};
 use swe_assay::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
 use swe_assay::trial::{Exit, Limits};
 
-const AGENT: &str = env!("CARGO_BIN_EXE_assay");
+/// The binary whose hidden command is the agent; a copy of it where the tests run as an ordinary user.
+fn agent() -> PathBuf {
+    std::env::var_os("ASSAY_TEST_AGENT").map_or_else(|| env!("CARGO_BIN_EXE_assay").into(), PathBuf::from)
+}
 
 struct World {
     base: tempfile::TempDir,
@@ -73,7 +76,7 @@ impl World {
 }
 
 fn cell() -> Cell {
-    Cell::new(AGENT.into(), Arc::new(AtomicBool::new(false)))
+    Cell::new(agent(), Arc::new(AtomicBool::new(false)))
 }
 
 fn job(argv: &[&str]) -> Job {
@@ -236,8 +239,8 @@ fn the_host_is_out_of_sight() {
     let executed = world.run(&sh(script));
     assert_eq!(
         text(&executed),
-        "assay\ncat: /etc/shadow: No such file or directory\nassay\n1000\nassay\n0\n5\n3\n",
-        "only the empty home, and pid 1, sh, ls, grep, and the subshell's kin"
+        "assay\ncat: /etc/shadow: No such file or directory\ncat: /proc/kcore: No such file or directory\nassay\n1000\nassay\n0\n4\n3\n",
+        "only the empty home; and pid 1, sh, ls, grep"
     );
 }
 
@@ -252,8 +255,8 @@ fn what_a_job_may_not_do_is_refused() {
         ("mount -t tmpfs x /tmp", "denied|permitted|superuser"),
         ("unshare -U true", "not permitted"),
         ("unshare -n true", "not permitted"),
-        ("chroot /tmp", "not permitted"),
-        ("echo b > /proc/sysrq-trigger && cat /proc/sysrq-trigger /nothing", "No such file"),
+        ("/usr/sbin/chroot /tmp", "not permitted"),
+        ("echo b > /proc/irq/default_smp_affinity", "Read-only|denied|nonexistent"),
         ("dd if=/dev/vda of=/dev/null count=1", "No such file"),
         ("chown 0 /tmp", "Invalid argument|not permitted"),
         ("mknod /tmp/disk b 254 0", "not permitted"),
@@ -344,7 +347,7 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         time.sleep(4321.5)
-print('started', flush=True)
+else: print('started', flush=True)
 time.sleep(4321.5)",
     );
     job.limits.deadline_ms = 1500;
@@ -408,9 +411,11 @@ fn a_disk_fill_stops_at_the_limit() {
         job.limits.disk_bytes = 32 << 20;
         assert!(text(&world.run(&job)).contains("No space left"), "{place}");
     }
-    let mut job = sh("i=0; while : > /tmp/f$i; do i=$((i+1)); done; test $i -gt 50 && test $i -lt 120 && echo bounded");
+    let mut job = sh("for i in $(seq 200); do touch /tmp/f$i || break; done; ls /tmp | wc -l");
     job.limits.inodes = 100;
-    assert!(text(&world.run(&job)).ends_with("bounded\n"));
+    let executed = world.run(&job);
+    let made: u32 = text(&executed).lines().last().unwrap().parse().unwrap();
+    assert!((90..120).contains(&made), "{made}");
 }
 
 #[test]
@@ -488,7 +493,7 @@ fn warming_keeps_bytecode_and_nothing_else() {
 fn cancelling_ends_a_running_job_at_once() {
     let world = World::new();
     let cancel = Arc::new(AtomicBool::new(false));
-    let cell = Cell::new(AGENT.into(), cancel.clone());
+    let cell = Cell::new(agent(), cancel.clone());
     let mut slot = cell.slot(&world.image()).unwrap();
     let raise = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(500));
@@ -504,7 +509,7 @@ fn cancelling_ends_a_running_job_at_once() {
 }
 
 #[test]
-fn slots_run_side_by_side_and_leave_nothing_behind() {
+fn slots_run_side_by_side_without_seeing_each_other_and_mount_nothing_on_the_host() {
     let world = World::new();
     let image = world.image();
     let workers: Vec<_> = (0..4)
@@ -522,9 +527,6 @@ fn slots_run_side_by_side_and_leave_nothing_behind() {
         })
         .collect();
     workers.into_iter().for_each(|worker| worker.join().unwrap());
-    let (_, mine) = cgroups_of(std::process::id());
-    // Tests beside this one have slots of their own, so only ours can be looked for once they are idle.
-    assert!(mine.len() < 60, "{mine:?}");
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!mounts.contains("assay"), "{mounts}");
 }
@@ -545,22 +547,21 @@ fn a_killed_driver_leaves_no_process_and_no_cgroup() {
         .spawn()
         .unwrap();
     wait_until("the job runs", || processes_with("sleep\u{0}4324"));
-    let (_, groups) = cgroups_of(driver.id());
-    assert_eq!(groups.is_empty(), !is_root() || !has_memory_cgroup());
+    assert_eq!(cgroups_of(driver.id()).is_empty(), !is_root() || !has_memory_cgroup());
     driver.kill().unwrap();
     driver.wait().unwrap();
     wait_until("the job is gone", || !processes_with("sleep\u{0}4324"));
-    wait_until("the cgroups are gone", || cgroups_of(driver.id()).1.is_empty());
+    wait_until("the cgroups are gone", || cgroups_of(driver.id()).is_empty());
     assert!(sweep().unwrap().iter().all(|path| !path.contains(&format!("/{}-", driver.id()))));
 }
 
 #[test]
 fn the_probe_says_what_is_enforced() {
-    let enforcement = probe(Path::new(AGENT));
+    let enforcement = probe(&agent());
     println!("{enforcement}");
     assert!(enforcement.isolation.is_yes(), "{enforcement}");
     assert!(enforcement.memory.is_yes() && enforcement.processes.is_yes(), "{enforcement}");
-    assert!(Cell::open(AGENT.into(), Arc::new(AtomicBool::new(false)), false).is_ok());
+    assert!(Cell::open(agent(), Arc::new(AtomicBool::new(false)), false).is_ok());
     let broken = Cell::open("/bin/false".into(), Arc::new(AtomicBool::new(false)), true);
     assert!(matches!(broken, Err(SandboxError::Unavailable(_))));
 }
@@ -575,20 +576,24 @@ fn all_of_this_holds_for_an_ordinary_user_too() {
     let open = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode;
     fs::set_permissions(place.path(), open(0o1777)).unwrap();
     // The build directory may be closed to others.
-    let tests = place.path().join("tests");
-    fs::copy(std::env::current_exe().unwrap(), &tests).unwrap();
-    fs::set_permissions(&tests, open(0o755)).unwrap();
-    let agent = Path::new(AGENT);
+    let copy = |from: &Path, name: &str| {
+        let to = place.path().join(name);
+        fs::copy(from, &to).unwrap();
+        fs::set_permissions(&to, open(0o755)).unwrap();
+        to
+    };
+    let tests = copy(&std::env::current_exe().unwrap(), "tests");
     let out = Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
         .arg(&tests)
         .args(["cell::", "--test-threads", "2"])
         .env("TMPDIR", place.path())
+        .env("ASSAY_TEST_AGENT", copy(&agent(), "assay"))
         .env("HOME", "/nonexistent")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "{} {text}\n{}", agent.display(), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success(), "{text}\n{}", String::from_utf8_lossy(&out.stderr));
 }
 
 fn wait_until(what: &str, done: impl Fn() -> bool) {
@@ -610,14 +615,13 @@ fn has_memory_cgroup() -> bool {
 }
 
 /// Cgroup directories of a driver.
-fn cgroups_of(pid: u32) -> (u32, Vec<PathBuf>) {
-    let found = walkdir::WalkDir::new("/sys/fs/cgroup")
+fn cgroups_of(pid: u32) -> Vec<PathBuf> {
+    walkdir::WalkDir::new("/sys/fs/cgroup")
         .into_iter()
         .flatten()
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{pid}-")))
         .map(walkdir::DirEntry::into_path)
-        .collect();
-    (pid, found)
+        .collect()
 }
 
 fn resident() -> u64 {

@@ -145,7 +145,10 @@ impl SlotCgroup {
             Hierarchy::V1 { memory, .. } => {
                 let dir = memory.as_ref()?;
                 let control = fs::read_to_string(dir.join("memory.oom_control")).ok()?;
-                let limit_hits = fs::read_to_string(dir.join("memory.failcnt")).ok()?.trim().parse().ok()?;
+                // Newer kernels leave memory.failcnt at 0, so the job's peak says whether it met the limit. The kernel
+                // charges in batches, so the peak may stay a little below.
+                let limit = self.applied?.0;
+                let limit_hits = u64::from(self.peak_memory()? >= limit - limit / 16);
                 Some(Kills { killed: field(&control, "oom_kill")?, limit_hits })
             }
             Hierarchy::V2(dir) => {
@@ -174,7 +177,7 @@ impl Drop for SlotCgroup {
     }
 }
 
-/// Counters of a memory cgroup, which only grow.
+/// Counters of a memory cgroup, which only grow while a job runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kills {
     pub killed: u64,

@@ -264,7 +264,6 @@ impl Flow {
                     }
                 }
                 said::NOT_STARTED => {
-                    // As a shell says it: 127 not found, 126 not to be run.
                     let errno = number(payload) as i32;
                     let program = job.argv.first().map_or("", String::as_str);
                     let why = format!("starting {program}: {}", io::Error::from_raw_os_error(errno));

@@ -188,8 +188,8 @@ pub fn confine_writes(writable: &[&str]) -> Result<bool, String> {
 }
 
 /// Per-process limits. Address space is not limited: runtimes reserve far more than they use. Private writable memory
-/// is, at twice the job's limit, where pid 1 measures memory: it stops what grows faster than it is measured, and
-/// below it the measuring decides, as a cgroup does.
+/// is, far above the job's limit, where pid 1 measures memory: it stops what grows faster than it is measured. Up to
+/// there the measuring decides, as a cgroup does, so that both ways end alike.
 pub fn limit_process(bounds: &Bounds, watch_memory: bool) -> Result<(), String> {
     let mut limits = vec![
         (Resource::Core, 0),
@@ -199,7 +199,7 @@ pub fn limit_process(bounds: &Bounds, watch_memory: bool) -> Result<(), String> 
         (Resource::Nproc, bounds.pids.saturating_add(2)),
     ];
     if watch_memory {
-        limits.push((Resource::Data, bounds.memory_bytes.saturating_mul(2)));
+        limits.push((Resource::Data, bounds.memory_bytes.saturating_mul(2).saturating_add(1 << 30)));
     }
     for (resource, limit) in limits {
         let hard = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
