@@ -37,7 +37,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
-    Import(import::Import),
+    Import(Box<import::Import>),
     Validate(validate::Validate),
     Verify(verify::Verify),
     Judge(judge::Judge),

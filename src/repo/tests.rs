@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::Draft;
 use super::*;
+use crate::admission::Trees;
 use crate::candidate::{Edit, MalformedReason, PathClass, Payload, Prepared, WholeFile};
 use crate::generation::Skill;
 use crate::sandbox::FileChange;
