@@ -629,3 +629,41 @@ fn resident() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
 }
+
+#[test]
+#[ignore]
+fn measure() {
+    let base = PathBuf::from(std::env::var("BASE").unwrap());
+    let image = SealedImage {
+        digest: Digest::of(b"test"),
+        workdir: "/testbed".to_owned(),
+        python: "/usr/bin/python3".to_owned(),
+        backing: Backing::Host { base_layer: base, mounts: Vec::new() },
+    };
+    let begun = Instant::now();
+    let mut slot = cell().slot(&image).unwrap();
+    println!("open {:?}", begun.elapsed());
+    for script in ["exit 0", "cat src/jinja2/*.py tests/*.py >/dev/null", "/usr/bin/python3 -c pass"] {
+        let mut totals = Vec::new();
+        let mut overheads = Vec::new();
+        for n in 0..200 {
+            let mut job = sh(script);
+            job.changes = vec![FileChange::Write {
+                path: "src/jinja2/filters.py".to_owned(),
+                content: format!("x = {n}").into_bytes().into(),
+                executable: false,
+            }];
+            job.support = BTreeMap::from([("reporter.py".to_owned(), vec![b'#'; 20_000].into())]);
+            let begun = Instant::now();
+            let executed = slot.run(&job).unwrap();
+            totals.push(begun.elapsed().as_micros());
+            overheads.push(executed.overhead_ms);
+        }
+        totals.sort();
+        overheads.sort();
+        println!("{script:60} total us min {} p50 {} p90 {}; overhead ms min {} p50 {} p90 {}", totals[0], totals[100], totals[180], overheads[0], overheads[100], overheads[180]);
+    }
+    let begun = Instant::now();
+    drop(slot);
+    println!("close {:?}", begun.elapsed());
+}
