@@ -127,7 +127,7 @@ fn try_a_cell(agent_exe: &Path) -> Support {
     };
     match run() {
         Ok(copies) => {
-            let layer = if copies { "a copy of the tree per job, as overlays are not whole here" } else { "overlay" };
+            let layer = if copies { "a copy of the tree per job, as no overlay does here" } else { "overlay" };
             Support::Yes(format!("own user, mount, pid, network and ipc namespaces; seccomp; {layer}"))
         }
         Err(error) => Support::No(error.to_string()),
