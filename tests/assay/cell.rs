@@ -198,22 +198,28 @@ fn a_change_that_would_leave_the_work_directory_is_refused() {
 
 #[test]
 fn nothing_that_a_job_does_to_its_files_lasts() {
-    let world = World::new();
-    let before = world.listing();
-    let mut slot = cell().slot(&world.image()).unwrap();
-    let wreck = sh("rm -rf /testbed/* ; touch /tmp/a /home/assay/b /dev/shm/c /testbed/d; ls -A /testbed");
-    let executed = slot.run(&wreck).unwrap();
-    assert_eq!((executed.exit, text(&executed)), (Exit::Code(0), "d\n".to_owned()));
-    let executed = slot.run(&sh("ls -A /tmp /home/assay /dev/shm; ls /testbed")).unwrap();
-    assert_eq!(text(&executed), "/dev/shm:\n\n/home/assay:\n\n/tmp:\ndata\nlink\npkg\ntop.txt\n");
-    assert_eq!(world.listing(), before);
+    for sandbox in [cell(), cell().with_copies()] {
+        let world = World::new();
+        let before = world.listing();
+        let mut slot = sandbox.slot(&world.image()).unwrap();
+        let wreck = sh("rm -rf /testbed/* ; touch /tmp/a /home/assay/b /dev/shm/c /testbed/d; ls -A /testbed");
+        let executed = slot.run(&wreck).unwrap();
+        assert_eq!((executed.exit, text(&executed)), (Exit::Code(0), "d\n".to_owned()));
+        let executed = slot.run(&sh("ls -A /tmp /home/assay /dev/shm; ls /testbed")).unwrap();
+        assert_eq!(text(&executed), "/dev/shm:\n\n/home/assay:\n\n/tmp:\ndata\nlink\npkg\ntop.txt\n");
+        assert_eq!(world.listing(), before);
+    }
 }
 
 #[test]
 fn a_directory_can_be_removed_and_made_again() {
-    let world = World::new();
-    let executed = world.run(&sh("rm -r data && mkdir data && ls data && mv pkg pkg2 && ls pkg2"));
-    assert_eq!(text(&executed), "__init__.py\nvalue.py\n", "{executed:?}");
+    for sandbox in [cell(), cell().with_copies()] {
+        let world = World::new();
+        let mut slot = sandbox.slot(&world.image()).unwrap();
+        let script = "rm -r data && mkdir data && ls data && mv pkg pkg2 && ls pkg2 && stat -c %Y:%U pkg2/value.py";
+        let executed = slot.run(&sh(script)).unwrap();
+        assert_eq!(text(&executed), "__init__.py\nvalue.py\n1000000000:assay\n", "{executed:?}");
+    }
 }
 
 #[test]
@@ -363,10 +369,10 @@ time.sleep(4321.5)",
 fn a_daemon_that_keeps_the_output_open_does_not_hold_up_the_end() {
     let world = World::new();
     let begun = Instant::now();
-    let executed = world.run(&sh("setsid sleep 4322 & echo done"));
+    let executed = world.run(&sh(&format!("setsid sleep {} & echo done", nap(4322))));
     assert_eq!((executed.exit, text(&executed)), (Exit::Code(0), "done\n".to_owned()));
     assert!(begun.elapsed() < Duration::from_secs(10));
-    assert!(!processes_with("sleep\u{0}4322"), "the daemon lives on");
+    assert!(!sleeps(&nap(4322)), "the daemon lives on");
 }
 
 #[test]
@@ -500,12 +506,12 @@ fn cancelling_ends_a_running_job_at_once() {
         cancel.store(true, Ordering::Relaxed);
     });
     let begun = Instant::now();
-    let error = slot.run(&sh("sleep 4323")).unwrap_err();
+    let error = slot.run(&sh(&format!("sleep {}", nap(4323)))).unwrap_err();
     raise.join().unwrap();
     assert!(matches!(error, SandboxError::Interrupted), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(5));
     drop(slot);
-    assert!(!processes_with("sleep\u{0}4323"));
+    assert!(!sleeps(&nap(4323)));
 }
 
 #[test]
@@ -533,26 +539,42 @@ fn slots_run_side_by_side_without_seeing_each_other_and_mount_nothing_on_the_hos
 
 #[test]
 fn a_killed_driver_leaves_no_process_and_no_cgroup() {
-    if std::env::var_os("ASSAY_TEST_DRIVER").is_some() {
+    if let Ok(nap) = std::env::var("ASSAY_TEST_DRIVER") {
         let world = World::new();
         let mut slot = cell().slot(&world.image()).unwrap();
         println!("base {}", world.base.path().display());
-        slot.run(&sh("setsid sleep 4324 & sleep 4324")).unwrap();
+        slot.run(&sh(&format!("setsid sleep {nap} & sleep {nap}"))).unwrap();
         return;
     }
     let mut driver = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "cell::a_killed_driver_leaves_no_process_and_no_cgroup", "--nocapture"])
-        .env("ASSAY_TEST_DRIVER", "1")
+        .env("ASSAY_TEST_DRIVER", nap(4324))
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the job runs", || processes_with("sleep\u{0}4324"));
+    wait_until("the job runs", || sleeps(&nap(4324)));
     assert_eq!(cgroups_of(driver.id()).is_empty(), !is_root() || !has_memory_cgroup());
     driver.kill().unwrap();
     driver.wait().unwrap();
-    wait_until("the job is gone", || !processes_with("sleep\u{0}4324"));
+    wait_until("the job is gone", || !sleeps(&nap(4324)));
     wait_until("the cgroups are gone", || cgroups_of(driver.id()).is_empty());
     assert!(sweep().unwrap().iter().all(|path| !path.contains(&format!("/{}-", driver.id()))));
+}
+
+#[test]
+fn what_a_dead_driver_left_is_swept() {
+    let memory = Path::new("/sys/fs/cgroup/memory");
+    if !is_root() || !memory.join("cgroup.procs").exists() {
+        println!("needs root and cgroups of version 1: skipped");
+        return;
+    }
+    let mut gone = Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let left = memory.join(format!("assay/{}-1-0", gone.id()));
+    fs::create_dir_all(&left).unwrap();
+    assert!(sweep().unwrap().contains(&left.display().to_string()));
+    assert!(!left.exists());
+    assert!(!sweep().unwrap().contains(&left.display().to_string()));
 }
 
 #[test]
@@ -604,9 +626,15 @@ fn wait_until(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-fn processes_with(command: &str) -> bool {
+/// A length of sleep that names this process, so that tests that run beside it are not taken for it.
+fn nap(seconds: u32) -> String {
+    format!("{seconds}.{}", std::process::id())
+}
+
+fn sleeps(nap: &str) -> bool {
+    let command = format!("sleep\u{0}{nap}\u{0}");
     fs::read_dir("/proc").unwrap().flatten().any(|entry| {
-        fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(command))
+        fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&command))
     })
 }
 

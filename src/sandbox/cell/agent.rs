@@ -13,6 +13,8 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 use super::descriptors::{aside, place};
 use super::flow;
 use super::identity::{self, INSIDE};
+use super::init::Slot;
+use super::layer::Layer;
 use super::protocol::{OpenSlot, Reply, Request, receive, send};
 use super::root::{self, Sources};
 use super::seal::Filters;
@@ -77,9 +79,11 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
         Some((Request::Run(_), _)) => return Err("a job came before its slot".to_owned()),
         None => return Ok(()),
     };
-    let _warden = open(&slot, warden, foreign)?;
+    let (_warden, layer) = open(&slot, warden, foreign)?;
     let filters = Filters::compile()?;
-    send(&mut wire.output, &Reply::Ready, &[]).doing(|| "greeting the driver".to_owned())?;
+    let shared = Slot { workdir: &slot.workdir, layer: &layer, filters: &filters };
+    send(&mut wire.output, &Reply::Ready { copies: layer != Layer::Overlay }, &[])
+        .doing(|| "greeting the driver".to_owned())?;
     while let Some((request, blob)) = receive(&mut wire.input).doing(|| "reading from the driver".to_owned())? {
         let Request::Run(job) = request else { return Err("the slot is open already".to_owned()) };
         if let Some(home) = job.env.get("HOME")
@@ -87,7 +91,7 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
         {
             root::make_mount_point(home)?;
         }
-        if !flow::run(wire, &job, blob, &slot.workdir, &filters)? {
+        if !flow::run(wire, &job, blob, &shared)? {
             return Ok(());
         }
         renew_network_if_used()?;
@@ -103,7 +107,7 @@ pub fn home_needs_mount(home: &str, workdir: &str) -> bool {
 
 /// Enters the slot's namespaces and builds its root. The order matters: what only the host's root may reach is taken
 /// first, then the id changes, then the host goes out of sight.
-fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Result<Option<Warden>, String> {
+fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Result<(Option<Warden>, Layer), String> {
     let namespaces = UnshareFlags::NEWUSER
         | UnshareFlags::NEWNS
         | UnshareFlags::NEWNET
@@ -119,11 +123,12 @@ fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Re
                 .to_owned()
         })
     };
+    let mut mapped = true;
     let sources = match (&mut warden, foreign) {
         (Some(warden), Some(outside)) => {
             let sources = Sources::take(slot)?;
             let users = identity::mapping(euid, outside).doing(|| "making an id map".to_owned())?;
-            sources.map_base(&users)?;
+            mapped = sources.map_base(&users);
             enter()?;
             warden.write_maps(outside)?;
             sources
@@ -145,9 +150,10 @@ fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Re
     identity::name_host("assay").doing(|| "naming the host".to_owned())?;
     identity::raise_loopback().doing(|| "raising the loopback interface".to_owned())?;
     sources.build(slot, SUPPORT_DIR)?;
+    let layer = if mapped && !slot.copies { Layer::choose()? } else { Layer::copy()? };
     // No job makes a user namespace, even past the filter. A kernel without the limit has the filter.
     let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
-    Ok(warden)
+    Ok((warden, layer))
 }
 
 /// A closed connection keeps its port for a minute. The next job gets a new network where the last one left any.

@@ -46,11 +46,12 @@ impl SlotCgroup {
             })
         };
         let (memory, pids, cpu) = (make("memory"), make("pids"), make("cpu"));
-        if memory.is_none() && pids.is_none() {
-            if let Some(dir) = parents_v2(&mounts, &own).into_iter().find_map(|parent| make_v2(&parent, name)) {
-                remove_cgroups(&cpu.into_iter().collect::<Vec<_>>());
-                return Self { hierarchy: Hierarchy::V2(dir), applied: None };
-            }
+        if memory.is_none()
+            && pids.is_none()
+            && let Some(dir) = parents_v2(&mounts, &own).into_iter().find_map(|parent| make_v2(&parent, name))
+        {
+            remove_cgroups(&cpu.into_iter().collect::<Vec<_>>());
+            return Self { hierarchy: Hierarchy::V2(dir), applied: None };
         }
         Self { hierarchy: Hierarchy::V1 { memory, pids, cpu }, applied: None }
     }

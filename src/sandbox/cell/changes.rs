@@ -165,11 +165,11 @@ fn remove_entry(dir: BorrowedFd<'_>, name: impl rustix::path::Arg + Copy) -> Res
     if !FileType::from_raw_mode(stat.st_mode).is_dir() {
         return rustix::fs::unlinkat(dir, name, AtFlags::empty());
     }
-    let inner = rustix::fs::openat(&dir, name, DIRECTORY, Mode::empty())?;
+    let inner = rustix::fs::openat(dir, name, DIRECTORY, Mode::empty())?;
     for entry in names(&inner)? {
         remove_entry(inner.as_fd(), entry.as_c_str())?;
     }
-    rustix::fs::unlinkat(&dir, name, AtFlags::REMOVEDIR)
+    rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)
 }
 
 /// The names in a directory.

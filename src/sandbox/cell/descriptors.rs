@@ -26,3 +26,15 @@ pub fn place(fd: impl AsFd, number: RawFd) -> io::Result<()> {
     // buffered bytes there.
     if unsafe { libc::dup2(fd.as_fd().as_raw_fd(), number) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// Closes every descriptor above the standard streams except one.
+pub fn close_others(keep: impl AsFd) -> io::Result<()> {
+    let keep = keep.as_fd().as_raw_fd().cast_unsigned();
+    for (first, last) in [(3, keep.saturating_sub(1)), (keep.max(2) + 1, u32::MAX)] {
+        // SAFETY: called where nothing that owns a descriptor in these ranges is used again.
+        if first <= last && unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}

@@ -11,15 +11,16 @@ use rustix::time::Timespec;
 
 use super::agent::{Doing, Wire};
 use super::descriptors::pipe_aside;
-use super::init::{self, Ends, now, said};
+use super::init::{self, Ends, Slot, now, said};
 use super::protocol::{Done, End, Reply, RunJob, send};
-use super::seal::Filters;
 
 /// Bytes read from a pipe at once.
 const CHUNK: usize = 256 << 10;
 
 /// Runs one job. `false`: the driver is gone, and so is the job.
-pub fn run(wire: &mut Wire, job: &RunJob, blob: Vec<u8>, workdir: &str, filters: &Filters) -> Result<bool, String> {
+pub fn run(wire: &mut Wire, job: &RunJob, blob: Vec<u8>, slot: &Slot<'_>) -> Result<bool, String> {
+    let stdin_from = blob.len()
+        - usize::try_from(job.stdin_len).ok().filter(|len| *len <= blob.len()).ok_or("the job's input is cut short")?;
     let (stdin_r, stdin_w) = pipe_aside().doing(|| "making a pipe".to_owned())?;
     let (output_r, output_w) = pipe_aside().doing(|| "making a pipe".to_owned())?;
     let (report_r, report_w) = pipe_aside().doing(|| "making a pipe".to_owned())?;
@@ -39,12 +40,10 @@ pub fn run(wire: &mut Wire, job: &RunJob, blob: Vec<u8>, workdir: &str, filters:
     }
     if child == 0 {
         drop((stdin_w, output_r, report_r, status_r));
-        init::run(job, &blob, workdir, filters, ends);
+        init::run(job, &blob, slot, ends);
     }
     drop(ends);
     let pid = i32::try_from(child).ok().and_then(Pid::from_raw).ok_or("pid 1 has no id")?;
-    let stdin_from = blob.len()
-        - usize::try_from(job.stdin_len).ok().filter(|len| *len <= blob.len()).ok_or("the job's input is cut short")?;
     let mut flow = Flow {
         stdin: Some(File::from(stdin_w)),
         unsent: blob,

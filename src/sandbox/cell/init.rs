@@ -15,9 +15,10 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::agent::Doing;
 use super::descriptors::place;
+use super::layer::Layer;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
 use super::protocol::RunJob;
-use super::root::{BASE, NEW_ROOT, SCRATCH};
+use super::root::{NEW_ROOT, SCRATCH};
 use super::seal::{self, Filters};
 use super::{bytecode, changes, watch};
 use crate::sandbox::{REPORT_FD, SUPPORT_DIR};
@@ -41,11 +42,19 @@ pub struct Ends {
     pub status: OwnedFd,
 }
 
+/// What all jobs of a slot share.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot<'a> {
+    pub workdir: &'a str,
+    pub layer: &'a Layer,
+    pub filters: &'a Filters,
+}
+
 /// Everything pid 1 does. Never returns to the agent's code.
-pub fn run(job: &RunJob, blob: &[u8], workdir: &str, filters: &Filters, ends: Ends) -> ! {
+pub fn run(job: &RunJob, blob: &[u8], slot: &Slot<'_>, ends: Ends) -> ! {
     let mut status = File::from(ends.status);
     let stdio = [ends.stdin, ends.output, ends.report];
-    if let Err(why) = live(job, blob, workdir, filters, &stdio, &mut status) {
+    if let Err(why) = live(job, blob, slot, &stdio, &mut status) {
         say(&mut status, said::FAILED, why.as_bytes());
     }
     // SAFETY: ends this process without running what the agent registered. The kernel kills the rest.
@@ -60,14 +69,7 @@ fn say(status: &mut File, tag: u8, payload: &[u8]) {
     let _ = status.write_all(&message);
 }
 
-fn live(
-    job: &RunJob,
-    blob: &[u8],
-    workdir: &str,
-    filters: &Filters,
-    stdio: &[OwnedFd; 3],
-    status: &mut File,
-) -> Result<(), String> {
+fn live(job: &RunJob, blob: &[u8], slot: &Slot<'_>, stdio: &[OwnedFd; 3], status: &mut File) -> Result<(), String> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "binding to the agent".to_owned())?;
     // An agent that died before that sent no signal, but it was the only reader.
     let mut gone = [PollFd::new(status, PollFlags::empty())];
@@ -77,12 +79,13 @@ fn live(
     }
     rustix::process::umask(Mode::from_raw_mode(0o022));
 
-    let written = furnish(job, blob, workdir)?;
+    let workdir = slot.workdir;
+    let written = furnish(job, blob, slot)?;
     rustix::process::chdir(workdir).doing(|| format!("entering {workdir}"))?;
     seal::drop_capabilities()?;
     let home = job.env.get("HOME").map_or("/tmp", String::as_str);
     seal::confine_writes(&[workdir, "/tmp", home, "/dev", "/proc"])?;
-    filters.apply()?;
+    slot.filters.apply(job.watch_memory)?;
 
     // SAFETY: this process has one thread, so the child may go on as usual.
     let child = unsafe { libc::fork() };
@@ -94,7 +97,8 @@ fn live(
     }
     let child = Pid::from_raw(child).ok_or("the job's process has no id")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(|| "hiding pid 1".to_owned())?;
-    let end = if job.watch_memory { watched(job, child, &written, status)? } else { wait(child)? };
+    let end =
+        if job.watch_memory { watched(job, child, &written, slot.layer.needs().0, status)? } else { wait(child)? };
     if let Some(end) = end {
         let mut payload = end.as_raw().to_le_bytes().to_vec();
         payload.extend_from_slice(&now().to_le_bytes());
@@ -113,9 +117,13 @@ fn live(
 }
 
 /// Mounts what only this job sees and enters it. Gives the directory that collects what is written to the work directory.
-fn furnish(job: &RunJob, blob: &[u8], workdir: &str) -> Result<OwnedFd, String> {
+fn furnish(job: &RunJob, blob: &[u8], slot: &Slot<'_>) -> Result<OwnedFd, String> {
+    let Slot { workdir, layer, .. } = *slot;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    let options = format!("mode=755,size={},nr_inodes={}", job.limits.disk_bytes.max(1 << 16), job.limits.inodes + 16);
+    let (bytes, inodes) = layer.needs();
+    let bytes = job.limits.disk_bytes.max(1 << 16).saturating_add(bytes);
+    let inodes = job.limits.inodes.saturating_add(inodes).saturating_add(16);
+    let options = format!("mode=755,size={bytes},nr_inodes={inodes}");
     mounts::fresh("tmpfs", SCRATCH, flags, &options).doing(|| "mounting the scratch space".to_owned())?;
     for (name, mode) in [("upper", 0o755), ("work", 0o755), ("tmp", 0o1777), ("shm", 0o1777), ("home", 0o755)] {
         let path = format!("{SCRATCH}/{name}");
@@ -147,10 +155,7 @@ fn furnish(job: &RunJob, blob: &[u8], workdir: &str) -> Result<OwnedFd, String> 
     }
 
     let at = inside(workdir);
-    let layers = format!("lowerdir={BASE},upperdir={SCRATCH}/upper,workdir={SCRATCH}/work,userxattr");
-    mounts::fresh("overlay", &at, flags, &format!("{layers},volatile"))
-        .or_else(|_| mounts::fresh("overlay", &at, flags, &layers))
-        .doing(|| format!("mounting the overlay at {workdir}"))?;
+    layer.mount(&at)?;
     let used = changes::apply(&at, &job.changes, blob)?;
 
     let at = inside(SUPPORT_DIR);
@@ -249,7 +254,13 @@ fn wait(child: Pid) -> Result<Option<WaitStatus>, String> {
 }
 
 /// Reaps and measures until the job ends (its status) or is above its memory (`None`).
-fn watched(job: &RunJob, child: Pid, written: &OwnedFd, status: &mut File) -> Result<Option<WaitStatus>, String> {
+fn watched(
+    job: &RunJob,
+    child: Pid,
+    written: &OwnedFd,
+    copied: u64,
+    status: &mut File,
+) -> Result<Option<WaitStatus>, String> {
     let limit = job.limits.memory_bytes;
     let handle = rustix::process::pidfd_open(child, rustix::process::PidfdFlags::empty())
         .doing(|| "watching the job".to_owned())?;
@@ -271,7 +282,7 @@ fn watched(job: &RunJob, child: Pid, written: &OwnedFd, status: &mut File) -> Re
             }
         }
         let files = rustix::fs::fstatvfs(written).map_or(0, |fs| (fs.f_blocks - fs.f_bfree) * fs.f_frsize);
-        let used = watch::measure(limit, files);
+        let used = watch::measure(limit, files.saturating_sub(copied));
         peak = peak.max(used);
         if used > limit {
             break;

@@ -14,6 +14,7 @@ mod descriptors;
 mod flow;
 mod identity;
 mod init;
+mod layer;
 mod mounts;
 mod probe;
 mod protocol;
@@ -43,13 +44,19 @@ const BASE_MTIME: u64 = 1_000_000_000;
 pub struct Cell {
     agent_exe: PathBuf,
     cancel: Arc<AtomicBool>,
+    copies: bool,
 }
 
 impl Cell {
     /// Without looking whether this host can do it; see [`Cell::open`]. `agent_exe` is a binary that runs
     /// [`agent::main`] when its first argument is `cell-agent`. Raising `cancel` ends running jobs and refuses new ones.
     pub fn new(agent_exe: PathBuf, cancel: Arc<AtomicBool>) -> Self {
-        Self { agent_exe, cancel }
+        Self { agent_exe, cancel, copies: false }
+    }
+
+    /// Gives every job a copy of the base layer even where the kernel can lay an overlay over it.
+    pub fn with_copies(self) -> Self {
+        Self { copies: true, ..self }
     }
 
     /// Looks what the host can enforce. Refuses a host that cannot isolate, and, unless `allow_weak`, one that cannot
@@ -73,7 +80,7 @@ impl Sandbox for Cell {
     /// The job runs over a throw-away layer like every other; what it compiled is then copied into the base layer.
     fn warm(&self, image: &SealedImage, job: &Job) -> Result<SealedImage, SandboxError> {
         let failed = |why: String| SandboxError::Failed { doing: "keeping bytecode", why };
-        let mut slot = CellSlot::new(&self.agent_exe, &self.cancel, image)?;
+        let mut slot = CellSlot::new(&self.agent_exe, &self.cancel, image, self.copies)?;
         let (_, compiled) = slot.execute(job, true)?;
         let Backing::Host { base_layer, .. } = &image.backing else { return Ok(image.clone()) };
         let mtime = SystemTime::UNIX_EPOCH + Duration::from_secs(BASE_MTIME);
@@ -86,6 +93,6 @@ impl Sandbox for Cell {
     }
 
     fn slot(&self, image: &SealedImage) -> Result<Box<dyn Slot>, SandboxError> {
-        Ok(Box::new(CellSlot::new(&self.agent_exe, &self.cancel, image)?))
+        Ok(Box::new(CellSlot::new(&self.agent_exe, &self.cancel, image, self.copies)?))
     }
 }

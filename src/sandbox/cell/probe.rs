@@ -95,7 +95,7 @@ pub fn probe(agent_exe: &Path) -> Enforcement {
 }
 
 fn try_a_cell(agent_exe: &Path) -> Support {
-    let run = || -> Result<Exit, SandboxError> {
+    let run = || -> Result<bool, SandboxError> {
         let failed =
             |error: std::io::Error| SandboxError::Failed { doing: "making a directory", why: error.to_string() };
         let base = tempfile::tempdir().map_err(failed)?;
@@ -106,7 +106,6 @@ fn try_a_cell(agent_exe: &Path) -> Support {
             python: String::new(),
             backing: Backing::Host { base_layer: base.path().to_path_buf(), mounts: Vec::new() },
         };
-        // A directory that is removed and made again must come back empty, and loopback must be up.
         let script = "rmdir old && mkdir old && cd old && echo 1 > file && : < /proc/self/status";
         let job = Job {
             argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
@@ -116,10 +115,10 @@ fn try_a_cell(agent_exe: &Path) -> Support {
             stdin: Vec::new(),
             limits: Limits { deadline_ms: 20_000, ..Limits::default() },
         };
-        let mut slot = CellSlot::new(agent_exe, &Arc::new(AtomicBool::new(false)), &image)?;
+        let mut slot = CellSlot::new(agent_exe, &Arc::new(AtomicBool::new(false)), &image, false)?;
         let (executed, _) = slot.execute(&job, false)?;
         match executed.exit {
-            Exit::Code(0) => Ok(executed.exit),
+            Exit::Code(0) => Ok(slot.copies()),
             other => Err(SandboxError::Failed {
                 doing: "running a first cell",
                 why: format!("{other:?}: {}", String::from_utf8_lossy(&executed.output_head).trim()),
@@ -127,7 +126,10 @@ fn try_a_cell(agent_exe: &Path) -> Support {
         }
     };
     match run() {
-        Ok(_) => Support::Yes("own user, mount, pid, network, ipc namespaces; overlay; seccomp".to_owned()),
+        Ok(copies) => {
+            let layer = if copies { "a copy of the tree per job, as no overlay does here" } else { "overlay" };
+            Support::Yes(format!("own user, mount, pid, network and ipc namespaces; seccomp; {layer}"))
+        }
         Err(error) => Support::No(error.to_string()),
     }
 }

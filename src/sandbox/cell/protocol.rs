@@ -21,6 +21,8 @@ pub struct OpenSlot {
     pub base_layer: PathBuf,
     pub workdir: String,
     pub mounts: Vec<(PathBuf, String)>,
+    /// A copy of the base layer for every job, even where an overlay would do.
+    pub copies: bool,
 }
 
 /// One job. The blob holds, in this order: contents of `changes`, contents of `support`, standard input.
@@ -65,8 +67,10 @@ pub struct Bounds {
 pub enum Reply {
     /// The agent runs; its cgroups may be entered now.
     Hello,
-    /// The slot is open.
-    Ready,
+    /// The slot is open; whether its jobs get copies of the base layer.
+    Ready {
+        copies: bool,
+    },
     /// Bytes of the structured report, in the blob.
     Report,
     /// A file of bytecode: path relative to the work directory; content in the blob.

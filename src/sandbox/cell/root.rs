@@ -94,11 +94,9 @@ impl Sources {
         })
     }
 
-    /// Shows the base layer's files, which belong to `on_disk`, as the job's own.
-    pub fn map_base(&self, users: &OwnedFd) -> Result<(), String> {
-        mounts::map_owners(&self.base, users).doing(|| {
-            "id-mapping the base layer's mount (put the work directory on ext4, xfs, btrfs or tmpfs)".to_owned()
-        })
+    /// Shows the base layer's files, which belong to the caller, as the job's own. `false`: its filesystem cannot.
+    pub fn map_base(&self, users: &OwnedFd) -> bool {
+        mounts::map_owners(&self.base, users).is_ok()
     }
 
     /// Builds the root on a tmpfs and makes that tmpfs the agent's own root. The host is out of sight afterwards.

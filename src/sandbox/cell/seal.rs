@@ -14,7 +14,11 @@ use super::protocol::Bounds;
 
 /// Filters that are compiled once per slot.
 #[derive(Debug)]
-pub struct Filters(Vec<BpfProgram>);
+pub struct Filters {
+    always: Vec<BpfProgram>,
+    /// Memory that belongs to no process's map escapes pid 1's measuring.
+    where_memory_is_measured: BpfProgram,
+}
 
 /// Never needed by a test suite, and each a way out or a large piece of kernel.
 const DENIED: &[i64] = &[
@@ -39,6 +43,7 @@ const DENIED: &[i64] = &[
     libc::SYS_kexec_load,
     libc::SYS_keyctl,
     libc::SYS_lookup_dcookie,
+    libc::SYS_memfd_secret,
     libc::SYS_mount,
     libc::SYS_mount_setattr,
     libc::SYS_move_mount,
@@ -112,12 +117,14 @@ impl Filters {
         let others = vec![when(&others)?];
         let calls = vec![(libc::SYS_socket, others.clone()), (libc::SYS_socketpair, others)];
         programs.push(compile(calls, libc::EAFNOSUPPORT, arch)?);
-        Ok(Self(programs))
+        let unmapped = vec![(libc::SYS_memfd_create, Vec::new())];
+        Ok(Self { always: programs, where_memory_is_measured: compile(unmapped, libc::ENOSYS, arch)? })
     }
 
     /// Puts the calling thread, and whatever it starts, under the filters.
-    pub fn apply(&self) -> Result<(), String> {
-        for program in &self.0 {
+    pub fn apply(&self, memory_is_measured: bool) -> Result<(), String> {
+        let more = memory_is_measured.then_some(&self.where_memory_is_measured);
+        for program in self.always.iter().chain(more) {
             seccompiler::apply_filter(program).doing(|| "installing a seccomp filter".to_owned())?;
         }
         Ok(())
@@ -194,7 +201,6 @@ pub fn limit_process(bounds: &Bounds, watch_memory: bool) -> Result<(), String> 
     let mut limits = vec![
         (Resource::Core, 0),
         (Resource::Nofile, 4096),
-        (Resource::Fsize, bounds.disk_bytes),
         // Counted per user namespace: the job, pid 1 and the agent.
         (Resource::Nproc, bounds.pids.saturating_add(2)),
     ];

@@ -38,7 +38,12 @@ type Harvest = (Executed, Vec<(String, Vec<u8>)>);
 
 impl CellSlot {
     /// Opens the slot and waits until its agent is ready.
-    pub fn new(agent_exe: &Path, cancel: &Arc<AtomicBool>, image: &SealedImage) -> Result<Self, SandboxError> {
+    pub fn new(
+        agent_exe: &Path,
+        cancel: &Arc<AtomicBool>,
+        image: &SealedImage,
+        copies: bool,
+    ) -> Result<Self, SandboxError> {
         let missing = |why: String| SandboxError::ImageMissing { image: image.digest.to_string(), why };
         let Backing::Host { base_layer, mounts } = &image.backing else {
             return Err(missing("it is an image of the Docker engine; cells run over host directories".to_owned()));
@@ -46,9 +51,15 @@ impl CellSlot {
         for path in std::iter::once(base_layer).chain(mounts.iter().map(|(path, _)| path)) {
             path.metadata().map_err(|error| missing(format!("{}: {error}", path.display())))?;
         }
-        let open = OpenSlot { base_layer: base_layer.clone(), workdir: image.workdir.clone(), mounts: mounts.clone() };
+        let open =
+            OpenSlot { base_layer: base_layer.clone(), workdir: image.workdir.clone(), mounts: mounts.clone(), copies };
         let agent = Agent::start(agent_exe, cancel, &open)?;
         Ok(Self { agent_exe: agent_exe.to_path_buf(), cancel: cancel.clone(), open, agent: Some(agent) })
+    }
+
+    /// Whether jobs get copies of the base layer, because no overlay does here.
+    pub fn copies(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.copies)
     }
 
     /// Runs a job; with `harvest` gives the bytecode that it left.
@@ -79,6 +90,7 @@ struct Agent {
     input: Option<ChildStdin>,
     output: ChildStdout,
     cancel: Arc<AtomicBool>,
+    copies: bool,
     /// After the child, so that it is dropped when the agent's processes are gone.
     cgroup: SlotCgroup,
 }
@@ -106,7 +118,7 @@ impl Agent {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed("its pipes are missing".to_owned()));
         };
-        let mut agent = Self { child, input: Some(input), output, cancel: cancel.clone(), cgroup };
+        let mut agent = Self { child, input: Some(input), output, cancel: cancel.clone(), copies: false, cgroup };
         let until = Instant::now() + GRACE;
         match agent.receive(until)? {
             (Reply::Hello, _) => {}
@@ -115,7 +127,10 @@ impl Agent {
         agent.cgroup.enter(agent.child.id()).map_err(|error| failed(format!("entering its cgroup: {error}")))?;
         agent.send(&Request::Open(open.clone()), &[])?;
         match agent.receive(until)? {
-            (Reply::Ready, _) => Ok(agent),
+            (Reply::Ready { copies }, _) => {
+                agent.copies = copies;
+                Ok(agent)
+            }
             (other, _) => Err(unexpected(&other)),
         }
     }

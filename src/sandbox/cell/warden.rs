@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::descriptors::place;
+use super::descriptors::{close_others, place};
 use super::identity;
 
 /// The agent's end. The warden ends when this is dropped or the agent dies.
@@ -53,6 +53,9 @@ fn watch(mut agent_end: UnixStream, agent: i32, cgroups: &[PathBuf]) -> std::io:
     for number in 0..=2 {
         place(&null, number)?;
     }
+    drop(null);
+    // The agent's connection above all: while a copy of it is open, the driver cannot see the agent's end.
+    close_others(&agent_end)?;
     let mut outside = [0; 4];
     while agent_end.read_exact(&mut outside).is_ok() {
         let answer =
