@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::verdict::{Counts, Verdict};
+use crate::verdict::VerdictStatus;
 
 /// Without a terminal, a stage says where it is this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
@@ -46,7 +47,7 @@ impl Console {
     /// Starts a stage of `total` steps.
     pub fn stage(&self, name: &'static str, total: u64) -> Stage<'_> {
         let bar = self.live.then(|| {
-            let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} {msg} {per_sec} eta {eta}");
+            let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len}{msg}, {per_sec}, eta {eta}");
             let bar = ProgressBar::new(total).with_prefix(name);
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -75,7 +76,7 @@ pub struct Stage<'a> {
     bar: Option<ProgressBar>,
     done: AtomicU64,
     started: Instant,
-    counts: Mutex<Counts>,
+    counts: Mutex<BTreeMap<VerdictStatus, u64>>,
     last_line: Mutex<Instant>,
 }
 
@@ -94,11 +95,11 @@ impl Stage<'_> {
         }
     }
 
-    /// One step is done and gave a verdict.
-    pub fn verdict(&self, verdict: &Verdict) {
+    /// One step is done and came to a verdict.
+    pub fn judged(&self, status: VerdictStatus) {
         let message = {
             let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            counts.add(verdict);
+            *counts.entry(status).or_default() += 1;
             summary(&counts)
         };
         if let Some(bar) = &self.bar {
@@ -112,7 +113,7 @@ impl Stage<'_> {
         let rate = done as f64 / elapsed.max(0.001);
         let left = (self.total.saturating_sub(done)) as f64 / rate.max(0.001);
         let counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        format!("{} {done}/{}, {}, {rate:.1}/s, about {left:.0} s left", self.name, self.total, summary(&counts))
+        format!("{} {done}/{}{}, {rate:.1}/s, about {left:.0} s left", self.name, self.total, summary(&counts))
     }
 }
 
@@ -125,8 +126,8 @@ impl Drop for Stage<'_> {
     }
 }
 
-fn summary(counts: &Counts) -> String {
-    format!("{} verified, {} rejected, {} inconclusive", counts.verified, counts.rejected, counts.inconclusive)
+fn summary(counts: &BTreeMap<VerdictStatus, u64>) -> String {
+    counts.iter().map(|(status, count)| format!(", {count} {status:?}").to_lowercase()).collect()
 }
 
 /// Lays out rows of text in columns; the first row is the heading. Columns of numbers are set to the right.

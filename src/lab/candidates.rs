@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::trials::Kept;
+use super::prepare::Site;
+use super::trials::KeptSlot;
 use super::{Lab, Located, Sample, Workshop, pool};
 use crate::admission::{Admission, Trees};
 use crate::candidate::{Candidate, Payload, Prepared, TrialTrees};
@@ -13,6 +14,7 @@ use crate::generation::Skill;
 use crate::judge::{LocalizationRules, Step, judge};
 use crate::prompt::extract::extract;
 use crate::repo::{self, Repository};
+use crate::verdict::Reason;
 
 /// What makes two candidates the same in other clothes: everything that runs, or what is predicted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,21 +95,15 @@ impl Lab<'_> {
         // Workers stay on an image: its slot is open and its files are warm.
         tasks.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
         let stage = self.console.stage("verify", tasks.len() as u64);
-        pool::each(
-            self.settings.workers,
-            &tasks,
-            || -> Kept { None },
-            |kept, candidate| {
-                let (Some(located), Some(admission)) =
-                    (located.get(candidate.instance_id.as_str()), admissions.get(&candidate.instance_id))
-                else {
-                    return Ok(());
-                };
-                self.take_through(located, admission, candidate, kept)?;
-                stage.step();
-                Ok(())
-            },
-        )?;
+        pool::each(self.settings.workers, &tasks, Kept::default, |kept, candidate| {
+            let (Some(located), Some(admission)) =
+                (located.get(candidate.instance_id.as_str()), admissions.get(&candidate.instance_id))
+            else {
+                return Ok(());
+            };
+            stage.judged(self.take_through(located, admission, candidate, kept)?.status());
+            Ok(())
+        })?;
         Ok(())
     }
 
@@ -117,25 +113,32 @@ impl Lab<'_> {
         admission: &Admission,
         candidate: &Candidate,
         kept: &mut Kept,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Reason> {
         let workshop = Workshop::new(self, located);
         let framework = workshop.framework()?;
-        let mut site = None;
+        let rules = LocalizationRules::default();
         loop {
             self.check_interrupt()?;
-            let rules = LocalizationRules::default();
             match judge(candidate, admission, framework, &BTreeSet::new(), &rules, &self.knowledge) {
-                Step::Done(_) => return Ok(()),
+                Step::Done(judgement) => return Ok(judgement.reason),
                 Step::Needs(trial) => {
-                    let site = match &mut site {
-                        Some(site) => site,
-                        empty => empty.insert(workshop.site()?),
+                    let id = &candidate.instance_id;
+                    let site = match kept.site.take().filter(|(made_for, _)| made_for == id) {
+                        Some(site) => kept.site.insert(site),
+                        None => kept.site.insert((id.clone(), workshop.site()?)),
                     };
-                    self.run_trial(site, kept, &trial)?;
+                    self.run_trial(&site.1, &mut kept.slot, &trial)?;
                 }
             }
         }
     }
+}
+
+/// What a worker keeps from one candidate to the next: the last instance's site and the slot that is open for it.
+#[derive(Default)]
+struct Kept {
+    site: Option<(String, Site)>,
+    slot: KeptSlot,
 }
 
 /// Reads one sample. Without a tree (the instance was refused before it had one) only the answer's form is known.

@@ -41,6 +41,7 @@ pub(super) fn seal(engine: &Engine, cache: &Path, order: &Order) -> anyhow::Resu
     let project = environments.project(recipe.project, order.base_tree, base, &mut progress)?;
     let layer = |folder: &Path| (order.checkout)(order.layer_tree, folder);
     let warm = |image: &SealedImage| -> Result<SealedImage, SandboxError> {
+        (order.say)("running the suite once for warm bytecode");
         let job = (order.warm_job)(image)
             .map_err(|error| SandboxError::Failed { doing: "preparing the warm-up run", why: format!("{error:#}") })?;
         engine.sandbox().warm(image, &job)

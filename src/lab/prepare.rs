@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::candidates::locations;
 use super::images::{self, Order};
-use super::trials::{Kept, job, nonce};
+use super::trials::{KeptSlot, job, nonce};
 use super::{Lab, Located};
 use crate::admission::{Admission, Refusal, Trees};
 use crate::digest::Digest;
@@ -79,7 +79,7 @@ impl<'a> Workshop<'a> {
             return Ok(admission);
         }
         let input = self.admission_input(&site, key)?;
-        let mut kept = Kept::None;
+        let mut kept: KeptSlot = None;
         loop {
             self.lab.check_interrupt()?;
             match admit(&input, site.framework, &self.lab.knowledge) {

@@ -16,11 +16,11 @@ use crate::sandbox::{Executed, Job, SandboxError, Slot};
 use crate::trial::{Outcome, OutputRef, Trial};
 
 /// A worker's open slot and the image it is open for.
-pub(super) type Kept = Option<(Digest, Box<dyn Slot>)>;
+pub(super) type KeptSlot = Option<(Digest, Box<dyn Slot>)>;
 
 impl Lab<'_> {
     /// Runs a trial and records its outcome, or the failure to get one.
-    pub(super) fn run_trial(&self, site: &Site, kept: &mut Kept, trial: &Trial) -> anyhow::Result<()> {
+    pub(super) fn run_trial(&self, site: &Site, kept: &mut KeptSlot, trial: &Trial) -> anyhow::Result<()> {
         let changes = site.repository.changes(&site.trees.tested_base, &trial.tree)?;
         let mut attempts = Vec::new();
         while attempts.len() < self.settings.attempts.max(1) as usize {
@@ -49,7 +49,7 @@ impl Lab<'_> {
         self.record(Record::Failure(Failure { trial_id: trial.id(), attempts }))
     }
 
-    fn attempt(&self, site: &Site, kept: &mut Kept, job: &Job) -> Result<Executed, SandboxError> {
+    fn attempt(&self, site: &Site, kept: &mut KeptSlot, job: &Job) -> Result<Executed, SandboxError> {
         if kept.as_ref().is_none_or(|(image, _)| *image != site.image.digest) {
             *kept = None;
             *kept = Some((site.image.digest.clone(), self.engine.sandbox().slot(&site.image)?));

@@ -98,7 +98,6 @@ impl Docker {
             .map_err(|error| EnvironmentError::io("packing", &tree, &error))?;
         let arguments = HashMap::from([("BASE", base.as_str()), ("WORKDIR", workdir)]);
         let cold = self.wait(self.build(context, &arguments, &digest))?;
-        progress("running the suite once for warm bytecode");
         let warmed = warm(&sealed(cold)).map_err(|source| SealError::Warm { tree: tree_id.to_owned(), source })?;
         let Backing::Docker { image_id } = warmed.backing else {
             return Err(SealError::Warm {

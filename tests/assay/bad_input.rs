@@ -7,8 +7,10 @@ use serde_json::json;
 
 use crate::support::{assay, expect_exit, lines, stderr};
 
+const PATCH: &str = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-a\n+b\n";
+
 fn instance(id: &str) -> serde_json::Value {
-    json!({"instance_id": id, "repo": "a/a", "base_commit": "0".repeat(40), "problem_statement": "p", "patch": ""})
+    json!({"instance_id": id, "repo": "a/a", "base_commit": "0".repeat(40), "problem_statement": "p", "patch": PATCH})
 }
 
 #[test]
