@@ -71,9 +71,20 @@ impl Cli {
             Command::Clean(command) => command.run(&console),
         };
         result.unwrap_or_else(|error| {
-            console.say(format!("assay: {error:#}"));
+            console.say(format!("assay: {}", message(&error)));
             exit_code_of(&error)
         })
+    }
+}
+
+/// The whole chain, with the next step where only the system spoke.
+fn message(error: &anyhow::Error) -> String {
+    let said = format!("{error:#}");
+    let full = said.contains("No space left on device");
+    if full && !said.contains("free space") {
+        format!("{said}; free space and run the same command again")
+    } else {
+        said
     }
 }
 

@@ -102,7 +102,7 @@ fn import(folders: &Folders<'_>, source: Source, wanted: Wanted, out: &Path) -> 
     let fix = scratch.repo.import_directory(new_folder, &format!("{name} {new}\n")).with_context(what)?;
     let patches = patches(&scratch.repo, &base, &fix, &wanted.leave_out).with_context(what)?;
     let store = store(out, &repo_name)?;
-    let base_commit = store.import_directory(old_folder, &message).with_context(what)?;
+    let base_commit = store.import_directory(old_folder, &message).with_context(|| kept(out)).with_context(what)?;
     let id = format!("{name}__{old}__{new}");
     instance(&store, Draft { id, name: &repo_name, base_commit, version: Some(old), patches, source }, wanted)
         .with_context(what)
@@ -126,7 +126,7 @@ pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Pa
     let fixed = scratch.repo.fetch_tree_from(&from, &fix).with_context(|| what.clone())?;
     let patches = patches(&scratch.repo, &copied, &fixed, &wanted.leave_out).with_context(|| what.clone())?;
     let store = store(out, &repo_name)?;
-    let base_commit = store.fetch_tree_from(&from, &base).with_context(|| what.clone())?;
+    let base_commit = store.fetch_tree_from(&from, &base).with_context(|| kept(out)).with_context(|| what.clone())?;
     let id = format!("{name}__{}__{}", &base[..12], &fix[..12]);
     let source = Source::Git { path: absolute.display().to_string(), base, fix };
     instance(&store, Draft { id, name: &repo_name, base_commit, version: None, patches, source }, wanted).context(what)
@@ -157,8 +157,12 @@ struct Draft<'a> {
 
 fn store(out: &Path, name: &str) -> Result<Repository> {
     let path = repository_path(out, name);
-    std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
-    Ok(Repository::create_bare(&path)?)
+    std::fs::create_dir_all(&path).with_context(|| kept(out))?;
+    Repository::create_bare(&path).with_context(|| kept(out))
+}
+
+fn kept(out: &Path) -> String {
+    format!("cannot keep the base tree below {}; free space or make it writable", out.display())
 }
 
 /// Gold patch (base to gold) and test patch (gold to fix).
