@@ -224,7 +224,8 @@ fn a_process_that_ends_early_with_success_has_not_finished() {
         assert_eq!(output.status.code(), Some(0));
         assert!(!report.finished);
         assert_eq!(report.exit_status, None);
-        assert_eq!(phases(&report, "tests/test_liar.py::test_answer"), "S+");
+        // It was collected; what it had reported by then may still have been waiting to be written.
+        assert!(!report.tests["tests/test_liar.py::test_answer"].passed());
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{answers, assay, assert_answers, expect_exit, processes_naming};
+use crate::support::{answers, assay, assert_answers, expect_exit, expected, processes_naming};
 
 #[test]
 fn a_run_killed_ten_times_ends_with_the_same_verdicts_and_leaves_nothing_behind() {
@@ -61,4 +61,23 @@ fn assert_no_cgroup_of_a_dead_owner() {
         let Some(owner) = owner else { continue };
         assert!(Path::new(&format!("/proc/{owner}")).exists(), "{} outlived its owner", path.display());
     }
+}
+
+#[test]
+fn an_interrupted_run_says_so_with_exit_code_three_and_goes_on_when_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("demo");
+    let mut command = assay();
+    command.args(["demo", "--offline", "--out"]).arg(&out).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(2000));
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("run the same command again"), "{said}");
+    expect_exit(assay().args(["demo", "--offline", "--out"]).arg(&out), 0);
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/offline-demo/expected.jsonl");
+    assert_answers(&answers(&out.join("run")), &expected(&table));
 }

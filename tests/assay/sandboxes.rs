@@ -4,14 +4,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{answers, assay, assert_answers, expect_exit, expected};
+use crate::support::{answers, assay, assert_answers, docker_answers, expect_exit, expected};
 
 fn table() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/offline-demo/expected.jsonl")
-}
-
-fn docker_answers() -> bool {
-    Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success())
 }
 
 fn is_root() -> bool {

@@ -97,6 +97,15 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is not text")).to_owned()
 }
 
+/// Whether a Docker engine answers and has the base image that the tests are told to use.
+pub fn docker_answers() -> bool {
+    let works = |arguments: &[&str]| {
+        Command::new("docker").args(arguments).output().is_ok_and(|output| output.status.success())
+    };
+    let base = std::env::var("ASSAY_DOCKER_BASE").unwrap_or_else(|_| "python:3.11-slim-bookworm".to_owned());
+    works(&["version"]) && works(&["image", "inspect", &base])
+}
+
 /// Processes whose command line or environment names this path.
 pub fn processes_naming(needle: &str) -> Vec<String> {
     let mut found = Vec::new();
