@@ -79,7 +79,7 @@ pub struct Generation {
 /// Where a generation stands in the input.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct GenerationRef {
-    /// File as it was named on the command line.
+    /// Name of the input file; its path as given on the command line where two inputs have one name.
     pub file: String,
     /// Line, counted from 1.
     pub line: u64,

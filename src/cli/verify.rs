@@ -14,7 +14,7 @@ use crate::console::{Console, table};
 use crate::digest::Digest;
 use crate::exit_code::{ExitCode, Stop};
 use crate::format;
-use crate::generation::Skill;
+use crate::generation::{GenerationRef, Skill};
 use crate::intake::{self, Quarantined};
 use crate::journal::{RunDir, RunInfo};
 use crate::lab::{Lab, Located, Sample, write_verdicts};
@@ -78,7 +78,7 @@ pub(super) struct Input {
     pub instances: Vec<Located>,
     pub samples: Vec<Sample>,
     pub quarantined: Vec<Quarantined>,
-    /// Input file -> sha256.
+    /// Input file, by [`name_among`] -> sha256.
     pub digests: BTreeMap<String, Digest>,
 }
 
@@ -92,7 +92,7 @@ impl Input {
             instances: Vec::new(),
             samples: Vec::new(),
             quarantined: read.quarantined,
-            digests: BTreeMap::from([(file.display().to_string(), digest_of_file(&file)?)]),
+            digests: BTreeMap::from([(name_among(&file, &[]), digest_of_file(&file)?)]),
         };
         let known = read.instances.iter().map(|instance| instance.instance_id.clone()).collect();
         for instance in read.instances {
@@ -101,15 +101,28 @@ impl Input {
         }
         for path in generations {
             let read = intake::read_generations(path, &known)?;
-            let samples = read.generations.into_iter().map(|(place, generation)| Sample { generation, place });
-            input.samples.extend(samples);
+            let name = name_among(path, generations);
+            for (place, generation) in read.generations {
+                let place = GenerationRef { file: name.clone(), ..place };
+                input.samples.push(Sample { generation, place });
+            }
             input.quarantined.extend(read.quarantined);
-            input.digests.insert(path.display().to_string(), digest_of_file(path)?);
+            input.digests.insert(name, digest_of_file(path)?);
         }
         if input.instances.is_empty() {
             return Err(Stop::Usage(format!("{} holds no usable instance", file.display())).into());
         }
         Ok(input)
+    }
+}
+
+/// What an input file is called in verdicts and manifests: its bare name, so that a dataset's bytes do not depend on where
+/// the files lay; the path as given where another input has the same name.
+fn name_among(path: &Path, others: &[PathBuf]) -> String {
+    let same_name = others.iter().filter(|other| other.file_name() == path.file_name()).count();
+    match path.file_name() {
+        Some(name) if same_name <= 1 => name.to_string_lossy().into_owned(),
+        _ => path.display().to_string(),
     }
 }
 

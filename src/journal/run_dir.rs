@@ -24,7 +24,7 @@ pub struct RunInfo {
     pub tool_version: String,
     pub sandbox: String,
     pub repeats: u32,
-    /// Input file as named on the command line -> sha256 of its bytes.
+    /// Name of an input file -> sha256 of its bytes.
     pub inputs: BTreeMap<String, Digest>,
 }
 
