@@ -12,6 +12,8 @@ use crate::dataset::rows::{RlRow, SftRow};
 use crate::format;
 use crate::generation::Generation;
 use crate::instance::Instance;
+use crate::intake::Quarantined;
+use crate::journal::RunInfo;
 use crate::receipt::Receipt;
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
@@ -27,6 +29,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::REPORT, schema_for!(TestReport)),
         (format::VERDICT, schema_for!(Verdict)),
         (format::RECEIPT, schema_for!(Receipt)),
+        (format::RUN, schema_for!(RunInfo)),
+        (format::QUARANTINE, schema_for!(Quarantined)),
         (format::MANIFEST, schema_for!(Manifest)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::RL_ROW, schema_for!(RlRow)),

@@ -8,6 +8,8 @@ use swe_assay::dataset::manifest::Manifest;
 use swe_assay::dataset::rows::{Attempts, rl_row, sft_row};
 use swe_assay::format;
 use swe_assay::generation::{Message, Skill};
+use swe_assay::intake::Quarantined;
+use swe_assay::journal::RunInfo;
 use swe_assay::schema;
 use swe_assay::verdict::Reason;
 
@@ -75,7 +77,16 @@ fn records() -> Vec<(&'static str, Value)> {
         [("duplicate".to_owned(), 1)].into(),
         &[].into(),
     );
+    let run = RunInfo {
+        format: format::RUN.to_owned(),
+        tool_version: "0.1.0".to_owned(),
+        sandbox: "cell".to_owned(),
+        repeats: 3,
+        inputs: [("instances.jsonl".to_owned(), instance.digest())].into(),
+    };
     vec![
+        (format::RUN, json!(run)),
+        (format::QUARANTINE, json!(Quarantined::new("rows.jsonl", 3, "not JSON"))),
         (format::INSTANCE, json!(instance)),
         (format::GENERATION, json!(generation)),
         (format::CANDIDATE, json!(candidate)),
