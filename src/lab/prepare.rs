@@ -108,8 +108,11 @@ impl<'a> Workshop<'a> {
     fn make_site(&self) -> Result<Site, NoSite> {
         let instance = &self.located.instance;
         let framework = self.framework()?;
-        let repository = Repository::open(&self.located.repository)
-            .map_err(|error| NoSite::Refused(Refusal::BaseNotFound, error.to_string()))?;
+        let repository = Repository::open(&self.located.repository).map_err(|error| {
+            let path = self.located.repository.display();
+            let next = format!("put a git repository with commit {} at {path}, or use --repos", instance.base_commit);
+            NoSite::Refused(Refusal::BaseNotFound, format!("{error}; {next}"))
+        })?;
         let trees =
             match repo::instance_trees(&repository, &instance.base_commit, &instance.patch, &instance.test_patch) {
                 Ok(Ok(trees)) => trees,
