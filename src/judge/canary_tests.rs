@@ -154,6 +154,13 @@ fn a_strong_canary_is_proved_by_an_assertion_and_a_weak_one_by_any_failure_of_it
     let Step::Done(proof) = prove(&admission(None), &planted, &evidence) else { panic!("it has its outcome") };
     assert_eq!(proof.failed, BTreeSet::from([A.to_owned()]));
 
+    let unnamed = report(&[(B, test(Status::Failed, None))]);
+    let Step::Done(proof) = prove(&admission(None), &planted, &Always { report: Some(unnamed), exit: Exit::Code(1) })
+    else {
+        panic!("it has its outcome")
+    };
+    assert_eq!(proof.failed, BTreeSet::from([B.to_owned()]));
+
     let evidence = Always { exit: Exit::TimedOut, ..evidence };
     let Step::Done(proof) = prove(&admission(None), &planted, &evidence) else { panic!("it has its outcome") };
     assert!(proof.failed.is_empty() && proof.sandbox_failed.is_none());
