@@ -68,6 +68,30 @@ pub struct Admission {
     pub limits: Limits,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
+    /// None: refused, or no fail-to-pass test has a canary that gold fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canaries: Option<Canaries>,
+}
+
+/// Fail-to-pass tests with changed expectations, proved on gold: each fails there, so each must fail on a candidate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Canaries {
+    /// Git tree of gold with the mutated test files; candidates take `files` from it.
+    pub tree: String,
+    /// Mutated test files.
+    pub files: Vec<String>,
+    /// Proven canaries by test id.
+    pub tests: BTreeMap<String, CanaryStrength>,
+}
+
+/// What a canary's failure shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CanaryStrength {
+    /// Expected constants were changed.
+    Strong,
+    /// The test ends in a failing statement; its own expectations are as they were.
+    Weak,
 }
 
 /// Git trees of an instance.
@@ -92,5 +116,15 @@ pub struct Split {
 impl Admission {
     pub fn admitted(&self) -> bool {
         self.refusal.is_none()
+    }
+
+    /// Fail-to-pass tests by their canary: strong, weak, none.
+    pub fn canary_counts(&self) -> [usize; 3] {
+        let proven = |strength| {
+            let tests = self.canaries.iter().flat_map(|canaries| canaries.tests.values());
+            tests.filter(|found| **found == strength).count()
+        };
+        let [strong, weak] = [CanaryStrength::Strong, CanaryStrength::Weak].map(proven);
+        [strong, weak, self.fail_to_pass.len().saturating_sub(strong + weak)]
     }
 }

@@ -158,6 +158,9 @@ pub enum TrialTrees {
         /// The tree as submitted with the trusted tests laid over it, where the policy took something back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         submitted: Option<String>,
+        /// The policy tree's trial tree with the mutated test files of the admission, where it has canaries.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        canary: Option<String>,
     },
     Test {
         on_base: String,

@@ -46,6 +46,8 @@ pub enum Reason {
     Regressed,
     /// Passes only with the edits to tests, runner or start-up files that the policy took back.
     DependsOnInfraEdit,
+    /// Passes a test whose expectations no correct program meets: it answers the test runner, not the issue.
+    PassesImpossibleTest,
     /// Ran past the deadline where gold finished well inside it.
     TimedOut,
     OutOfMemory,
@@ -79,6 +81,8 @@ pub enum Reason {
     NotRun,
     /// A report that the verdict needs cannot be read back.
     EvidenceUnreadable,
+    /// The run with changed expectations gave no clear result; without it nothing is verified.
+    CanaryUnreadable,
 }
 
 impl Reason {
@@ -93,6 +97,7 @@ impl Reason {
             | Self::StillFailing
             | Self::Regressed
             | Self::DependsOnInfraEdit
+            | Self::PassesImpossibleTest
             | Self::TimedOut
             | Self::OutOfMemory
             | Self::EndedEarly
@@ -106,9 +111,11 @@ impl Reason {
             | Self::UnknownFile
             | Self::MissesFile
             | Self::TooManyFiles => VerdictStatus::Rejected,
-            Self::InstanceNotAdmitted | Self::SandboxFailed | Self::NotRun | Self::EvidenceUnreadable => {
-                VerdictStatus::Inconclusive
-            }
+            Self::InstanceNotAdmitted
+            | Self::SandboxFailed
+            | Self::NotRun
+            | Self::EvidenceUnreadable
+            | Self::CanaryUnreadable => VerdictStatus::Inconclusive,
         }
     }
 }
@@ -120,7 +127,7 @@ pub enum Evidence {
     E0,
     /// Sealed run, exact ids, admitted instance.
     E1,
-    /// E1, and the canaries failed as they must.
+    /// E1, and the canaries failed as they must, a strong one among them.
     E2,
     /// E2, and held-out tests or mutants.
     E3,

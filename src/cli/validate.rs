@@ -48,19 +48,33 @@ impl Validate {
     }
 }
 
-/// One line per instance: what it must fail and pass, what wobbles, or why it is refused.
+/// One line per instance: what it must fail and pass, which fail-to-pass tests have a canary, what wobbles, or why it is refused.
 fn admission_table<'a>(admissions: impl Iterator<Item = &'a Admission>) -> String {
-    let heading = ["instance", "fail-to-pass", "pass-to-pass", "unstable", "disagree", "answer"];
+    let heading = [
+        "instance",
+        "fail-to-pass",
+        "pass-to-pass",
+        "strong canaries",
+        "weak",
+        "none",
+        "unstable",
+        "disagree",
+        "answer",
+    ];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for admission in admissions {
         let answer = match admission.refusal {
             None => "admitted".to_owned(),
             Some(refusal) => format!("refused: {refusal:?} {}", admission.detail),
         };
+        let [strong, weak, none] = admission.canary_counts();
         rows.push(vec![
             admission.instance_id.clone(),
             admission.fail_to_pass.len().to_string(),
             admission.pass_to_pass.len().to_string(),
+            strong.to_string(),
+            weak.to_string(),
+            none.to_string(),
             admission.unstable.len().to_string(),
             admission.disagreements.len().to_string(),
             answer,

@@ -125,6 +125,7 @@ mod tests {
             repeats: 3,
             limits: Limits::default(),
             trials: Vec::new(),
+            canaries: None,
         }
     }
 

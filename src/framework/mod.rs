@@ -8,6 +8,8 @@ use std::sync::Arc;
 use crate::sandbox::SUPPORT_DIR;
 use crate::trial::{TestPlan, TestReport, Variation};
 
+pub mod canary;
+mod canary_edits;
 mod pytest;
 mod records;
 mod unittest;

@@ -51,6 +51,7 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         repeats: input.repeats,
         limits: input.limits.clone(),
         trials: Vec::new(),
+        canaries: None,
     };
     let mut bench = Bench::new(&admission, evidence);
     let result = derive(input, framework, &mut admission, &mut bench);

@@ -6,6 +6,7 @@
 
 mod admit;
 mod bench;
+mod canary;
 mod localization;
 mod repair;
 mod suite;
@@ -19,10 +20,11 @@ use crate::digest::Digest;
 use crate::framework::Framework;
 use crate::generation::Skill;
 use crate::trial::Trial;
-use crate::verdict::Reason;
+use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 
 pub use admit::{AdmissionInput, admit};
 pub use bench::Evidence;
+pub use canary::{Proof, prove};
 pub use localization::LocalizationRules;
 
 /// What comes next: a trial to run, or the result.
@@ -37,8 +39,16 @@ pub enum Step<T> {
 pub struct Judgement {
     pub reason: Reason,
     pub detail: String,
+    pub evidence: Level,
     /// Trials it rests on.
     pub trials: Vec<Digest>,
+}
+
+impl Judgement {
+    /// Nothing is known, because something that the verdict needs was not run.
+    pub fn not_run(detail: &str) -> Self {
+        Self { reason: Reason::NotRun, detail: detail.to_owned(), evidence: Level::E0, trials: Vec::new() }
+    }
 }
 
 /// Stops an evaluation early.
@@ -66,17 +76,26 @@ pub fn judge(
         Err(Halt::Judged(rejection(malformed.why), malformed.detail.clone()))
     } else {
         match candidate.skill {
-            Skill::Localization => localization::judge(candidate, accepted, rules),
+            Skill::Localization => localization::judge(candidate, accepted, rules).map(at_e1),
             Skill::Repair => repair::judge(candidate, admission, &mut bench),
-            Skill::Test => test::judge(candidate, admission, framework, &mut bench),
+            Skill::Test => test::judge(candidate, admission, framework, &mut bench).map(at_e1),
         }
     };
-    let (reason, detail) = match result {
+    let trials = bench.into_trials();
+    let (reason, evidence, detail) = match result {
         Ok(verified) => verified,
-        Err(Halt::Judged(reason, detail)) => (reason, detail),
+        Err(Halt::Judged(reason, detail)) => {
+            let ran = reason.status() == VerdictStatus::Rejected && !trials.is_empty();
+            (reason, if ran { Level::E1 } else { Level::E0 }, detail)
+        }
         Err(Halt::Needs(trial)) => return Step::Needs(trial),
     };
-    Step::Done(Judgement { reason, detail, trials: bench.into_trials() })
+    Step::Done(Judgement { reason, detail, evidence, trials })
+}
+
+/// Sealed runs and exact ids, and no more than that.
+fn at_e1((reason, detail): (Reason, String)) -> (Reason, Level, String) {
+    (reason, Level::E1, detail)
 }
 
 /// The rejection that an unusable answer earns.

@@ -1,13 +1,18 @@
-//! Repair: every expected test passes on the policy tree.
+//! Repair: every expected test passes on the policy tree, and fails there once its expectations are changed.
 
 use super::bench::{Ask, Bench};
-use super::{Halt, suite};
+use super::{Halt, canary, suite};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, TrialTrees};
-use crate::verdict::Reason;
+use crate::verdict::{Evidence, Reason};
 
-pub(super) fn judge(candidate: &Candidate, admission: &Admission, bench: &mut Bench) -> Result<(Reason, String), Halt> {
-    let (Some(prepared), Some(TrialTrees::Repair { policy, submitted })) = (&candidate.prepared, &candidate.trees)
+pub(super) fn judge(
+    candidate: &Candidate,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<(Reason, Evidence, String), Halt> {
+    let (Some(prepared), Some(TrialTrees::Repair { policy, submitted, canary })) =
+        (&candidate.prepared, &candidate.trees)
     else {
         return Err(Halt::Judged(Reason::NotRun, "the candidate was never put on the base tree".to_owned()));
     };
@@ -17,7 +22,11 @@ pub(super) fn judge(candidate: &Candidate, admission: &Admission, bench: &mut Be
         passes(policy, admission, bench)
     };
     match (on_policy, submitted) {
-        (Ok(()), _) => Ok((Reason::Resolved, format!("{} expected tests passed", expected(admission)))),
+        // Asked for last: whoever is rejected costs no canary run.
+        (Ok(()), _) => {
+            let (evidence, canaries) = canary::must_fail(canary.as_deref(), admission, bench)?;
+            Ok((Reason::Resolved, evidence, format!("{} expected tests passed; {canaries}", expected(admission))))
+        }
         (Err(halt @ Halt::Needs(_)), _) | (Err(halt), None) => Err(halt),
         // What the policy took back may be what makes it pass: said, because it is a different fault.
         (Err(judged @ Halt::Judged(..)), Some(submitted)) => match passes(submitted, admission, bench) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::prepare::Site;
 use super::trials::KeptSlot;
 use super::{Lab, Located, Sample, Workshop, pool};
-use crate::admission::{Admission, Trees};
+use crate::admission::{Admission, Canaries, Trees};
 use crate::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::digest::canonical_json;
 use crate::format;
@@ -35,7 +35,7 @@ impl SameAs {
         let prepared = candidate.prepared.as_ref()?;
         let content = match (&candidate.trees, candidate.skill) {
             (_, Skill::Localization) => prepared.files.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
-            (Some(TrialTrees::Repair { policy, submitted }), _) => {
+            (Some(TrialTrees::Repair { policy, submitted, .. }), _) => {
                 vec![policy.clone(), submitted.clone().unwrap_or_default()]
             }
             (Some(TrialTrees::Test { on_base, files, script, .. }), _) => {
@@ -62,12 +62,13 @@ impl Lab<'_> {
             self.check_interrupt()?;
             self.run.blobs().put(&canonical_json(&sample.generation))?;
             let known = located.get(sample.generation.instance_id.as_str());
-            let trees = admissions.get(&sample.generation.instance_id).and_then(|admission| admission.trees.as_ref());
-            match (known, trees) {
-                (Some(located), Some(trees)) => {
+            let admission = admissions.get(&sample.generation.instance_id);
+            match (known, admission.and_then(|admission| Some((admission, admission.trees.as_ref()?)))) {
+                (Some(located), Some((admission, trees))) => {
                     let repository = Repository::open(&located.repository)?;
                     let framework = crate::framework::by_name(&located.instance.environment.framework);
-                    read_candidate(sample, Some((&repository, trees, framework)))
+                    let canaries = admission.canaries.as_ref();
+                    read_candidate(sample, Some(Place { repository: &repository, trees, canaries, framework }))
                 }
                 _ => read_candidate(sample, None),
             }
@@ -141,11 +142,23 @@ struct Kept {
     slot: KeptSlot,
 }
 
+/// What a sample is held against.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub repository: &'a Repository,
+    pub trees: &'a Trees,
+    pub canaries: Option<&'a Canaries>,
+    pub framework: Option<&'static dyn Framework>,
+}
+
+impl std::fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").field("trees", self.trees).finish_non_exhaustive()
+    }
+}
+
 /// Reads one sample. Without a tree (the instance was refused before it had one) only the answer's form is known.
-pub fn read_candidate(
-    sample: &Sample,
-    place: Option<(&Repository, &Trees, Option<&'static dyn Framework>)>,
-) -> anyhow::Result<Candidate> {
+pub fn read_candidate(sample: &Sample, place: Option<Place>) -> anyhow::Result<Candidate> {
     let generation = &sample.generation;
     let (completion, reasoning) = generation.answer();
     let extraction = extract(generation.skill, completion, reasoning);
@@ -168,10 +181,10 @@ pub fn read_candidate(
         }
     };
     candidate.form = Some(payload.form().to_owned());
-    let Some((repository, trees, framework)) = place else { return Ok(candidate) };
-    match repo::prepare(repository, trees, generation.skill, &payload)? {
+    let Some(place) = place else { return Ok(candidate) };
+    match repo::prepare(place.repository, place.trees, generation.skill, &payload)? {
         Ok(prepared) => {
-            candidate.trees = trial_trees(repository, trees, framework, generation.skill, &payload, &prepared)?;
+            candidate.trees = trial_trees(place, generation.skill, &payload, &prepared)?;
             candidate.prepared = Some(prepared);
         }
         Err(malformed) => candidate.malformed = Some(malformed),
@@ -180,13 +193,12 @@ pub fn read_candidate(
 }
 
 fn trial_trees(
-    repository: &Repository,
-    trees: &Trees,
-    framework: Option<&'static dyn Framework>,
+    place: Place,
     skill: Skill,
     payload: &Payload,
     prepared: &Prepared,
 ) -> anyhow::Result<Option<TrialTrees>> {
+    let Place { repository, trees, canaries, framework } = place;
     Ok(match skill {
         Skill::Localization => None,
         Skill::Repair => {
@@ -195,7 +207,11 @@ fn trial_trees(
                 Some(tree) => Some(repo::submitted_trial_tree(repository, trees, tree)?),
                 None => None,
             };
-            Some(TrialTrees::Repair { policy, submitted })
+            let canary = match canaries {
+                Some(canaries) => Some(repository.take_paths(&policy, &canaries.tree, &canaries.files)?),
+                None => None,
+            };
+            Some(TrialTrees::Repair { policy, submitted, canary })
         }
         Skill::Test => {
             let script = matches!(payload, Payload::Script { .. });

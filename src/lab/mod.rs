@@ -4,6 +4,7 @@
 //! distinct candidate is taken through its trials. What comes next is always decided by [`crate::judge`]; the lab only
 //! answers. Whatever is in the journal already is not run again.
 
+mod canaries;
 mod candidates;
 mod images;
 mod knowledge;
@@ -22,6 +23,7 @@ use crate::admission::Admission;
 use crate::console::Console;
 use crate::digest::Digest;
 use crate::exit_code::Stop;
+use crate::framework::canary;
 use crate::generation::{Generation, GenerationRef};
 use crate::instance::Instance;
 use crate::journal::{RunDir, Writer};
@@ -131,9 +133,9 @@ impl<'a> Lab<'a> {
         if self.cancel.load(Ordering::SeqCst) { Err(Stop::Interrupted.into()) } else { Ok(()) }
     }
 
-    /// The digest that names a sealed image, adapter and number of repeats for an instance.
+    /// The digest that names a sealed image, adapter, canaries and number of repeats for an instance.
     pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
-        Digest::of_json(&(instance.digest(), image, framework, self.settings.repeats, limits))
+        Digest::of_json(&(instance.digest(), image, framework, canary::VERSION, self.settings.repeats, limits))
     }
 }

@@ -75,7 +75,11 @@ impl<'a> Workshop<'a> {
         };
         let name = format!("{}/{}", site.framework.name(), site.framework.version());
         let key = self.lab.admission_key(&self.located.instance, &site.image.digest, &name);
-        if let Some(admission) = self.lab.knowledge.admission(&key) {
+        // Without its canary tree, as after a new import, the admission is derived again from the trials that are known.
+        let usable = |admission: &Admission| {
+            admission.canaries.as_ref().is_none_or(|canaries| site.repository.holds(&canaries.tree))
+        };
+        if let Some(admission) = self.lab.knowledge.admission(&key).filter(usable) {
             return Ok(admission);
         }
         let input = self.admission_input(&site, key)?;
@@ -85,6 +89,10 @@ impl<'a> Workshop<'a> {
             match admit(&input, site.framework, &self.lab.knowledge) {
                 Step::Needs(trial) => self.lab.run_trial(&site, &mut kept, &trial)?,
                 Step::Done(admission) => {
+                    let admission = match admission.admitted() {
+                        true => self.lab.with_canaries(&site, &mut kept, admission)?,
+                        false => admission,
+                    };
                     // A sandbox failure is not remembered: the next run tries again.
                     if admission.refusal != Some(Refusal::SandboxFailed) {
                         self.lab.record(Record::Admission(Box::new(admission.clone())))?;
@@ -222,6 +230,7 @@ impl<'a> Workshop<'a> {
             repeats: self.lab.settings.repeats,
             limits: self.lab.settings.limits.clone(),
             trials: Vec::new(),
+            canaries: None,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::instance::Instance;
 use crate::journal::RunDir;
 use crate::judge::{Evidence as _, Judgement, LocalizationRules, Step, judge};
 use crate::receipt::{Receipt, Tool};
-use crate::verdict::{Evidence, Reason, Verdict, VerdictStatus};
+use crate::verdict::{Reason, Verdict};
 
 /// A verdict and the receipt that it carries the digest of.
 pub type Judged = (Verdict, Receipt);
@@ -87,20 +87,19 @@ fn judge_one(
     accepted: &BTreeMap<&str, BTreeSet<Vec<String>>>,
     knowledge: &Knowledge,
 ) -> anyhow::Result<Judgement> {
-    let not_run = |detail: &str| Judgement { reason: Reason::NotRun, detail: detail.to_owned(), trials: Vec::new() };
     let Some(admission) = admissions.get(&candidate.instance_id) else {
-        return Ok(not_run("the instance was never admitted"));
+        return Ok(Judgement::not_run("the instance was never admitted"));
     };
     let name = admission.framework.split('/').next().unwrap_or_default();
     let Some(framework) = framework::by_name(name) else {
-        return Ok(not_run("its test framework is unknown to this version"));
+        return Ok(Judgement::not_run("its test framework is unknown to this version"));
     };
     let none = BTreeSet::new();
     let accepted = accepted.get(candidate.instance_id.as_str()).unwrap_or(&none);
     Ok(match judge(candidate, admission, framework, accepted, &LocalizationRules::default(), knowledge) {
         Step::Done(judgement) => judgement,
         Step::Needs(trial) => {
-            not_run(&format!("trial {} has no outcome; run `assay verify` again", trial.id().short()))
+            Judgement::not_run(&format!("trial {} has no outcome; run `assay verify` again", trial.id().short()))
         }
     })
 }
@@ -149,11 +148,7 @@ fn with_receipt(
         status,
         reason: judgement.reason,
         detail: judgement.detail.clone(),
-        evidence: match status {
-            VerdictStatus::Verified => Evidence::E1,
-            VerdictStatus::Rejected if !judgement.trials.is_empty() => Evidence::E1,
-            VerdictStatus::Rejected | VerdictStatus::Inconclusive => Evidence::E0,
-        },
+        evidence: judgement.evidence,
         stripped: candidate.prepared.as_ref().map(|prepared| prepared.stripped.clone()).unwrap_or_default(),
         duplicate_of,
         trials: judgement.trials.clone(),

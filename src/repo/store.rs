@@ -109,6 +109,11 @@ impl Repository {
         self.git.find_tree(oid).map_err(|_| missing())
     }
 
+    /// Whether a tree is here.
+    pub fn holds(&self, tree: &str) -> bool {
+        self.tree(tree).is_ok()
+    }
+
     /// Every file and link of a tree, sorted by bytes. Submodules are left out.
     pub fn paths(&self, tree: &str) -> Result<Vec<String>, RepoError> {
         let mut paths: Vec<_> = self.leaves(tree)?.into_keys().collect();

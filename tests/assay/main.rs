@@ -4,6 +4,7 @@ mod samples;
 mod support;
 
 mod bad_input;
+mod canary;
 mod cell;
 mod container;
 mod demo;

@@ -1,0 +1,136 @@
+//! Canary source of a Python test file: the same tests, ids included, with expectations that no correct program meets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tree_sitter::{Node, Parser, Tree};
+
+use super::canary_edits::{Edits, Salt};
+use crate::admission::CanaryStrength;
+use crate::digest::Digest;
+
+/// Raised whenever the mutation changes: old admissions then prove their canaries again.
+pub const VERSION: u32 = 1;
+
+/// A test file with changed expectations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mutated {
+    /// Equal to the original where no test has a canary.
+    pub source: String,
+    /// How each test was changed, by id. A test that is not here has no canary: its function was not found.
+    pub tests: BTreeMap<String, CanaryStrength>,
+}
+
+/// Changes the expected constants inside the assertions of these tests. Tests in `weak` (and those without such a
+/// constant) end in a failing statement instead. Tests that share a function, as parametrised ones do, share its form.
+pub fn mutate(source: &str, ids: &[String], weak: &BTreeSet<String>) -> Mutated {
+    let unchanged = || Mutated { source: source.to_owned(), tests: BTreeMap::new() };
+    let Some(tree) = parsed(source) else { return unchanged() };
+    let mut functions: BTreeMap<usize, (Node, Vec<&String>)> = BTreeMap::new();
+    for id in ids {
+        if let Some(function) = find(tree.root_node(), &names(id), source, 0) {
+            functions.entry(function.start_byte()).or_insert((function, Vec::new())).1.push(id);
+        }
+    }
+    for force_weak in [false, true] {
+        let mut all = BTreeMap::new();
+        let mut tests = BTreeMap::new();
+        for (function, ids) in functions.values() {
+            let salt = Salt::of(&Digest::of(format!("{}\n{source}", function.start_byte()).as_bytes()));
+            let asked_weak = force_weak || ids.iter().any(|id| weak.contains(*id));
+            let mut edits = Edits::new(source, salt);
+            if !asked_weak {
+                edits.expectations(*function);
+            }
+            let strength = if edits.is_empty() { CanaryStrength::Weak } else { CanaryStrength::Strong };
+            if strength == CanaryStrength::Weak && !edits.failing_end(*function) {
+                continue;
+            }
+            all.extend(edits.into_inner());
+            tests.extend(ids.iter().map(|&id| (id.clone(), strength)));
+        }
+        let changed = applied(source, &all);
+        if parsed(&changed).is_some() {
+            return Mutated { source: changed, tests };
+        }
+    }
+    unchanged()
+}
+
+/// Parses Python; none where any part of it is not understood.
+fn parsed(source: &str) -> Option<Tree> {
+    let mut parser = Parser::new();
+    parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
+    parser.parse(source, None).filter(|tree| !tree.root_node().has_error())
+}
+
+/// Edits are (start, end) -> text; they never overlap.
+fn applied(source: &str, edits: &BTreeMap<(usize, usize), String>) -> String {
+    let mut changed = String::with_capacity(source.len() + 64 * edits.len());
+    let mut at = 0;
+    for ((start, end), text) in edits {
+        changed.push_str(&source[at..*start]);
+        changed.push_str(text);
+        at = *end;
+    }
+    changed + &source[at..]
+}
+
+/// Classes and function of a test id: `tests/test_a.py::Class::test_b[param]` gives `Class`, `test_b`.
+fn names(id: &str) -> Vec<&str> {
+    let Some((_, rest)) = id.split_once("::") else { return Vec::new() };
+    rest.split('[').next().unwrap_or(rest).split("::").collect()
+}
+
+/// Classes that a lookup follows through their bases, at most.
+const DEEPEST: usize = 8;
+
+fn find<'t>(scope: Node<'t>, path: &[&str], source: &str, depth: usize) -> Option<Node<'t>> {
+    let (name, rest) = path.split_first()?;
+    let kind = if rest.is_empty() { "function_definition" } else { "class_definition" };
+    if let Some(found) = definition(scope, kind, name, source) {
+        return if rest.is_empty() {
+            Some(found)
+        } else {
+            find(found.child_by_field_name("body")?, rest, source, depth)
+        };
+    }
+    // An inherited method, where the base stands in the same file.
+    let class = scope.parent().filter(|parent| parent.kind() == "class_definition" && rest.is_empty())?;
+    if depth == DEEPEST {
+        return None;
+    }
+    let root = std::iter::successors(Some(scope), |node| node.parent()).last()?;
+    children(class.child_by_field_name("superclasses")?).into_iter().find_map(|base| {
+        let base = definition(root, "class_definition", source.get(base.byte_range())?, source)?;
+        find(base.child_by_field_name("body")?, path, source, depth + 1)
+    })
+}
+
+/// The last definition of a name among the statements of a scope, conditional ones included: the last one counts.
+fn definition<'t>(scope: Node<'t>, kind: &str, name: &str, source: &str) -> Option<Node<'t>> {
+    let mut found = None;
+    for child in children(scope) {
+        let here = match child.kind() {
+            "decorated_definition" => child.child_by_field_name("definition"),
+            "if_statement" | "try_statement" | "with_statement" | "else_clause" | "elif_clause" | "except_clause"
+            | "finally_clause" | "block" => definition(child, kind, name, source),
+            _ => Some(child),
+        };
+        let named = |node: &Node| {
+            node.kind() == kind
+                && node.child_by_field_name("name").and_then(|n| source.get(n.byte_range())) == Some(name)
+        };
+        found = here.filter(named).or(found);
+    }
+    found
+}
+
+/// Named children without comments.
+pub(super) fn children(node: Node<'_>) -> Vec<Node<'_>> {
+    let mut cursor = node.walk();
+    node.named_children(&mut cursor).filter(|child| child.kind() != "comment").collect()
+}
+
+#[cfg(test)]
+#[path = "canary_tests.rs"]
+mod tests;

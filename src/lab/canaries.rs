@@ -1,0 +1,99 @@
+//! Canaries of an admitted instance: test files mutated, proved on gold, kept as a tree that candidates take them from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Lab;
+use super::prepare::Site;
+use super::trials::KeptSlot;
+use crate::admission::{Admission, Canaries, CanaryStrength, Refusal};
+use crate::framework::canary::mutate;
+use crate::judge::{Proof, Step, prove};
+use crate::sandbox::FileChange;
+
+impl Lab<'_> {
+    /// The admission with its proven canaries. A test whose changed constants gold does not fail gets the weak form and
+    /// is tried once more; one that still does not fail has no canary.
+    pub(super) fn with_canaries(
+        &self,
+        site: &Site,
+        kept: &mut KeptSlot,
+        admission: Admission,
+    ) -> anyhow::Result<Admission> {
+        let mut admission = admission;
+        let mut weak = BTreeSet::new();
+        loop {
+            let canaries = plant(site, &admission, &weak)?;
+            if canaries.tests.is_empty() {
+                return Ok(admission);
+            }
+            let proof = self.proof(site, kept, &admission, &canaries)?;
+            if let Some(detail) = proof.sandbox_failed {
+                let refusal = Some(Refusal::SandboxFailed);
+                return Ok(Admission { refusal, detail, splits: Vec::new(), ..admission });
+            }
+            admission.trials.extend(proof.trials);
+            let demoted = demoted(&canaries.tests, &proof.failed);
+            if weak.is_empty() && !demoted.is_empty() {
+                weak = demoted;
+                continue;
+            }
+            let tests: BTreeMap<_, _> =
+                canaries.tests.into_iter().filter(|(id, _)| proof.failed.contains(id)).collect();
+            admission.canaries = (!tests.is_empty()).then_some(Canaries { tests, ..canaries });
+            return Ok(admission);
+        }
+    }
+
+    fn proof(
+        &self,
+        site: &Site,
+        kept: &mut KeptSlot,
+        admission: &Admission,
+        canaries: &Canaries,
+    ) -> anyhow::Result<Proof> {
+        loop {
+            self.check_interrupt()?;
+            match prove(admission, canaries, &self.knowledge) {
+                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
+                Step::Done(proof) => return Ok(proof),
+            }
+        }
+    }
+}
+
+/// Mutates the fail-to-pass tests of gold and writes the tree. Nothing is proved yet.
+fn plant(site: &Site, admission: &Admission, weak: &BTreeSet<String>) -> anyhow::Result<Canaries> {
+    let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for id in &admission.fail_to_pass {
+        by_file.entry(site.framework.file_of(id)).or_default().push(id.clone());
+    }
+    let gold = &site.trees.tested_gold;
+    let mut tests = BTreeMap::new();
+    let mut changes = Vec::new();
+    let mut files = Vec::new();
+    for (path, ids) in by_file {
+        let Some(source) = site.repository.read(gold, &path)?.and_then(|bytes| String::from_utf8(bytes).ok()) else {
+            continue;
+        };
+        let mutated = mutate(&source, &ids, weak);
+        if mutated.tests.is_empty() {
+            continue;
+        }
+        tests.extend(mutated.tests);
+        files.push(path.clone());
+        changes.push(FileChange::Write { path, content: Arc::from(mutated.source.into_bytes()), executable: false });
+    }
+    Ok(Canaries { tree: site.repository.with(gold, &changes)?, files, tests })
+}
+
+/// Tests to try in the weak form: those of functions of which no strong canary failed.
+fn demoted(tests: &BTreeMap<String, CanaryStrength>, failed: &BTreeSet<String>) -> BTreeSet<String> {
+    let function = |id: &str| id.split('[').next().unwrap_or(id).to_owned();
+    let proven: BTreeSet<_> = failed.iter().map(|id| function(id)).collect();
+    tests
+        .iter()
+        .filter(|(id, strength)| **strength == CanaryStrength::Strong && !proven.contains(&function(id)))
+        .map(|(id, _)| id.clone())
+        .collect()
+}
