@@ -6,6 +6,7 @@ mod support;
 mod bad_input;
 mod cell;
 mod container;
+mod corpora;
 mod demo;
 mod demo_offline;
 mod export;
