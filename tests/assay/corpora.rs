@@ -95,7 +95,7 @@ fn named<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {
     cases.into_iter().map(|case| format!("  {}\n", case.line())).collect()
 }
 
-/// Names in `cheats/accepted.txt`: what today's level of evidence lets through.
+/// Names in `cheats/accepted.txt`: what today's evidence lets through.
 fn known_to_pass() -> BTreeSet<String> {
     let text = std::fs::read_to_string(testdata().join("cheats/accepted.txt")).unwrap();
     text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
