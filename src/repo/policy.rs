@@ -47,8 +47,8 @@ const RUNNER_FILES: &[&str] = &[
 const BUILD_FILES: &[&str] =
     &["setup.py", "MANIFEST.in", "Makefile", "Pipfile", "environment.yml", "meson.build", "CMakeLists.txt", "tox.toml"];
 
-/// Files that the interpreter runs on its own, wherever they stand.
-const STARTUP_FILES: &[&str] = &["sitecustomize.py", "usercustomize.py", "pyvenv.cfg"];
+/// Modules that the interpreter runs on its own, wherever they stand, as a file or as a package.
+const STARTUP_MODULES: &[&str] = &["sitecustomize", "usercustomize"];
 
 const CI_FILES: &[&str] = &[
     ".travis.yml",
@@ -105,8 +105,7 @@ pub fn classify(path: &str) -> PathClass {
         PathClass::Ci
     } else if path.split('/').any(|part| part.starts_with(".git")) {
         PathClass::Vcs
-    } else if STARTUP_FILES.contains(&name) || suffix == "pth" || is_entry_points(dirs, name) || shadow(path).is_some()
-    {
+    } else if is_startup_name(path) || shadow(path).is_some() {
         PathClass::Startup
     } else if RUNNER_FILES.contains(&name) {
         PathClass::RunnerConfig
@@ -163,7 +162,8 @@ fn shadow(path: &str) -> Option<(&str, &str)> {
 
 fn is_startup_name(path: &str) -> bool {
     let (dirs, name) = path.rsplit_once('/').unwrap_or(("", path));
-    STARTUP_FILES.contains(&name) || name.ends_with(".pth") || is_entry_points(dirs, name)
+    let module = |part: &str| STARTUP_MODULES.contains(&part.strip_suffix(".py").unwrap_or(part));
+    name == "pyvenv.cfg" || path.split('/').any(module) || name.ends_with(".pth") || is_entry_points(dirs, name)
 }
 
 /// Installed-package metadata beside the code: the runner loads plugins that it names.
@@ -172,6 +172,8 @@ fn is_entry_points(dirs: &str, name: &str) -> bool {
 }
 
 fn is_metadata(dirs: &str, name: &str) -> bool {
+    // Python finds these folders in any mixture of capitals.
+    let dirs = dirs.to_ascii_lowercase();
     name == "PKG-INFO" || dirs.ends_with(".egg-info") || dirs.ends_with(".dist-info")
 }
 
@@ -222,6 +224,10 @@ mod tests {
             ("a/usercustomize.py", Startup),
             ("a/b/evil.pth", Startup),
             ("x.egg-info/entry_points.txt", Startup),
+            ("src/x.Dist-INFO/entry_points.txt", Startup),
+            ("src/sitecustomize/__init__.py", Startup),
+            ("usercustomize/deep/a.json", Startup),
+            ("pkg/sitecustomizer.py", Source),
             ("src/x.egg-info/SOURCES.txt", BuildConfig),
             ("PKG-INFO", BuildConfig),
             ("requirements/tests.txt", BuildConfig),

@@ -7,6 +7,7 @@ mod bad_input;
 mod canary;
 mod cell;
 mod container;
+mod corpora;
 mod demo;
 mod demo_offline;
 mod export;
