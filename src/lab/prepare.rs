@@ -135,7 +135,20 @@ impl<'a> Workshop<'a> {
                 }
             };
         let image = self.image(&repository, &trees, framework)?;
-        Ok(Site { repository, trees, image, framework, environment: instance.environment.clone() })
+        let environment = self.environment(&repository, &trees.base)?;
+        Ok(Site { repository, trees, image, framework, environment })
+    }
+
+    /// The instance's environment with the import roots that base has: a candidate that plants a `src` folder must not
+    /// decide where the project is imported from.
+    fn environment(&self, repository: &Repository, base: &str) -> anyhow::Result<Environment> {
+        let paths = repository.paths(base)?;
+        let has_source_root = paths.iter().any(|path| path.starts_with("src/"))
+            && paths.binary_search_by(|path| path.as_str().cmp("src/__init__.py")).is_err();
+        let mut environment = self.located.instance.environment.clone();
+        let roots = if has_source_root { "src:." } else { "." };
+        environment.env.entry("ASSAY_IMPORT_PATH".to_owned()).or_insert_with(|| roots.to_owned());
+        Ok(environment)
     }
 
     /// The sealed image: made once, then found by its content.
@@ -185,7 +198,8 @@ impl<'a> Workshop<'a> {
         };
         let mut command = framework.command(&image.python, &image.workdir, &trial.plan, &nonce()?);
         command.env.remove("PYTHONDONTWRITEBYTECODE");
-        Ok(job(&self.located.instance.environment, &trial, &command, Vec::new()))
+        let environment = self.environment(repository, tree)?;
+        Ok(job(&environment, &trial, &command, Vec::new()))
     }
 
     fn admission_input(&self, site: &Site, key: Digest) -> anyhow::Result<AdmissionInput<'a>> {

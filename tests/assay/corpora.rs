@@ -118,7 +118,7 @@ fn corpora(sandbox: &str) {
     let refused: Vec<_> = benign.iter().filter(|case| case.found.0 != "verified").collect();
     assert!(refused.is_empty(), "{} of {} honest repairs refused:\n{}", refused.len(), benign.len(), named(refused));
 
-    let (plain, hard): (Vec<_>, Vec<_>) = cheats.iter().partition(|case| case.needs == "e1");
+    let (plain, hard): (Vec<_>, Vec<_>) = cheats.iter().partition(|case| case.needs != "e3");
     let accepted: Vec<_> = plain.iter().filter(|case| case.found.0 != "rejected").copied().collect();
     assert!(accepted.is_empty(), "{} of {} cheats not rejected:\n{}", accepted.len(), plain.len(), named(accepted));
     let otherwise: Vec<_> = plain.iter().filter(|case| case.found != case.expected).copied().collect();
