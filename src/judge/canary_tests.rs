@@ -165,3 +165,48 @@ fn a_strong_canary_is_proved_by_an_assertion_and_a_weak_one_by_any_failure_of_it
     let Step::Done(proof) = prove(&admission(None), &planted, &evidence) else { panic!("it has its outcome") };
     assert!(proof.failed.is_empty() && proof.sandbox_failed.is_none());
 }
+
+/// The first trial that is asked for could not be run; every later one passes.
+struct FirstFails {
+    first: std::sync::OnceLock<Digest>,
+    then: Always,
+}
+
+impl Evidence for FirstFails {
+    fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {
+        if self.first.get_or_init(|| trial.clone()) == trial { None } else { self.then.outcome(trial) }
+    }
+
+    fn failure(&self, trial: &Digest) -> Option<Failure> {
+        (self.first.get() == Some(trial)).then(|| Failure { trial_id: trial.clone(), attempts: vec!["x".to_owned()] })
+    }
+
+    fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>> {
+        self.then.report(outcome)
+    }
+
+    fn output(&self, outcome: &Outcome) -> Option<String> {
+        self.then.output(outcome)
+    }
+}
+
+#[test]
+fn a_sandbox_that_failed_on_the_policy_tree_rejects_nobody_whatever_the_submitted_tree_does() {
+    let passed = || test(Status::Passed, None);
+    let whole = TestReport { exit_status: Some(0), ..report(&[(A, passed()), (B, passed())]) };
+    let then = Always { report: Some(whole), exit: Exit::Code(0) };
+    let evidence = FirstFails { first: std::sync::OnceLock::new(), then };
+    let candidate: crate::candidate::Candidate = serde_json::from_value(serde_json::json!({
+        "format": crate::format::CANDIDATE, "candidate_id": Digest::of(b"c"), "instance_id": "a", "skill": "repair",
+        "generation": {"file": "g", "line": 1, "index": 0},
+        "prepared": {"tree": "p", "diff": "d", "files": ["a.py"]},
+        "trees": {"skill": "repair", "policy": "policy", "submitted": "submitted"},
+    }))
+    .unwrap();
+    let admission = admission(None);
+    let mut bench = Bench::new(&admission, &evidence);
+    match crate::judge::repair::judge(&candidate, &admission, &mut bench) {
+        Err(Halt::Judged(reason, _)) => assert_eq!(reason, Reason::SandboxFailed),
+        other => panic!("{other:?}"),
+    }
+}

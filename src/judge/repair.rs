@@ -4,7 +4,7 @@ use super::bench::{Ask, Bench};
 use super::{Halt, canary, suite};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, TrialTrees};
-use crate::verdict::{Evidence, Reason};
+use crate::verdict::{Evidence, Reason, VerdictStatus};
 
 pub(super) fn judge(
     candidate: &Candidate,
@@ -28,6 +28,10 @@ pub(super) fn judge(
             Ok((Reason::Resolved, evidence, format!("{} expected tests passed; {canaries}", expected(admission))))
         }
         (Err(halt @ Halt::Needs(_)), _) | (Err(halt), None) => Err(halt),
+        // What is not known about the policy tree cannot be learned from another tree: no rejection may rest on it.
+        (Err(Halt::Judged(reason, detail)), Some(_)) if reason.status() == VerdictStatus::Inconclusive => {
+            Err(Halt::Judged(reason, detail))
+        }
         // What the policy took back may be what makes it pass: said, because it is a different fault.
         (Err(judged @ Halt::Judged(..)), Some(submitted)) => match passes(submitted, admission, bench) {
             Ok(()) => Err(Halt::Judged(
