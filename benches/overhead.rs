@@ -24,7 +24,7 @@ use swe_assay::sandbox::environment::Environments;
 use swe_assay::sandbox::image::seal_host;
 use swe_assay::sandbox::recipe::Recipe;
 use swe_assay::sandbox::{Backing, ENVIRONMENT_DIR, FileChange, Job, LAYER_MTIME, SandboxError, SealedImage, Slot};
-use swe_assay::trial::{TestPlan, Variation};
+use swe_assay::trial::TestPlan;
 
 fn main() -> Result<()> {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -79,8 +79,7 @@ fn measure(demo: &Path, instance: &Instance, admission: &Admission, container: b
     let plan = TestPlan {
         framework: admission.framework.clone(),
         files: admission.splits.iter().flat_map(|split| split.files.clone()).collect(),
-        script: false,
-        variation: Variation::None,
+        ..TestPlan::default()
     };
     let bare =
         Bare::prepare(&host, &repository.changes(&trees.tested_base, &trees.tested_gold)?, &project.import_root)?;

@@ -8,18 +8,40 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 
 /// What is run in a trial.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct TestPlan {
     /// Adapter name and version, e.g. `pytest/1`.
     pub framework: String,
     /// Test files handed to the runner, sorted. For a script: the script's path alone.
     pub files: Vec<String>,
-    /// Run as a plain script whose standard output is the result.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub script: bool,
+    /// Ids of the only tests of those files that run; empty: all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
+    #[serde(default, skip_serializing_if = "Mode::is_suite")]
+    pub mode: Mode,
+    /// Lines whose running is recorded, by repository path, counted from 1; empty: nothing is traced.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub watch: BTreeMap<String, Vec<u32>>,
     /// Perturbation of an admission repeat; candidates run with the default.
     #[serde(default)]
     pub variation: Variation,
+}
+
+/// How the files of a plan are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// By the framework's runner, under our reporter.
+    #[default]
+    Suite,
+    /// As a plain script whose standard output is the result.
+    Script,
+}
+
+impl Mode {
+    fn is_suite(&self) -> bool {
+        *self == Self::Suite
+    }
 }
 
 /// What an admission repeat changes on purpose, to find tests that depend on it.
@@ -167,6 +189,9 @@ pub struct TestReport {
     /// Files that could not be collected, with the exception type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub collect_errors: BTreeMap<String, String>,
+    /// Watched lines that ran ([`TestPlan::watch`]), by repository path, sorted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ran: BTreeMap<String, Vec<u32>>,
     /// Whatever should not be there: wrong nonce, gap in the sequence, records after the end, unreadable records.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<String>,

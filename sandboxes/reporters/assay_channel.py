@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import sys
+import threading
 
 REPORT_FD = 3
 # High, so that code which closes or reuses the low descriptors does not meet it.
@@ -17,8 +18,9 @@ WAITING_BYTES = 32768
 
 
 def open_channel():
-    """Takes nonce and descriptor over and gives `emit(kind, **fields)`. Ends the process where there is no channel."""
-    nonce = _read_nonce()
+    """Takes nonce, orders and descriptor over; gives `emit(kind, **fields)` and the orders. Ends the process where there
+    is no channel."""
+    nonce, orders = _read_orders()
     try:
         try:
             channel = fcntl.fcntl(REPORT_FD, fcntl.F_DUPFD, WANTED_FD)
@@ -57,11 +59,11 @@ def open_channel():
         while data:
             data = data[write(channel, data):]
 
-    return emit
+    return emit, orders
 
 
-def _read_nonce():
-    """Reads standard input to its end, then points it at /dev/null."""
+def _read_orders():
+    """Reads standard input to its end, then points it at /dev/null. First line: the nonce. Second: what to do, as JSON."""
     parts = []
     while True:
         part = os.read(0, 4096)
@@ -71,7 +73,8 @@ def _read_nonce():
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-    return b"".join(parts).decode("ascii").strip()
+    nonce, _, orders = b"".join(parts).decode("utf-8").partition("\n")
+    return nonce.strip(), json.loads(orders)
 
 
 def seal_start_up():
@@ -109,6 +112,37 @@ def add_import_roots(roots):
     inherited = [part for part in os.environ.get("PYTHONPATH", "").split(":") if part]
     if roots or inherited:
         os.environ["PYTHONPATH"] = ":".join(roots + inherited)
+
+
+def watch(orders, workdir):
+    """Starts to record which of the ordered lines run. Gives a function that stops it and emits them; none were ordered:
+    nothing is traced."""
+    wanted = {os.path.join(workdir, path): set(lines) for path, lines in orders["watch"].items()}
+    ran = {path: set() for path in wanted}
+    names = {}
+
+    def trace(frame, event, argument):
+        name = frame.f_code.co_filename
+        path = names.get(name)
+        if path is None:
+            path = names[name] = os.path.realpath(os.path.join(workdir, name))
+        if path not in wanted:
+            return None
+        ran[path].add(frame.f_lineno)
+        return trace
+
+    def stop(emit):
+        if not wanted:
+            return
+        sys.settrace(None)
+        threading.settrace(None)
+        for path in sorted(ran):
+            emit("ran", file=os.path.relpath(path, workdir), lines=sorted(ran[path] & wanted[path]))
+
+    if wanted:
+        threading.settrace(trace)
+        sys.settrace(trace)
+    return stop
 
 
 def emit_collected(emit, ids):

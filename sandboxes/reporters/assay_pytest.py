@@ -12,7 +12,7 @@ def main():
     import assay_channel as channel
 
     sys.modules.pop("assay_channel", None)
-    emit = channel.open_channel()
+    emit, orders = channel.open_channel()
     channel.seal_start_up()
     workdir, arguments = os.path.realpath(sys.argv[1]), sys.argv[2:]
     roots = channel.import_roots(workdir)
@@ -21,16 +21,18 @@ def main():
     import pytest
 
     sys.argv[:] = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + arguments
-    reporter = make_reporter(pytest, channel, emit, workdir, roots)
+    reporter = make_reporter(pytest, channel, emit, workdir, roots, set(orders["only"]))
     if version_of(pytest) < (3, 5):
         arguments = [argument for argument in arguments if not argument.startswith("--rootdir=")]
     emit("start", runner="pytest " + pytest.__version__, python=".".join(map(str, sys.version_info[:3])))
+    stop_watching = channel.watch(orders, workdir)
     try:
         status = pytest.main(own_options() + arguments, plugins=[reporter])
     except SystemExit as left:
         # Not an end of the session: pytest itself returns its status. No record says that it ended.
         sys.stderr.write("assay: the session was left by SystemExit({!r})\n".format(left.code))
         os._exit(left.code if isinstance(left.code, int) and left.code else 1)
+    stop_watching(emit)
     channel.leave(emit, status)
 
 
@@ -54,7 +56,7 @@ def installed(module):
     return importlib.util.find_spec(module) is not None
 
 
-def make_reporter(pytest, channel, emit, workdir, roots):
+def make_reporter(pytest, channel, emit, workdir, roots, only):
     errors = {}
     version = version_of(pytest)
 
@@ -95,6 +97,12 @@ def make_reporter(pytest, channel, emit, workdir, roots):
         def pytest_collectreport(self, report):
             if report.failed:
                 emit("collect_error", file=id_of(report.nodeid), error=errors.get(report.nodeid, "CollectError"))
+
+        @pytest.hookimpl(tryfirst=True, hookwrapper=True)
+        def pytest_collection_modifyitems(self, items):
+            yield
+            if only:
+                items[:] = [item for item in items if id_of(item.nodeid) in only]
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_collection_finish(self, session):

@@ -18,7 +18,7 @@ def main():
     import assay_channel as channel
 
     sys.modules.pop("assay_channel", None)
-    emit = channel.open_channel()
+    emit, orders = channel.open_channel()
     channel.seal_start_up()
     workdir, files = os.path.realpath(sys.argv[1]), sys.argv[2:]
     sys.argv[:] = [unittest.__file__.replace("__init__", "__main__")] + files
@@ -26,7 +26,8 @@ def main():
     python = ".".join(map(str, sys.version_info[:3]))
     emit("start", runner="unittest " + python, python=python)
 
-    suite, ids, broken = unittest.TestSuite(), Ids(), False
+    stop_watching = channel.watch(orders, workdir)
+    suite, ids, broken = unittest.TestSuite(), Ids(set(orders["only"])), False
     for path in files:
         try:
             tests = unittest.defaultTestLoader.loadTestsFromModule(load(workdir, path))
@@ -36,16 +37,18 @@ def main():
             emit("collect_error", file=path, error=channel.error_name(type(error)))
             broken = True
             continue
-        if not ids.add(path, tests):
+        wanted = ids.add(path, tests)
+        if wanted is None:
             emit("collect_error", file=path, error="LoadTestsError")
             broken = True
             continue
-        suite.addTest(tests)
+        suite.addTest(wanted)
     channel.emit_collected(emit, ids.collected)
 
     result = make_result(channel, emit, workdir, ids)
     suite.run(result)
     result.flush()
+    stop_watching(emit)
     if broken or result.bad:
         status = 1
     else:
@@ -76,26 +79,31 @@ def load(workdir, path):
 class Ids(object):
     """Test objects to ids. Keeps the objects, for suites drop them once they ran."""
 
-    def __init__(self):
+    def __init__(self, only):
+        self.only = only
         self.collected = []
         self.kept = []
         self.by_object = {}
         self.by_owner = {}
 
     def add(self, path, tests):
-        """Takes the tests of a file in; false where the file's own `load_tests` failed."""
+        """Takes the tests of a file in and gives those to run; None where the file's own `load_tests` failed."""
         found = list(flat(tests))
         if any(type(test).__name__ in ("_FailedTest", "ModuleImportFailure") for test in found):
-            return False
+            return None
+        chosen = []
         for test in found:
             kind = type(test)
             name = "{}::{}::{}".format(path, kind.__name__, getattr(test, "_testMethodName", "runTest"))
+            if self.only and name not in self.only:
+                continue
+            chosen.append(test)
             self.kept.append(test)
             self.by_object[id(test)] = name
             self.collected.append(name)
             for owner in (kind.__module__, "{}.{}".format(kind.__module__, kind.__qualname__)):
                 self.by_owner.setdefault(owner, []).append(name)
-        return True
+        return unittest.TestSuite(chosen) if self.only else tests
 
     def of(self, test):
         test = getattr(test, "test_case", test)

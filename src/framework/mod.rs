@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::sandbox::SUPPORT_DIR;
 use crate::trial::{TestPlan, TestReport, Variation};
 
@@ -36,7 +38,7 @@ pub struct Command {
     pub env: BTreeMap<String, String>,
     /// Trusted files below [`crate::sandbox::SUPPORT_DIR`].
     pub support: BTreeMap<String, Arc<[u8]>>,
-    /// Carries the nonce; read by the reporter before anything of the repository is imported.
+    /// Carries the nonce and the orders; read by the reporter before anything of the repository is imported.
     pub stdin: Vec<u8>,
 }
 
@@ -104,16 +106,16 @@ fn reporter_command(
     launcher: &str,
     arguments: Vec<String>,
     support: &[(&str, &'static [u8])],
-    variation: Variation,
+    plan: &TestPlan,
     nonce: &str,
 ) -> Command {
     let mut argv = vec![python.to_owned(), "-s".to_owned(), format!("{SUPPORT_DIR}/{launcher}")];
     argv.extend(arguments);
     Command {
         argv,
-        env: sealed_env(python, variation),
+        env: sealed_env(python, plan.variation),
         support: support.iter().map(|(name, content)| ((*name).to_owned(), Arc::from(*content))).collect(),
-        stdin: format!("{nonce}\n").into_bytes(),
+        stdin: format!("{nonce}\n{}\n", json!({"only": plan.only, "watch": plan.watch})).into_bytes(),
     }
 }
 
@@ -140,7 +142,7 @@ mod tests {
 
     fn plan(variation: Variation) -> TestPlan {
         let files = ["tests/test_a.py", "tests/test_b.py", "tests/test_c.py"].map(str::to_owned).to_vec();
-        TestPlan { framework: "pytest/1".to_owned(), files, script: false, variation }
+        TestPlan { framework: "pytest/1".to_owned(), files, variation, ..TestPlan::default() }
     }
 
     #[test]
@@ -166,7 +168,7 @@ mod tests {
     fn the_nonce_is_on_standard_input_only() {
         for name in NAMES {
             let command = by_name(name).unwrap().command("/e/bin/python", "/testbed", &plan(Variation::None), "n0nce");
-            assert_eq!(command.stdin, b"n0nce\n");
+            assert_eq!(command.stdin, b"n0nce\n{\"only\":[],\"watch\":{}}\n");
             assert!(!command.argv.iter().chain(command.env.values()).any(|text| text.contains("n0nce")));
             assert_eq!(command.env["PATH"], "/e/bin:/usr/bin:/bin");
         }

@@ -18,14 +18,14 @@ impl Framework for Pytest {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn command(&self, python: &str, workdir: &str, plan: &TestPlan, nonce: &str) -> Command {
         let mut arguments = vec![workdir.to_owned(), format!("--rootdir={workdir}")];
         // Absolute, so that no file name reads as an option.
         arguments.extend(ordered(plan).iter().map(|file| format!("{workdir}/{file}")));
-        reporter_command(python, "assay_pytest.py", arguments, &SUPPORT, plan.variation, nonce)
+        reporter_command(python, "assay_pytest.py", arguments, &SUPPORT, plan, nonce)
     }
 
     fn parse(&self, channel: &[u8], truncated: bool, nonce: &str) -> TestReport {

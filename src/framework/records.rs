@@ -38,6 +38,10 @@ enum Kind {
         #[serde(default)]
         frames: Vec<String>,
     },
+    Ran {
+        file: String,
+        lines: Vec<u32>,
+    },
     End {
         exit_status: i32,
     },
@@ -125,6 +129,15 @@ impl Reading {
                     return self.alarm(number, "a result for a test that was not collected");
                 };
                 take_phase(result, when, status, error, frames);
+            }
+            Kind::Ran { file, lines } => {
+                if odd(&file) {
+                    return self.alarm(number, "a file name with control characters");
+                }
+                let ran = self.report.ran.entry(file).or_default();
+                ran.extend(lines);
+                ran.sort_unstable();
+                ran.dedup();
             }
             Kind::End { exit_status } => {
                 self.ended = true;

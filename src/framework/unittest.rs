@@ -18,13 +18,13 @@ impl Framework for Unittest {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn command(&self, python: &str, workdir: &str, plan: &TestPlan, nonce: &str) -> Command {
         let mut arguments = vec![workdir.to_owned()];
         arguments.extend(ordered(plan));
-        reporter_command(python, "assay_unittest.py", arguments, &SUPPORT, plan.variation, nonce)
+        reporter_command(python, "assay_unittest.py", arguments, &SUPPORT, plan, nonce)
     }
 
     fn parse(&self, channel: &[u8], truncated: bool, nonce: &str) -> TestReport {

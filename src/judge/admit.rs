@@ -113,7 +113,7 @@ fn derive(
             _ => Variation::None,
         };
         for files in &splits {
-            let ask = |tree| Ask { tree, files, script: false, variation, repeat };
+            let ask = |tree| Ask { variation, repeat, ..Ask::suite(tree, files) };
             tally.add(&bench.seen(&ask(&input.trees.tested_base))?, Side::Base);
             let gold = gold_run(bench, &ask(&input.trees.tested_gold))?;
             slowest_ms = slowest_ms.max(gold.outcome.wall_ms);

@@ -1,12 +1,13 @@
 //! The bench: asks for trials by what they are and keeps the list of those a judgement rests on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Halt;
 use crate::admission::Admission;
 use crate::digest::Digest;
 use crate::journal::Failure;
-use crate::trial::{Exit, Limits, Outcome, TestPlan, TestReport, Trial, Variation};
+use crate::trial::{Exit, Limits, Mode, Outcome, TestPlan, TestReport, Trial, Variation};
 use crate::verdict::Reason;
 
 /// Facts about trials, as far as they are known.
@@ -40,7 +41,11 @@ pub(super) struct Seen {
 pub(super) struct Ask<'a> {
     pub tree: &'a str,
     pub files: &'a [String],
-    pub script: bool,
+    /// Ids of the only tests that run; empty: all of the files.
+    pub only: Vec<String>,
+    pub mode: Mode,
+    /// Lines to watch.
+    pub watch: BTreeMap<String, Vec<u32>>,
     pub variation: Variation,
     pub repeat: u32,
 }
@@ -48,7 +53,15 @@ pub(super) struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// A candidate's run of test files.
     pub fn suite(tree: &'a str, files: &'a [String]) -> Self {
-        Self { tree, files, script: false, variation: Variation::None, repeat: 0 }
+        Self {
+            tree,
+            files,
+            only: Vec::new(),
+            mode: Mode::Suite,
+            watch: BTreeMap::new(),
+            variation: Variation::None,
+            repeat: 0,
+        }
     }
 }
 
@@ -75,7 +88,9 @@ impl<'a> Bench<'a> {
             plan: TestPlan {
                 framework: self.framework.clone(),
                 files: ask.files.to_vec(),
-                script: ask.script,
+                only: ask.only.clone(),
+                mode: ask.mode,
+                watch: ask.watch.clone(),
                 variation: ask.variation,
             },
             image,

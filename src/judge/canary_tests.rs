@@ -24,12 +24,7 @@ impl Evidence for Always {
             trial: Trial {
                 instance_id: "a".to_owned(),
                 tree: "t".to_owned(),
-                plan: crate::trial::TestPlan {
-                    framework: "pytest/1".to_owned(),
-                    files: Vec::new(),
-                    script: false,
-                    variation: crate::trial::Variation::None,
-                },
+                plan: crate::trial::TestPlan { framework: "pytest/1".to_owned(), ..crate::trial::TestPlan::default() },
                 image: empty(),
                 limits: Limits::default(),
                 repeat: 0,

@@ -8,7 +8,7 @@ use crate::admission::Admission;
 use crate::candidate::{Candidate, PathClass, TrialTrees};
 use crate::framework::Framework;
 use crate::repo::policy::classify;
-use crate::trial::{Exit, Status, TestResult, Variation};
+use crate::trial::{Exit, Mode, Status, TestResult};
 use crate::verdict::Reason;
 
 /// What a reproduction script prints (recipe, section 1.3).
@@ -131,7 +131,7 @@ fn judge_script(
     admission: &Admission,
     bench: &mut Bench,
 ) -> Result<(Reason, String), Halt> {
-    let ask = |tree, repeat| Ask { tree, files, script: true, variation: Variation::None, repeat };
+    let ask = |tree, repeat| Ask { mode: Mode::Script, repeat, ..Ask::suite(tree, files) };
     let (exit, printed) = bench.printed(&ask(on_base, 0))?;
     match (said(&printed), exit) {
         (Some(REPRODUCED), Exit::Code(0)) => {}

@@ -18,7 +18,7 @@ use crate::journal::Record;
 use crate::judge::{AdmissionInput, Step, admit};
 use crate::repo::{self, RepoError, Repository};
 use crate::sandbox::{Job, LAYER_MTIME, SealedImage};
-use crate::trial::{TestPlan, Trial, Variation};
+use crate::trial::{TestPlan, Trial};
 
 /// Prepares one instance.
 pub struct Workshop<'a> {
@@ -191,7 +191,7 @@ impl<'a> Workshop<'a> {
         let trial = Trial {
             instance_id: self.id().to_owned(),
             tree: tree.to_owned(),
-            plan: TestPlan { framework: framework.name().to_owned(), files, script: false, variation: Variation::None },
+            plan: TestPlan { framework: framework.name().to_owned(), files, ..TestPlan::default() },
             image: image.digest.clone(),
             limits: self.lab.settings.limits.clone(),
             repeat: 0,

@@ -13,7 +13,7 @@ use crate::framework::{self, Command};
 use crate::instance::Environment;
 use crate::journal::{Failure, Record};
 use crate::sandbox::{Executed, Job, SandboxError, Slot};
-use crate::trial::{Outcome, OutputRef, Trial};
+use crate::trial::{Mode, Outcome, OutputRef, Trial};
 
 /// A worker's open slot and the image it is open for.
 pub(super) type KeptSlot = Option<(Digest, Box<dyn Slot>)>;
@@ -69,7 +69,7 @@ impl Lab<'_> {
         retried: Vec<String>,
     ) -> anyhow::Result<()> {
         let blobs = self.run.blobs();
-        let report = if trial.plan.script {
+        let report = if trial.plan.mode == Mode::Script {
             None
         } else {
             let report = site.framework.parse(&executed.report, executed.report_truncated, nonce);
@@ -100,7 +100,7 @@ impl Lab<'_> {
 }
 
 fn command(site: &Site, trial: &Trial, nonce: &str) -> anyhow::Result<Command> {
-    if !trial.plan.script {
+    if trial.plan.mode != Mode::Script {
         return Ok(site.framework.command(&site.image.python, &site.image.workdir, &trial.plan, nonce));
     }
     let path = trial.plan.files.first().with_context(|| format!("trial {} names no script", trial.id()))?;

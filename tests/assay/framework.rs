@@ -73,11 +73,14 @@ impl World {
     }
 
     fn run(&self, framework: &str, python: &str, files: &[&str]) -> Ran {
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        self.run_plan(framework, python, &TestPlan { files, ..TestPlan::default() })
+    }
+
+    fn run_plan(&self, framework: &str, python: &str, plan: &TestPlan) -> Ran {
         let framework = framework::by_name(framework).unwrap();
         let workdir = self.path();
-        let files = files.iter().map(|file| (*file).to_owned()).collect();
-        let plan = TestPlan { framework: "x/1".to_owned(), files, script: false, variation: Variation::None };
-        let command = framework.command(python, workdir.to_str().unwrap(), &plan, NONCE);
+        let command = framework.command(python, workdir.to_str().unwrap(), plan, NONCE);
         let (output, channel) = execute(&command, &workdir);
         Ran { report: framework.parse(&channel, false, NONCE), output }
     }
@@ -311,4 +314,26 @@ fn a_script_imports_the_repository_and_speaks_through_its_output() {
     let (output, channel) = execute(&command, &workdir);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "price 3\n");
     assert!(channel.is_empty());
+}
+
+#[test]
+fn a_plan_may_name_single_tests_and_watch_lines() {
+    let file = "tests/test_outcomes.py";
+    let mut ways = vec![("unittest", "unittest-outcomes", "python3".to_owned())];
+    ways.extend(pythons().into_iter().map(|(_, python)| ("pytest", "every-outcome", python)));
+    for (framework, world, python) in ways {
+        let world = World::of(world);
+        let all = world.run(framework, &python, &[file]).report;
+        let passing = all.tests.keys().find(|id| id.ends_with("::test_passes")).expect("a passing test");
+        let source = fs::read_to_string(world.path().join("src/shop.py")).unwrap();
+        let watch = [("src/shop.py".to_owned(), (1..=source.lines().count() as u32).collect())].into();
+        let (files, only) = (vec![file.to_owned()], vec![passing.clone()]);
+        let report = world.run_plan(framework, &python, &TestPlan { files, only, watch, ..TestPlan::default() }).report;
+        assert_eq!(report.tests.keys().collect::<Vec<_>>(), [passing], "{framework}");
+        assert!(report.tests[passing].passed());
+        assert!(report.finished && report.alarms.is_empty(), "{:?}", report.alarms);
+        let ran = &report.ran["src/shop.py"];
+        assert!(!ran.is_empty() && ran.len() < source.lines().count(), "{framework}: some lines run, not all: {ran:?}");
+        assert!(all.ran.is_empty(), "nothing was watched");
+    }
 }
