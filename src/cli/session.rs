@@ -12,6 +12,7 @@ use crate::exit_code::Stop;
 use crate::lab::Settings;
 use crate::sandbox::cell::Cell;
 use crate::sandbox::docker::Docker;
+use crate::sandbox::docker_cell::DockerCells;
 use crate::sandbox::{Engine, SandboxError};
 use crate::trial::Limits;
 
@@ -22,6 +23,8 @@ pub enum SandboxChoice {
     Auto,
     /// Own namespaces on this host; no Docker needed.
     Cell,
+    /// Cells inside one long-lived Docker container per worker.
+    DockerCell,
     /// One Docker container per trial.
     Container,
 }
@@ -97,8 +100,16 @@ impl SandboxOptions {
             console.say(docker.describe());
             Ok(Engine::Container(Arc::new(docker)))
         };
+        let docker_cell = || -> Result<Engine, SandboxError> {
+            let docker = Docker::connect()?.with_cancel(cancel.clone());
+            for swept in docker.sweep()? {
+                console.say(format!("swept container {swept}"));
+            }
+            Ok(Engine::DockerCell(Arc::new(DockerCells::new(docker)?)))
+        };
         let opened = match self.sandbox {
             SandboxChoice::Cell => cell(),
+            SandboxChoice::DockerCell => docker_cell(),
             SandboxChoice::Container => container(),
             SandboxChoice::Auto => cell().or_else(|no_cell| {
                 container().map_err(|no_docker| {

@@ -14,6 +14,7 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::agent::Doing;
+use super::counters::Counters;
 use super::descriptors::place;
 use super::layer::Layer;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
@@ -48,6 +49,9 @@ pub struct Slot<'a> {
     pub workdir: &'a str,
     pub layer: &'a Layer,
     pub filters: &'a Filters,
+    pub counters: Option<&'a Counters>,
+    /// `/var/tmp` is a directory of its own, not a link to `/tmp`.
+    pub own_var_tmp: bool,
 }
 
 /// Everything pid 1 does. Never returns to the agent's code.
@@ -143,6 +147,9 @@ fn furnish(job: &RunJob, blob: &[u8], slot: &Slot<'_>) -> Result<OwnedFd, String
     );
     for (name, path) in [("tmp", "/tmp"), ("shm", "/dev/shm")] {
         mounts::bind(&format!("{SCRATCH}/{name}"), &inside(path)).doing(|| format!("mounting {path}"))?;
+    }
+    if slot.own_var_tmp {
+        mounts::bind(&format!("{SCRATCH}/tmp"), &inside("/var/tmp")).doing(|| "mounting /var/tmp".to_owned())?;
     }
     match job.env.get("HOME") {
         Some(home) if home.starts_with("/tmp/") => {

@@ -10,6 +10,8 @@
 pub mod agent;
 pub mod bytecode;
 mod changes;
+mod container;
+mod counters;
 mod descriptors;
 mod flow;
 mod identity;
