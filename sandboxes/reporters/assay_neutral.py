@@ -49,6 +49,8 @@ AROUND = (("setUpModule", "setup_module"), ("tearDownModule", "teardown_module")
 # Methods that only tests have, renamed wherever they are called.
 METHODS = ("subTest", "addCleanup", "skipTest", "failureException", "maxDiff", "longMessage")
 MODULE_NOTES = "pytestmark"
+# What loads unittest when it is imported, though it needs none of it.
+LOADERS = ("doctest",)
 RUNNERS = ("pytest", "_pytest", "unittest", "nose", "nose2")
 
 
@@ -267,6 +269,7 @@ class Work(object):
         self.used |= neutral.used
         return {
             "code": code, "mock": neutral.mock, "package": package_of(path, self.workdir)[0] if relative(tree) else None,
+            "hidden": sorted(imported(tree).intersection(LOADERS)),
             "file": os.path.join(self.workdir, path) if wants_file else self.script,
         }
 
@@ -305,9 +308,9 @@ def prepare(sources, files, only, workdir, runner, words, script):
             test["wanted"][values] = len(ids)
             ids.append(name)
         before = [makers[one] for one in chains[path] if makers[one] is not None]
-        parts.append(dict(part, number=files.index(path), before=before, tests=[tests[key] for key in sorted(tests)]))
+        parts.append(dict(part, number=files.index(path), before=before, bodies=[tests[key] for key in sorted(tests)]))
     return {
-        "code": code, "files": parts, "used": sorted(words.of(name) for name in work.used), "runners": RUNNERS,
+        "code": code, "files": parts, "used": sorted(words.of(name) for name in work.used),
         "module_notes": words.of(MODULE_NOTES), "around": [[words.of(name) for name in pair] for pair in AROUND],
         "path": sys.path + work.paths,
     }, ids

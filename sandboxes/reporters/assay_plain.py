@@ -44,7 +44,7 @@ def main():
     work, ids = neutral.prepare(sources, files, orders["only"], workdir, runner, words, script)
     work.update(result=result, script=script)
     code = run_apart(work, script)
-    report(emit, channel, result, code, files, ids)
+    report(emit, channel, result, code, files, ids, neutral.RUNNERS)
 
 
 def read(path):
@@ -71,6 +71,7 @@ def run_apart(work, script):
     if child == 0:
         try:
             os.dup2(handed.fileno(), 0)
+            os.closerange(3, 4096)
             os.execve(sys.executable, [sys.executable] + flags + [script], kept)
         finally:
             os._exit(98)
@@ -78,7 +79,7 @@ def run_apart(work, script):
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
 
 
-def report(emit, channel, result, code, files, ids):
+def report(emit, channel, result, code, files, ids, runners):
     """What the script wrote down, in our records. Without its last line nothing counts, and no record says that it ended."""
     try:
         lines = read(result).decode("ascii", "replace").splitlines()
@@ -90,8 +91,12 @@ def report(emit, channel, result, code, files, ids):
     phases, bad = [], False
     for line in lines[:-1]:
         words = line.split(" ")
-        if len(words) == 3 and words[0] in ("load", "runner") and words[1].isdigit() and int(words[1]) < len(files):
-            error = name_of(words[2]) if words[0] == "load" else RUNNER_LOADED
+        if len(words) == 3 and words[0] in ("load", "modules") and words[1].isdigit() and int(words[1]) < len(files):
+            error = name_of(words[2])
+            if words[0] == "modules":
+                if not set(runners).intersection(words[2].split(",")):
+                    continue
+                error = RUNNER_LOADED
             emit("collect_error", file=files[int(words[1])], error=error)
             bad = True
         elif len(words) == 4 and words[0].isdigit() and int(words[0]) < len(ids):

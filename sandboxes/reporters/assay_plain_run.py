@@ -35,7 +35,7 @@ class Runner(object):
             return True
         return False
 
-    def test(self, number, function, kind, makers, direct, chosen, wishes, notes):
+    def one(self, number, function, kind, makers, direct, chosen, wishes, notes):
         if any(note.kind == "unsuited" for note in notes):
             return
         if any(note.kind == "skip" for note in notes):
@@ -146,15 +146,17 @@ def namespace_of(code, part):
     for name in work["used"]:
         vars(module)[name] = globals()[name]
     if part["mock"]:
-        vars(module)[part["mock"]] = hidden_mock()
+        vars(module)[part["mock"]] = hidden("unittest.mock")
+    for name in part["hidden"]:
+        hidden(name)
     sys.modules["__main__"] = module
     exec(code, vars(module))
     return vars(module)
 
 
-def classes_of(namespace, tests):
+def classes_of(namespace, bodies):
     """Tests in their order, one class after the other."""
-    for owner, same in itertools.groupby(tests, key=lambda test: test["owner"]):
+    for owner, same in itertools.groupby(bodies, key=lambda body: body["owner"]):
         kind = namespace
         for name in owner:
             kind = kind.get(name) if isinstance(kind, dict) else getattr(kind, name, None)
@@ -168,18 +170,18 @@ def around(kind, name):
         found(*([kind] if found.__code__.co_argcount > (1 if hasattr(found, "__self__") else 0) else []))
 
 
-def run_class(runner, kind, namespace, namespaces, tests):
+def run_class(runner, kind, namespace, namespaces, bodies):
     own_style = kind is not None and issubclass(kind, Case)
     makers = makers_of(namespaces, kind)
     module_notes = namespace.get(work["module_notes"], ())
     ready = []
-    for test in tests:
-        function = getattr(kind, test["name"], None) if kind else namespace.get(test["name"])
+    for body in bodies:
+        function = getattr(kind, body["name"], None) if kind else namespace.get(body["name"])
         function = getattr(function, "__func__", function)
         if isinstance(function, types.FunctionType):
             try:
                 ready += [(function, found) for found in
-                          combinations(function, kind, makers, module_notes, test["wanted"])]
+                          combinations(function, kind, makers, module_notes, body["wanted"])]
             except Unsuited:
                 continue
     if not ready:
@@ -195,7 +197,7 @@ def run_class(runner, kind, namespace, namespaces, tests):
             runner.say(found[0], "setup", status, error)
         return
     for function, (number, direct, chosen, wishes, notes) in ready:
-        runner.test(number, function, kind, makers, direct, chosen, wishes, notes)
+        runner.one(number, function, kind, makers, direct, chosen, wishes, notes)
     try:
         if own_style:
             kind.tearDownClass()
@@ -235,13 +237,13 @@ def run_all():
         except BaseException as error:
             runner.lines.append("load {} {}".format(number, type(error).__name__))
             continue
-        for kind, found, tests in classes_of(namespace, part["tests"]):
+        for kind, found, bodies in classes_of(namespace, part["bodies"]):
             if found:
-                run_class(runner, kind, namespace, namespaces + [namespace], tests)
+                run_class(runner, kind, namespace, namespaces + [namespace], bodies)
         if end:
             end()
-        if any(name.partition(".")[0] in work["runners"] for name in list(sys.modules)):
-            runner.lines.append("runner {} -".format(number))
+        loaded = sorted({name.partition(".")[0] for name in list(sys.modules) if type(name) is str})
+        runner.lines.append("modules {} {}".format(number, ",".join(loaded).replace(" ", "_") or "-"))
     return runner.lines + ["end"]
 
 

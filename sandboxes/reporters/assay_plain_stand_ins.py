@@ -219,15 +219,14 @@ def maker(function=None, **options):
     return lambda function: Maker(function, **options)
 
 
-def hidden_mock():
-    """unittest.mock, with no trace of its package among the modules."""
+def hidden(name):
+    """A module of the standard library that loads unittest by itself, with no trace of that among the modules."""
     loaded = set(sys.modules)
-    import unittest.mock
-
-    for name in set(sys.modules) - loaded:
-        if name.partition(".")[0] == "unittest":
-            del sys.modules[name]
-    return unittest.mock
+    module = __import__(name, fromlist=["*"])
+    for extra in set(sys.modules) - loaded:
+        if extra.partition(".")[0] == "unittest":
+            del sys.modules[extra]
+    return module
 
 
 class Case(object):
