@@ -185,6 +185,7 @@ fn explained(reason: &str) -> &str {
         "inconclusive/evidence_unreadable" => "a stored report cannot be read back",
         "inconclusive/canary_unreadable" => "the run with changed expectations gave no clear result",
         "inconclusive/plain_run_unreadable" => "the run without the test runner gave no clear result",
+        "inconclusive/suspicious_source" => "it passed everything, and its source does what genuine changes do not",
         _ => "see the verdicts in `evidence/`",
     }
 }

@@ -12,6 +12,7 @@ mod plain;
 mod pool;
 mod prepare;
 mod prompts;
+mod screen;
 mod trials;
 mod verdicts;
 
