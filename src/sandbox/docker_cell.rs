@@ -19,7 +19,7 @@ use super::{Executed, Job, Sandbox, SandboxError, SealedImage, Slot, docker_run}
 use crate::trial::{Exit, Limits};
 
 /// The agent, or nothing where it could not be linked statically when this program was built.
-static AGENT: &[u8] = include_bytes!(env!("ASSAY_AGENT"));
+pub(super) static AGENT: &[u8] = include_bytes!(env!("ASSAY_AGENT"));
 const WHY_NOT: &str = env!("ASSAY_AGENT_WHY_NOT");
 /// Where the agent is laid. It takes itself out of sight when it starts.
 pub(super) const AGENT_PATH: &str = "/.assay-agent";
@@ -47,6 +47,13 @@ impl DockerCells {
             )));
         }
         Ok(Self { docker })
+    }
+
+    /// What jobs are held to, in a line for people.
+    pub fn describe(&self) -> String {
+        "sandbox: cells in one Docker container per worker; time, memory, processes, cores, disk and output are limited, \
+         there is no network"
+            .to_owned()
     }
 
     /// The engine, for images.

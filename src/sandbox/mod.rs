@@ -11,6 +11,7 @@ pub mod docker_cell;
 mod docker_files;
 mod docker_image;
 mod docker_line;
+mod docker_probe;
 mod docker_run;
 pub mod environment;
 pub mod image;

@@ -18,7 +18,7 @@ use swe_assay::trial::{Exit, Limits};
 const TREE: &str = "container-test-1";
 
 /// An engine and an image of a tiny tree; `None` where Docker tests cannot run.
-fn docker() -> Option<&'static (Docker, SealedImage)> {
+pub fn docker() -> Option<&'static (Docker, SealedImage)> {
     static DOCKER: OnceLock<Option<(Docker, SealedImage)>> = OnceLock::new();
     DOCKER
         .get_or_init(|| {
@@ -75,7 +75,7 @@ fn seal(docker: &Docker) -> Result<SealedImage, SealError> {
     docker.seal(&environments, &request, checkout, warm, &mut |_| {})
 }
 
-fn job(argv: &[&str]) -> Job {
+pub fn job(argv: &[&str]) -> Job {
     Job {
         argv: argv.iter().map(|&word| word.to_owned()).collect(),
         env: BTreeMap::from([
@@ -89,11 +89,11 @@ fn job(argv: &[&str]) -> Job {
     }
 }
 
-fn shell(script: &str) -> Job {
+pub fn shell(script: &str) -> Job {
     job(&["/bin/sh", "-c", script])
 }
 
-fn python(image: &SealedImage, script: &str) -> Job {
+pub fn python(image: &SealedImage, script: &str) -> Job {
     job(&[&image.python, "-c", script])
 }
 
@@ -101,7 +101,7 @@ fn run(docker: &Docker, image: &SealedImage, job: &Job) -> Executed {
     docker.slot(image).unwrap().run(job).unwrap()
 }
 
-fn output(executed: &Executed) -> String {
+pub fn output(executed: &Executed) -> String {
     String::from_utf8([executed.output_head.as_slice(), &executed.output_tail].concat()).unwrap()
 }
 

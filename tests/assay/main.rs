@@ -10,6 +10,7 @@ mod container;
 mod corpora;
 mod demo;
 mod demo_offline;
+mod docker_cell;
 mod export;
 mod flood;
 mod framework;

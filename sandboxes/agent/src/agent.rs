@@ -33,8 +33,12 @@ impl<T, E: Display> Doing<T> for Result<T, E> {
     }
 }
 
-/// Entry of the hidden command `cell-agent`. Arguments: the cgroup directories to remove at the end.
+/// Entry of the hidden command `cell-agent`, and of `probe` in a container that is tried out. Arguments: the cgroup
+/// directories to remove at the end.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|command| command == "probe") {
+        return super::probe::main();
+    }
     let cgroups: Vec<PathBuf> = std::env::args_os().skip(2).map(PathBuf::from).collect();
     let mut wire = match Wire::take() {
         Ok(wire) => wire,

@@ -18,6 +18,7 @@ mod identity;
 mod init;
 mod layer;
 mod mounts;
+mod probe;
 pub mod protocol;
 mod root;
 mod seal;
