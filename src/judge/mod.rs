@@ -10,6 +10,7 @@ mod canary;
 mod localization;
 mod repair;
 mod suite;
+mod tally;
 mod test;
 
 use std::collections::BTreeSet;

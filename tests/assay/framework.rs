@@ -197,7 +197,8 @@ fn files_that_cannot_be_collected_are_named_with_what_went_wrong() {
             "pytest {major}"
         );
         assert!(report.finished);
-        assert_eq!(report.exit_status, Some(2));
+        assert_eq!(report.exit_status, Some(1));
+        assert!(report.tests.values().any(TestResult::passed), "the other file's tests run all the same");
     }
 }
 
