@@ -30,11 +30,14 @@ const B: &str = "t/test_a.py::b";
 const C: &str = "t/test_a.py::c";
 const D: &str = "t/test_b.py::d";
 
+type Facts = (Arc<Outcome>, Arc<TestReport>);
+type Script<'a> = &'a dyn Fn(&Trial, &str) -> Does;
+
 /// Runs trials by a script: what each of the tests does in a trial.
 struct Scripted<'a> {
     tests: &'a [&'a str],
-    script: &'a dyn Fn(&Trial, &str) -> Does,
-    known: RefCell<HashMap<Digest, (Arc<Outcome>, Arc<TestReport>)>>,
+    script: Script<'a>,
+    known: RefCell<HashMap<Digest, Facts>>,
 }
 
 impl Scripted<'_> {
@@ -183,7 +186,8 @@ fn a_test_that_wobbles_leaves_with_counts_and_the_cause() {
         }
     };
     let alone = |trial: &Trial| !trial.plan.only.is_empty();
-    let table: [(&'static dyn Fn(&Trial) -> bool, Standing); 5] = [
+    type Fails = &'static dyn Fn(&Trial) -> bool;
+    let table: [(Fails, Standing); 5] = [
         (&|trial| on_gold(trial) && trial.repeat == 4, Standing::Flaky),
         (&|trial| !on_gold(trial) && trial.repeat == 1 && trial.plan.only.is_empty(), Standing::Flaky),
         (&|trial| trial.plan.variation == Variation::ShuffledFiles, Standing::OrderDependent),
@@ -225,7 +229,8 @@ fn an_instance_without_a_fail_to_pass_test_is_refused_with_the_reason() {
             _ => Pass,
         }
     };
-    let table: [(&str, &[&str], &dyn Fn(&Trial, &str) -> Does, Refusal); 12] = [
+    type Row<'a> = (&'a str, &'a [&'a str], Script<'a>, Refusal);
+    let table: [Row; 12] = [
         ("base passes", &[A], &|_, _| Pass, Refusal::BasePasses),
         ("nothing listed or derived", &[], &|_, _| Pass, Refusal::EmptyFailToPass),
         ("the listed one fails on gold", &[A], &gold(FAILS), Refusal::GoldFails),

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use swe_assay::framework::{self, script_command};
 use swe_assay::sandbox::SUPPORT_DIR;
-use swe_assay::trial::{Phase, Status, TestPlan, TestReport, Variation};
+use swe_assay::trial::{Phase, Status, TestPlan, TestReport, TestResult, Variation};
 
 const NONCE: &str = "a nonce of this run";
 const PYTEST_VERSIONS: [&str; 3] = ["7", "8", "9"];
