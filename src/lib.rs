@@ -34,6 +34,7 @@ pub mod receipt;
 pub mod repo;
 pub mod sandbox;
 pub mod schema;
+pub mod screen;
 pub mod test_record;
 pub mod trial;
 pub mod verdict;
