@@ -127,6 +127,7 @@ mod tests {
             limits: Limits::default(),
             trials: Vec::new(),
             canaries: None,
+            plain: None,
         }
     }
 
