@@ -292,13 +292,17 @@ fn a_sweep_removes_what_dead_owners_left_and_spares_the_rest() {
     assert!(!all.contains(left.trim()) && all.contains(foreign.trim()));
     cli(&["rm", foreign.trim()]).unwrap();
 
-    let before = cli(&["ps", "-aq", "--filter", &format!("label={OWNER_LABEL}")]).unwrap();
     run(docker, image, &shell("exit 1"));
-    let mine = format!("label={OWNER_LABEL}");
     // Other tests may have containers of their own just now; this one's must be gone soon after it ended.
+    let format = format!("{{{{.Label \"{OWNER_LABEL}\"}}}} {{{{.Command}}}}");
+    let mine = format!("{}-", std::process::id());
+    let left = || {
+        let all = cli(&["ps", "-a", "--no-trunc", "--format", &format]).unwrap();
+        all.lines().any(|line| line.starts_with(&mine) && !line.contains("/.assay-agent"))
+    };
     let gone = (0..200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
-        cli(&["ps", "-aq", "--filter", &mine]).unwrap().is_empty()
+        !left()
     });
-    assert!(gone, "before: {before}");
+    assert!(gone, "a container outlives its job");
 }
