@@ -79,6 +79,11 @@ def make_reporter(pytest, channel, emit, workdir, roots, only):
             return type(inner)
         return type(error)
 
+    def cause_of(call):
+        if call.excinfo is None:
+            return None
+        return channel.error_name(call.excinfo.type), channel.frames_of(call.excinfo.tb, workdir)
+
     class Reporter(object):
         # Plugins of the environment are loaded by now; conftest files are not.
         @pytest.hookimpl(tryfirst=True)
@@ -110,10 +115,12 @@ def make_reporter(pytest, channel, emit, workdir, roots, only):
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_runtest_makereport(self, item, call):
-            if call.excinfo is not None:
-                frames = channel.frames_of(call.excinfo.tb, workdir)
-                errors[(item.nodeid, call.when)] = (channel.error_name(call.excinfo.type), frames)
+            early = cause_of(call)
             yield
+            # What a unittest method raised is handed on by a plugin of pytest's own, not by the call.
+            late = early or cause_of(call)
+            if late is not None:
+                errors[(item.nodeid, call.when)] = late
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_logreport(self, report):

@@ -150,6 +150,9 @@ fn write_sft(input: &ExportInput<'_>, selected: &[&Verdict], tables: &mut Tables
             table.push(&line)?;
         }
         *tally.evidence.entry(name(&verdict.evidence)).or_default() += 1;
+        if let Some(strength) = &verdict.strength {
+            *tally.tiers.entry(name(&strength.tier)).or_default() += 1;
+        }
         *tally.sft.entry(verdict.instance_id.clone()).or_default() += 1;
     }
     tables.close(all)?;
@@ -211,12 +214,13 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Rows by instance, and rows by evidence level.
+/// Rows by instance, by evidence level and, for tests, by tier.
 #[derive(Default)]
 struct Tally {
     sft: Tallies,
     rl: Tallies,
     evidence: Tallies,
+    tiers: Tallies,
 }
 
 fn facts(
@@ -260,6 +264,7 @@ fn facts(
         admitted: input.instances.keys().filter(|&id| usable(input.admissions.get(id))).count() as u64,
         refused,
         evidence: tally.evidence,
+        tiers: tally.tiers,
         inputs: input.input_digests.clone(),
     })
 }

@@ -141,6 +141,7 @@ mod tests {
             detail: String::new(),
             evidence: Evidence::E1,
             stripped: Vec::new(),
+            strength: None,
             duplicate_of: None,
             trials: Vec::new(),
             receipt: Digest::of(b"receipt"),

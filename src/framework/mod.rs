@@ -12,8 +12,12 @@ use crate::trial::{TestPlan, TestReport, Variation};
 
 pub mod canary;
 mod canary_edits;
+pub mod lines;
+pub mod mutants;
+pub mod oracle;
 mod pytest;
 mod records;
+mod syntax;
 mod unittest;
 
 pub use pytest::Pytest;

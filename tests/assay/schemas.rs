@@ -91,6 +91,7 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::GENERATION, json!(generation)),
         (format::CANDIDATE, json!(candidate)),
         (format::ADMISSION, json!(admission)),
+        (format::CONTEST, json!(samples::contest())),
         (format::OUTCOME, json!(samples::outcome())),
         (format::REPORT, json!(samples::report())),
         (format::VERDICT, json!(verdict)),
