@@ -1,6 +1,6 @@
 //! A verdict: the judgement on a candidate. There is no default; missing evidence is inconclusive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::candidate::Stripped;
 use crate::digest::Digest;
 use crate::generation::{GenerationRef, Skill};
+use crate::screen::Token;
 use crate::strength::Strength;
 
 /// The three answers.
@@ -91,6 +92,8 @@ pub enum Reason {
     EvidenceUnreadable,
     /// The run with changed expectations gave no clear result; without it nothing is verified.
     CanaryUnreadable,
+    /// It would be verified, but its added source does what genuine changes do not: for review.
+    SuspiciousSource,
 }
 
 impl Reason {
@@ -126,7 +129,8 @@ impl Reason {
             | Self::SandboxFailed
             | Self::NotRun
             | Self::EvidenceUnreadable
-            | Self::CanaryUnreadable => VerdictStatus::Inconclusive,
+            | Self::CanaryUnreadable
+            | Self::SuspiciousSource => VerdictStatus::Inconclusive,
         }
     }
 }
@@ -161,6 +165,12 @@ pub struct Verdict {
     pub evidence: Evidence,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stripped: Vec<Stripped>,
+    /// What the static screen found in the added source; none of it decided a verified verdict.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub flags: BTreeSet<Token>,
+    /// Literals that the repair shares with the fail-to-pass tests only.
+    #[serde(default)]
+    pub literal_overlap: u32,
     /// What a verified test was run against, and its tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<Strength>,

@@ -53,6 +53,8 @@ pub struct CardFacts {
     pub admitted: u64,
     /// Refused instances: reason -> count.
     pub refused: BTreeMap<String, u64>,
+    /// SFT rows whose issue gives something of the answer away: `solution_in_issue`, `path_named_in_issue` -> rows.
+    pub leaks: BTreeMap<String, u64>,
     /// Evidence levels of the rows -> rows.
     pub evidence: BTreeMap<String, u64>,
     /// Tiers of the rows of the test skill -> rows.
@@ -188,6 +190,7 @@ fn explained(reason: &str) -> &str {
         "inconclusive/not_run" => "a trial that the verdict needs was not run",
         "inconclusive/evidence_unreadable" => "a stored report cannot be read back",
         "inconclusive/canary_unreadable" => "the run with changed expectations gave no clear result",
+        "inconclusive/suspicious_source" => "it passed everything, and its source does what genuine changes do not",
         _ => "see the verdicts in `evidence/`",
     }
 }
@@ -335,6 +338,7 @@ mod tests {
             instances: 3,
             admitted: 2,
             refused: count(&[("no_stable_fail_to_pass", 1)]),
+            leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),
             tiers: count(&[("silver", 1)]),
             inputs: BTreeMap::from([

@@ -10,6 +10,7 @@ use crate::dataset::columns::{Column, Kind};
 use crate::digest::Digest;
 use crate::generation::{Generation, Message, Skill};
 use crate::instance::Instance;
+use crate::leak::Leaks;
 use crate::prompt::render::prompt_id;
 use crate::strength::Tier;
 use crate::verdict::{Evidence, Verdict};
@@ -48,6 +49,14 @@ pub struct SftRow {
     pub patch: String,
     /// Files that the patch changes, or the files that were named.
     pub files: Vec<String>,
+    /// What the static screen found in the added source (repair); names as in `verdict.v1`.
+    pub flags: Vec<String>,
+    /// Literals that the repair shares with the fail-to-pass tests, and that issue, base and gold do not have.
+    pub literal_overlap: i64,
+    /// The problem statement or its hints hold most of the accepted change: the answer may be copied.
+    pub solution_in_issue: bool,
+    /// They name a file that the accepted change touches.
+    pub path_named_in_issue: bool,
 }
 
 /// How a reward is computed, in verl's layout.
@@ -106,6 +115,10 @@ pub struct RlRow {
     pub verified: i64,
     /// `verified / attempts`, 0 to 1.
     pub pass_rate: f64,
+    /// The problem statement or its hints hold most of the accepted change.
+    pub solution_in_issue: bool,
+    /// They name a file that the accepted change touches.
+    pub path_named_in_issue: bool,
 }
 
 /// Attempts at one instance and skill.
@@ -132,6 +145,10 @@ pub fn sft_columns() -> Vec<Column> {
         Column::text("candidate_id"),
         Column::text("patch"),
         Column::texts("files"),
+        Column::texts("flags"),
+        Column::new("literal_overlap", Kind::Integer),
+        Column::flag("solution_in_issue"),
+        Column::flag("path_named_in_issue"),
     ]
 }
 
@@ -169,6 +186,8 @@ pub fn rl_columns() -> Vec<Column> {
         Column::new("attempts", Kind::Integer),
         Column::new("verified", Kind::Integer),
         Column::new("pass_rate", Kind::Float),
+        Column::flag("solution_in_issue"),
+        Column::flag("path_named_in_issue"),
     ]
 }
 
@@ -199,6 +218,7 @@ pub fn sft_row(
     let mut messages = chat(prompt);
     messages.push(ChatMessage { role: "assistant".to_owned(), content: with_reasoning(answer, reasoning) });
     let prepared = candidate.prepared.as_ref();
+    let leaks = Leaks::of(instance);
     SftRow {
         instance_id: verdict.instance_id.clone(),
         repo: instance.repo.clone(),
@@ -217,6 +237,10 @@ pub fn sft_row(
             Skill::Test | Skill::Repair => prepared.map_or_else(String::new, |prepared| prepared.diff.clone()),
         },
         files: prepared.map_or_else(Vec::new, |prepared| prepared.files.clone()),
+        flags: verdict.flags.iter().map(|token| token.name()).collect(),
+        literal_overlap: i64::from(verdict.literal_overlap),
+        solution_in_issue: leaks.solution_in_issue,
+        path_named_in_issue: leaks.path_named_in_issue,
     }
 }
 
@@ -239,6 +263,7 @@ pub fn rl_row(
         "gold_files": admission.gold_files,
         "environment": instance.environment,
     });
+    let leaks = Leaks::of(instance);
     RlRow {
         data_source: format!("assay/{skill}"),
         prompt: chat(prompt),
@@ -269,6 +294,8 @@ pub fn rl_row(
         attempts: judged.cast_signed(),
         verified: attempts.verified.cast_signed(),
         pass_rate: if judged == 0 { 0.0 } else { attempts.verified as f64 / judged as f64 },
+        solution_in_issue: leaks.solution_in_issue,
+        path_named_in_issue: leaks.path_named_in_issue,
     }
 }
 

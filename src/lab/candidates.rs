@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::peers::peers;
 use super::prepare::Site;
+use super::screen::screened;
 use super::tests::test_trees;
 use super::trials::KeptSlot;
 use super::{Lab, Located, Sample, Workshop, pool};
@@ -71,9 +72,10 @@ impl Lab<'_> {
                     let repository = Repository::open(&located.repository)?;
                     let framework = crate::framework::by_name(&located.instance.environment.framework);
                     let canaries = admission.canaries.as_ref();
+                    let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
                     let issue = &located.instance.problem_statement;
                     let repository = &repository;
-                    read_candidate(sample, Some(Place { repository, trees, canaries, framework, issue }))
+                    read_candidate(sample, Some(Place { repository, trees, canaries, framework, tests, issue }))
                 }
                 _ => read_candidate(sample, None),
             }
@@ -193,6 +195,8 @@ pub struct Place<'a> {
     pub trees: &'a Trees,
     pub canaries: Option<&'a Canaries>,
     pub framework: Option<&'static dyn Framework>,
+    /// Files of the fail-to-pass tests.
+    pub tests: &'a [String],
     pub issue: &'a str,
 }
 
@@ -217,6 +221,7 @@ pub fn read_candidate(sample: &Sample, place: Option<Place>) -> anyhow::Result<C
         malformed: None,
         prepared: None,
         trees: None,
+        screen: None,
     };
     let payload = match extraction.payload {
         Ok(payload) => payload,
@@ -230,6 +235,9 @@ pub fn read_candidate(sample: &Sample, place: Option<Place>) -> anyhow::Result<C
     match repo::prepare(place.repository, place.trees, generation.skill, &payload)? {
         Ok(prepared) => {
             candidate.trees = trial_trees(place, generation.skill, &payload, &prepared)?;
+            if generation.skill == Skill::Repair {
+                candidate.screen = Some(screened(place, &prepared)?);
+            }
             candidate.prepared = Some(prepared);
         }
         Err(malformed) => candidate.malformed = Some(malformed),

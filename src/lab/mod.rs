@@ -13,6 +13,7 @@ mod peers;
 mod pool;
 mod prepare;
 mod prompts;
+mod screen;
 mod tests;
 mod trials;
 mod verdicts;
