@@ -132,7 +132,7 @@ impl<'s> Source<'s> {
             return None;
         }
         let start = node.child(0).filter(|part| part.kind() == "string_start")?.end_byte();
-        let last = u32::try_from(node.child_count().checked_sub(1)?).ok()?;
+        let last = node.child_count().checked_sub(1)?;
         let end = node.child(last).filter(|part| part.kind() == "string_end")?.start_byte();
         self.text.get(start..end)
     }

@@ -9,10 +9,12 @@ mod bench;
 mod canary;
 mod failure;
 mod localization;
+mod plain;
 mod repair;
 mod script;
 mod strength;
 mod suite;
+mod tally;
 mod test;
 
 use std::collections::BTreeSet;
@@ -31,6 +33,7 @@ pub use admit::{AdmissionInput, admit};
 pub use bench::Evidence;
 pub use canary::{Proof, prove};
 pub use localization::LocalizationRules;
+pub use plain::{PlainProof, prove_plain};
 
 /// What comes next: a trial to run, or the result.
 #[derive(Clone, Debug, PartialEq, Eq)]

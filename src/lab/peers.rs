@@ -45,6 +45,14 @@ pub(super) fn judge_repairs<'a>(
     Ok(judged)
 }
 
+/// Policy trees of one instance's repairs.
+#[derive(Default)]
+struct Sorted<'a> {
+    /// Most plausible first.
+    rejected: BTreeSet<(u8, &'a str)>,
+    verified: BTreeSet<&'a str>,
+}
+
 /// Sorts the judged repairs: locations of verified ones, and distinct trees of wrong and of right ones.
 pub(super) fn peers_of(
     candidates: &[Candidate],
@@ -55,13 +63,12 @@ pub(super) fn peers_of(
         |admission: &Admission| Peers { accepted: BTreeSet::from([admission.gold_files.clone()]), ..Peers::default() };
     let mut peers: BTreeMap<_, _> =
         admissions.values().map(|admission| (admission.instance_id.clone(), accepted(admission))).collect();
-    // By instance: rejected trees, most plausible first, and verified ones.
-    let mut trees: BTreeMap<&str, (BTreeSet<(u8, &str)>, BTreeSet<&str>)> = BTreeMap::new();
+    let mut trees: BTreeMap<&str, Sorted> = BTreeMap::new();
     for candidate in candidates {
         let (Some(judgement), Some(prepared)) = (judged.get(&candidate.candidate_id), &candidate.prepared) else {
             continue;
         };
-        let (rejected, verified) = trees.entry(&candidate.instance_id).or_default();
+        let Sorted { rejected, verified } = trees.entry(&candidate.instance_id).or_default();
         match judgement.reason {
             Reason::Resolved => {
                 peers.entry(candidate.instance_id.clone()).or_default().accepted.insert(locations(prepared));
@@ -75,7 +82,7 @@ pub(super) fn peers_of(
             _ => {}
         }
     }
-    for (id, (rejected, verified)) in trees {
+    for (id, Sorted { rejected, verified }) in trees {
         let gold = admissions.get(id).and_then(|admission| admission.trees.as_ref()).map(|trees| trees.gold.as_str());
         let entry = peers.entry(id.to_owned()).or_default();
         entry.rejected = rejected.into_iter().map(|(_, tree)| tree.to_owned()).take(MOST).collect();

@@ -3,6 +3,7 @@
 mod samples;
 mod support;
 
+mod admission;
 mod bad_input;
 mod canary;
 mod cell;
@@ -17,5 +18,6 @@ mod full_disk;
 mod generated_tests;
 mod intake;
 mod kill;
+mod plain;
 mod sandboxes;
 mod schemas;
