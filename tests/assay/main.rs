@@ -17,5 +17,6 @@ mod full_disk;
 mod intake;
 mod kill;
 mod plain;
+mod runner_aware;
 mod sandboxes;
 mod schemas;
