@@ -19,5 +19,6 @@ mod generated_tests;
 mod intake;
 mod kill;
 mod plain;
+mod runner_aware;
 mod sandboxes;
 mod schemas;
