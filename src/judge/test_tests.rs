@@ -21,10 +21,12 @@ const OLD: &str = "tests/test_old.py::test_old";
 /// What a run of a plan shows: the report, or nothing because the sandbox failed.
 type World<'w> = dyn Fn(&Trial) -> Option<TestReport> + 'w;
 
+type Ran = (Arc<Outcome>, Arc<TestReport>);
+
 /// Evidence that grows as the judge asks for it.
 #[derive(Default)]
 struct Known {
-    outcomes: Mutex<BTreeMap<Digest, (Arc<Outcome>, Arc<TestReport>)>>,
+    outcomes: Mutex<BTreeMap<Digest, Ran>>,
     failures: Mutex<BTreeMap<Digest, Failure>>,
 }
 
