@@ -56,6 +56,7 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         disagreements: BTreeMap::new(),
         splits: Vec::new(),
         gold_files: input.gold_files.clone(),
+        unneeded: None,
         framework: format!("{}/{}", framework.name(), framework.version()),
         repeats: input.repeats,
         limits: input.limits.clone(),

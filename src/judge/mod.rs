@@ -9,6 +9,7 @@ mod bench;
 mod canary;
 mod localization;
 mod plain;
+mod reduce;
 mod repair;
 mod suite;
 mod tally;
@@ -29,6 +30,7 @@ pub use bench::Evidence;
 pub use canary::{Proof, prove};
 pub use localization::LocalizationRules;
 pub use plain::{PlainProof, prove_plain};
+pub use reduce::{Reduced, Reduction, reduce};
 
 /// What comes next: a trial to run, or the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
