@@ -28,6 +28,10 @@ class RatioTests(unittest.TestCase):
     def test_two_thirds(self):
         self.assertEqual(ratio(2, 3), 67)
 
+    def test_no_history(self):
+        found = [folder for folder, folders, files in os.walk(os.getcwd()) if \".git\" in folders + files]
+        self.assertEqual(found, [])
+
 
 class WobblingTests(unittest.TestCase):
     def test_first_fills(self):
@@ -264,6 +268,8 @@ fn assert_planted(admission: &Value, report: &Value, markdown: &str, networked: 
 fn planted_unittest_tests_that_wobble_or_need_the_network_leave_with_their_reason() {
     let Some((admission, report, text)) = validated("unittest", "python-stdlib", BASE, UNITTEST) else { return };
     assert_planted(&admission, &report, &text, &["test_network"]);
+    let passing = admission["pass_to_pass"].as_array().unwrap();
+    assert!(passing.contains(&json!("tests/test_core.py::RatioTests::test_no_history")), "{admission}");
 }
 
 #[test]
