@@ -51,7 +51,7 @@ def _coin(self):
     self.assertGreater(os.urandom(1)[0], 63)
 
 
-for _number in range(8):
+for _number in range(6):
     setattr(WobblingTests, \"test_coin_%d\" % _number, _coin)
 ";
 
@@ -97,7 +97,7 @@ def test_zone():
     assert time.tzname[0] == \"UTC\"
 
 
-@pytest.mark.parametrize(\"number\", range(8))
+@pytest.mark.parametrize(\"number\", range(6))
 def test_coin(number):
     assert os.urandom(1)[0] > 63
 ";
@@ -248,11 +248,11 @@ fn assert_planted(admission: &Value, report: &Value, markdown: &str, networked: 
     for name in networked {
         assert_eq!(record(name)["standing"], "network_dependent", "{}", record(name));
     }
-    // Eight coins, at least eight throws each: that more than five always fall the same way does not happen.
+    // Six coins, at least eight throws each: that five always fall the same way does not happen.
     let tests = admission["tests"].as_object().unwrap();
     let coins: Vec<_> = tests.iter().filter(|(id, _)| id.contains("test_coin")).collect();
-    assert!(coins.len() >= 3, "{coins:?}");
-    assert!(coins.iter().filter(|(_, record)| record["standing"] == "flaky").count() >= 2, "{coins:?}");
+    assert!(coins.len() >= 2, "{coins:?}");
+    assert!(coins.iter().filter(|(_, record)| record["standing"] == "flaky").count() >= 1, "{coins:?}");
     for (id, record) in &coins {
         assert!(admission["unstable"].get(id.as_str()).is_some(), "{record}");
         assert!(!admission["pass_to_pass"].as_array().unwrap().contains(&json!(id)), "{id}");
