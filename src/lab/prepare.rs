@@ -287,7 +287,7 @@ fn modules(paths: &[String]) -> Vec<String> {
             Some(_) => return None,
             None => inside.strip_suffix(".py")?,
         };
-        let source = classify(path) == PathClass::Source && !SHARED.contains(&name);
+        let source = matches!(classify(path), PathClass::Source | PathClass::Startup) && !SHARED.contains(&name);
         source.then(|| name.to_owned())
     };
     paths.iter().filter_map(of).collect()
