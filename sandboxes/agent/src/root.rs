@@ -11,7 +11,7 @@ use rustix::mount::MountFlags;
 use super::agent::Doing;
 use super::container;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
-use super::protocol::OpenSlot;
+use super::protocol::{OpenSlot, Root};
 
 /// Where the agent builds, before this becomes its own root.
 const STAGE: &str = "/tmp";
@@ -21,6 +21,8 @@ pub const BASE: &str = "/base";
 pub const SCRATCH: &str = "/scratch";
 
 const TOP: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+/// Where an image has its own Python environment, if it brings one.
+const ENVIRONMENT: &str = "/opt/assay/environment";
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 /// Files and directories of `/etc` that programs need and that hold nothing private.
 const ETC: &[&str] = &[
@@ -157,6 +159,11 @@ impl Sources {
         ] {
             link(target, &format!("{root}/dev/{name}"))?;
         }
+        let mounts = match &slot.root {
+            Root::Host { mounts, .. } => mounts.as_slice(),
+            Root::Container { .. } => &[],
+        };
+        hide_packages(&root, mounts)?;
         mounts::attach(&self.base, &format!("{STAGE}{BASE}")).doing(|| "attaching the base layer".to_owned())?;
         mounts::attach(&self.proc, &format!("{STAGE}/proc")).doing(|| "attaching /proc".to_owned())?;
         mounts::pivot(STAGE).doing(|| "entering the stage".to_owned())
@@ -184,6 +191,34 @@ fn build_list(root: &str, trees: &[(OwnedFd, String)], links: &[(PathBuf, String
             File::create(&path).doing(|| format!("making {inside}"))?;
         }
         mounts::attach(tree, &path).doing(|| format!("attaching {inside}"))?;
+    }
+    Ok(())
+}
+
+/// Covers what the host has installed for its own Python, where the image brings an environment: it may hold another
+/// release of the very project under test. The standard library stays.
+fn hide_packages(root: &str, mounts: &[(PathBuf, String)]) -> Result<(), String> {
+    if !Path::new(&format!("{root}{ENVIRONMENT}")).is_dir() {
+        return Ok(());
+    }
+    let prefixes = mounts.iter().map(|(_, inside)| inside.as_str()).filter(|inside| *inside != ENVIRONMENT);
+    for prefix in prefixes.chain(["/usr", "/usr/local"]) {
+        for library in ["lib", "lib64"].map(|name| format!("{root}{prefix}/{name}")) {
+            // Not every prefix has both.
+            let Ok(entries) = fs::read_dir(&library) else { continue };
+            for entry in entries.flatten() {
+                if !entry.file_name().to_string_lossy().starts_with("python") {
+                    continue;
+                }
+                for packages in ["dist-packages", "site-packages"].map(|name| entry.path().join(name)) {
+                    if fs::symlink_metadata(&packages).is_ok_and(|meta| meta.is_dir()) {
+                        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY;
+                        mounts::fresh("tmpfs", &packages.display().to_string(), flags, "mode=755,size=4k")
+                            .doing(|| format!("covering {}", packages.display()))?;
+                    }
+                }
+            }
+        }
     }
     Ok(())
 }
