@@ -83,6 +83,10 @@ pub enum Reason {
     EvidenceUnreadable,
     /// The run with changed expectations gave no clear result; without it nothing is verified.
     CanaryUnreadable,
+    /// Runs of the same thing differ, and nothing says which is right.
+    Unsteady,
+    /// Gold, run again beside the candidate, did not do what gold does: the machine is at fault, or our reporter.
+    ControlFailed,
 }
 
 impl Reason {
@@ -115,7 +119,9 @@ impl Reason {
             | Self::SandboxFailed
             | Self::NotRun
             | Self::EvidenceUnreadable
-            | Self::CanaryUnreadable => VerdictStatus::Inconclusive,
+            | Self::CanaryUnreadable
+            | Self::Unsteady
+            | Self::ControlFailed => VerdictStatus::Inconclusive,
         }
     }
 }

@@ -9,6 +9,7 @@ mod bench;
 mod canary;
 mod localization;
 mod repair;
+mod steady;
 mod suite;
 mod test;
 
