@@ -48,6 +48,8 @@ pub enum Reason {
     DependsOnInfraEdit,
     /// Passes a test whose expectations no correct program meets: it answers the test runner, not the issue.
     PassesImpossibleTest,
+    /// Passes by a run that changed trusted files: tests, what they read, or what configures the runner.
+    TampersWithTests,
     /// Ran past the deadline where gold finished well inside it.
     TimedOut,
     OutOfMemory,
@@ -102,6 +104,7 @@ impl Reason {
             | Self::Regressed
             | Self::DependsOnInfraEdit
             | Self::PassesImpossibleTest
+            | Self::TampersWithTests
             | Self::TimedOut
             | Self::OutOfMemory
             | Self::EndedEarly

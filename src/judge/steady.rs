@@ -17,8 +17,8 @@ use crate::verdict::Reason;
 const RERUNS: u32 = 2;
 /// Runs of gold that a wobbling test must all pass before the candidate is held to it.
 const GOLD_RUNS: u32 = 10;
-/// Repeats of base and gold: admission counts from 0, these are asked for here and shared by all candidates.
-const BASE_AS_ADMITTED: u32 = 1;
+/// Repeats of base and gold that all candidates share: one of admission's, and further ones of gold.
+const AS_ADMITTED: u32 = 1;
 const FIRST_GOLD_RUN: u32 = 1_000;
 /// Repeats from here on are controls, one per candidate.
 const FIRST_CONTROL: u32 = 1 << 31;
@@ -36,7 +36,7 @@ pub(super) fn passes(
 ) -> Result<BTreeSet<String>, Halt> {
     let ask = |repeat| Ask { repeat, ..Ask::suite(tree, &split.files) };
     let first = bench.seen(&ask(0))?;
-    let (repeat, seen, failing) = match suite::shown(&first, &split.expected) {
+    let (repeat, seen, failing) = match look(&first, split, admission, bench)? {
         Shown::Passed => return Ok(BTreeSet::new()),
         Shown::Failing(failing) => (0, first, failing),
         Shown::Abnormal(reason, detail) => {
@@ -59,6 +59,19 @@ pub(super) fn passes(
     wobbling(&ever, split, admission, bench)
 }
 
+/// What a run of the candidate shows. A pass in a run that changed trusted files is none, unless gold's run changes them
+/// too: then that is what the repository's tests do.
+fn look(seen: &Seen, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<Shown, Halt> {
+    let shown = suite::shown(seen, &split.expected);
+    let tampered = &seen.outcome.tampered;
+    if !matches!(shown, Shown::Passed) || tampered.is_empty() {
+        return Ok(shown);
+    }
+    let gold = bench.outcome(&Ask { repeat: AS_ADMITTED, ..Ask::suite(gold_of(admission)?, &split.files) })?;
+    let more: Vec<_> = tampered.iter().filter(|path| !gold.tampered.contains(path)).map(String::as_str).collect();
+    Ok(if more.is_empty() { Shown::Passed } else { Shown::Abnormal(Reason::TampersWithTests, name_some(more)) })
+}
+
 /// A run that ended badly, gold beside it, and the run again: what fails there, if that one came to a proper end.
 fn after_bad_end(
     reason: Reason,
@@ -71,7 +84,7 @@ fn after_bad_end(
     let slowest = control(ask.tree, split, admission, bench)?;
     let deadline = slowest.saturating_mul(DEADLINE_FACTOR).max(DEADLINE_FLOOR_MS);
     let seen = bench.seen(&Ask { deadline_ms: (reason == Reason::TimedOut).then_some(deadline), ..ask })?;
-    match suite::shown(&seen, &split.expected) {
+    match look(&seen, split, admission, bench)? {
         Shown::Failing(failing) => Ok((seen, failing)),
         Shown::Abnormal(..) => Err(Halt::Judged(reason, detail)),
         Shown::Passed => {
@@ -192,7 +205,7 @@ fn plain(
 ) -> Result<bool, Halt> {
     let mut missed = failing.iter().filter(|id| admission.fail_to_pass.contains(*id)).peekable();
     let Some(trees) = admission.trees.as_ref().filter(|_| missed.peek().is_some()) else { return Ok(false) };
-    let ask = Ask { repeat: BASE_AS_ADMITTED, ..Ask::suite(&trees.tested_base, &split.files) };
+    let ask = Ask { repeat: AS_ADMITTED, ..Ask::suite(&trees.tested_base, &split.files) };
     let base = match bench.seen(&ask) {
         Ok(base) => base,
         Err(needs @ Halt::Needs(_)) => return Err(needs),

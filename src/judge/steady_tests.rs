@@ -21,6 +21,8 @@ enum Run {
     Ends(Exit),
     Alarm,
     Cut,
+    /// Passes, and changes these trusted files.
+    Tampers(&'static [&'static str]),
 }
 
 fn pass() -> Run {
@@ -60,7 +62,7 @@ impl Paper {
     fn run(&self, trial: &Trial, run: &Run) {
         let failing: BTreeMap<_, _> = match run {
             Run::Failing(failing) => failing.iter().copied().collect(),
-            Run::Ends(_) | Run::Alarm | Run::Cut => BTreeMap::new(),
+            Run::Ends(_) | Run::Alarm | Run::Cut | Run::Tampers(_) => BTreeMap::new(),
         };
         let tests = [FIX, OTHER_FIX, KEEP].map(|id| {
             let error = failing.get(id).map(|error| (*error).to_owned());
@@ -87,6 +89,10 @@ impl Paper {
             wall_ms: 1000,
             overhead_ms: 1,
             peak_memory_bytes: None,
+            tampered: match run {
+                Run::Tampers(paths) => paths.iter().map(|path| (*path).to_owned()).collect(),
+                Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut => Vec::new(),
+            },
             retried: Vec::new(),
         };
         self.log.borrow_mut().push((trial.tree.clone(), trial.repeat, trial.limits.deadline_ms));
@@ -260,4 +266,18 @@ fn a_fault_that_hits_every_run_after_admission_judges_nobody() {
         let (reason, detail, _) = judged(&admission(&[FIX]), |_, _| fault.clone());
         assert_eq!(reason.status(), VerdictStatus::Inconclusive, "{fault:?}: {detail}");
     }
+}
+
+#[test]
+fn passing_by_changed_trusted_files_is_a_rejection_unless_gold_changes_them_too() {
+    let one = Run::Tampers(&["tests/data.json"]);
+    let more = Run::Tampers(&["tests/data.json", "tests/test_a.py"]);
+    let (reason, detail, _) = with(&[FIX], vec![one.clone()], |_| one.clone());
+    assert_eq!(reason, Reason::Resolved, "{detail}");
+    let (reason, detail, _) = with(&[FIX], vec![more.clone()], |_| one.clone());
+    assert_eq!((reason, detail.as_str()), (Reason::TampersWithTests, "tests/test_a.py"));
+    let (reason, _, _) = with(&[FIX], vec![more.clone(), pass()], |_| one.clone());
+    assert_eq!(reason, Reason::Unsteady);
+    let (reason, _, _) = with(&[FIX], vec![more], |before| if before == 0 { pass() } else { fails(FIX) });
+    assert_eq!(reason, Reason::TampersWithTests, "a wobbling test on gold is no excuse");
 }
