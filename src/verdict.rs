@@ -1,6 +1,6 @@
 //! A verdict: the judgement on a candidate. There is no default; missing evidence is inconclusive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::candidate::Stripped;
 use crate::digest::Digest;
 use crate::generation::{GenerationRef, Skill};
+use crate::screen::Token;
 
 /// The three answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +90,8 @@ pub enum Reason {
     Unsteady,
     /// Gold, run again beside the candidate, did not do what gold does: the machine is at fault, or our reporter.
     ControlFailed,
+    /// It would be verified, but its added source does what genuine changes do not: for review.
+    SuspiciousSource,
 }
 
 impl Reason {
@@ -124,7 +127,8 @@ impl Reason {
             | Self::EvidenceUnreadable
             | Self::CanaryUnreadable
             | Self::Unsteady
-            | Self::ControlFailed => VerdictStatus::Inconclusive,
+            | Self::ControlFailed
+            | Self::SuspiciousSource => VerdictStatus::Inconclusive,
         }
     }
 }
@@ -159,6 +163,12 @@ pub struct Verdict {
     pub evidence: Evidence,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stripped: Vec<Stripped>,
+    /// What the static screen found in the added source; none of it decided a verified verdict.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub flags: BTreeSet<Token>,
+    /// Literals that the repair shares with the fail-to-pass tests only.
+    #[serde(default)]
+    pub literal_overlap: u32,
     /// The earlier candidate that says the same in other clothes; the verdict is shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Digest>,

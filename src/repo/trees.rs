@@ -79,7 +79,12 @@ fn class_of(repo: &Repository, base: &git2::Tree, path: &str) -> Result<PathClas
 }
 
 /// The protected paths of a tree that are among the touched ones: paths, with a slash at the end for everything below.
-pub fn protected_among(repo: &Repository, base: &str, tree: &str, touched: &[String]) -> Result<Vec<String>, RepoError> {
+pub fn protected_among(
+    repo: &Repository,
+    base: &str,
+    tree: &str,
+    touched: &[String],
+) -> Result<Vec<String>, RepoError> {
     if touched.is_empty() {
         return Ok(Vec::new());
     }
@@ -88,7 +93,9 @@ pub fn protected_among(repo: &Repository, base: &str, tree: &str, touched: &[Str
     let mut among = BTreeSet::new();
     for touched in touched {
         match touched.strip_suffix('/') {
-            Some(_) => among.extend(all.range(touched.as_str()..).take_while(|path| path.starts_with(touched.as_str()))),
+            Some(_) => {
+                among.extend(all.range(touched.as_str()..).take_while(|path| path.starts_with(touched.as_str())))
+            }
             None => among.extend(all.get(touched.as_str())),
         }
     }

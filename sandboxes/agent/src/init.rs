@@ -100,8 +100,7 @@ fn live(job: &RunJob, blob: &[u8], slot: &Slot<'_>, stdio: &[OwnedFd; 3], status
     }
     let child = Pid::from_raw(child).ok_or("the job's process has no id")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(|| "hiding pid 1".to_owned())?;
-    let end =
-        if job.watch_memory { watched(job, child, written, slot.layer.needs().0, status)? } else { wait(child)? };
+    let end = if job.watch_memory { watched(job, child, written, slot.layer.needs().0, status)? } else { wait(child)? };
     if let Some(end) = end {
         let mut payload = end.as_raw().to_le_bytes().to_vec();
         payload.extend_from_slice(&now().to_le_bytes());

@@ -24,12 +24,20 @@ pub struct Survey(BTreeMap<String, Mark>);
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Mark {
     /// A directory's own times say only that something in it changed.
-    Directory { inode: u64, replaced: bool },
+    Directory {
+        inode: u64,
+        replaced: bool,
+    },
     /// Nobody but the job can have closed it to us.
     Closed,
     /// An overlay's mark of a removal.
     Removed,
-    Other { inode: u64, mode: u32, size: i64, changed: (i64, u64) },
+    Other {
+        inode: u64,
+        mode: u32,
+        size: i64,
+        changed: (i64, u64),
+    },
 }
 
 impl Survey {
