@@ -55,6 +55,8 @@ pub(super) fn passes(
         if !steady.is_empty() {
             return Err(suite::rejection(&seen, &steady, admission));
         }
+        let detail = format!("{} failed every time, and on gold too", names(&always));
+        return Err(Halt::Judged(Reason::Unsteady, detail));
     }
     wobbling(&ever, split, admission, bench)
 }

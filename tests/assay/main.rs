@@ -1,6 +1,7 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
 mod samples;
+mod small_world;
 mod support;
 
 mod bad_input;
@@ -11,6 +12,8 @@ mod corpora;
 mod demo;
 mod demo_offline;
 mod export;
+mod faults;
+mod flaky;
 mod flood;
 mod framework;
 mod full_disk;
@@ -18,3 +21,4 @@ mod intake;
 mod kill;
 mod sandboxes;
 mod schemas;
+mod tampering;

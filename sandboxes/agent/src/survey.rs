@@ -44,6 +44,9 @@ impl Survey {
     /// Looks at everything below the upper layer.
     pub fn take(upper: &OwnedFd) -> Result<Self, Errno> {
         let mut found = BTreeMap::new();
+        // Opened anew: a directory is read from where its descriptor stands.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let upper = rustix::fs::openat(upper, ".", flags, Mode::empty())?;
         descend(upper.as_fd(), "", &mut found)?;
         Ok(Self(found))
     }
