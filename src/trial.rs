@@ -36,6 +36,8 @@ pub enum Mode {
     Suite,
     /// As a plain script whose standard output is the result.
     Script,
+    /// Test bodies without their runner, under neutral names ([`crate::framework::plain`]).
+    Plain,
 }
 
 impl Mode {
@@ -50,7 +52,7 @@ impl Mode {
 pub enum Variation {
     #[default]
     None,
-    /// Test files in another order.
+    /// Test files, and the tests of each, in another order.
     ShuffledFiles,
     /// Another hash seed, time zone and locale.
     OtherSeedAndZone,

@@ -51,6 +51,8 @@ pub enum Reason {
     PassesImpossibleTest,
     /// Passes by a run that changed trusted files: tests, what they read, or what configures the runner.
     TampersWithTests,
+    /// Passes its tests under their runner and fails them without it, where gold passes.
+    BehavesOnlyUnderRunner,
     /// Ran past the deadline where gold finished well inside it.
     TimedOut,
     OutOfMemory,
@@ -90,6 +92,8 @@ pub enum Reason {
     Unsteady,
     /// Gold, run again beside the candidate, did not do what gold does: the machine is at fault, or our reporter.
     ControlFailed,
+    /// The run without the test runner gave no clear result, or another one when repeated.
+    PlainRunUnreadable,
     /// It would be verified, but its added source does what genuine changes do not: for review.
     SuspiciousSource,
 }
@@ -108,6 +112,7 @@ impl Reason {
             | Self::DependsOnInfraEdit
             | Self::PassesImpossibleTest
             | Self::TampersWithTests
+            | Self::BehavesOnlyUnderRunner
             | Self::TimedOut
             | Self::OutOfMemory
             | Self::EndedEarly
@@ -128,6 +133,7 @@ impl Reason {
             | Self::CanaryUnreadable
             | Self::Unsteady
             | Self::ControlFailed
+            | Self::PlainRunUnreadable
             | Self::SuspiciousSource => VerdictStatus::Inconclusive,
         }
     }
@@ -142,7 +148,7 @@ pub enum Evidence {
     E1,
     /// E1, and the canaries failed as they must, a strong one among them.
     E2,
-    /// E2, and held-out tests or mutants.
+    /// E2, and held-out tests passed, or the tests passed and the canaries failed without the test runner too.
     E3,
     /// E3, and an independent re-run from the receipt.
     E4,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench};
 use super::suite::{self, Shown};
-use super::{Halt, canary, name_some, steady};
+use super::{Halt, canary, name_some, plain, steady};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, TrialTrees};
 use crate::verdict::{Evidence, Reason, VerdictStatus};
@@ -33,7 +33,14 @@ pub(super) fn judge(
                 0 => String::new(),
                 _ => format!("; gold does not always pass {}", name_some(wobbling.iter().map(String::as_str))),
             };
-            Ok((Reason::Resolved, evidence, format!("{passed} expected tests passed; {canaries}{left_out}")))
+            let said = format!("{passed} expected tests passed; {canaries}{left_out}");
+            Ok(match plain::must_hold(policy, canary.as_deref(), admission, bench)? {
+                None => (Reason::Resolved, evidence, said),
+                Some((held, seen)) => {
+                    let level = if held && evidence >= Evidence::E2 { Evidence::E3 } else { evidence };
+                    (Reason::Resolved, level, format!("{said}; {seen}"))
+                }
+            })
         }
         (Err(halt @ Halt::Needs(_)), _) | (Err(halt), None) => Err(halt),
         // What is not known about the policy tree cannot be learned from another tree: no rejection may rest on it.

@@ -90,7 +90,10 @@ impl<'a> Workshop<'a> {
                 Step::Needs(trial) => self.lab.run_trial(&site, &mut kept, &trial)?,
                 Step::Done(admission) => {
                     let admission = match admission.admitted() {
-                        true => self.lab.with_canaries(&site, &mut kept, admission)?,
+                        true => {
+                            let admission = self.lab.with_canaries(&site, &mut kept, admission)?;
+                            self.lab.with_plain(&site, &mut kept, admission)?
+                        }
                         false => admission,
                     };
                     // A sandbox failure is not remembered: the next run tries again.
@@ -236,6 +239,7 @@ impl<'a> Workshop<'a> {
             trees: None,
             fail_to_pass: Vec::new(),
             pass_to_pass: Vec::new(),
+            tests: Default::default(),
             unstable: Default::default(),
             disagreements: Default::default(),
             splits: Vec::new(),
@@ -245,6 +249,7 @@ impl<'a> Workshop<'a> {
             limits: self.lab.settings.limits.clone(),
             trials: Vec::new(),
             canaries: None,
+            plain: None,
         }
     }
 

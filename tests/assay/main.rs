@@ -4,6 +4,7 @@ mod samples;
 mod small_world;
 mod support;
 
+mod admission;
 mod bad_input;
 mod canary;
 mod cell;
@@ -19,6 +20,8 @@ mod framework;
 mod full_disk;
 mod intake;
 mod kill;
+mod plain;
+mod runner_aware;
 mod sandboxes;
 mod schemas;
 mod tampering;
