@@ -130,6 +130,7 @@ impl World {
             repeats: 3,
             limits: Limits { deadline_ms: 60_000, ..Limits::default() },
             attempts: 3,
+            evidence: swe_assay::verdict::Evidence::E2,
             cache: shared_cache(),
         };
         Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
