@@ -33,10 +33,12 @@ fn fails(id: &'static str) -> Run {
     Run::Failing(vec![(id, "AssertionError")])
 }
 
+type Ran = (Arc<Outcome>, Arc<TestReport>);
+
 /// A lab of paper: every trial that is asked for goes as the script says.
 #[derive(Default)]
 struct Paper {
-    ran: RefCell<BTreeMap<Digest, (Arc<Outcome>, Arc<TestReport>)>>,
+    ran: RefCell<BTreeMap<Digest, Ran>>,
     log: RefCell<Vec<(String, u32, u64)>>,
 }
 
@@ -128,7 +130,7 @@ fn judged(admission: &Admission, script: impl Fn(&str, usize) -> Run) -> (Reason
     let framework = crate::framework::by_name("pytest").unwrap();
     let step = || {
         let rules = crate::judge::LocalizationRules::default();
-        crate::judge::judge(&candidate(), admission, framework, &BTreeSet::new(), &rules, &paper)
+        crate::judge::judge(&candidate(), admission, framework, &crate::judge::Peers::default(), &rules, &paper)
     };
     for _ in 0..40 {
         match step() {

@@ -18,6 +18,7 @@ mod flaky;
 mod flood;
 mod framework;
 mod full_disk;
+mod generated_tests;
 mod intake;
 mod kill;
 mod plain;

@@ -165,7 +165,7 @@ mod tests {
 
         if !rustix::process::geteuid().is_root() {
             fs::create_dir(upper.join("closed")).unwrap();
-            fs::set_permissions(upper.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(upper.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
             let found = Survey::take(&upper_fd).unwrap().since(&before, &lower_fd);
             assert!(found.contains(&"closed/".to_owned()), "{found:?}");
             fs::set_permissions(upper.join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
