@@ -131,6 +131,7 @@ impl World {
             limits: Limits { deadline_ms: 60_000, ..Limits::default() },
             attempts: 3,
             evidence: swe_assay::verdict::Evidence::E2,
+            minimal_gold: false,
             cache: shared_cache(),
         };
         Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
