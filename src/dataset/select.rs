@@ -124,6 +124,7 @@ mod tests {
             gold_files: Vec::new(),
             repeats: 3,
             limits: Limits::default(),
+            shadows: Default::default(),
             trials: Vec::new(),
             canaries: None,
         }

@@ -50,6 +50,7 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         framework: format!("{}/{}", framework.name(), framework.version()),
         repeats: input.repeats,
         limits: input.limits.clone(),
+        shadows: BTreeSet::new(),
         trials: Vec::new(),
         canaries: None,
     };
@@ -93,6 +94,10 @@ fn derive(
     let base = bench.seen(&Ask::suite(&input.trees.tested_base, &files))?;
     let gold = gold_run(bench, &Ask::suite(&input.trees.tested_gold, &files))?;
     let mut tally = Tally::default();
+    if let Some(trees) = &mut admission.trees {
+        trees.layout.installed = base.report.modules.clone();
+    }
+    admission.shadows.extend(gold.report.shadows.keys().cloned());
     tally.add(&base, Side::Base);
     tally.add(&gold, Side::Gold);
     let (first, rest) = tally.split_files(framework);
@@ -116,6 +121,7 @@ fn derive(
             let ask = |tree| Ask { variation, repeat, ..Ask::suite(tree, files) };
             tally.add(&bench.seen(&ask(&input.trees.tested_base))?, Side::Base);
             let gold = gold_run(bench, &ask(&input.trees.tested_gold))?;
+            admission.shadows.extend(gold.report.shadows.keys().cloned());
             slowest_ms = slowest_ms.max(gold.outcome.wall_ms);
             tally.add(&gold, Side::Gold);
         }

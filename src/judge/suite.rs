@@ -57,6 +57,9 @@ pub(super) fn expected_pass(seen: &Seen, split: &Split, admission: &Admission) -
             return Err(Halt::Judged(reason, describe(&seen.report, &failing)));
         }
     }
+    if let Some((module, file)) = seen.report.shadows.iter().find(|(module, _)| !admission.shadows.contains(*module)) {
+        return Err(Halt::Judged(Reason::ShadowsEnvironment, format!("{module} was imported from {file}")));
+    }
     if (code == 0) == any_failure(&seen.report) {
         return Err(Halt::Judged(
             Reason::ExitContradictsReport,

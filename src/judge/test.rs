@@ -7,7 +7,6 @@ use super::{Halt, name_some, suite};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, PathClass, TrialTrees};
 use crate::framework::Framework;
-use crate::repo::policy::classify;
 use crate::trial::{Exit, Mode, Status, TestResult};
 use crate::verdict::Reason;
 
@@ -30,7 +29,7 @@ pub(super) fn judge(
     if *script {
         return judge_script(on_base, on_gold, files, admission, bench);
     }
-    let foreign = prepared.files.iter().filter(|path| match classify(path) {
+    let foreign = prepared.files.iter().filter(|path| match admission.class_of(path) {
         PathClass::Test | PathClass::Fixture => false,
         PathClass::Source
         | PathClass::RunnerConfig
@@ -39,7 +38,9 @@ pub(super) fn judge(
         | PathClass::Bytecode
         | PathClass::Vcs
         | PathClass::Ci
-        | PathClass::Docs => true,
+        | PathClass::Docs
+        | PathClass::Generated
+        | PathClass::Binary => true,
     });
     let foreign: Vec<_> = foreign.map(String::as_str).collect();
     if !foreign.is_empty() {

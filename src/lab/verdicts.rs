@@ -60,8 +60,9 @@ pub(super) fn verdicts(
                 Some(judgement) => judgement.clone(),
                 None => judge_one(candidate, admissions, &accepted, knowledge)?,
             };
-            if let (Reason::Resolved, Some(prepared)) = (judgement.reason, &candidate.prepared) {
-                accepted.entry(&candidate.instance_id).or_default().insert(locations(prepared));
+            let trees = admissions.get(&candidate.instance_id).and_then(|admission| admission.trees.as_ref());
+            if let (Reason::Resolved, Some(prepared), Some(trees)) = (judgement.reason, &candidate.prepared, trees) {
+                accepted.entry(&candidate.instance_id).or_default().insert(locations(prepared, &trees.layout));
             }
             known.extend(same.map(|same| (same, judgement.clone())));
             judged.insert(&candidate.candidate_id, judgement);

@@ -11,13 +11,18 @@ mod diff;
 mod draft;
 mod edits;
 mod import;
+mod layout;
 pub mod patch;
 pub mod paths;
 pub mod policy;
+mod policy_table;
 mod prepare;
+mod runner_options;
 mod store;
+mod survey;
 #[cfg(test)]
 mod tests;
+mod text_imports;
 mod trees;
 
 use std::path::PathBuf;
@@ -25,9 +30,11 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use draft::{Entry, Mode};
+pub use layout::Layout;
 pub use prepare::{SCRIPT_PATH, prepare};
 pub use store::Repository;
-pub use trees::{instance_trees, submitted_trial_tree, trial_tree};
+pub use survey::{Stated, survey};
+pub use trees::{Sources, instance_trees, submitted_trial_tree, trial_tree};
 
 use crate::candidate::Malformed;
 
