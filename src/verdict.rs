@@ -1,6 +1,6 @@
 //! A verdict: the judgement on a candidate. There is no default; missing evidence is inconclusive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::candidate::Stripped;
 use crate::digest::Digest;
 use crate::generation::{GenerationRef, Skill};
+use crate::screen::Token;
 
 /// The three answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -85,6 +86,8 @@ pub enum Reason {
     EvidenceUnreadable,
     /// The run with changed expectations gave no clear result; without it nothing is verified.
     CanaryUnreadable,
+    /// It would be verified, but its added source does what genuine changes do not: for review.
+    SuspiciousSource,
 }
 
 impl Reason {
@@ -118,7 +121,8 @@ impl Reason {
             | Self::SandboxFailed
             | Self::NotRun
             | Self::EvidenceUnreadable
-            | Self::CanaryUnreadable => VerdictStatus::Inconclusive,
+            | Self::CanaryUnreadable
+            | Self::SuspiciousSource => VerdictStatus::Inconclusive,
         }
     }
 }
@@ -153,6 +157,12 @@ pub struct Verdict {
     pub evidence: Evidence,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stripped: Vec<Stripped>,
+    /// What the static screen found in the added source; none of it decided a verified verdict.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub flags: BTreeSet<Token>,
+    /// Literals that the repair shares with the fail-to-pass tests only.
+    #[serde(default)]
+    pub literal_overlap: u32,
     /// The earlier candidate that says the same in other clothes; the verdict is shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Digest>,

@@ -183,6 +183,7 @@ fn explained(reason: &str) -> &str {
         "inconclusive/not_run" => "a trial that the verdict needs was not run",
         "inconclusive/evidence_unreadable" => "a stored report cannot be read back",
         "inconclusive/canary_unreadable" => "the run with changed expectations gave no clear result",
+        "inconclusive/suspicious_source" => "it passed everything, and its source does what genuine changes do not",
         _ => "see the verdicts in `evidence/`",
     }
 }

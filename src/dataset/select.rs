@@ -142,6 +142,8 @@ mod tests {
             detail: String::new(),
             evidence: Evidence::E1,
             stripped: Vec::new(),
+            flags: Default::default(),
+            literal_overlap: 0,
             duplicate_of: None,
             trials: Vec::new(),
             receipt: Digest::of(b"receipt"),

@@ -77,7 +77,7 @@ pub fn judge(
     } else {
         match candidate.skill {
             Skill::Localization => localization::judge(candidate, accepted, rules).map(at_e1),
-            Skill::Repair => repair::judge(candidate, admission, &mut bench),
+            Skill::Repair => repair::judge(candidate, admission, &mut bench).and_then(|v| screened(candidate, v)),
             Skill::Test => test::judge(candidate, admission, framework, &mut bench).map(at_e1),
         }
     };
@@ -91,6 +91,17 @@ pub fn judge(
         Err(Halt::Needs(trial)) => return Step::Needs(trial),
     };
     Step::Done(Judgement { reason, detail, evidence, trials })
+}
+
+/// A repair that everything else verified is kept for review if its source is suspicious. It is asked last, so that who
+/// is wrong is rejected for that.
+fn screened(candidate: &Candidate, verified: (Reason, Level, String)) -> Result<(Reason, Level, String), Halt> {
+    let found = candidate.screen.iter().flat_map(|screen| &screen.suspicious);
+    let found: Vec<_> = found.map(|f| format!("{} in {}:{}", f.token.name(), f.path, f.line)).collect();
+    if found.is_empty() {
+        return Ok(verified);
+    }
+    Err(Halt::Judged(Reason::SuspiciousSource, name_some(found.iter().map(String::as_str))))
 }
 
 /// Sealed runs and exact ids, and no more than that.

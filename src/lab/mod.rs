@@ -11,6 +11,7 @@ mod knowledge;
 mod pool;
 mod prepare;
 mod prompts;
+mod screen;
 mod trials;
 mod verdicts;
 
