@@ -21,6 +21,8 @@ mod runner_options;
 mod store;
 mod survey;
 #[cfg(test)]
+mod survey_tests;
+#[cfg(test)]
 mod tests;
 mod text_imports;
 mod trees;

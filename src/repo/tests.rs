@@ -14,19 +14,19 @@ use crate::candidate::{Edit, MalformedReason, PathClass, Payload, Prepared, Whol
 use crate::generation::Skill;
 use crate::sandbox::FileChange;
 
-struct World {
+pub(super) struct World {
     dir: TempDir,
-    repo: Repository,
+    pub(super) repo: Repository,
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let dir = TempDir::new().unwrap();
     let repo = Repository::create_bare(&dir.path().join("repo.git")).unwrap();
     World { dir, repo }
 }
 
 impl World {
-    fn tree(&self, files: &[(&str, &str)]) -> String {
+    pub(super) fn tree(&self, files: &[(&str, &str)]) -> String {
         let files: Vec<_> = files.iter().map(|&(path, content)| write(path, content.as_bytes())).collect();
         self.repo.with(&self.repo.empty_tree().unwrap().to_string(), &files).unwrap()
     }
