@@ -127,6 +127,7 @@ mod tests {
             shadows: Default::default(),
             trials: Vec::new(),
             canaries: None,
+            plain: None,
         }
     }
 

@@ -53,6 +53,7 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         shadows: BTreeSet::new(),
         trials: Vec::new(),
         canaries: None,
+        plain: None,
     };
     let mut bench = Bench::new(&admission, evidence);
     let result = derive(input, framework, &mut admission, &mut bench);

@@ -17,5 +17,6 @@ mod framework;
 mod full_disk;
 mod intake;
 mod kill;
+mod plain;
 mod sandboxes;
 mod schemas;
