@@ -226,7 +226,7 @@ fn trial_trees(
         }
         Skill::Test => {
             let script = matches!(payload, Payload::Script { .. });
-            let collected = |path: &&String| script || framework.is_some_and(|f| trees.layout.collects(f, path));
+            let collected = |path: &&String| script || framework.is_some_and(|f| trees.layout.collects_new(f, path));
             Some(TrialTrees::Test {
                 on_base: prepared.tree.clone(),
                 on_gold: repository.take_paths(&trees.gold, &prepared.tree, &prepared.files)?,

@@ -76,6 +76,14 @@ impl Layout {
             || (self.patterns.iter().any(|pattern| matches(pattern, name)) && self.class(path) == PathClass::Test)
     }
 
+    /// Whether the runner may be given a new file as tests: what it collects, and what joins tests of unconventional names.
+    pub fn collects_new(&self, framework: &dyn Framework, path: &str) -> bool {
+        let folder = |path: &str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+        let joins = || self.tests.iter().any(|test| folder(test) == folder(path));
+        let module = path.ends_with(".py") && !path.ends_with("/__init__.py");
+        self.collects(framework, path) || (module && self.class(path) == PathClass::Test && joins())
+    }
+
     /// Whether a path is (part of) a new module that would be imported instead of the runner's, the standard library's or
     /// an installed one. A module of that name that base has itself is the repository's own.
     fn shadows(&self, path: &str) -> bool {

@@ -161,6 +161,10 @@ impl<'a> Survey<'a> {
                     || self.modules.get(path).is_some_and(|text| looks_like_tests(text));
                 match (named, python) {
                     (false, _) => None,
+                    // A page of doctests is a test.
+                    (true, false) if self.collected_by_options(path) || self.stated.listed.contains(path) => {
+                        Some(PathClass::Test)
+                    }
                     (true, false) => Some(PathClass::Fixture),
                     // What other code needs is source, whatever tests it holds too.
                     (true, true) => (in_tests || self.is_free(path)).then_some(PathClass::Test),
@@ -241,25 +245,32 @@ impl<'a> Survey<'a> {
                 found.push((path.clone(), PathClass::Test));
             }
         }
-        let texts = |of_tests: bool| {
-            self.modules.iter().filter(move |(path, _)| tests.contains(path.as_str()) == of_tests).map(|(_, text)| text)
-        };
-        for path in self.files.iter().filter(|path| !is_code(path) && !self.stated.gold.contains(path)) {
-            let data =
-                matches!(classify(path, self.framework), PathClass::Source | PathClass::Generated | PathClass::Binary);
-            let name = path.rsplit('/').next().unwrap_or(path);
-            let beside =
-                tests.iter().any(|test| !folder(test).is_empty() && path.starts_with(&format!("{}/", folder(test))));
-            if data
-                && beside
-                && name.len() > 3
-                && texts(true).any(|text| text.contains(name))
-                && !texts(false).any(|text| text.contains(name))
-            {
-                found.push((path.clone(), PathClass::Fixture));
-            }
+        let data: Vec<_> = self.files.iter().filter(|path| self.is_data_beside(path, tests)).collect();
+        if !data.is_empty() {
+            let words = |of_tests: bool| -> BTreeSet<&str> {
+                let texts = self.modules.iter().filter(|(path, _)| tests.contains(path.as_str()) == of_tests);
+                let part = |c: char| !(c.is_alphanumeric() || matches!(c, '.' | '_' | '-'));
+                texts.flat_map(|(_, text)| text.split(part)).filter(|word| word.contains('.')).collect()
+            };
+            let (named_by_tests, named_by_others) = (words(true), words(false));
+            let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+            let theirs = data.into_iter().filter(|path| {
+                let name = name(path);
+                named_by_tests.contains(name.as_str()) && !named_by_others.contains(name.as_str())
+            });
+            found.extend(theirs.map(|path| (path.clone(), PathClass::Fixture)));
         }
         found
+    }
+
+    /// Whether a file of no code stands in or below the folder of a test, and gold leaves it alone.
+    fn is_data_beside(&self, path: &String, tests: &BTreeSet<&str>) -> bool {
+        let data =
+            matches!(classify(path, self.framework), PathClass::Source | PathClass::Generated | PathClass::Binary);
+        let beside = |test: &&str| {
+            !folder(test).is_empty() && path.strip_prefix(folder(test)).is_some_and(|rest| rest.starts_with('/'))
+        };
+        !is_code(path) && data && !self.stated.gold.contains(path) && tests.iter().any(beside)
     }
 
     /// Import roots with base's modules: the top, `src` and `lib` where they are no packages, folders that hold what is

@@ -112,6 +112,9 @@ fn test_cases_inside_the_package_are_found_by_what_they_hold() {
     );
     assert!(layout.collects(&crate::framework::Unittest, "pkg/selftest/second.py"));
     assert!(!layout.collects(&crate::framework::Unittest, "pkg/checked.py"));
+    assert!(!layout.collects(&crate::framework::Unittest, "pkg/selftest/third.py"));
+    assert!(layout.collects_new(&crate::framework::Unittest, "pkg/selftest/third.py"));
+    assert!(!layout.collects_new(&crate::framework::Unittest, "pkg/third.py"));
 }
 
 #[test]
@@ -123,11 +126,13 @@ fn what_gold_repairs_is_source_and_what_the_test_patch_changes_is_not() {
         ("num/testing/compare.py", "def close(a, b):\n    return a == b\n"),
         ("num/verify.py", "def test_one():\n    pass\n"),
         ("data.yaml", ""),
+        ("docs/usage.rst", ">>> 1\n1\n"),
     ];
+    let listed = ["docs/usage.rst".to_owned()];
     let world = world();
     let gold = ["num/testing/compare.py".to_owned()];
     let tests = ["num/verify.py".to_owned(), "data.yaml".to_owned()];
-    let layout = layout("pytest", &world, &files, Stated { gold: &gold, tests: &tests, listed: &[] });
+    let layout = layout("pytest", &world, &files, Stated { gold: &gold, tests: &tests, listed: &listed });
     classes(
         &layout,
         &[
@@ -135,6 +140,8 @@ fn what_gold_repairs_is_source_and_what_the_test_patch_changes_is_not() {
             ("num/testing/other.py", Test),
             ("num/verify.py", Test),
             ("data.yaml", Fixture),
+            ("docs/usage.rst", Test),
+            ("docs/other.rst", Docs),
             ("num/core.py", Source),
         ],
     );

@@ -18,5 +18,6 @@ mod full_disk;
 mod intake;
 mod kill;
 mod plain;
+mod policy;
 mod sandboxes;
 mod schemas;
