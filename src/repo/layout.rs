@@ -29,7 +29,7 @@ pub struct Layout {
     pub patterns: BTreeSet<String>,
     /// Folders that modules are imported from, empty for the top, each with the modules that base has there.
     pub roots: BTreeMap<String, BTreeSet<String>>,
-    /// Top-level modules of the sealed environment, as the first run on base saw them.
+    /// Top-level modules of the sealed environment, as the runs on gold saw them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub installed: BTreeSet<String>,
 }

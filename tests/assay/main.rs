@@ -4,6 +4,7 @@ mod samples;
 mod start_up;
 mod support;
 
+mod admission;
 mod bad_input;
 mod canary;
 mod cell;
@@ -19,5 +20,6 @@ mod intake;
 mod kill;
 mod plain;
 mod policy;
+mod runner_aware;
 mod sandboxes;
 mod schemas;
