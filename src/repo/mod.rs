@@ -17,6 +17,7 @@ pub mod paths;
 pub mod policy;
 mod policy_table;
 mod prepare;
+mod reduce;
 mod runner_options;
 mod store;
 mod survey;
@@ -31,9 +32,11 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
 pub use layout::Layout;
 pub use prepare::{SCRIPT_PATH, prepare};
+pub use reduce::GoldParts;
 pub use store::Repository;
 pub use survey::{Stated, survey};
 pub use trees::{Sources, instance_trees, submitted_trial_tree, trial_tree};

@@ -16,6 +16,7 @@ mod export;
 mod flood;
 mod framework;
 mod full_disk;
+mod generated_tests;
 mod intake;
 mod kill;
 mod plain;
