@@ -1,6 +1,7 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
 mod samples;
+mod small_world;
 mod start_up;
 mod support;
 
@@ -13,6 +14,8 @@ mod corpora;
 mod demo;
 mod demo_offline;
 mod export;
+mod faults;
+mod flaky;
 mod flood;
 mod framework;
 mod full_disk;
@@ -24,3 +27,4 @@ mod policy;
 mod runner_aware;
 mod sandboxes;
 mod schemas;
+mod tampering;
