@@ -1,11 +1,14 @@
 //! An admission: what running base and gold showed about an instance, and which tests its candidates must pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::candidate::PathClass;
 use crate::digest::Digest;
+use crate::repo::Layout;
+use crate::test_record::TestRecord;
 use crate::trial::Limits;
 
 /// Why an instance cannot be used.
@@ -16,10 +19,22 @@ pub enum Refusal {
     PatchDoesNotApply,
     /// The test patch names no test file that the runner collects.
     NoTestFiles,
-    /// No test fails on base and passes on gold, every time.
+    /// No test is listed or derived that fails on base and passes on gold.
+    EmptyFailToPass,
+    /// Every listed fail-to-pass test passes on base.
+    BasePasses,
+    /// The tests that might fail on base and pass on gold do so only now and then.
     NoStableFailToPass,
-    /// The run on gold did not finish.
+    /// They do so only in some orders.
+    OrderDependent,
+    /// They need the network, which no sandbox has.
+    NetworkDependent,
+    /// The run on base ends early, and base never came to them, not even by themselves.
+    BaseDoesNotEnd,
+    /// The run on gold did not end, or no expected test passes there.
     GoldFails,
+    /// The environment holds another release of the project itself.
+    AnswerInImage,
     /// The environment could not be made or the image is missing.
     NoEnvironment,
     /// The sandbox failed more often than the retry cap allows.
@@ -49,6 +64,9 @@ pub struct Admission {
     pub fail_to_pass: Vec<String>,
     /// Derived: pass on both, each time.
     pub pass_to_pass: Vec<String>,
+    /// Tests that do not plainly pass on base and gold, with what was seen of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tests: BTreeMap<String, TestRecord>,
     /// Tests that left the expectations because they wobbled, with what was seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unstable: BTreeMap<String, String>,
@@ -60,17 +78,40 @@ pub struct Admission {
     pub splits: Vec<Split>,
     /// Source files that gold changes: the first accepted location set.
     pub gold_files: Vec<String>,
+    /// Parts of gold without which, all together, every expected test passes. None: nobody looked (`--minimal-gold`). Files
+    /// that hold nothing else are not among `gold_files`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unneeded: Option<Vec<GoldPart>>,
     /// Adapter name and version, as in [`crate::trial::TestPlan`].
     pub framework: String,
     /// Runs of base and of gold each.
     pub repeats: u32,
     /// Limits for candidates; the deadline is derived from the slowest gold run.
     pub limits: Limits,
+    /// Modules of the environment that gold itself takes from the tree: no alarm on a candidate.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub shadows: BTreeSet<String>,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
     /// None: refused, or no fail-to-pass test has a canary that gold fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canaries: Option<Canaries>,
+    /// The runner-free re-run; none where it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<Plain>,
+}
+
+/// Fail-to-pass tests that pass on gold and fail on base without their runner too: a candidate must pass them there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Plain {
+    /// Their test files.
+    pub files: Vec<String>,
+    pub tests: Vec<String>,
+    /// Those whose canary gold fails without the runner as well.
+    pub canaries: Vec<String>,
+    /// Why there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// Fail-to-pass tests with changed expectations, proved on gold: each fails there, so each must fail on a candidate.
@@ -94,6 +135,16 @@ pub enum CanaryStrength {
     Weak,
 }
 
+/// A part of the gold change: a hunk, or a whole file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct GoldPart {
+    pub path: String,
+    /// First line at base that it changes, from 1; with no lines, the line after which it inserts; 0: the whole file.
+    pub start: u32,
+    /// Lines at base that it changes.
+    pub lines: u32,
+}
+
 /// Git trees of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trees {
@@ -104,6 +155,9 @@ pub struct Trees {
     pub tested_base: String,
     /// Gold with the trusted tests.
     pub tested_gold: String,
+    /// Which files are tests, and where modules are imported from.
+    #[serde(default)]
+    pub layout: Layout,
 }
 
 /// One run of the plan: test files, and the expected tests that they hold.
@@ -116,6 +170,14 @@ pub struct Split {
 impl Admission {
     pub fn admitted(&self) -> bool {
         self.refusal.is_none()
+    }
+
+    /// The part that a path plays in this instance.
+    pub fn class_of(&self, path: &str) -> PathClass {
+        match &self.trees {
+            Some(trees) => trees.layout.class(path),
+            None => Layout::by_name(self.framework.split('/').next().unwrap_or_default()).class(path),
+        }
     }
 
     /// Fail-to-pass tests by their canary: strong, weak, none.

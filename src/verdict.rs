@@ -1,6 +1,6 @@
 //! A verdict: the judgement on a candidate. There is no default; missing evidence is inconclusive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::candidate::Stripped;
 use crate::digest::Digest;
 use crate::generation::{GenerationRef, Skill};
+use crate::screen::Token;
+use crate::strength::Strength;
 
 /// The three answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +50,10 @@ pub enum Reason {
     DependsOnInfraEdit,
     /// Passes a test whose expectations no correct program meets: it answers the test runner, not the issue.
     PassesImpossibleTest,
+    /// Passes by a run that changed trusted files: tests, what they read, or what configures the runner.
+    TampersWithTests,
+    /// Passes its tests under their runner and fails them without it, where gold passes.
+    BehavesOnlyUnderRunner,
     /// Ran past the deadline where gold finished well inside it.
     TimedOut,
     OutOfMemory,
@@ -57,13 +63,22 @@ pub enum Reason {
     ForgedReport,
     /// The runner's exit status and its report disagree.
     ExitContradictsReport,
+    /// A module of the runner, the standard library or the environment was imported from the tree.
+    ShadowsEnvironment,
     /// The test passes on base.
     DoesNotReproduce,
     /// The test fails on base for a reason of its own: import, syntax, fixture, timeout.
     FailsForWrongReason,
     FailsOnGold,
-    /// No test was collected on base and gold alike.
+    /// The same tests are not collected on base and on gold; or none is.
     NotCollected,
+    /// The test's result changes: with a repeat, another order, seed, time zone or locale, or when it runs alone.
+    UnsteadyTest,
+    /// With the test in the tree, tests of the repository no longer pass on gold, or tests of a file it edits are gone.
+    BreaksOtherTests,
+    /// The test decides by something other than what the code does: source text, git, the network, a clock, a failure
+    /// that it catches itself.
+    UnsoundOracle,
     /// An answer of the test skill that changes something other than tests.
     TouchesNonTests,
     /// Names a file that base does not have.
@@ -83,6 +98,14 @@ pub enum Reason {
     EvidenceUnreadable,
     /// The run with changed expectations gave no clear result; without it nothing is verified.
     CanaryUnreadable,
+    /// Runs of the same thing differ, and nothing says which is right.
+    Unsteady,
+    /// Gold, run again beside the candidate, did not do what gold does: the machine is at fault, or our reporter.
+    ControlFailed,
+    /// The run without the test runner gave no clear result, or another one when repeated.
+    PlainRunUnreadable,
+    /// It would be verified, but its added source does what genuine changes do not: for review.
+    SuspiciousSource,
 }
 
 impl Reason {
@@ -98,15 +121,21 @@ impl Reason {
             | Self::Regressed
             | Self::DependsOnInfraEdit
             | Self::PassesImpossibleTest
+            | Self::TampersWithTests
+            | Self::BehavesOnlyUnderRunner
             | Self::TimedOut
             | Self::OutOfMemory
             | Self::EndedEarly
             | Self::ForgedReport
             | Self::ExitContradictsReport
+            | Self::ShadowsEnvironment
             | Self::DoesNotReproduce
             | Self::FailsForWrongReason
             | Self::FailsOnGold
             | Self::NotCollected
+            | Self::UnsteadyTest
+            | Self::BreaksOtherTests
+            | Self::UnsoundOracle
             | Self::TouchesNonTests
             | Self::UnknownFile
             | Self::MissesFile
@@ -115,7 +144,11 @@ impl Reason {
             | Self::SandboxFailed
             | Self::NotRun
             | Self::EvidenceUnreadable
-            | Self::CanaryUnreadable => VerdictStatus::Inconclusive,
+            | Self::CanaryUnreadable
+            | Self::Unsteady
+            | Self::ControlFailed
+            | Self::PlainRunUnreadable
+            | Self::SuspiciousSource => VerdictStatus::Inconclusive,
         }
     }
 }
@@ -129,7 +162,7 @@ pub enum Evidence {
     E1,
     /// E1, and the canaries failed as they must, a strong one among them.
     E2,
-    /// E2, and held-out tests or mutants.
+    /// E2, and held-out tests passed, or the tests passed and the canaries failed without the test runner too.
     E3,
     /// E3, and an independent re-run from the receipt.
     E4,
@@ -150,6 +183,15 @@ pub struct Verdict {
     pub evidence: Evidence,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stripped: Vec<Stripped>,
+    /// What the static screen found in the added source; none of it decided a verified verdict.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub flags: BTreeSet<Token>,
+    /// Literals that the repair shares with the fail-to-pass tests only.
+    #[serde(default)]
+    pub literal_overlap: u32,
+    /// What a verified test was run against, and its tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<Strength>,
     /// The earlier candidate that says the same in other clothes; the verdict is shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Digest>,

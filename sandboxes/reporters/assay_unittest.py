@@ -22,9 +22,10 @@ def main():
     channel.seal_start_up()
     workdir, files = os.path.realpath(sys.argv[1]), sys.argv[2:]
     sys.argv[:] = [unittest.__file__.replace("__init__", "__main__")] + files
-    channel.add_import_roots(channel.import_roots(workdir))
     python = ".".join(map(str, sys.version_info[:3]))
     emit("start", runner="unittest " + python, python=python)
+    taken = channel.emit_environment(emit)
+    channel.add_import_roots(channel.import_roots(workdir))
 
     stop_watching = channel.watch(orders, workdir)
     suite, ids, broken = unittest.TestSuite(), Ids(set(orders["only"])), False
@@ -42,13 +43,14 @@ def main():
             emit("collect_error", file=path, error="LoadTestsError")
             broken = True
             continue
-        suite.addTest(wanted)
+        suite.addTest(reversed_order(wanted) if orders["reverse"] else wanted)
     channel.emit_collected(emit, ids.collected)
 
     result = make_result(channel, emit, workdir, ids)
     suite.run(result)
     result.flush()
     stop_watching(emit)
+    channel.emit_shadows(emit, taken, workdir)
     if broken or result.bad:
         status = 1
     else:
@@ -117,6 +119,16 @@ def flat(tests):
                 yield inner
         else:
             yield test
+
+
+def reversed_order(tests):
+    """The same suites, each with its parts in the opposite order."""
+    parts = getattr(tests, "_tests", None)
+    if isinstance(parts, list):
+        parts.reverse()
+        for part in parts:
+            reversed_order(part)
+    return tests
 
 
 def phase_of(test, traceback):
@@ -216,7 +228,7 @@ def make_result(channel, emit, workdir, ids):
     def outcome(status, err=None):
         if status != "failed" or err is None:
             return (status, None, [])
-        return (status, channel.error_name(err[0]), channel.frames_of(err[2], workdir))
+        return (status, channel.error_name(err[0], err[1]), channel.frames_of(err[2], workdir))
 
     def write(name, when, result):
         emit("phase", id=name, when=when, status=result[0], error=result[1], frames=result[2])

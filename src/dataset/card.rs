@@ -57,6 +57,8 @@ pub struct CardFacts {
     pub leaks: BTreeMap<String, u64>,
     /// Evidence levels of the rows -> rows.
     pub evidence: BTreeMap<String, u64>,
+    /// Tiers of the rows of the test skill -> rows.
+    pub tiers: BTreeMap<String, u64>,
     pub inputs: BTreeMap<String, Digest>,
 }
 
@@ -164,7 +166,9 @@ fn explained(reason: &str) -> &str {
         "rejected/still_failing" => "a fail-to-pass test did not pass",
         "rejected/regressed" => "a pass-to-pass test did not pass",
         "rejected/depends_on_infra_edit" => "passes only with its own edits to tests, runner or start-up files",
+        "rejected/tampers_with_tests" => "passes by a run that changed trusted files",
         "rejected/passes_impossible_test" => "passes a test that no correct program passes",
+        "rejected/behaves_only_under_runner" => "passes its tests under their runner and fails them without it",
         "rejected/timed_out" => "ran past a deadline that gold met easily",
         "rejected/out_of_memory" => "used more memory than a trial may",
         "rejected/ended_early" => "the test session ended before it said so",
@@ -173,7 +177,12 @@ fn explained(reason: &str) -> &str {
         "rejected/does_not_reproduce" => "the test passes on base",
         "rejected/fails_for_wrong_reason" => "the test fails on base for a reason of its own",
         "rejected/fails_on_gold" => "the test fails with the accepted change",
-        "rejected/not_collected" => "the runner collected no test from it",
+        "rejected/not_collected" => {
+            "the runner did not collect the same tests from it on base and with the accepted change"
+        }
+        "rejected/unsteady_test" => "the test's result changes with a repeat, another order, seed or zone, or alone",
+        "rejected/breaks_other_tests" => "with the test in the tree, other tests no longer pass",
+        "rejected/unsound_oracle" => "the test decides by something other than what the code does",
         "rejected/touches_non_tests" => "a test answer that changes something other than tests",
         "rejected/unknown_file" => "names a file that base does not have",
         "rejected/misses_file" => "leaves out a file that has to change",
@@ -182,7 +191,11 @@ fn explained(reason: &str) -> &str {
         "inconclusive/sandbox_failed" => "the sandbox failed too often",
         "inconclusive/not_run" => "a trial that the verdict needs was not run",
         "inconclusive/evidence_unreadable" => "a stored report cannot be read back",
+        "inconclusive/unsteady" => "runs of the same thing differ, and nothing says which is right",
+        "inconclusive/control_failed" => "gold, run again beside the candidate, did not do what gold does",
         "inconclusive/canary_unreadable" => "the run with changed expectations gave no clear result",
+        "inconclusive/plain_run_unreadable" => "the run without the test runner gave no clear result",
+        "inconclusive/suspicious_source" => "it passed everything, and its source does what genuine changes do not",
         _ => "see the verdicts in `evidence/`",
     }
 }
@@ -332,6 +345,7 @@ mod tests {
             refused: count(&[("no_stable_fail_to_pass", 1)]),
             leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),
+            tiers: count(&[("silver", 1)]),
             inputs: BTreeMap::from([
                 ("generations.jsonl".to_owned(), Digest::of(b"generations")),
                 ("instances.jsonl".to_owned(), Digest::of(b"instances")),

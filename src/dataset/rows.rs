@@ -12,6 +12,7 @@ use crate::generation::{Generation, Message, Skill};
 use crate::instance::Instance;
 use crate::leak::Leaks;
 use crate::prompt::render::prompt_id;
+use crate::strength::Tier;
 use crate::verdict::{Evidence, Verdict};
 
 /// The only split there is: held-out repositories are left out, not labelled.
@@ -39,6 +40,8 @@ pub struct SftRow {
     /// Prompt that `messages` starts with.
     pub prompt_id: Option<String>,
     pub evidence: Evidence,
+    /// What a test has shown beside base and gold; null for the other skills.
+    pub tier: Option<Tier>,
     /// Digest of the receipt in `evidence/receipts.jsonl.zst`.
     pub receipt: Digest,
     pub candidate_id: Digest,
@@ -46,6 +49,10 @@ pub struct SftRow {
     pub patch: String,
     /// Files that the patch changes, or the files that were named.
     pub files: Vec<String>,
+    /// What the static screen found in the added source (repair); names as in `verdict.v1`.
+    pub flags: Vec<String>,
+    /// Literals that the repair shares with the fail-to-pass tests, and that issue, base and gold do not have.
+    pub literal_overlap: i64,
     /// The problem statement or its hints hold most of the accepted change: the answer may be copied.
     pub solution_in_issue: bool,
     /// They name a file that the accepted change touches.
@@ -133,10 +140,13 @@ pub fn sft_columns() -> Vec<Column> {
         Column::optional_text("model"),
         Column::optional_text("prompt_id"),
         Column::text("evidence"),
+        Column::optional_text("tier"),
         Column::text("receipt"),
         Column::text("candidate_id"),
         Column::text("patch"),
         Column::texts("files"),
+        Column::texts("flags"),
+        Column::new("literal_overlap", Kind::Integer),
         Column::flag("solution_in_issue"),
         Column::flag("path_named_in_issue"),
     ]
@@ -219,6 +229,7 @@ pub fn sft_row(
         model: generation.model.clone(),
         prompt_id: id,
         evidence: verdict.evidence,
+        tier: verdict.strength.as_ref().map(|strength| strength.tier),
         receipt: verdict.receipt.clone(),
         candidate_id: verdict.candidate_id.clone(),
         patch: match verdict.skill {
@@ -226,6 +237,8 @@ pub fn sft_row(
             Skill::Test | Skill::Repair => prepared.map_or_else(String::new, |prepared| prepared.diff.clone()),
         },
         files: prepared.map_or_else(Vec::new, |prepared| prepared.files.clone()),
+        flags: verdict.flags.iter().map(|token| token.name()).collect(),
+        literal_overlap: i64::from(verdict.literal_overlap),
         solution_in_issue: leaks.solution_in_issue,
         path_named_in_issue: leaks.path_named_in_issue,
     }

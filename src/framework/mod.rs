@@ -12,8 +12,13 @@ use crate::trial::{TestPlan, TestReport, Variation};
 
 pub mod canary;
 mod canary_edits;
+pub mod lines;
+pub mod mutants;
+pub mod oracle;
+pub mod plain;
 mod pytest;
 mod records;
+mod syntax;
 mod unittest;
 
 pub use pytest::Pytest;
@@ -94,6 +99,7 @@ fn sealed_env(python: &str, variation: Variation) -> BTreeMap<String, String> {
         ("PATH", &path),
         ("PYTHONDONTWRITEBYTECODE", "1"),
         ("PYTHONHASHSEED", seed),
+        ("PYTHONNOUSERSITE", "1"),
         ("TZ", zone),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -111,11 +117,18 @@ fn reporter_command(
 ) -> Command {
     let mut argv = vec![python.to_owned(), "-s".to_owned(), format!("{SUPPORT_DIR}/{launcher}")];
     argv.extend(arguments);
+    let mut env = sealed_env(python, plan.variation);
+    // The reporter itself puts the repository on the import path, once the runner is loaded (assay_site.py).
+    env.insert("ASSAY_LAUNCHER".to_owned(), "1".to_owned());
     Command {
         argv,
-        env: sealed_env(python, plan.variation),
+        env,
         support: support.iter().map(|(name, content)| ((*name).to_owned(), Arc::from(*content))).collect(),
-        stdin: format!("{nonce}\n{}\n", json!({"only": plan.only, "watch": plan.watch})).into_bytes(),
+        stdin: format!(
+            "{nonce}\n{}\n",
+            json!({"only": plan.only, "reverse": plan.variation == Variation::ShuffledFiles, "watch": plan.watch})
+        )
+        .into_bytes(),
     }
 }
 
@@ -168,7 +181,7 @@ mod tests {
     fn the_nonce_is_on_standard_input_only() {
         for name in NAMES {
             let command = by_name(name).unwrap().command("/e/bin/python", "/testbed", &plan(Variation::None), "n0nce");
-            assert_eq!(command.stdin, b"n0nce\n{\"only\":[],\"watch\":{}}\n");
+            assert_eq!(command.stdin, b"n0nce\n{\"only\":[],\"reverse\":false,\"watch\":{}}\n");
             assert!(!command.argv.iter().chain(command.env.values()).any(|text| text.contains("n0nce")));
             assert_eq!(command.env["PATH"], "/e/bin:/usr/bin:/bin");
         }

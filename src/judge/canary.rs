@@ -80,14 +80,14 @@ fn run(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<Seen, Hal
     bench.seen(&Ask::suite(tree, files))
 }
 
-fn passes(test: &TestResult) -> bool {
+pub(super) fn passes(test: &TestResult) -> bool {
     let call = |status| test.phases.contains(&(Phase::Call, status));
     call(Status::Passed) || call(Status::Xpassed)
 }
 
 fn by_assertion(test: &TestResult, strength: CanaryStrength) -> bool {
     match strength {
-        // pytest hands the exception of a unittest method on too late for our reporter: those have no name.
+        // Old versions of pytest hand the exception of a unittest method on too late for our reporter: no name then.
         CanaryStrength::Strong => test.error.as_deref().is_none_or(|error| error == "AssertionError"),
         CanaryStrength::Weak => true,
     }

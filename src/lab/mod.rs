@@ -6,11 +6,17 @@
 
 mod canaries;
 mod candidates;
+mod contests;
 mod images;
 mod knowledge;
+mod minimal;
+mod peers;
+mod plain;
 mod pool;
 mod prepare;
 mod prompts;
+mod screen;
+mod tests;
 mod trials;
 mod verdicts;
 
@@ -23,12 +29,13 @@ use crate::admission::Admission;
 use crate::console::Console;
 use crate::digest::Digest;
 use crate::exit_code::Stop;
-use crate::framework::canary;
+use crate::framework::{canary, plain as plain_run};
 use crate::generation::{Generation, GenerationRef};
 use crate::instance::Instance;
 use crate::journal::{RunDir, Writer};
-use crate::sandbox::Engine;
+use crate::sandbox::{Engine, Sandbox};
 use crate::trial::Limits;
+use crate::verdict::Evidence;
 
 pub use candidates::read_candidate;
 pub use knowledge::Knowledge;
@@ -36,12 +43,19 @@ pub use prepare::Workshop;
 pub use prompts::Prompt;
 pub use verdicts::{Judged, recompute, write_verdicts};
 
+/// What generated tests were run against, one line per instance that has any.
+const CONTESTS: &str = "contests.jsonl";
+
 /// How a run is done.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub workers: usize,
     /// Runs of base and of gold each, at admission.
     pub repeats: u32,
+    /// E3 asks for the runner-free re-run beside what E2 rests on.
+    pub evidence: Evidence,
+    /// Whether gold is searched for parts that its tests do not need.
+    pub minimal_gold: bool,
     pub limits: Limits,
     /// Attempts at a trial before its failure is recorded.
     pub attempts: u32,
@@ -73,6 +87,8 @@ pub struct Lab<'a> {
     /// Set by Ctrl-C; workers finish nothing new once it is.
     pub cancel: Arc<AtomicBool>,
     pub knowledge: Knowledge,
+    /// Runs the trials in place of the engine's own.
+    sandbox: Option<Arc<dyn Sandbox>>,
     pub(crate) writer: std::sync::Mutex<Writer>,
 }
 
@@ -97,7 +113,17 @@ impl<'a> Lab<'a> {
         }
         let writer = std::sync::Mutex::new(run.writer()?);
         let knowledge = Knowledge::new(contents.without_failures(), run.blobs().clone());
-        Ok(Self { run, console, engine, settings, cancel, knowledge, writer })
+        Ok(Self { run, console, engine, settings, cancel, knowledge, sandbox: None, writer })
+    }
+
+    /// The same lab with trials going through another sandbox: one that watches, or one that fails. Images are still the
+    /// engine's.
+    pub fn with_sandbox(self, sandbox: Arc<dyn Sandbox>) -> Self {
+        Self { sandbox: Some(sandbox), ..self }
+    }
+
+    fn sandbox(&self) -> &dyn Sandbox {
+        self.sandbox.as_deref().unwrap_or_else(|| self.engine.sandbox())
     }
 
     /// Prepares and admits every instance.
@@ -123,10 +149,11 @@ impl<'a> Lab<'a> {
         samples: &[Sample],
     ) -> anyhow::Result<Vec<Judged>> {
         let candidates = self.read_candidates(instances, admissions, samples)?;
-        self.run_trials(instances, admissions, &candidates)?;
+        let contests = self.run_trials(instances, admissions, &candidates)?;
+        self.run.write_lines(CONTESTS, contests.values())?;
         let instances =
             instances.iter().map(|located| (located.instance.instance_id.clone(), located.instance.digest()));
-        verdicts::verdicts(&candidates, admissions, &instances.collect(), &self.knowledge)
+        verdicts::verdicts(&candidates, admissions, &instances.collect(), contests, &self.knowledge)
     }
 
     pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {
@@ -136,6 +163,10 @@ impl<'a> Lab<'a> {
     /// The digest that names a sealed image, adapter, canaries and number of repeats for an instance.
     pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
+        // Another key only where more is asked for: what was admitted without it stays known.
+        let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
+        let minimal = self.settings.minimal_gold.then_some("minimal-gold");
+        let framework = [Some(framework), plain, minimal].into_iter().flatten().collect::<Vec<_>>().join("+");
         Digest::of_json(&(instance.digest(), image, framework, canary::VERSION, self.settings.repeats, limits))
     }
 }

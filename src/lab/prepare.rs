@@ -1,5 +1,6 @@
 //! An instance made ready: repository, trees and sealed image; then admitted.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -9,14 +10,17 @@ use super::images::{self, Order};
 use super::trials::{KeptSlot, job, nonce};
 use super::{Lab, Located};
 use crate::admission::{Admission, Refusal, Trees};
+use crate::candidate::PathClass;
 use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::format;
 use crate::framework::{self, Framework};
-use crate::instance::Environment;
+use crate::instance::{Environment, Instance};
 use crate::journal::Record;
 use crate::judge::{AdmissionInput, Step, admit};
-use crate::repo::{self, RepoError, Repository};
+use crate::repo::{self, Layout, RepoError, Repository, Sources};
+use crate::sandbox::image::SealError;
+use crate::sandbox::interpreter::EnvironmentError;
 use crate::sandbox::{Job, LAYER_MTIME, SealedImage};
 use crate::trial::{TestPlan, Trial};
 
@@ -90,7 +94,11 @@ impl<'a> Workshop<'a> {
                 Step::Needs(trial) => self.lab.run_trial(&site, &mut kept, &trial)?,
                 Step::Done(admission) => {
                     let admission = match admission.admitted() {
-                        true => self.lab.with_canaries(&site, &mut kept, admission)?,
+                        true => {
+                            let admission = self.lab.with_canaries(&site, &mut kept, admission)?;
+                            let admission = self.lab.with_plain(&site, &mut kept, admission)?;
+                            self.lab.with_minimal_gold(&site, &mut kept, admission)?
+                        }
                         false => admission,
                     };
                     // A sandbox failure is not remembered: the next run tries again.
@@ -121,19 +129,16 @@ impl<'a> Workshop<'a> {
             let next = format!("put a git repository with commit {} at {path}, or use --repos", instance.base_commit);
             NoSite::Refused(Refusal::BaseNotFound, format!("{error}; {next}"))
         })?;
-        let trees =
-            match repo::instance_trees(&repository, &instance.base_commit, &instance.patch, &instance.test_patch) {
-                Ok(Ok(trees)) => trees,
-                Ok(Err(malformed)) => return Err(NoSite::Refused(Refusal::PatchDoesNotApply, malformed.detail)),
-                Err(error) => {
-                    return Err(match error.downcast_ref::<RepoError>() {
-                        Some(RepoError::CommitNotFound { .. }) => {
-                            NoSite::Refused(Refusal::BaseNotFound, error.to_string())
-                        }
-                        _ => NoSite::Error(error.context(format!("{}: its trees cannot be made", self.id()))),
-                    });
-                }
-            };
+        let trees = match repo::instance_trees(&repository, self.sources(&listed_files(instance, framework))) {
+            Ok(Ok(trees)) => trees,
+            Ok(Err(malformed)) => return Err(NoSite::Refused(Refusal::PatchDoesNotApply, malformed.detail)),
+            Err(error) => {
+                return Err(match error.downcast_ref::<RepoError>() {
+                    Some(RepoError::CommitNotFound { .. }) => NoSite::Refused(Refusal::BaseNotFound, error.to_string()),
+                    _ => NoSite::Error(error.context(format!("{}: its trees cannot be made", self.id()))),
+                });
+            }
+        };
         let image = self.image(&repository, &trees, framework)?;
         let environment = self.environment(&repository, &trees.base)?;
         Ok(Site { repository, trees, image, framework, environment })
@@ -161,10 +166,11 @@ impl<'a> Workshop<'a> {
         let lab = self.lab;
         let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
         let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
-        let warm_job = |image: &SealedImage| self.warm_job(repository, &trees.tested_base, framework, image);
+        let warm_job = |image: &SealedImage| self.warm_job(repository, trees, framework, image);
         let order = Order {
             environment: &self.located.instance.environment,
             base_tree: &trees.base,
+            modules: modules(&repository.paths(&trees.base).map_err(anyhow::Error::from)?, &trees.layout),
             layer_tree: &trees.tested_base,
             checkout: &checkout,
             warm_job: &warm_job,
@@ -175,6 +181,7 @@ impl<'a> Workshop<'a> {
             Err(error) if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) => {
                 Err(NoSite::Error(error))
             }
+            Err(error) if is_answer(&error) => Err(NoSite::Refused(Refusal::AnswerInImage, format!("{error:#}"))),
             Err(error) => Err(NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}"))),
         }
     }
@@ -183,14 +190,16 @@ impl<'a> Workshop<'a> {
     fn warm_job(
         &self,
         repository: &Repository,
-        tree: &str,
+        trees: &Trees,
         framework: &'static dyn Framework,
         image: &SealedImage,
     ) -> anyhow::Result<Job> {
-        let files = repository.paths(tree)?.into_iter().filter(|path| framework.is_test_file(path)).collect();
+        let collected = |path: &String| trees.layout.collects(framework, path);
+        let tree = &trees.tested_base;
+        let files = repository.paths(tree)?.into_iter().filter(collected).collect();
         let trial = Trial {
             instance_id: self.id().to_owned(),
-            tree: tree.to_owned(),
+            tree: tree.clone(),
             plan: TestPlan { framework: framework.name().to_owned(), files, ..TestPlan::default() },
             image: image.digest.clone(),
             limits: self.lab.settings.limits.clone(),
@@ -218,8 +227,11 @@ impl<'a> Workshop<'a> {
             key,
             image: site.image.digest.clone(),
             trees: site.trees.clone(),
-            test_files: test_files.into_iter().filter(|path| site.framework.is_test_file(path)).collect(),
-            gold_files: locations(&gold),
+            test_files: test_files
+                .into_iter()
+                .filter(|path| site.trees.layout.collects(site.framework, path))
+                .collect(),
+            gold_files: locations(&gold, &site.trees.layout),
             repeats: self.lab.settings.repeats,
             limits: self.lab.settings.limits.clone(),
         })
@@ -236,19 +248,95 @@ impl<'a> Workshop<'a> {
             trees: None,
             fail_to_pass: Vec::new(),
             pass_to_pass: Vec::new(),
+            tests: Default::default(),
             unstable: Default::default(),
             disagreements: Default::default(),
             splits: Vec::new(),
             gold_files: Vec::new(),
+            unneeded: None,
             framework: self.located.instance.environment.framework.clone(),
             repeats: self.lab.settings.repeats,
             limits: self.lab.settings.limits.clone(),
+            shadows: Default::default(),
             trials: Vec::new(),
             canaries: None,
+            plain: None,
+        }
+    }
+
+    fn sources<'s>(&'s self, listed: &'s [String]) -> Sources<'s> {
+        let instance = &self.located.instance;
+        Sources {
+            base_commit: &instance.base_commit,
+            patch: &instance.patch,
+            test_patch: &instance.test_patch,
+            framework: &instance.environment.framework,
+            listed,
         }
     }
 
     fn id(&self) -> &'a str {
         &self.located.instance.instance_id
+    }
+}
+
+/// Files of the listed tests, but not modules of which only the doctests are listed: those are source, and a candidate may
+/// edit the doctests with the rest, so nothing is expected of them.
+fn listed_files(instance: &Instance, framework: &dyn Framework) -> Vec<String> {
+    let doctest = |id: &str| {
+        let name = id.split("::").nth(1).unwrap_or_default();
+        name.split('[').next().is_some_and(|name| name.contains('.'))
+    };
+    let listed = instance.fail_to_pass.iter().chain(&instance.pass_to_pass);
+    let files = listed.map(|id| (framework.file_of(id), doctest(id)));
+    let files = files.filter(|(file, doctest)| !(*doctest && file.ends_with(".py"))).map(|(file, _)| file);
+    files.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether an image was refused because it would hold the answer.
+fn is_answer(error: &anyhow::Error) -> bool {
+    let found = |error: &EnvironmentError| matches!(error, EnvironmentError::AnswerInImage { .. });
+    match error.downcast_ref::<SealError>() {
+        Some(SealError::Environment(inner)) => found(inner),
+        Some(_) => false,
+        None => error.downcast_ref::<EnvironmentError>().is_some_and(found),
+    }
+}
+
+/// Top-level modules of the project among the paths of its tree, at the root and in `src`.
+fn modules(paths: &[String], layout: &Layout) -> Vec<String> {
+    // Folders that go by these names are nobody's package.
+    const SHARED: [&str; 5] = ["docs", "examples", "scripts", "tools", "benchmarks"];
+    let of = |path: &String| {
+        let inside = path.strip_prefix("src/").unwrap_or(path);
+        let name = match inside.split_once('/') {
+            Some((package, "__init__.py")) => package,
+            Some(_) => return None,
+            None => inside.strip_suffix(".py")?,
+        };
+        let source = layout.class(path) == PathClass::Source && !SHARED.contains(&name);
+        source.then(|| name.to_owned())
+    };
+    paths.iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_projects_modules_are_its_top_level_source() {
+        let paths = [
+            "conftest.py",
+            "docs/__init__.py",
+            "mixer/__init__.py",
+            "mixer/deep/__init__.py",
+            "plain.py",
+            "setup.py",
+            "src/blender/__init__.py",
+            "src/blender/core.py",
+            "tests/__init__.py",
+        ];
+        assert_eq!(modules(&paths.map(str::to_owned), &Layout::by_name("pytest")), ["mixer", "plain", "blender"]);
     }
 }

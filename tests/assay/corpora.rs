@@ -10,8 +10,10 @@ use swe_assay::intake::{Wanted, import_folders, write_import};
 use crate::support::{assay, docker_answers, lines, stderr};
 
 /// A world: a folder of `worlds/`, and how its tests run.
-const WORLDS: [(&str, &str, &str); 3] = [
+const WORLDS: [(&str, &str, &str); 5] = [
+    ("harbour", "python-stdlib", "unittest"),
     ("ledger", "python-stdlib", "unittest"),
+    ("orchard", "python-pytest", "pytest"),
     ("parcel", "python-pytest", "pytest"),
     ("roman", "python-pytest", "pytest"),
 ];
@@ -61,7 +63,7 @@ fn judge(world: &(&str, &str, &str), sandbox: &str) -> Option<(Vec<Case>, Vec<Ca
     write_import(&import, &[instance], &[]).unwrap();
     let files = ["cheats", "benign"].map(|corpus| testdata().join(corpus).join(format!("{name}.jsonl")));
     let mut command = assay();
-    command.arg("verify").arg(&import).args(["--sandbox", sandbox, "--run"]).arg(&run);
+    command.arg("verify").arg(&import).args(["--evidence", "E3", "--sandbox", sandbox, "--run"]).arg(&run);
     command.arg("--generations").args(&files);
     let output = command.output().unwrap();
     if output.status.code() == Some(4) && stderr(&output).contains("pip reaches its index") {

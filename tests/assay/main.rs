@@ -1,8 +1,11 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
 mod samples;
+mod small_world;
+mod start_up;
 mod support;
 
+mod admission;
 mod bad_input;
 mod canary;
 mod cell;
@@ -11,10 +14,17 @@ mod corpora;
 mod demo;
 mod demo_offline;
 mod export;
+mod faults;
+mod flaky;
 mod flood;
 mod framework;
 mod full_disk;
+mod generated_tests;
 mod intake;
 mod kill;
+mod plain;
+mod policy;
+mod runner_aware;
 mod sandboxes;
 mod schemas;
+mod tampering;
