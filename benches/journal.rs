@@ -65,6 +65,7 @@ fn outcome(number: u64) -> Outcome {
         trial,
         sandbox: "cell".to_owned(),
         exit: Exit::Code(0),
+        tampered: Vec::new(),
         report: Some(digest("report")),
         output: OutputRef { blob: Some(digest("output")), total_bytes: 1234 },
         wall_ms: 400,

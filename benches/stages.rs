@@ -7,7 +7,7 @@ use serde_json::json;
 use swe_assay::framework;
 use swe_assay::generation::Skill;
 use swe_assay::prompt::extract::extract;
-use swe_assay::repo::{self, Repository, instance_trees};
+use swe_assay::repo::{self, Repository, Sources, instance_trees};
 use swe_assay::sandbox::FileChange;
 
 const NONCE: &str = "0123456789abcdef0123456789abcdef";
@@ -28,12 +28,10 @@ fn edit(line: usize) -> String {
 /// A base tree of 200 modules with 500 lines each, and a gold change in one of them.
 fn repository(folder: &std::path::Path) -> (Repository, String, String) {
     let repository = Repository::create_bare(folder).expect("a repository");
-    let module = |gold: bool| (0..500).map(|n| format!("value_{n} = {}\n", n + usize::from(gold && n == 250))).collect();
-    let write = |path: String, text: String| FileChange::Write {
-        path,
-        content: text.into_bytes().into(),
-        executable: false,
-    };
+    let module =
+        |gold: bool| (0..500).map(|n| format!("value_{n} = {}\n", n + usize::from(gold && n == 250))).collect();
+    let write =
+        |path: String, text: String| FileChange::Write { path, content: text.into_bytes().into(), executable: false };
     let files: Vec<_> = (0..200).map(|n| write(format!("pkg/module_{n}.py"), module(false))).collect();
     let source = tempfile::tempdir().expect("a folder");
     for file in &files {
@@ -76,7 +74,8 @@ fn stages(c: &mut Criterion) {
 
     let folder = tempfile::tempdir().expect("a folder");
     let (repository, commit, patch) = repository(folder.path());
-    let trees = instance_trees(&repository, &commit, &patch, "").expect("a repository").expect("patches that apply");
+    let sources = Sources { base_commit: &commit, patch: &patch, framework: "pytest", ..Sources::default() };
+    let trees = instance_trees(&repository, sources).expect("a repository").expect("patches that apply");
     let payload = extract(Skill::Repair, &text, None).payload.expect("an answer");
     group.bench_function("put a repair on its base tree", |b| {
         b.iter(|| repo::prepare(&repository, &trees, Skill::Repair, &payload).expect("a repository").expect("an edit"))
