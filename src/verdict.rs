@@ -49,6 +49,8 @@ pub enum Reason {
     DependsOnInfraEdit,
     /// Passes a test whose expectations no correct program meets: it answers the test runner, not the issue.
     PassesImpossibleTest,
+    /// Passes its tests under their runner and fails them without it, where gold passes.
+    BehavesOnlyUnderRunner,
     /// Ran past the deadline where gold finished well inside it.
     TimedOut,
     OutOfMemory,
@@ -84,6 +86,8 @@ pub enum Reason {
     EvidenceUnreadable,
     /// The run with changed expectations gave no clear result; without it nothing is verified.
     CanaryUnreadable,
+    /// The run without the test runner gave no clear result, or another one when repeated.
+    PlainRunUnreadable,
     /// It would be verified, but its added source does what genuine changes do not: for review.
     SuspiciousSource,
 }
@@ -101,6 +105,7 @@ impl Reason {
             | Self::Regressed
             | Self::DependsOnInfraEdit
             | Self::PassesImpossibleTest
+            | Self::BehavesOnlyUnderRunner
             | Self::TimedOut
             | Self::OutOfMemory
             | Self::EndedEarly
@@ -119,6 +124,7 @@ impl Reason {
             | Self::NotRun
             | Self::EvidenceUnreadable
             | Self::CanaryUnreadable
+            | Self::PlainRunUnreadable
             | Self::SuspiciousSource => VerdictStatus::Inconclusive,
         }
     }
@@ -133,7 +139,7 @@ pub enum Evidence {
     E1,
     /// E1, and the canaries failed as they must, a strong one among them.
     E2,
-    /// E2, and held-out tests or mutants.
+    /// E2, and held-out tests passed, or the tests passed and the canaries failed without the test runner too.
     E3,
     /// E3, and an independent re-run from the receipt.
     E4,

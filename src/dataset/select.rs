@@ -126,6 +126,7 @@ mod tests {
             limits: Limits::default(),
             trials: Vec::new(),
             canaries: None,
+            plain: None,
         }
     }
 

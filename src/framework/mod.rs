@@ -12,6 +12,7 @@ use crate::trial::{TestPlan, TestReport, Variation};
 
 pub mod canary;
 mod canary_edits;
+pub mod plain;
 mod pytest;
 mod records;
 mod unittest;

@@ -52,6 +52,7 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         limits: input.limits.clone(),
         trials: Vec::new(),
         canaries: None,
+        plain: None,
     };
     let mut bench = Bench::new(&admission, evidence);
     let result = derive(input, framework, &mut admission, &mut bench);

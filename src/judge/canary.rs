@@ -80,7 +80,7 @@ fn run(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<Seen, Hal
     bench.seen(&Ask::suite(tree, files))
 }
 
-fn passes(test: &TestResult) -> bool {
+pub(super) fn passes(test: &TestResult) -> bool {
     let call = |status| test.phases.contains(&(Phase::Call, status));
     call(Status::Passed) || call(Status::Xpassed)
 }

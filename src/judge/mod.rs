@@ -8,6 +8,7 @@ mod admit;
 mod bench;
 mod canary;
 mod localization;
+mod plain;
 mod repair;
 mod suite;
 mod test;
@@ -26,6 +27,7 @@ pub use admit::{AdmissionInput, admit};
 pub use bench::Evidence;
 pub use canary::{Proof, prove};
 pub use localization::LocalizationRules;
+pub use plain::{PlainProof, prove_plain};
 
 /// What comes next: a trial to run, or the result.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -90,7 +90,10 @@ impl<'a> Workshop<'a> {
                 Step::Needs(trial) => self.lab.run_trial(&site, &mut kept, &trial)?,
                 Step::Done(admission) => {
                     let admission = match admission.admitted() {
-                        true => self.lab.with_canaries(&site, &mut kept, admission)?,
+                        true => {
+                            let admission = self.lab.with_canaries(&site, &mut kept, admission)?;
+                            self.lab.with_plain(&site, &mut kept, admission)?
+                        }
                         false => admission,
                     };
                     // A sandbox failure is not remembered: the next run tries again.
@@ -245,6 +248,7 @@ impl<'a> Workshop<'a> {
             limits: self.lab.settings.limits.clone(),
             trials: Vec::new(),
             canaries: None,
+            plain: None,
         }
     }
 
