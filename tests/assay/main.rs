@@ -15,6 +15,7 @@ mod flood;
 mod framework;
 mod full_disk;
 mod intake;
+mod interval;
 mod kill;
 mod plain;
 mod sandboxes;
