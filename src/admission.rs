@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::test_record::TestRecord;
 use crate::trial::Limits;
 
 /// Why an instance cannot be used.
@@ -16,9 +17,19 @@ pub enum Refusal {
     PatchDoesNotApply,
     /// The test patch names no test file that the runner collects.
     NoTestFiles,
-    /// No test fails on base and passes on gold, every time.
+    /// No test is listed or derived that fails on base and passes on gold.
+    EmptyFailToPass,
+    /// Every listed fail-to-pass test passes on base.
+    BasePasses,
+    /// The tests that might fail on base and pass on gold do so only now and then.
     NoStableFailToPass,
-    /// The run on gold did not finish.
+    /// They do so only in some orders.
+    OrderDependent,
+    /// They need the network, which no sandbox has.
+    NetworkDependent,
+    /// The run on base ends early, and base never came to them, not even by themselves.
+    BaseDoesNotEnd,
+    /// The run on gold did not end, or no expected test passes there.
     GoldFails,
     /// The environment could not be made or the image is missing.
     NoEnvironment,
@@ -49,6 +60,9 @@ pub struct Admission {
     pub fail_to_pass: Vec<String>,
     /// Derived: pass on both, each time.
     pub pass_to_pass: Vec<String>,
+    /// Tests that do not plainly pass on base and gold, with what was seen of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tests: BTreeMap<String, TestRecord>,
     /// Tests that left the expectations because they wobbled, with what was seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unstable: BTreeMap<String, String>,

@@ -13,6 +13,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod admission;
+pub mod admission_report;
 pub mod candidate;
 pub mod cli;
 pub mod console;
@@ -34,5 +35,6 @@ pub mod repo;
 pub mod sandbox;
 pub mod schema;
 pub mod screen;
+pub mod test_record;
 pub mod trial;
 pub mod verdict;

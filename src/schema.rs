@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use schemars::{Schema, schema_for};
 
 use crate::admission::Admission;
+use crate::admission_report::AdmissionReport;
 use crate::candidate::Candidate;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::rows::{RlRow, SftRow};
@@ -25,6 +26,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::GENERATION, schema_for!(Generation)),
         (format::CANDIDATE, schema_for!(Candidate)),
         (format::ADMISSION, schema_for!(Admission)),
+        (format::ADMISSION_REPORT, schema_for!(AdmissionReport)),
         (format::OUTCOME, schema_for!(Outcome)),
         (format::REPORT, schema_for!(TestReport)),
         (format::VERDICT, schema_for!(Verdict)),

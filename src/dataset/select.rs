@@ -117,6 +117,7 @@ mod tests {
             trees: None,
             fail_to_pass: fail_to_pass.iter().map(|&id| id.to_owned()).collect(),
             pass_to_pass: Vec::new(),
+            tests: BTreeMap::new(),
             unstable: BTreeMap::new(),
             disagreements: BTreeMap::new(),
             splits: Vec::new(),

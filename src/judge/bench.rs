@@ -48,6 +48,8 @@ pub(super) struct Ask<'a> {
     pub watch: BTreeMap<String, Vec<u32>>,
     pub variation: Variation,
     pub repeat: u32,
+    /// Shorter than the admission's.
+    pub deadline_ms: Option<u64>,
 }
 
 impl<'a> Ask<'a> {
@@ -61,6 +63,7 @@ impl<'a> Ask<'a> {
             watch: BTreeMap::new(),
             variation: Variation::None,
             repeat: 0,
+            deadline_ms: None,
         }
     }
 }
@@ -97,7 +100,7 @@ impl<'a> Bench<'a> {
                 variation: ask.variation,
             },
             image,
-            limits: self.limits.clone(),
+            limits: Limits { deadline_ms: ask.deadline_ms.unwrap_or(self.limits.deadline_ms), ..self.limits.clone() },
             repeat: ask.repeat,
         };
         let id = trial.id();

@@ -11,6 +11,7 @@ mod localization;
 mod plain;
 mod repair;
 mod suite;
+mod tally;
 mod test;
 
 use std::collections::BTreeSet;

@@ -239,6 +239,7 @@ impl<'a> Workshop<'a> {
             trees: None,
             fail_to_pass: Vec::new(),
             pass_to_pass: Vec::new(),
+            tests: Default::default(),
             unstable: Default::default(),
             disagreements: Default::default(),
             splits: Vec::new(),

@@ -3,6 +3,7 @@
 mod samples;
 mod support;
 
+mod admission;
 mod bad_input;
 mod canary;
 mod cell;
