@@ -8,6 +8,7 @@ pub const INSTANCE: &str = "instance.v1";
 pub const GENERATION: &str = "generation.v1";
 pub const CANDIDATE: &str = "candidate.v1";
 pub const ADMISSION: &str = "admission.v1";
+pub const CONTEST: &str = "contest.v1";
 pub const ADMISSION_REPORT: &str = "admission-report.v1";
 pub const OUTCOME: &str = "outcome.v1";
 pub const REPORT: &str = "report.v1";

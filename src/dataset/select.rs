@@ -143,6 +143,7 @@ mod tests {
             detail: String::new(),
             evidence: Evidence::E1,
             stripped: Vec::new(),
+            strength: None,
             flags: Default::default(),
             literal_overlap: 0,
             duplicate_of: None,

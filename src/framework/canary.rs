@@ -57,7 +57,7 @@ pub fn mutate(source: &str, ids: &[String], weak: &BTreeSet<String>) -> Mutated 
 }
 
 /// Parses Python; none where any part of it is not understood.
-fn parsed(source: &str) -> Option<Tree> {
+pub(super) fn parsed(source: &str) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
     parser.parse(source, None).filter(|tree| !tree.root_node().has_error())

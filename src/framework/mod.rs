@@ -12,9 +12,13 @@ use crate::trial::{TestPlan, TestReport, Variation};
 
 pub mod canary;
 mod canary_edits;
+pub mod lines;
+pub mod mutants;
+pub mod oracle;
 pub mod plain;
 mod pytest;
 mod records;
+mod syntax;
 mod unittest;
 
 pub use pytest::Pytest;

@@ -87,7 +87,7 @@ pub(super) fn passes(test: &TestResult) -> bool {
 
 fn by_assertion(test: &TestResult, strength: CanaryStrength) -> bool {
     match strength {
-        // pytest hands the exception of a unittest method on too late for our reporter: those have no name.
+        // Old versions of pytest hand the exception of a unittest method on too late for our reporter: no name then.
         CanaryStrength::Strong => test.error.as_deref().is_none_or(|error| error == "AssertionError"),
         CanaryStrength::Weak => true,
     }

@@ -6,13 +6,16 @@
 
 mod canaries;
 mod candidates;
+mod contests;
 mod images;
 mod knowledge;
+mod peers;
 mod plain;
 mod pool;
 mod prepare;
 mod prompts;
 mod screen;
+mod tests;
 mod trials;
 mod verdicts;
 
@@ -38,6 +41,9 @@ pub use knowledge::Knowledge;
 pub use prepare::Workshop;
 pub use prompts::Prompt;
 pub use verdicts::{Judged, recompute, write_verdicts};
+
+/// What generated tests were run against, one line per instance that has any.
+const CONTESTS: &str = "contests.jsonl";
 
 /// How a run is done.
 #[derive(Clone, Debug)]
@@ -128,10 +134,11 @@ impl<'a> Lab<'a> {
         samples: &[Sample],
     ) -> anyhow::Result<Vec<Judged>> {
         let candidates = self.read_candidates(instances, admissions, samples)?;
-        self.run_trials(instances, admissions, &candidates)?;
+        let contests = self.run_trials(instances, admissions, &candidates)?;
+        self.run.write_lines(CONTESTS, contests.values())?;
         let instances =
             instances.iter().map(|located| (located.instance.instance_id.clone(), located.instance.digest()));
-        verdicts::verdicts(&candidates, admissions, &instances.collect(), &self.knowledge)
+        verdicts::verdicts(&candidates, admissions, &instances.collect(), contests, &self.knowledge)
     }
 
     pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
 pub use prepare::{SCRIPT_PATH, prepare};
 pub use store::Repository;

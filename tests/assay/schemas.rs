@@ -93,6 +93,7 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::GENERATION, json!(generation)),
         (format::CANDIDATE, json!(candidate)),
         (format::ADMISSION, json!(admission)),
+        (format::CONTEST, json!(samples::contest())),
         (format::ADMISSION_REPORT, json!(AdmissionReport::of([&admission], [&instance]))),
         (format::OUTCOME, json!(samples::outcome())),
         (format::REPORT, json!(samples::report())),
