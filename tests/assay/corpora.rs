@@ -11,9 +11,9 @@ use crate::interval::exact_95;
 use crate::support::{assay, docker_answers, lines, stderr};
 
 /// A world: a folder of `worlds/`, and how its tests run.
-type World = (&'static str, &'static str, &'static str);
+pub type World = (&'static str, &'static str, &'static str);
 
-const WORLDS: [World; 6] = [
+pub const WORLDS: [World; 6] = [
     ("ledger", "python-stdlib", "unittest"),
     ("tally", "python-stdlib", "unittest"),
     ("atlas", "python-pytest", "pytest"),
@@ -22,7 +22,7 @@ const WORLDS: [World; 6] = [
     ("roman", "python-pytest", "pytest"),
 ];
 
-fn testdata() -> PathBuf {
+pub fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata")
 }
 

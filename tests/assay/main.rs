@@ -9,6 +9,7 @@ mod canary;
 mod cell;
 mod container;
 mod corpora;
+mod corpora_tables;
 mod demo;
 mod demo_offline;
 mod export;
