@@ -31,6 +31,8 @@ pub enum Refusal {
     BaseDoesNotEnd,
     /// The run on gold did not end, or no expected test passes there.
     GoldFails,
+    /// The environment holds another release of the project itself.
+    AnswerInImage,
     /// The environment could not be made or the image is missing.
     NoEnvironment,
     /// The sandbox failed more often than the retry cap allows.
@@ -74,6 +76,10 @@ pub struct Admission {
     pub splits: Vec<Split>,
     /// Source files that gold changes: the first accepted location set.
     pub gold_files: Vec<String>,
+    /// Parts of gold without which, all together, every expected test passes. None: nobody looked (`--minimal-gold`). Files
+    /// that hold nothing else are not among `gold_files`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unneeded: Option<Vec<GoldPart>>,
     /// Adapter name and version, as in [`crate::trial::TestPlan`].
     pub framework: String,
     /// Runs of base and of gold each.
@@ -122,6 +128,16 @@ pub enum CanaryStrength {
     Strong,
     /// The test ends in a failing statement; its own expectations are as they were.
     Weak,
+}
+
+/// A part of the gold change: a hunk, or a whole file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct GoldPart {
+    pub path: String,
+    /// First line at base that it changes, from 1; with no lines, the line after which it inserts; 0: the whole file.
+    pub start: u32,
+    /// Lines at base that it changes.
+    pub lines: u32,
 }
 
 /// Git trees of an instance.

@@ -122,6 +122,7 @@ mod tests {
             disagreements: BTreeMap::new(),
             splits: Vec::new(),
             framework: "pytest/1".to_owned(),
+            unneeded: None,
             gold_files: Vec::new(),
             repeats: 3,
             limits: Limits::default(),

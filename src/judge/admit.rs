@@ -56,6 +56,7 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         disagreements: BTreeMap::new(),
         splits: Vec::new(),
         gold_files: input.gold_files.clone(),
+        unneeded: None,
         framework: format!("{}/{}", framework.name(), framework.version()),
         repeats: input.repeats,
         limits: input.limits.clone(),
@@ -279,9 +280,11 @@ fn look_again(
 ) -> Result<(), Stopped> {
     for side in [Side::Gold, Side::Base] {
         let differs = |id: &&String| {
+            // Runs that are the same and differ leave no question, and what gold answers base need not.
             let seen = tally.sightings(id, side);
-            let total = Sightings::total(&seen);
-            total.mixed() && tally.gold_passes_any([*id])
+            let open = Sightings::total(&seen).mixed() && !seen.values().any(|counts| counts.mixed());
+            let by_gold = side == Side::Base && Sightings::total(&tally.sightings(id, Side::Gold)).mixed();
+            open && !by_gold && tally.gold_passes_any([*id])
         };
         let wobbling: Vec<_> = tally.ids().iter().filter(differs).cloned().collect();
         if wobbling.is_empty() {

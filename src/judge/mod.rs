@@ -10,6 +10,7 @@ mod canary;
 mod failure;
 mod localization;
 mod plain;
+mod reduce;
 mod repair;
 mod script;
 mod strength;
@@ -34,6 +35,7 @@ pub use bench::Evidence;
 pub use canary::{Proof, prove};
 pub use localization::LocalizationRules;
 pub use plain::{PlainProof, prove_plain};
+pub use reduce::{Reduced, Reduction, reduce};
 
 /// What comes next: a trial to run, or the result.
 #[derive(Clone, Debug, PartialEq, Eq)]

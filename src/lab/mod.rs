@@ -9,6 +9,7 @@ mod candidates;
 mod contests;
 mod images;
 mod knowledge;
+mod minimal;
 mod peers;
 mod plain;
 mod pool;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub repeats: u32,
     /// E3 asks for the runner-free re-run beside what E2 rests on.
     pub evidence: Evidence,
+    /// Whether gold is searched for parts that its tests do not need.
+    pub minimal_gold: bool,
     pub limits: Limits,
     /// Attempts at a trial before its failure is recorded.
     pub attempts: u32,
@@ -150,7 +153,8 @@ impl<'a> Lab<'a> {
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
         // Another key only where more is asked for: what was admitted without it stays known.
         let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
-        let framework = [Some(framework), plain].into_iter().flatten().collect::<Vec<_>>().join("+");
+        let minimal = self.settings.minimal_gold.then_some("minimal-gold");
+        let framework = [Some(framework), plain, minimal].into_iter().flatten().collect::<Vec<_>>().join("+");
         Digest::of_json(&(instance.digest(), image, framework, canary::VERSION, self.settings.repeats, limits))
     }
 }
