@@ -57,6 +57,9 @@ pub(super) fn expected_pass(seen: &Seen, split: &Split, admission: &Admission) -
             return Err(Halt::Judged(reason, describe(&seen.report, &failing)));
         }
     }
+    if let Some((module, file)) = seen.report.shadows.iter().find(|(module, _)| !admission.shadows.contains(*module)) {
+        return Err(Halt::Judged(Reason::ShadowsEnvironment, format!("{module} was imported from {file}")));
+    }
     if (code == 0) == any_failure(&seen.report) {
         return Err(Halt::Judged(
             Reason::ExitContradictsReport,
@@ -91,4 +94,59 @@ fn describe(report: &TestReport, failing: &[&String]) -> String {
             },
         };
     format!("{} ({what})", name_some(failing.iter().map(|id| id.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::trial::Outcome;
+
+    const TEST: &str = "tests/test_a.py::test_a";
+
+    fn judged(from_the_tree: &[&str], on_gold: &[&str]) -> Option<Reason> {
+        let passed = json!({"phases": [["setup", "passed"], ["call", "passed"], ["teardown", "passed"]]});
+        let shadows: serde_json::Map<_, _> =
+            from_the_tree.iter().map(|name| ((*name).to_owned(), json!(format!("{name}.py")))).collect();
+        let report = json!({
+            "format": crate::format::REPORT, "finished": true, "exit_status": 0, "tests": {TEST: passed},
+            "shadows": shadows,
+        });
+        let digest = crate::digest::Digest::of(b"");
+        let outcome: Outcome = serde_json::from_value(json!({
+            "format": crate::format::OUTCOME, "trial_id": digest, "sandbox": "cell", "wall_ms": 1, "overhead_ms": 1,
+            "exit": {"kind": "code", "value": 0}, "output": {"blob": null, "total_bytes": 0},
+            "trial": crate::trial::Trial {
+                instance_id: "a".to_owned(), tree: "t".to_owned(), plan: Default::default(), image: digest.clone(),
+                limits: Default::default(), repeat: 0,
+            },
+        }))
+        .unwrap();
+        let admission: Admission = serde_json::from_value(json!({
+            "format": crate::format::ADMISSION, "instance_id": "a", "key": digest, "image": digest,
+            "fail_to_pass": [TEST], "pass_to_pass": [], "gold_files": [], "framework": "pytest/1", "repeats": 3,
+            "limits": crate::trial::Limits::default(), "trials": [],
+            "shadows": on_gold.iter().collect::<BTreeSet<_>>(),
+        }))
+        .unwrap();
+        let seen = Seen { outcome: Arc::new(outcome), report: Arc::new(serde_json::from_value(report).unwrap()) };
+        let split = Split { files: vec!["tests/test_a.py".to_owned()], expected: vec![TEST.to_owned()] };
+        match expected_pass(&seen, &split, &admission) {
+            Ok(()) => None,
+            Err(Halt::Judged(reason, _)) => Some(reason),
+            Err(Halt::Needs(_)) => panic!("everything is there"),
+        }
+    }
+
+    #[test]
+    fn a_module_of_the_environment_from_the_tree_is_no_pass_unless_gold_has_it_from_there_too() {
+        assert_eq!(judged(&[], &[]), None);
+        assert_eq!(judged(&["json"], &["json"]), None);
+        assert_eq!(judged(&["json"], &[]), Some(Reason::ShadowsEnvironment));
+        assert_eq!(judged(&["attr", "json"], &["json"]), Some(Reason::ShadowsEnvironment));
+    }
 }

@@ -118,6 +118,10 @@ pub(super) fn job(
     changes: Vec<crate::sandbox::FileChange>,
 ) -> Job {
     let mut env: BTreeMap<_, _> = environment.env.clone();
+    // An interpreter would read this before anything else; the environment's own start-up puts it behind the standard library.
+    if let Some(path) = env.remove("PYTHONPATH") {
+        env.insert("ASSAY_PYTHONPATH".to_owned(), path);
+    }
     // The sealed variables win: an instance may add, not loosen.
     env.extend(command.env.clone());
     Job {

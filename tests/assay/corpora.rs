@@ -13,11 +13,13 @@ use crate::support::{assay, docker_answers, lines, stderr};
 /// A world: a folder of `worlds/`, and how its tests run.
 pub type World = (&'static str, &'static str, &'static str);
 
-pub const WORLDS: [World; 6] = [
+pub const WORLDS: [World; 8] = [
+    ("harbour", "python-stdlib", "unittest"),
     ("ledger", "python-stdlib", "unittest"),
     ("tally", "python-stdlib", "unittest"),
     ("atlas", "python-pytest", "pytest"),
     ("kiln", "python-pytest", "pytest"),
+    ("orchard", "python-pytest", "pytest"),
     ("parcel", "python-pytest", "pytest"),
     ("roman", "python-pytest", "pytest"),
 ];

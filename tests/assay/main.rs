@@ -1,6 +1,7 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
 mod samples;
+mod start_up;
 mod support;
 
 mod admission;
@@ -21,6 +22,7 @@ mod intake;
 mod interval;
 mod kill;
 mod plain;
+mod policy;
 mod runner_aware;
 mod sandboxes;
 mod schemas;
