@@ -39,7 +39,7 @@ pub use prepare::{SCRIPT_PATH, prepare};
 pub use reduce::GoldParts;
 pub use store::Repository;
 pub use survey::{Stated, survey};
-pub use trees::{Sources, instance_trees, submitted_trial_tree, trial_tree};
+pub use trees::{Sources, instance_trees, protected_among, submitted_trial_tree, trial_tree};
 
 use crate::candidate::Malformed;
 

@@ -121,6 +121,8 @@ impl<'a> Survey<'a> {
                 None => self.conventional(path),
             })
             .map(String::as_str)
+            // A page of doctests says nothing about the pages beside it.
+            .filter(|path| is_code(path))
             .collect();
         layout.test_dirs = self.test_dirs(&tests);
         for (path, class) in self.support(&tests) {

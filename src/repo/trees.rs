@@ -1,5 +1,7 @@
 //! The trees of an instance, and the trees that trials run.
 
+use std::collections::BTreeSet;
+
 use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::Draft;
 use super::store::Repository;
@@ -67,6 +69,32 @@ pub(super) fn protected_changes(
         (path, class)
     });
     Ok(classed.filter(|(_, class)| policy::protected(*class)).collect())
+}
+
+/// The protected paths of a tree that are among the touched ones: paths, with a slash at the end for everything below.
+pub fn protected_among(
+    repo: &Repository,
+    layout: &Layout,
+    tree: &str,
+    touched: &[String],
+) -> Result<Vec<String>, RepoError> {
+    if touched.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths = repo.paths(tree)?;
+    let all: BTreeSet<_> = paths.iter().map(String::as_str).collect();
+    let mut among: BTreeSet<&str> = BTreeSet::new();
+    for touched in touched {
+        match touched.strip_suffix('/') {
+            Some(_) => {
+                let from = all.range(touched.as_str()..);
+                among.extend(from.take_while(|path| path.starts_with(touched.as_str())));
+            }
+            None => among.extend(all.get(touched.as_str())),
+        }
+    }
+    let protected = among.into_iter().filter(|path| policy::protected(layout.class(path)));
+    Ok(protected.map(|path| (*path).to_owned()).collect())
 }
 
 /// The tree a repair trial runs: the policy tree, every protected path as in base, and last, by tree write, every

@@ -1,6 +1,7 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
 mod samples;
+mod small_world;
 mod start_up;
 mod support;
 
@@ -14,6 +15,8 @@ mod corpora_tables;
 mod demo;
 mod demo_offline;
 mod export;
+mod faults;
+mod flaky;
 mod flood;
 mod framework;
 mod full_disk;
@@ -26,3 +29,4 @@ mod policy;
 mod runner_aware;
 mod sandboxes;
 mod schemas;
+mod tampering;
