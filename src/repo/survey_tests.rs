@@ -61,7 +61,10 @@ fn modules_that_stand_beside_their_tests_stay_source() {
             "from pkg.core import f\nfrom pkg import asserting\n\n\ndef test_f():\n    assert f() == 1\n",
         ),
         ("pkg/other.py", "def g():\n    return open('prices.csv')\n\n\nTABLES = 'tables'\n"),
-        ("pkg/other_test.py", "from pkg.other import g\n\n\ndef test_g():\n    g()\n    open('wanted.csv')\n    open('pkg/golden/' + g())\n"),
+        (
+            "pkg/other_test.py",
+            "from pkg.other import g\n\n\ndef test_g():\n    g()\n    open('wanted.csv')\n    open('pkg/golden/' + g())\n",
+        ),
         ("pkg/golden/long.txt", "1\n"),
         ("pkg/tables/long.txt", "1\n"),
         ("pkg/asserting.py", "def assert_same(a, b):\n    assert a == b\n"),
