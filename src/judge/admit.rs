@@ -335,7 +335,10 @@ fn run<'a>(
     let seen = match side {
         Side::Gold if ask.only.is_empty() => pace.gold(bench, &Ask { tree: &input.trees.tested_gold, ..ask })?,
         // A test that hangs only when alone says something about the test, not about gold.
-        Side::Gold => bench.seen(&Ask { tree: &input.trees.tested_gold, ..ask })?,
+        Side::Gold => {
+            let deadline_ms = Some(pace.deadline_ms());
+            bench.seen(&Ask { tree: &input.trees.tested_gold, deadline_ms, ..ask })?
+        }
         Side::Base => pace.base(bench, Ask { tree: &input.trees.tested_base, ..ask })?,
     };
     tally.add(side, condition, seen);
