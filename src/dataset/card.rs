@@ -167,6 +167,7 @@ fn explained(reason: &str) -> &str {
         "rejected/regressed" => "a pass-to-pass test did not pass",
         "rejected/depends_on_infra_edit" => "passes only with its own edits to tests, runner or start-up files",
         "rejected/tampers_with_tests" => "passes by a run that changed trusted files",
+        "rejected/shadows_environment" => "puts a module of its own in place of an installed one",
         "rejected/passes_impossible_test" => "passes a test that no correct program passes",
         "rejected/behaves_only_under_runner" => "passes its tests under their runner and fails them without it",
         "rejected/timed_out" => "ran past a deadline that gold met easily",
