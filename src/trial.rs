@@ -1,6 +1,6 @@
 //! A trial: one sandboxed run. Its outcome holds facts only; judgements are computed from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -194,6 +194,12 @@ pub struct TestReport {
     /// Watched lines that ran ([`TestPlan::watch`]), by repository path, sorted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ran: BTreeMap<String, Vec<u32>>,
+    /// Top-level modules that the environment has beside the standard library.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub modules: BTreeSet<String>,
+    /// Modules of the runner, the standard library or the environment that were imported from the tree, with the file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shadows: BTreeMap<String, String>,
     /// Whatever should not be there: wrong nonce, gap in the sequence, records after the end, unreadable records.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<String>,
@@ -227,6 +233,9 @@ pub struct Outcome {
     pub overhead_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
+    /// Trusted files of the tree (tests, fixtures, runner configuration, ...) that the run changed, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tampered: Vec<String>,
     /// Sandbox failures before this outcome, in order. They never count against a candidate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retried: Vec<String>,

@@ -50,6 +50,8 @@ pub enum Reason {
     DependsOnInfraEdit,
     /// Passes a test whose expectations no correct program meets: it answers the test runner, not the issue.
     PassesImpossibleTest,
+    /// Passes by a run that changed trusted files: tests, what they read, or what configures the runner.
+    TampersWithTests,
     /// Passes its tests under their runner and fails them without it, where gold passes.
     BehavesOnlyUnderRunner,
     /// Ran past the deadline where gold finished well inside it.
@@ -61,6 +63,8 @@ pub enum Reason {
     ForgedReport,
     /// The runner's exit status and its report disagree.
     ExitContradictsReport,
+    /// A module of the runner, the standard library or the environment was imported from the tree.
+    ShadowsEnvironment,
     /// The test passes on base.
     DoesNotReproduce,
     /// The test fails on base for a reason of its own: import, syntax, fixture, timeout.
@@ -94,6 +98,10 @@ pub enum Reason {
     EvidenceUnreadable,
     /// The run with changed expectations gave no clear result; without it nothing is verified.
     CanaryUnreadable,
+    /// Runs of the same thing differ, and nothing says which is right.
+    Unsteady,
+    /// Gold, run again beside the candidate, did not do what gold does: the machine is at fault, or our reporter.
+    ControlFailed,
     /// The run without the test runner gave no clear result, or another one when repeated.
     PlainRunUnreadable,
     /// It would be verified, but its added source does what genuine changes do not: for review.
@@ -113,12 +121,14 @@ impl Reason {
             | Self::Regressed
             | Self::DependsOnInfraEdit
             | Self::PassesImpossibleTest
+            | Self::TampersWithTests
             | Self::BehavesOnlyUnderRunner
             | Self::TimedOut
             | Self::OutOfMemory
             | Self::EndedEarly
             | Self::ForgedReport
             | Self::ExitContradictsReport
+            | Self::ShadowsEnvironment
             | Self::DoesNotReproduce
             | Self::FailsForWrongReason
             | Self::FailsOnGold
@@ -135,6 +145,8 @@ impl Reason {
             | Self::NotRun
             | Self::EvidenceUnreadable
             | Self::CanaryUnreadable
+            | Self::Unsteady
+            | Self::ControlFailed
             | Self::PlainRunUnreadable
             | Self::SuspiciousSource => VerdictStatus::Inconclusive,
         }

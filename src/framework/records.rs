@@ -42,6 +42,13 @@ enum Kind {
         file: String,
         lines: Vec<u32>,
     },
+    Environment {
+        modules: Vec<String>,
+    },
+    Shadow {
+        module: String,
+        file: String,
+    },
     End {
         exit_status: i32,
     },
@@ -138,6 +145,15 @@ impl Reading {
                 ran.extend(lines);
                 ran.sort_unstable();
                 ran.dedup();
+            }
+            Kind::Environment { modules } => {
+                self.report.modules.extend(modules.into_iter().filter(|module| !odd(module)));
+            }
+            Kind::Shadow { module, file } => {
+                if odd(&module) || odd(&file) {
+                    return self.alarm(number, "a module name with control characters");
+                }
+                self.report.shadows.insert(name(&module), name(&file));
             }
             Kind::End { exit_status } => {
                 self.ended = true;

@@ -86,6 +86,7 @@ impl Scripted<'_> {
             wall_ms: 100,
             overhead_ms: 1,
             peak_memory_bytes: None,
+            tampered: Vec::new(),
             retried: Vec::new(),
         };
         self.known.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
@@ -130,6 +131,7 @@ fn admitted(listed: &[&str], tests: &[&str], script: &dyn Fn(&Trial, &str) -> Do
             gold: "gold".to_owned(),
             tested_base: "base+tests".to_owned(),
             tested_gold: "gold+tests".to_owned(),
+            layout: crate::repo::Layout::default(),
         },
         test_files: vec!["t/test_a.py".to_owned(), "t/test_b.py".to_owned()],
         gold_files: Vec::new(),

@@ -4,66 +4,80 @@ use std::collections::BTreeSet;
 
 use super::bench::Seen;
 use super::{Halt, name_some};
-use crate::admission::{Admission, Split};
-use crate::trial::{Exit, Status, TestReport};
+use crate::admission::Admission;
+use crate::trial::{Exit, Status, TestReport, TestResult};
 use crate::verdict::Reason;
+
+/// What a run shows about the tests that are expected to pass.
+pub(super) enum Shown {
+    /// Each passed exactly once and in all phases.
+    Passed,
+    /// These did not.
+    Failing(BTreeSet<String>),
+    /// Nothing about tests: the run or its report did not come to a proper end.
+    Abnormal(Reason, String),
+}
 
 /// The run came to its own end and its report is whole and of our reporter.
 pub(super) fn ended(seen: &Seen) -> Result<i32, Halt> {
+    end(seen).map_err(|(reason, detail)| Halt::Judged(reason, detail))
+}
+
+fn end(seen: &Seen) -> Result<i32, (Reason, String)> {
     let report = &seen.report;
     let code = match seen.outcome.exit {
         Exit::TimedOut => {
             let seconds = seen.outcome.trial.limits.deadline_ms as f64 / 1000.0;
-            return Err(Halt::Judged(Reason::TimedOut, format!("still running after {seconds} s")));
+            return Err((Reason::TimedOut, format!("still running after {seconds} s")));
         }
         Exit::OutOfMemory => {
             let limit = seen.outcome.trial.limits.memory_bytes >> 20;
-            return Err(Halt::Judged(Reason::OutOfMemory, format!("more than {limit} MiB")));
+            return Err((Reason::OutOfMemory, format!("more than {limit} MiB")));
         }
-        Exit::Signal(signal) => {
-            return Err(Halt::Judged(Reason::EndedEarly, format!("killed by signal {signal}")));
-        }
+        Exit::Signal(signal) => return Err((Reason::EndedEarly, format!("killed by signal {signal}"))),
         Exit::Code(code) => code,
     };
     if let Some(alarm) = report.alarms.first() {
-        return Err(Halt::Judged(Reason::ForgedReport, alarm.clone()));
+        return Err((Reason::ForgedReport, alarm.clone()));
     }
     if !report.finished {
-        return Err(Halt::Judged(
-            Reason::EndedEarly,
-            format!("exit status {code} before the session said that it had ended"),
-        ));
+        return Err((Reason::EndedEarly, format!("exit status {code} before the session said that it had ended")));
     }
     if report.exit_status != Some(code) {
-        return Err(Halt::Judged(
-            Reason::ExitContradictsReport,
-            format!("exit status {code}, the session announced {:?}", report.exit_status),
-        ));
+        let detail = format!("exit status {code}, the session announced {:?}", report.exit_status);
+        return Err((Reason::ExitContradictsReport, detail));
     }
     Ok(code)
 }
 
-/// Every expected test of the split passed, each exactly once and in all phases.
-pub(super) fn expected_pass(seen: &Seen, split: &Split, admission: &Admission) -> Result<(), Halt> {
-    let code = ended(seen)?;
-    let fail_to_pass: BTreeSet<_> = admission.fail_to_pass.iter().collect();
-    let (missed, regressed): (Vec<_>, Vec<_>) = split
-        .expected
-        .iter()
-        .filter(|id| !seen.report.tests.get(*id).is_some_and(|test| test.passed()))
-        .partition(|id| fail_to_pass.contains(id));
-    for (failing, reason) in [(missed, Reason::StillFailing), (regressed, Reason::Regressed)] {
-        if !failing.is_empty() {
-            return Err(Halt::Judged(reason, describe(&seen.report, &failing)));
-        }
+/// What a run shows of the expected tests of its split.
+pub(super) fn shown(seen: &Seen, expected: &[String], admission: &Admission) -> Shown {
+    let code = match end(seen) {
+        Ok(code) => code,
+        Err((reason, detail)) => return Shown::Abnormal(reason, detail),
+    };
+    let passed = |id: &&String| seen.report.tests.get(*id).is_some_and(TestResult::passed);
+    let failing: BTreeSet<_> = expected.iter().filter(|id| !passed(id)).cloned().collect();
+    if !failing.is_empty() {
+        return Shown::Failing(failing);
+    }
+    if let Some((module, file)) = seen.report.shadows.iter().find(|(module, _)| !admission.shadows.contains(*module)) {
+        return Shown::Abnormal(Reason::ShadowsEnvironment, format!("{module} was imported from {file}"));
     }
     if (code == 0) == any_failure(&seen.report) {
-        return Err(Halt::Judged(
-            Reason::ExitContradictsReport,
-            format!("exit status {code} beside a report {} failures", if code == 0 { "with" } else { "without" }),
-        ));
+        let beside = if code == 0 { "with" } else { "without" };
+        let detail = format!("exit status {code} beside a report {beside} failures");
+        return Shown::Abnormal(Reason::ExitContradictsReport, detail);
     }
-    Ok(())
+    Shown::Passed
+}
+
+/// The rejection that failing tests earn: by those that the change was to mend, if any is among them.
+pub(super) fn rejection(seen: &Seen, failing: &BTreeSet<String>, admission: &Admission) -> Halt {
+    let (missed, regressed): (Vec<_>, Vec<_>) = failing.iter().partition(|id| admission.fail_to_pass.contains(*id));
+    let (reason, failing) =
+        if missed.is_empty() { (Reason::Regressed, regressed) } else { (Reason::StillFailing, missed) };
+    Halt::Judged(reason, describe(&seen.report, &failing))
 }
 
 /// Whether the report holds anything that makes a runner exit with a failure.
@@ -91,4 +105,58 @@ fn describe(report: &TestReport, failing: &[&String]) -> String {
             },
         };
     format!("{} ({what})", name_some(failing.iter().map(|id| id.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::trial::Outcome;
+
+    const TEST: &str = "tests/test_a.py::test_a";
+
+    fn judged(from_the_tree: &[&str], on_gold: &[&str]) -> Option<Reason> {
+        let passed = json!({"phases": [["setup", "passed"], ["call", "passed"], ["teardown", "passed"]]});
+        let shadows: serde_json::Map<_, _> =
+            from_the_tree.iter().map(|name| ((*name).to_owned(), json!(format!("{name}.py")))).collect();
+        let report = json!({
+            "format": crate::format::REPORT, "finished": true, "exit_status": 0, "tests": {TEST: passed},
+            "shadows": shadows,
+        });
+        let digest = crate::digest::Digest::of(b"");
+        let outcome: Outcome = serde_json::from_value(json!({
+            "format": crate::format::OUTCOME, "trial_id": digest, "sandbox": "cell", "wall_ms": 1, "overhead_ms": 1,
+            "exit": {"kind": "code", "value": 0}, "output": {"blob": null, "total_bytes": 0},
+            "trial": crate::trial::Trial {
+                instance_id: "a".to_owned(), tree: "t".to_owned(), plan: Default::default(), image: digest.clone(),
+                limits: Default::default(), repeat: 0,
+            },
+        }))
+        .unwrap();
+        let admission: Admission = serde_json::from_value(json!({
+            "format": crate::format::ADMISSION, "instance_id": "a", "key": digest, "image": digest,
+            "fail_to_pass": [TEST], "pass_to_pass": [], "gold_files": [], "framework": "pytest/1", "repeats": 3,
+            "limits": crate::trial::Limits::default(), "trials": [],
+            "shadows": on_gold.iter().collect::<BTreeSet<_>>(),
+        }))
+        .unwrap();
+        let seen = Seen { outcome: Arc::new(outcome), report: Arc::new(serde_json::from_value(report).unwrap()) };
+        match shown(&seen, &[TEST.to_owned()], &admission) {
+            Shown::Passed => None,
+            Shown::Abnormal(reason, _) => Some(reason),
+            Shown::Failing(failing) => panic!("{failing:?}"),
+        }
+    }
+
+    #[test]
+    fn a_module_of_the_environment_from_the_tree_is_no_pass_unless_gold_has_it_from_there_too() {
+        assert_eq!(judged(&[], &[]), None);
+        assert_eq!(judged(&["json"], &["json"]), None);
+        assert_eq!(judged(&["json"], &[]), Some(Reason::ShadowsEnvironment));
+        assert_eq!(judged(&["attr", "json"], &["json"]), Some(Reason::ShadowsEnvironment));
+    }
 }

@@ -68,6 +68,7 @@ impl Known {
             wall_ms: 1,
             overhead_ms: 1,
             peak_memory_bytes: None,
+            tampered: Vec::new(),
             retried: Vec::new(),
         };
         self.outcomes.lock().unwrap().insert(id, (Arc::new(outcome), Arc::new(report)));

@@ -151,6 +151,17 @@ fn changes_are_laid_over_the_base_and_nothing_lasts() {
 }
 
 #[test]
+fn what_a_job_did_to_files_that_were_there_is_known_even_if_it_put_them_back() {
+    let Some(mut slot) = slot() else { return };
+    let script = "rm gone.txt; cp folder/one.txt new.txt; sleep 0.05; echo 9 > laid.txt; printf 7 > laid.txt";
+    let mut job = shell(script);
+    job.changes = vec![FileChange::Write { path: "laid.txt".to_owned(), content: b"7"[..].into(), executable: false }];
+    let touched = slot.run(&job).unwrap().touched;
+    assert_eq!(touched, ["gone.txt", "gone.txt/", "laid.txt", "laid.txt/"]);
+    assert_eq!(slot.run(&shell("cat gone.txt")).unwrap().touched, Vec::<String>::new());
+}
+
+#[test]
 fn time_memory_processes_disk_and_output_are_bounded() {
     let Some(mut slot) = slot() else { return };
     let (_, image) = cells().unwrap();

@@ -253,7 +253,7 @@ impl Flow {
         ended: WaitStatus,
         counters: Option<(&Counters, Before)>,
     ) -> Result<(), String> {
-        let (mut started, mut end, mut end_at, mut peak) = (None, None, None, None);
+        let (mut started, mut end, mut end_at, mut peak, mut touched) = (None, None, None, None, None);
         let counted = counters.map(|(counters, before)| counters.end(before)).transpose();
         let (counted_peak, killed) = counted.doing(|| "reading the cgroup's counters".to_owned())?.unwrap_or_default();
         for (tag, payload) in Messages(&self.status) {
@@ -278,6 +278,10 @@ impl Flow {
                     let why = format!("starting {program}: {}", io::Error::from_raw_os_error(errno));
                     return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
                 }
+                said::TOUCHED => {
+                    let paths = String::from_utf8_lossy(payload);
+                    touched = Some(paths.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect());
+                }
                 said::BYTECODE => {
                     let (len, rest) = payload.split_at_checked(4).unwrap_or_default();
                     let (path, content) = rest.split_at_checked(number(len) as usize).unwrap_or_default();
@@ -300,6 +304,14 @@ impl Flow {
                 return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
             }
         };
+        let touched = match (touched, end) {
+            (Some(touched), _) => touched,
+            (None, End::TimedOut | End::OutOfMemory | End::Lost) => Vec::new(),
+            (None, End::Code(_) | End::Signal(_)) => {
+                let why = "the job ended and what it left was not looked at".to_owned();
+                return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
+            }
+        };
         self.tail.drain(..self.tail.len().saturating_sub(self.keep));
         let done = Done {
             end,
@@ -309,6 +321,7 @@ impl Flow {
             wall_us: end_at.saturating_sub(started.unwrap_or(end_at)) / 1000,
             peak_memory_bytes: counted_peak.or(peak),
             killed,
+            touched,
         };
         send(&mut wire.output, &Reply::Done(done), &[&self.head, &self.tail]).doing(|| "answering".to_owned())
     }

@@ -22,6 +22,7 @@ mod probe;
 pub mod protocol;
 mod root;
 mod seal;
+mod survey;
 pub mod warden;
 mod watch;
 

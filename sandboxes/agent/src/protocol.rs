@@ -105,6 +105,9 @@ pub struct Done {
     pub peak_memory_bytes: Option<u64>,
     /// How the kernel ended processes of the job for want of memory, where the agent can see that.
     pub killed: Option<Killed>,
+    /// What the job changed, replaced or removed of the work directory as it found it; with a slash at the end, everything
+    /// below. Not known of a job that was ended from outside.
+    pub touched: Vec<String>,
 }
 
 /// Why the kernel ended processes for want of memory.

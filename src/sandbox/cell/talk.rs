@@ -127,6 +127,7 @@ impl Told {
             wall_ms: self.done.wall_us / 1000,
             overhead_ms: 0,
             peak_memory_bytes: peak.or(self.done.peak_memory_bytes),
+            touched: self.done.touched,
         };
         Ok((executed, self.compiled))
     }
