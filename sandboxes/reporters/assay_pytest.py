@@ -21,7 +21,7 @@ def main():
     import pytest
 
     sys.argv[:] = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + arguments
-    reporter = make_reporter(pytest, channel, emit, workdir, roots, set(orders["only"]))
+    reporter = make_reporter(pytest, channel, emit, workdir, roots, orders)
     if version_of(pytest) < (3, 5):
         arguments = [argument for argument in arguments if not argument.startswith("--rootdir=")]
     emit("start", runner="pytest " + pytest.__version__, python=".".join(map(str, sys.version_info[:3])))
@@ -56,9 +56,12 @@ def installed(module):
     return importlib.util.find_spec(module) is not None
 
 
-def make_reporter(pytest, channel, emit, workdir, roots, only):
+def make_reporter(pytest, channel, emit, workdir, roots, orders):
     errors = {}
+    running = []
     version = version_of(pytest)
+    channel.note_answers(orders, emit, lambda: running[-1] if running else None)
+    only = set(orders["only"])
 
     def id_of(nodeid):
         # Before version 4 a class had an extra part, for its instance.
@@ -107,6 +110,10 @@ def make_reporter(pytest, channel, emit, workdir, roots, only):
         @pytest.hookimpl(tryfirst=True)
         def pytest_collection_finish(self, session):
             channel.emit_collected(emit, [id_of(item.nodeid) for item in session.items])
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logstart(self, nodeid):
+            running[:] = [id_of(nodeid)]
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_runtest_makereport(self, item, call):

@@ -9,7 +9,7 @@ use crate::admission::CanaryStrength;
 use crate::digest::Digest;
 
 /// Raised whenever the mutation changes: old admissions then prove their canaries again.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A test file with changed expectations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,15 @@ pub struct Mutated {
     /// Equal to the original where no test has a canary.
     pub source: String,
     /// How each test was changed, by id. A test that is not here has no canary: its function was not found.
-    pub tests: BTreeMap<String, CanaryStrength>,
+    pub tests: BTreeMap<String, Form>,
+}
+
+/// How a test was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    pub strength: CanaryStrength,
+    /// Names of exceptions and warnings that the test expects no more, so that one of them may be what it fails by.
+    pub unexpected: BTreeSet<String>,
 }
 
 /// Changes the expected constants inside the assertions of these tests. Tests in `weak` (and those without such a
@@ -45,8 +53,10 @@ pub fn mutate(source: &str, ids: &[String], weak: &BTreeSet<String>) -> Mutated 
             if strength == CanaryStrength::Weak && !edits.failing_end(*function) {
                 continue;
             }
-            all.extend(edits.into_inner());
-            tests.extend(ids.iter().map(|&id| (id.clone(), strength)));
+            let (edits, unexpected) = edits.into_inner();
+            all.extend(edits);
+            let form = Form { strength, unexpected };
+            tests.extend(ids.iter().map(|&id| (id.clone(), form.clone())));
         }
         let changed = applied(source, &all);
         if parsed(&changed).is_some() {

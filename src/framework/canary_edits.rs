@@ -1,6 +1,6 @@
 //! Edits that change what a Python test expects: constants in its assertions, or a failing statement at its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tree_sitter::Node;
 
@@ -27,6 +27,8 @@ pub(super) struct Edits<'s> {
     source: &'s str,
     salt: Salt,
     edits: BTreeMap<(usize, usize), String>,
+    /// Names of exceptions and warnings that are expected no more.
+    unexpected: BTreeSet<String>,
 }
 
 /// Equality, as far as what stands on one side is what is expected of the other.
@@ -51,20 +53,23 @@ const PATTERNS: [&str; 5] =
 const CALLED_WITH: [&str; 3] = ["assert_called_with", "assert_called_once_with", "assert_any_call"];
 /// Calls that give a value made of their first argument alone.
 const TRANSPARENT: [&str; 6] = ["approx", "set", "frozenset", "list", "tuple", "dict"];
-/// Calls that take a pattern as `match`.
-const MATCHES: [&str; 2] = ["raises", "warns"];
+/// Expect an exception, a warning, by type.
+const RAISES: [&str; 2] = ["raises", "assertRaises"];
+const WARNS: [&str; 2] = ["warns", "assertWarns"];
+/// These end a session where nothing catches them.
+const ENDINGS: [&str; 3] = ["KeyboardInterrupt", "GeneratorExit", "Exit"];
 
 impl<'s> Edits<'s> {
     pub fn new(source: &'s str, salt: Salt) -> Self {
-        Self { source, salt, edits: BTreeMap::new() }
+        Self { source, salt, edits: BTreeMap::new(), unexpected: BTreeSet::new() }
     }
 
     pub fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
 
-    pub fn into_inner(self) -> BTreeMap<(usize, usize), String> {
-        self.edits
+    pub fn into_inner(self) -> (BTreeMap<(usize, usize), String>, BTreeSet<String>) {
+        (self.edits, self.unexpected)
     }
 
     /// Changes every expected constant of a test function that is plain to see.
@@ -161,17 +166,38 @@ impl<'s> Edits<'s> {
                     self.change(argument);
                 }
             }
-            _ if MATCHES.contains(&name) => {
-                for keyword in keywords {
-                    let is_match = keyword.child_by_field_name("name").is_some_and(|n| self.text(n) == "match");
-                    if let Some(value) = keyword.child_by_field_name("value").filter(|v| is_match && self.constant(*v))
-                    {
-                        self.change(value);
+            [ref rest @ ..] if RAISES.contains(&name) || WARNS.contains(&name) => {
+                let is_match =
+                    |keyword: &Node| keyword.child_by_field_name("name").is_some_and(|name| self.text(name) == "match");
+                let pattern = keywords.into_iter().find(is_match).and_then(|k| k.child_by_field_name("value"));
+                match (pattern.filter(|pattern| self.constant(*pattern)), rest) {
+                    (Some(pattern), _) => {
+                        self.change(pattern);
                     }
+                    (None, [expected, ..]) => self.expect_another(*expected, WARNS.contains(&name)),
+                    (None, []) => {}
                 }
             }
             _ => {}
         }
+    }
+
+    /// Puts a type that nothing raises where an exception or a warning is expected.
+    fn expect_another(&mut self, expected: Node, is_warning: bool) {
+        let parts = if expected.kind() == "tuple" { children(expected) } else { vec![expected] };
+        let last = |node: &Node| self.text(*node).rsplit('.').next().unwrap_or_default().trim().to_owned();
+        let names: Vec<_> = parts.iter().map(last).collect();
+        if names.iter().any(|name| ENDINGS.contains(&name.as_str())) {
+            return;
+        }
+        self.unexpected.extend(names);
+        if is_warning {
+            // What pytest raises where no such warning came.
+            self.unexpected.insert("Failed".to_owned());
+        }
+        let base = if is_warning { "Warning" } else { "Exception" };
+        let fresh = format!("type(\"{}\", ({base},), {{}})", self.salt.suffix);
+        self.replace(expected, fresh);
     }
 
     fn equal<'t>(&mut self, left: Node<'t>, right: Node<'t>, named: &mut Vec<Node<'t>>) {

@@ -115,7 +115,8 @@ fn reporter_command(
         argv,
         env: sealed_env(python, plan.variation),
         support: support.iter().map(|(name, content)| ((*name).to_owned(), Arc::from(*content))).collect(),
-        stdin: format!("{nonce}\n{}\n", json!({"only": plan.only, "watch": plan.watch})).into_bytes(),
+        stdin: format!("{nonce}\n{}\n", json!({"note": plan.note, "only": plan.only, "watch": plan.watch}))
+            .into_bytes(),
     }
 }
 
@@ -168,7 +169,7 @@ mod tests {
     fn the_nonce_is_on_standard_input_only() {
         for name in NAMES {
             let command = by_name(name).unwrap().command("/e/bin/python", "/testbed", &plan(Variation::None), "n0nce");
-            assert_eq!(command.stdin, b"n0nce\n{\"only\":[],\"watch\":{}}\n");
+            assert_eq!(command.stdin, b"n0nce\n{\"note\":false,\"only\":[],\"watch\":{}}\n");
             assert!(!command.argv.iter().chain(command.env.values()).any(|text| text.contains("n0nce")));
             assert_eq!(command.env["PATH"], "/e/bin:/usr/bin:/bin");
         }

@@ -1,13 +1,17 @@
 //! Canaries: tests with changed expectations fail on gold, which proves them, and must fail on every candidate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bench::{Ask, Bench, Evidence, Seen};
 use super::{Halt, Step, name_some, suite};
 use crate::admission::{Admission, Canaries, CanaryStrength};
 use crate::digest::Digest;
+use crate::framework::canary::Form;
 use crate::trial::{Phase, Status, TestResult};
 use crate::verdict::{Evidence as Level, Reason};
+
+/// Planted canaries by test id.
+pub type Forms = BTreeMap<String, Form>;
 
 /// What running the mutated tests on gold showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,16 +24,17 @@ pub struct Proof {
 }
 
 /// Runs the mutated tests on gold, as candidates will run them, and says which failed in their own body. A strong one
-/// must fail by an assertion, as far as is known: any other error says nothing about what the test compares.
-pub fn prove(admission: &Admission, canaries: &Canaries, evidence: &dyn Evidence) -> Step<Proof> {
+/// must fail by an assertion or by what its test expected before, as far as is known: any other error says nothing about
+/// what the test compares.
+pub fn prove(admission: &Admission, canaries: &Canaries, forms: &Forms, evidence: &dyn Evidence) -> Step<Proof> {
     let mut bench = Bench::new(admission, evidence);
     let mut proof = Proof { failed: BTreeSet::new(), sandbox_failed: None, trials: Vec::new() };
-    match run(&canaries.tree, admission, &mut bench) {
+    match run(&canaries.tree, canaries, &mut bench) {
         Ok(seen) if suite::ended(&seen).is_ok() => {
-            let fails = |id: &str, strength| {
-                seen.report.tests.get(id).is_some_and(|test| test.failed_in_call() && by_assertion(test, strength))
+            let fails = |id: &str, form| {
+                seen.report.tests.get(id).is_some_and(|test| test.failed_in_call() && by_its_change(test, form))
             };
-            let failed = canaries.tests.iter().filter(|(id, strength)| fails(id, **strength));
+            let failed = forms.iter().filter(|(id, form)| fails(id, form));
             proof.failed = failed.map(|(id, _)| id.clone()).collect();
         }
         Ok(_) => {}
@@ -49,7 +54,7 @@ pub(super) fn must_fail(tree: Option<&str>, admission: &Admission, bench: &mut B
     let Some(tree) = tree else {
         return Err(unreadable("the candidate was never put under the changed expectations".to_owned()));
     };
-    let seen = run(tree, admission, bench)?;
+    let seen = run(tree, canaries, bench)?;
     let result = |id: &String| seen.report.tests.get(id);
     let ids = || canaries.tests.keys();
     let passed: Vec<_> = ids().filter(|id| result(id).is_some_and(passes)).map(String::as_str).collect();
@@ -74,10 +79,9 @@ pub(super) fn must_fail(tree: Option<&str>, admission: &Admission, bench: &mut B
     Ok((level, format!("{strong} strong and {weak} weak canaries failed as they must")))
 }
 
-/// Fail-to-pass files stand in the first split.
-fn run(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<Seen, Halt> {
-    let files = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
-    bench.seen(&Ask::suite(tree, files))
+/// Runs the canaries and nothing else of their files.
+fn run(tree: &str, canaries: &Canaries, bench: &mut Bench) -> Result<Seen, Halt> {
+    bench.seen(&Ask { only: canaries.tests.keys().cloned().collect(), ..Ask::suite(tree, &canaries.files) })
 }
 
 fn passes(test: &TestResult) -> bool {
@@ -85,12 +89,15 @@ fn passes(test: &TestResult) -> bool {
     call(Status::Passed) || call(Status::Xpassed)
 }
 
-fn by_assertion(test: &TestResult, strength: CanaryStrength) -> bool {
-    match strength {
-        // pytest hands the exception of a unittest method on too late for our reporter: those have no name.
-        CanaryStrength::Strong => test.error.as_deref().is_none_or(|error| error == "AssertionError"),
-        CanaryStrength::Weak => true,
-    }
+/// Errors of a test that its mutation broke, rather than of what it tests.
+const BROKEN: [&str; 6] = ["NameError", "UnboundLocalError", "SyntaxError", "TypeError", "AttributeError", "Failed"];
+
+fn by_its_change(test: &TestResult, form: &Form) -> bool {
+    // pytest hands the exception of a unittest method on too late for our reporter: those have no name.
+    let Some(error) = test.error.as_deref().filter(|_| form.strength == CanaryStrength::Strong) else { return true };
+    // Code may raise what derives from an expected type.
+    let unexpected = !form.unexpected.is_empty() && !BROKEN.contains(&error);
+    error == "AssertionError" || form.unexpected.contains(error) || unexpected
 }
 
 fn unreadable(detail: String) -> Halt {

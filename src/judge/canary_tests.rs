@@ -142,23 +142,38 @@ fn nothing_is_verified_unless_every_canary_failed_and_a_pass_is_a_rejection_howe
 }
 
 #[test]
-fn a_strong_canary_is_proved_by_an_assertion_and_a_weak_one_by_any_failure_of_its_body() {
-    let other = || test(Status::Failed, Some("TypeError"));
-    let evidence = Always { report: Some(report(&[(A, other()), (B, other())])), exit: Exit::Code(1) };
+fn a_strong_canary_is_proved_by_an_assertion_or_by_what_it_expected_before_and_a_weak_one_by_any_failure_of_its_body() {
     let planted = canaries(CanaryStrength::Strong);
-    let Step::Done(proof) = prove(&admission(None), &planted, &evidence) else { panic!("it has its outcome") };
-    assert_eq!(proof.failed, BTreeSet::from([A.to_owned()]));
-
-    let unnamed = report(&[(B, test(Status::Failed, None))]);
-    let Step::Done(proof) = prove(&admission(None), &planted, &Always { report: Some(unnamed), exit: Exit::Code(1) })
-    else {
-        panic!("it has its outcome")
+    let form = |strength, unexpected: &[&str]| Form {
+        strength,
+        unexpected: unexpected.iter().map(|name| (*name).to_owned()).collect(),
     };
-    assert_eq!(proof.failed, BTreeSet::from([B.to_owned()]));
-
-    let evidence = Always { exit: Exit::TimedOut, ..evidence };
-    let Step::Done(proof) = prove(&admission(None), &planted, &evidence) else { panic!("it has its outcome") };
-    assert!(proof.failed.is_empty() && proof.sandbox_failed.is_none());
+    let proved = |error: Option<&str>, unexpected: &[&str], exit| {
+        let failed = || test(Status::Failed, error);
+        let evidence = Always { report: Some(report(&[(A, failed()), (B, failed())])), exit };
+        let weak = form(CanaryStrength::Weak, &[]);
+        let forms = Forms::from([(A.to_owned(), weak), (B.to_owned(), form(CanaryStrength::Strong, unexpected))]);
+        let Step::Done(proof) = prove(&admission(None), &planted, &forms, &evidence) else {
+            panic!("it has its outcome")
+        };
+        assert_eq!(proof.sandbox_failed, None);
+        proof.failed.into_iter().collect::<Vec<_>>()
+    };
+    let code = Exit::Code(1);
+    let table: [(Option<&str>, &[&str], &[&str]); 8] = [
+        (Some("AssertionError"), &[], &[A, B]),
+        (Some("ValueError"), &[], &[A]),
+        (None, &[], &[A, B]),
+        (Some("ValueError"), &["ValueError"], &[A, B]),
+        (Some("DerivedError"), &["ValueError"], &[A, B]),
+        (Some("TypeError"), &["ValueError"], &[A]),
+        (Some("TypeError"), &["TypeError"], &[A, B]),
+        (Some("Failed"), &["ValueError"], &[A]),
+    ];
+    for (error, unexpected, expected) in table {
+        assert_eq!(proved(error, unexpected, code), expected, "{error:?} where {unexpected:?} were expected");
+    }
+    assert!(proved(None, &[], Exit::TimedOut).is_empty());
 }
 
 /// The first trial that is asked for could not be run; every later one passes.

@@ -24,7 +24,7 @@ use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 
 pub use admit::{AdmissionInput, admit};
 pub use bench::Evidence;
-pub use canary::{Proof, prove};
+pub use canary::{Forms, Proof, prove};
 pub use localization::LocalizationRules;
 
 /// What comes next: a trial to run, or the result.
