@@ -33,12 +33,7 @@ pub struct Form {
 pub fn mutate(source: &str, ids: &[String], weak: &BTreeSet<String>) -> Mutated {
     let unchanged = || Mutated { source: source.to_owned(), tests: BTreeMap::new() };
     let Some(tree) = parsed(source) else { return unchanged() };
-    let mut functions: BTreeMap<usize, (Node, Vec<&String>)> = BTreeMap::new();
-    for id in ids {
-        if let Some(function) = find(tree.root_node(), &names(id), source, 0) {
-            functions.entry(function.start_byte()).or_insert((function, Vec::new())).1.push(id);
-        }
-    }
+    let functions = functions(tree.root_node(), source, ids);
     for force_weak in [false, true] {
         let mut all = BTreeMap::new();
         let mut tests = BTreeMap::new();
@@ -66,8 +61,23 @@ pub fn mutate(source: &str, ids: &[String], weak: &BTreeSet<String>) -> Mutated 
     unchanged()
 }
 
+/// The functions of tests, by where they stand, each with the ids that share it.
+pub(super) fn functions<'t, 'i>(
+    root: Node<'t>,
+    source: &str,
+    ids: &'i [String],
+) -> BTreeMap<usize, (Node<'t>, Vec<&'i String>)> {
+    let mut functions: BTreeMap<usize, (Node, Vec<&String>)> = BTreeMap::new();
+    for id in ids {
+        if let Some(function) = find(root, &names(id), source, 0) {
+            functions.entry(function.start_byte()).or_insert((function, Vec::new())).1.push(id);
+        }
+    }
+    functions
+}
+
 /// Parses Python; none where any part of it is not understood.
-fn parsed(source: &str) -> Option<Tree> {
+pub(super) fn parsed(source: &str) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
     parser.parse(source, None).filter(|tree| !tree.root_node().has_error())
@@ -86,7 +96,7 @@ fn applied(source: &str, edits: &BTreeMap<(usize, usize), String>) -> String {
 }
 
 /// Classes and function of a test id: `tests/test_a.py::Class::test_b[param]` gives `Class`, `test_b`.
-fn names(id: &str) -> Vec<&str> {
+pub(super) fn names(id: &str) -> Vec<&str> {
     let Some((_, rest)) = id.split_once("::") else { return Vec::new() };
     rest.split('[').next().unwrap_or(rest).split("::").collect()
 }
@@ -139,6 +149,23 @@ fn definition<'t>(scope: Node<'t>, kind: &str, name: &str, source: &str) -> Opti
 pub(super) fn children(node: Node<'_>) -> Vec<Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor).filter(|child| child.kind() != "comment").collect()
+}
+
+/// Every named node below this one, in the order of the source.
+pub(super) fn below(node: Node<'_>) -> Vec<Node<'_>> {
+    let mut found = Vec::new();
+    let mut open: Vec<_> = children(node).into_iter().rev().collect();
+    while let Some(node) = open.pop() {
+        found.push(node);
+        open.extend(children(node).into_iter().rev());
+    }
+    found
+}
+
+/// Last part of what is called: `assertEqual` of `self.assertEqual(...)`.
+pub(super) fn called<'s>(call: Node, source: &'s str) -> &'s str {
+    let function = call.child_by_field_name("function").map_or("", |function| &source[function.byte_range()]);
+    function.rsplit('.').next().unwrap_or(function)
 }
 
 #[cfg(test)]

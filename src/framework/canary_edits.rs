@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tree_sitter::Node;
 
-use super::canary::children;
+use super::canary::{below, called, children};
 use crate::digest::Digest;
 
 /// Makes changed values: the same for the same source, and not one fixed value that code could look for.
@@ -32,7 +32,7 @@ pub(super) struct Edits<'s> {
 }
 
 /// Equality, as far as what stands on one side is what is expected of the other.
-const EQUALITIES: [&str; 12] = [
+pub(super) const EQUALITIES: [&str; 12] = [
     "assertEqual",
     "assertEquals",
     "assertIs",
@@ -115,12 +115,6 @@ impl<'s> Edits<'s> {
         line.chars().all(|c| c == ' ' || c == '\t').then_some(line)
     }
 
-    /// Last part of what is called: `assertEqual` of `self.assertEqual(...)`.
-    fn called(&self, call: Node) -> &'s str {
-        let function = call.child_by_field_name("function").map_or("", |function| self.text(function));
-        function.rsplit('.').next().unwrap_or(function)
-    }
-
     /// Something that must hold.
     fn condition<'t>(&mut self, node: Node<'t>, named: &mut Vec<Node<'t>>) {
         match node.kind() {
@@ -150,7 +144,7 @@ impl<'s> Edits<'s> {
     }
 
     fn call<'t>(&mut self, call: Node<'t>, named: &mut Vec<Node<'t>>) {
-        let name = self.called(call);
+        let name = called(call, self.source);
         let Some(arguments) = call.child_by_field_name("arguments") else { return };
         let (keywords, positional): (Vec<_>, Vec<_>) =
             children(arguments).into_iter().partition(|argument| argument.kind() == "keyword_argument");
@@ -244,7 +238,7 @@ impl<'s> Edits<'s> {
     /// What a transparent call wraps.
     fn inner<'t>(&self, call: Node<'t>) -> Option<Node<'t>> {
         let arguments = children(call.child_by_field_name("arguments")?);
-        arguments.first().copied().filter(|_| TRANSPARENT.contains(&self.called(call)))
+        arguments.first().copied().filter(|_| TRANSPARENT.contains(&called(call, self.source)))
     }
 
     /// Changes the constants of an expression; false where it has none.
@@ -388,7 +382,7 @@ fn is_display(node: Node) -> bool {
 }
 
 /// The `for` statement or assignment that binds this identifier.
-fn binding(identifier: Node) -> Option<Node> {
+pub(super) fn binding(identifier: Node) -> Option<Node> {
     let mut node = identifier;
     while let Some(parent) = node.parent() {
         let is_target = parent.child_by_field_name("left") == Some(node);
@@ -400,15 +394,4 @@ fn binding(identifier: Node) -> Option<Node> {
         }
     }
     None
-}
-
-/// Every named node below this one, in the order of the source.
-fn below(node: Node<'_>) -> Vec<Node<'_>> {
-    let mut found = Vec::new();
-    let mut open: Vec<_> = children(node).into_iter().rev().collect();
-    while let Some(node) = open.pop() {
-        found.push(node);
-        open.extend(children(node).into_iter().rev());
-    }
-    found
 }

@@ -12,8 +12,12 @@ use crate::trial::{TestPlan, TestReport, Variation};
 
 pub mod canary;
 mod canary_edits;
+pub mod held_out;
+mod notes;
+mod perturb;
 mod pytest;
 mod records;
+pub mod sentinel;
 mod unittest;
 
 pub use pytest::Pytest;
