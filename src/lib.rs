@@ -27,6 +27,7 @@ pub mod intake;
 pub mod journal;
 pub mod judge;
 pub mod lab;
+pub mod leak;
 pub mod prompt;
 pub mod receipt;
 pub mod repo;

@@ -53,6 +53,8 @@ pub struct CardFacts {
     pub admitted: u64,
     /// Refused instances: reason -> count.
     pub refused: BTreeMap<String, u64>,
+    /// SFT rows whose issue gives something of the answer away: `solution_in_issue`, `path_named_in_issue` -> rows.
+    pub leaks: BTreeMap<String, u64>,
     /// Evidence levels of the rows -> rows.
     pub evidence: BTreeMap<String, u64>,
     pub inputs: BTreeMap<String, Digest>,
@@ -328,6 +330,7 @@ mod tests {
             instances: 3,
             admitted: 2,
             refused: count(&[("no_stable_fail_to_pass", 1)]),
+            leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),
             inputs: BTreeMap::from([
                 ("generations.jsonl".to_owned(), Digest::of(b"generations")),

@@ -13,6 +13,7 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     Text,
+    Flag,
     /// 64 bits, signed.
     Integer,
     /// 64 bits.
@@ -31,6 +32,10 @@ impl Column {
 
     pub fn text(name: &'static str) -> Self {
         Self::new(name, Kind::Text)
+    }
+
+    pub fn flag(name: &'static str) -> Self {
+        Self::new(name, Kind::Flag)
     }
 
     pub fn optional_text(name: &'static str) -> Self {
@@ -67,6 +72,7 @@ fn feature(column: &Column, indent: usize, text: &mut String) {
     let mut line = |what: &str| text.push_str(&format!("{:indent$}{what}\n", ""));
     match &column.kind {
         Kind::Text => line("dtype: string"),
+        Kind::Flag => line("dtype: bool"),
         Kind::Integer => line("dtype: int64"),
         Kind::Float => line("dtype: float64"),
         Kind::Texts => line("list: string"),

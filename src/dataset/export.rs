@@ -144,7 +144,10 @@ fn write_sft(input: &ExportInput<'_>, selected: &[&Verdict], tables: &mut Tables
             rendered = Some((&verdict.instance_id, verdict.skill, prompt_of(input, instance, verdict.skill)?));
         }
         let prompt = rendered.as_ref().map_or(&[][..], |(_, _, prompt)| prompt);
-        let line = line(&sft_row(instance, &generation, candidate, verdict, prompt))?;
+        let row = sft_row(instance, &generation, candidate, verdict, prompt);
+        *tally.leaks.entry("solution_in_issue".to_owned()).or_default() += u64::from(row.solution_in_issue);
+        *tally.leaks.entry("path_named_in_issue".to_owned()).or_default() += u64::from(row.path_named_in_issue);
+        let line = line(&row)?;
         all.push(&line)?;
         if let Some(table) = by_skill.get_mut(&verdict.skill) {
             table.push(&line)?;
@@ -216,6 +219,7 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
 struct Tally {
     sft: Tallies,
     rl: Tallies,
+    leaks: Tallies,
     evidence: Tallies,
 }
 
@@ -259,6 +263,7 @@ fn facts(
         instances: input.instances.len() as u64,
         admitted: input.instances.keys().filter(|&id| usable(input.admissions.get(id))).count() as u64,
         refused,
+        leaks: tally.leaks,
         evidence: tally.evidence,
         inputs: input.input_digests.clone(),
     })

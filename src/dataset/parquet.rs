@@ -193,6 +193,7 @@ fn fields(columns: &[Column]) -> Fields {
 fn data_type(kind: &Kind) -> DataType {
     match kind {
         Kind::Text => DataType::Utf8,
+        Kind::Flag => DataType::Boolean,
         Kind::Integer => DataType::Int64,
         Kind::Float => DataType::Float64,
         Kind::Texts => DataType::new_list(DataType::Utf8, false),

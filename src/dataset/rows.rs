@@ -10,6 +10,7 @@ use crate::dataset::columns::{Column, Kind};
 use crate::digest::Digest;
 use crate::generation::{Generation, Message, Skill};
 use crate::instance::Instance;
+use crate::leak::Leaks;
 use crate::prompt::render::prompt_id;
 use crate::verdict::{Evidence, Verdict};
 
@@ -45,6 +46,10 @@ pub struct SftRow {
     pub patch: String,
     /// Files that the patch changes, or the files that were named.
     pub files: Vec<String>,
+    /// The problem statement or its hints hold most of the accepted change: the answer may be copied.
+    pub solution_in_issue: bool,
+    /// They name a file that the accepted change touches.
+    pub path_named_in_issue: bool,
 }
 
 /// How a reward is computed, in verl's layout.
@@ -103,6 +108,10 @@ pub struct RlRow {
     pub verified: i64,
     /// `verified / attempts`, 0 to 1.
     pub pass_rate: f64,
+    /// The problem statement or its hints hold most of the accepted change.
+    pub solution_in_issue: bool,
+    /// They name a file that the accepted change touches.
+    pub path_named_in_issue: bool,
 }
 
 /// Attempts at one instance and skill.
@@ -128,6 +137,8 @@ pub fn sft_columns() -> Vec<Column> {
         Column::text("candidate_id"),
         Column::text("patch"),
         Column::texts("files"),
+        Column::flag("solution_in_issue"),
+        Column::flag("path_named_in_issue"),
     ]
 }
 
@@ -165,6 +176,8 @@ pub fn rl_columns() -> Vec<Column> {
         Column::new("attempts", Kind::Integer),
         Column::new("verified", Kind::Integer),
         Column::new("pass_rate", Kind::Float),
+        Column::flag("solution_in_issue"),
+        Column::flag("path_named_in_issue"),
     ]
 }
 
@@ -195,6 +208,7 @@ pub fn sft_row(
     let mut messages = chat(prompt);
     messages.push(ChatMessage { role: "assistant".to_owned(), content: with_reasoning(answer, reasoning) });
     let prepared = candidate.prepared.as_ref();
+    let leaks = Leaks::of(instance);
     SftRow {
         instance_id: verdict.instance_id.clone(),
         repo: instance.repo.clone(),
@@ -212,6 +226,8 @@ pub fn sft_row(
             Skill::Test | Skill::Repair => prepared.map_or_else(String::new, |prepared| prepared.diff.clone()),
         },
         files: prepared.map_or_else(Vec::new, |prepared| prepared.files.clone()),
+        solution_in_issue: leaks.solution_in_issue,
+        path_named_in_issue: leaks.path_named_in_issue,
     }
 }
 
@@ -234,6 +250,7 @@ pub fn rl_row(
         "gold_files": admission.gold_files,
         "environment": instance.environment,
     });
+    let leaks = Leaks::of(instance);
     RlRow {
         data_source: format!("assay/{skill}"),
         prompt: chat(prompt),
@@ -264,6 +281,8 @@ pub fn rl_row(
         attempts: judged.cast_signed(),
         verified: attempts.verified.cast_signed(),
         pass_rate: if judged == 0 { 0.0 } else { attempts.verified as f64 / judged as f64 },
+        solution_in_issue: leaks.solution_in_issue,
+        path_named_in_issue: leaks.path_named_in_issue,
     }
 }
 

@@ -19,20 +19,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use assay_agent::{REPORT_FD, SUPPORT_DIR};
 use thiserror::Error;
 
 use crate::digest::Digest;
 use crate::trial::{Exit, Limits};
 
-/// Absolute path inside the sandbox where trusted files of ours are laid, read-only.
-pub const SUPPORT_DIR: &str = "/opt/assay/support";
 /// Absolute path inside the sandbox of a provisioned environment, read-only.
 pub const ENVIRONMENT_DIR: &str = "/opt/assay/environment";
 /// Modification time of every file and directory of a base layer, Unix seconds. What a job changes gets another one, so that
 /// warm bytecode never stands for a changed file.
 pub const LAYER_MTIME: i64 = 1_000_000_000;
-/// Descriptor on which the trusted reporter writes.
-pub const REPORT_FD: i32 = 3;
 
 /// An environment made ready: everything a trial needs except the candidate's files.
 #[derive(Clone, Debug)]

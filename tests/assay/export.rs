@@ -145,6 +145,30 @@ fn a_run_becomes_verified_rows_and_everything_else_is_counted() {
 }
 
 #[test]
+fn rows_of_an_issue_that_gives_the_answer_away_are_marked_and_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    let mut world = World::small();
+    let instance = world.instances.get_mut("one").unwrap();
+    instance.patch =
+        "--- a/src/a.py\n+++ b/src/a.py\n@@ -1 +1 @@\n-total = count(items)\n+total = sum(items, start=0)\n".to_owned();
+    instance.problem_statement = "In src/a.py it must be `total = sum(items, start=0)`".to_owned();
+    world.export(&out).unwrap();
+    let marks = |config: &str, column: &str| {
+        let rows = read(&out.join(config));
+        let column = rows[0].column_by_name(column).unwrap().as_boolean().clone();
+        column.iter().map(Option::unwrap).collect::<Vec<_>>()
+    };
+    for column in ["solution_in_issue", "path_named_in_issue"] {
+        assert_eq!(marks("sft", column), [true, true, true]);
+        assert_eq!(marks("rl", column), [true, true, true, false]);
+    }
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(card.contains("| `solution_in_issue` | 3 |") && card.contains("| `path_named_in_issue` | 3 |"), "{card}");
+    assert!(card.contains("dtype: bool"), "{card}");
+}
+
+#[test]
 fn the_same_input_in_any_order_gives_the_same_bytes_and_a_true_manifest() {
     let directory = tempfile::tempdir().unwrap();
     let (one, two) = (directory.path().join("one"), directory.path().join("two"));

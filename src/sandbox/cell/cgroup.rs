@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::warden::remove_cgroups;
+use assay_agent::warden::remove_cgroups;
 
 /// Name of the directory that holds the cgroups of all slots.
 const FAMILY: &str = "assay";

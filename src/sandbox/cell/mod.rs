@@ -4,25 +4,11 @@
 //!  driver (threads) ──frames──► slot agent (one thread, own namespaces, in the slot's cgroup)
 //!                                  └─ per job: pid 1 (fresh mounts, pids, ipc) ─► job
 //! ```
-//! [`agent`] and what it uses run in the agent's process; [`slot`], [`cgroup`] and [`probe`] in the driver's.
+//! The agent and what it uses are the crate [`assay_agent`]; what is here runs in the driver's process.
 
-pub mod agent;
-mod bytecode;
 mod cgroup;
-mod changes;
-mod descriptors;
-mod flow;
-mod identity;
-mod init;
-mod layer;
-mod mounts;
 mod probe;
-mod protocol;
-mod root;
-mod seal;
 mod slot;
-mod warden;
-mod watch;
 
 use std::fs;
 use std::path::PathBuf;
@@ -30,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
+use assay_agent::bytecode;
 pub use cgroup::sweep;
 pub use probe::{Enforcement, Support, probe};
 use slot::CellSlot;
@@ -49,7 +36,7 @@ pub struct Cell {
 
 impl Cell {
     /// Without looking whether this host can do it; see [`Cell::open`]. `agent_exe` is a binary that runs
-    /// [`agent::main`] when its first argument is `cell-agent`. Raising `cancel` ends running jobs and refuses new ones.
+    /// [`assay_agent::agent::main`] when its first argument is `cell-agent`. Raising `cancel` ends running jobs and refuses new ones.
     pub fn new(agent_exe: PathBuf, cancel: Arc<AtomicBool>) -> Self {
         Self { agent_exe, cancel, copies: false }
     }

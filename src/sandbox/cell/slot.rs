@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use assay_agent::protocol::{Bounds, Change, Done, End, OpenSlot, Reply, Request, RunJob, receive, send};
+use assay_agent::warden::remove_cgroups;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
 use super::cgroup::{self, SlotCgroup};
-use super::protocol::{Bounds, Change, Done, End, OpenSlot, Reply, Request, RunJob, receive, send};
-use super::warden::remove_cgroups;
 use crate::sandbox::{Backing, Executed, FileChange, Job, SandboxError, SealedImage, Slot};
 use crate::trial::Exit;
 

@@ -19,7 +19,7 @@ use super::protocol::{OpenSlot, Reply, Request, receive, send};
 use super::root::{self, Sources};
 use super::seal::Filters;
 use super::warden::Warden;
-use crate::sandbox::SUPPORT_DIR;
+use crate::SUPPORT_DIR;
 
 /// Says what was being done when something failed.
 pub trait Doing<T> {

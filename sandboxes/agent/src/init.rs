@@ -21,7 +21,7 @@ use super::protocol::RunJob;
 use super::root::{NEW_ROOT, SCRATCH};
 use super::seal::{self, Filters};
 use super::{bytecode, changes, watch};
-use crate::sandbox::{REPORT_FD, SUPPORT_DIR};
+use crate::{REPORT_FD, SUPPORT_DIR};
 
 /// What pid 1 tells the agent, one after the other, each with its length.
 pub mod said {
