@@ -160,7 +160,7 @@ impl<'s> Edits<'s> {
                     self.change(argument);
                 }
             }
-            [ref rest @ ..] if RAISES.contains(&name) || WARNS.contains(&name) => {
+            ref rest if RAISES.contains(&name) || WARNS.contains(&name) => {
                 let is_match =
                     |keyword: &Node| keyword.child_by_field_name("name").is_some_and(|name| self.text(name) == "match");
                 let pattern = keywords.into_iter().find(is_match).and_then(|k| k.child_by_field_name("value"));

@@ -271,7 +271,7 @@ impl<'t, 's> Constants<'t, 's> {
                 let random = Digest::of(format!("{seed} {variant} {place}").as_bytes());
                 let random = u32::from_str_radix(&random.as_str()[..6], 16).unwrap_or(0) as usize;
                 let only_some = variant % 2 == 1 && self.found.len() > 1;
-                if only_some && random % 2 == 0 {
+                if only_some && random.is_multiple_of(2) {
                     continue;
                 }
                 let step = STEPS[(variant + place) % STEPS.len()];
