@@ -48,6 +48,10 @@ pub enum Reason {
     DependsOnInfraEdit,
     /// Passes a test whose expectations no correct program meets: it answers the test runner, not the issue.
     PassesImpossibleTest,
+    /// Tests of ours that use nothing of the repository fail beside it, and pass beside gold.
+    DisturbsTheSession,
+    /// Passes the tests, and near their inputs answers as if nothing had been repaired.
+    FailsHeldOutTest,
     /// Ran past the deadline where gold finished well inside it.
     TimedOut,
     OutOfMemory,
@@ -81,8 +85,10 @@ pub enum Reason {
     NotRun,
     /// A report that the verdict needs cannot be read back.
     EvidenceUnreadable,
-    /// The run with changed expectations gave no clear result; without it nothing is verified.
+    /// The control session (changed expectations, held-out tests) gave no clear result; without it nothing is verified.
     CanaryUnreadable,
+    /// Answers some held-out tests as gold and others not: it may be as right, or wrong where the tests do not look.
+    DisputedByHeldOutTest,
 }
 
 impl Reason {
@@ -98,6 +104,8 @@ impl Reason {
             | Self::Regressed
             | Self::DependsOnInfraEdit
             | Self::PassesImpossibleTest
+            | Self::DisturbsTheSession
+            | Self::FailsHeldOutTest
             | Self::TimedOut
             | Self::OutOfMemory
             | Self::EndedEarly
@@ -115,7 +123,8 @@ impl Reason {
             | Self::SandboxFailed
             | Self::NotRun
             | Self::EvidenceUnreadable
-            | Self::CanaryUnreadable => VerdictStatus::Inconclusive,
+            | Self::CanaryUnreadable
+            | Self::DisputedByHeldOutTest => VerdictStatus::Inconclusive,
         }
     }
 }

@@ -52,6 +52,8 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         limits: input.limits.clone(),
         trials: Vec::new(),
         canaries: None,
+        held_out: None,
+        sentinels: None,
     };
     let mut bench = Bench::new(&admission, evidence);
     let result = derive(input, framework, &mut admission, &mut bench);

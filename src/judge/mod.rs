@@ -7,6 +7,8 @@
 mod admit;
 mod bench;
 mod canary;
+mod control;
+mod held_out;
 mod localization;
 mod repair;
 mod suite;
@@ -25,6 +27,8 @@ use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 pub use admit::{AdmissionInput, admit};
 pub use bench::Evidence;
 pub use canary::{Forms, Proof, prove};
+pub use control::{Rehearsed, rehearse, sentinel_seed};
+pub use held_out::{Observed, Planned, observe};
 pub use localization::LocalizationRules;
 
 /// What comes next: a trial to run, or the result.

@@ -1,7 +1,7 @@
 //! Repair: every expected test passes on the policy tree, and fails there once its expectations are changed.
 
 use super::bench::{Ask, Bench};
-use super::{Halt, canary, suite};
+use super::{Halt, control, suite};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, TrialTrees};
 use crate::verdict::{Evidence, Reason, VerdictStatus};
@@ -22,9 +22,9 @@ pub(super) fn judge(
         passes(policy, admission, bench)
     };
     match (on_policy, submitted) {
-        // Asked for last: whoever is rejected costs no canary run.
+        // Asked for last: whoever is rejected costs no control session.
         (Ok(()), _) => {
-            let (evidence, canaries) = canary::must_fail(canary.as_deref(), admission, bench)?;
+            let (evidence, canaries) = control::session(canary.as_deref(), policy, admission, bench)?;
             Ok((Reason::Resolved, evidence, format!("{} expected tests passed; {canaries}", expected(admission))))
         }
         (Err(halt @ Halt::Needs(_)), _) | (Err(halt), None) => Err(halt),

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::controls::control_tree;
 use super::prepare::Site;
 use super::trials::KeptSlot;
 use super::{Lab, Located, Sample, Workshop, pool};
-use crate::admission::{Admission, Canaries, Trees};
+use crate::admission::{Admission, Trees};
 use crate::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::digest::canonical_json;
 use crate::format;
@@ -67,8 +68,7 @@ impl Lab<'_> {
                 (Some(located), Some((admission, trees))) => {
                     let repository = Repository::open(&located.repository)?;
                     let framework = crate::framework::by_name(&located.instance.environment.framework);
-                    let canaries = admission.canaries.as_ref();
-                    read_candidate(sample, Some(Place { repository: &repository, trees, canaries, framework }))
+                    read_candidate(sample, Some(Place { repository: &repository, trees, admission, framework }))
                 }
                 _ => read_candidate(sample, None),
             }
@@ -147,7 +147,7 @@ struct Kept {
 pub struct Place<'a> {
     pub repository: &'a Repository,
     pub trees: &'a Trees,
-    pub canaries: Option<&'a Canaries>,
+    pub admission: &'a Admission,
     pub framework: Option<&'static dyn Framework>,
 }
 
@@ -198,7 +198,7 @@ fn trial_trees(
     payload: &Payload,
     prepared: &Prepared,
 ) -> anyhow::Result<Option<TrialTrees>> {
-    let Place { repository, trees, canaries, framework } = place;
+    let Place { repository, trees, admission, framework } = place;
     Ok(match skill {
         Skill::Localization => None,
         Skill::Repair => {
@@ -207,10 +207,7 @@ fn trial_trees(
                 Some(tree) => Some(repo::submitted_trial_tree(repository, trees, tree)?),
                 None => None,
             };
-            let canary = match canaries {
-                Some(canaries) => Some(repository.take_paths(&policy, &canaries.tree, &canaries.files)?),
-                None => None,
-            };
+            let canary = control_tree(repository, &policy, admission)?;
             Some(TrialTrees::Repair { policy, submitted, canary })
         }
         Skill::Test => {

@@ -6,6 +6,7 @@
 
 mod canaries;
 mod candidates;
+mod controls;
 mod images;
 mod knowledge;
 mod pool;
@@ -23,7 +24,7 @@ use crate::admission::Admission;
 use crate::console::Console;
 use crate::digest::Digest;
 use crate::exit_code::Stop;
-use crate::framework::canary;
+use crate::framework::{canary, held_out, sentinel};
 use crate::generation::{Generation, GenerationRef};
 use crate::instance::Instance;
 use crate::journal::{RunDir, Writer};
@@ -133,9 +134,10 @@ impl<'a> Lab<'a> {
         if self.cancel.load(Ordering::SeqCst) { Err(Stop::Interrupted.into()) } else { Ok(()) }
     }
 
-    /// The digest that names a sealed image, adapter, canaries and number of repeats for an instance.
+    /// The digest that names a sealed image, adapter, controls and number of repeats for an instance.
     pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
-        Digest::of_json(&(instance.digest(), image, framework, canary::VERSION, self.settings.repeats, limits))
+        let controls = (canary::VERSION, held_out::VERSION, sentinel::VERSION);
+        Digest::of_json(&(instance.digest(), image, framework, controls, self.settings.repeats, limits))
     }
 }

@@ -77,7 +77,8 @@ impl<'a> Workshop<'a> {
         let key = self.lab.admission_key(&self.located.instance, &site.image.digest, &name);
         // Without its canary tree, as after a new import, the admission is derived again from the trials that are known.
         let usable = |admission: &Admission| {
-            admission.canaries.as_ref().is_none_or(|canaries| site.repository.holds(&canaries.tree))
+            let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
+            canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
         };
         if let Some(admission) = self.lab.knowledge.admission(&key).filter(usable) {
             return Ok(admission);
@@ -90,7 +91,7 @@ impl<'a> Workshop<'a> {
                 Step::Needs(trial) => self.lab.run_trial(&site, &mut kept, &trial)?,
                 Step::Done(admission) => {
                     let admission = match admission.admitted() {
-                        true => self.lab.with_canaries(&site, &mut kept, admission)?,
+                        true => self.lab.with_controls(&site, &mut kept, admission)?,
                         false => admission,
                     };
                     // A sandbox failure is not remembered: the next run tries again.
@@ -245,6 +246,8 @@ impl<'a> Workshop<'a> {
             limits: self.lab.settings.limits.clone(),
             trials: Vec::new(),
             canaries: None,
+            held_out: None,
+            sentinels: None,
         }
     }
 
