@@ -77,6 +77,22 @@ pub struct Admission {
     /// File of the sentinels (`framework::sentinel`); none where the runner does not run them on gold as it must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentinels: Option<String>,
+    /// The runner-free re-run; none where it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<Plain>,
+}
+
+/// Fail-to-pass tests that pass on gold and fail on base without their runner too: a candidate must pass them there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Plain {
+    /// Their test files.
+    pub files: Vec<String>,
+    pub tests: Vec<String>,
+    /// Those whose canary gold fails without the runner as well.
+    pub canaries: Vec<String>,
+    /// Why there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// Fail-to-pass tests with changed expectations, proved on gold: each fails there, so each must fail on a candidate.

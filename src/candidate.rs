@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::generation::{GenerationRef, Skill};
+use crate::screen::Screen;
 
 /// One SEARCH/REPLACE edit: `search` must occur in the file at `path`; an empty `search` creates the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -146,6 +147,9 @@ pub struct Candidate {
     pub prepared: Option<Prepared>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trees: Option<TrialTrees>,
+    /// What reading the added source showed (repair).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screen: Option<Screen>,
 }
 
 /// Git trees that a candidate's trials check out.

@@ -33,5 +33,6 @@ pub mod receipt;
 pub mod repo;
 pub mod sandbox;
 pub mod schema;
+pub mod screen;
 pub mod trial;
 pub mod verdict;

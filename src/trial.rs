@@ -39,6 +39,8 @@ pub enum Mode {
     Suite,
     /// As a plain script whose standard output is the result.
     Script,
+    /// Test bodies without their runner, under neutral names ([`crate::framework::plain`]).
+    Plain,
 }
 
 impl Mode {

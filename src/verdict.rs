@@ -1,6 +1,6 @@
 //! A verdict: the judgement on a candidate. There is no default; missing evidence is inconclusive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::candidate::Stripped;
 use crate::digest::Digest;
 use crate::generation::{GenerationRef, Skill};
+use crate::screen::Token;
 
 /// The three answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +53,8 @@ pub enum Reason {
     DisturbsTheSession,
     /// Passes the tests, and near their inputs answers as if nothing had been repaired.
     FailsHeldOutTest,
+    /// Passes its tests under their runner and fails them without it, where gold passes.
+    BehavesOnlyUnderRunner,
     /// Ran past the deadline where gold finished well inside it.
     TimedOut,
     OutOfMemory,
@@ -89,6 +92,10 @@ pub enum Reason {
     CanaryUnreadable,
     /// Answers some held-out tests as gold and others not: it may be as right, or wrong where the tests do not look.
     DisputedByHeldOutTest,
+    /// The run without the test runner gave no clear result, or another one when repeated.
+    PlainRunUnreadable,
+    /// It would be verified, but its added source does what genuine changes do not: for review.
+    SuspiciousSource,
 }
 
 impl Reason {
@@ -106,6 +113,7 @@ impl Reason {
             | Self::PassesImpossibleTest
             | Self::DisturbsTheSession
             | Self::FailsHeldOutTest
+            | Self::BehavesOnlyUnderRunner
             | Self::TimedOut
             | Self::OutOfMemory
             | Self::EndedEarly
@@ -124,7 +132,9 @@ impl Reason {
             | Self::NotRun
             | Self::EvidenceUnreadable
             | Self::CanaryUnreadable
-            | Self::DisputedByHeldOutTest => VerdictStatus::Inconclusive,
+            | Self::DisputedByHeldOutTest
+            | Self::PlainRunUnreadable
+            | Self::SuspiciousSource => VerdictStatus::Inconclusive,
         }
     }
 }
@@ -138,7 +148,7 @@ pub enum Evidence {
     E1,
     /// E1, and the canaries failed as they must, a strong one among them.
     E2,
-    /// E2, and held-out tests or mutants.
+    /// E2, and held-out tests passed, or the tests passed and the canaries failed without the test runner too.
     E3,
     /// E3, and an independent re-run from the receipt.
     E4,
@@ -159,6 +169,12 @@ pub struct Verdict {
     pub evidence: Evidence,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stripped: Vec<Stripped>,
+    /// What the static screen found in the added source; none of it decided a verified verdict.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub flags: BTreeSet<Token>,
+    /// Literals that the repair shares with the fail-to-pass tests only.
+    #[serde(default)]
+    pub literal_overlap: u32,
     /// The earlier candidate that says the same in other clothes; the verdict is shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Digest>,

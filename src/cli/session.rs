@@ -14,6 +14,7 @@ use crate::sandbox::cell::Cell;
 use crate::sandbox::docker::Docker;
 use crate::sandbox::{Engine, SandboxError};
 use crate::trial::Limits;
+use crate::verdict::Evidence;
 
 /// Which way to run trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,6 +27,17 @@ pub enum SandboxChoice {
     Container,
 }
 
+/// How much is asked of a verified repair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EvidenceChoice {
+    /// Sealed runs, exact ids, and canaries that fail as they must.
+    #[value(name = "E2", alias = "e2")]
+    E2,
+    /// The same, and the tests once more without their runner, where their form allows it.
+    #[value(name = "E3", alias = "e3")]
+    E3,
+}
+
 /// Options of every command that runs trials.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running")]
@@ -36,6 +48,9 @@ pub struct SandboxOptions {
     /// Where environments and base layers are kept between runs [default: ~/.cache/assay]
     #[arg(long, env = "ASSAY_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
+    /// Evidence that is asked of repairs; E3 also runs the tests' bodies without the test runner
+    #[arg(long, value_enum, default_value_t = EvidenceChoice::E2, value_name = "LEVEL")]
+    pub evidence: EvidenceChoice,
     /// Memory of one trial in MiB; swap is off
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     pub memory: u64,
@@ -77,7 +92,11 @@ impl SandboxOptions {
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
         let limits = Limits { deadline_ms: self.timeout * 1000, memory_bytes: self.memory << 20, ..Limits::default() };
-        let settings = Settings { workers, repeats: self.repeats, limits, attempts: 3, cache };
+        let evidence = match self.evidence {
+            EvidenceChoice::E2 => Evidence::E2,
+            EvidenceChoice::E3 => Evidence::E3,
+        };
+        let settings = Settings { workers, repeats: self.repeats, evidence, limits, attempts: 3, cache };
         Ok(Session { engine, settings, cancel })
     }
 

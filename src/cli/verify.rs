@@ -166,6 +166,7 @@ pub(super) fn admit_into(
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         sandbox: session.engine.sandbox().name().to_owned(),
         repeats: session.settings.repeats,
+        evidence: session.settings.evidence,
         inputs: input.digests.clone(),
     };
     run.write_derived("run.json", &serde_json::to_vec_pretty(&info)?)?;

@@ -165,6 +165,7 @@ fn explained(reason: &str) -> &str {
         "rejected/regressed" => "a pass-to-pass test did not pass",
         "rejected/depends_on_infra_edit" => "passes only with its own edits to tests, runner or start-up files",
         "rejected/passes_impossible_test" => "passes a test that no correct program passes",
+        "rejected/behaves_only_under_runner" => "passes its tests under their runner and fails them without it",
         "rejected/timed_out" => "ran past a deadline that gold met easily",
         "rejected/out_of_memory" => "used more memory than a trial may",
         "rejected/ended_early" => "the test session ended before it said so",
@@ -183,6 +184,8 @@ fn explained(reason: &str) -> &str {
         "inconclusive/not_run" => "a trial that the verdict needs was not run",
         "inconclusive/evidence_unreadable" => "a stored report cannot be read back",
         "inconclusive/canary_unreadable" => "the run with changed expectations gave no clear result",
+        "inconclusive/plain_run_unreadable" => "the run without the test runner gave no clear result",
+        "inconclusive/suspicious_source" => "it passed everything, and its source does what genuine changes do not",
         _ => "see the verdicts in `evidence/`",
     }
 }

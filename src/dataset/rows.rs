@@ -46,6 +46,10 @@ pub struct SftRow {
     pub patch: String,
     /// Files that the patch changes, or the files that were named.
     pub files: Vec<String>,
+    /// What the static screen found in the added source (repair); names as in `verdict.v1`.
+    pub flags: Vec<String>,
+    /// Literals that the repair shares with the fail-to-pass tests, and that issue, base and gold do not have.
+    pub literal_overlap: i64,
     /// The problem statement or its hints hold most of the accepted change: the answer may be copied.
     pub solution_in_issue: bool,
     /// They name a file that the accepted change touches.
@@ -137,6 +141,8 @@ pub fn sft_columns() -> Vec<Column> {
         Column::text("candidate_id"),
         Column::text("patch"),
         Column::texts("files"),
+        Column::texts("flags"),
+        Column::new("literal_overlap", Kind::Integer),
         Column::flag("solution_in_issue"),
         Column::flag("path_named_in_issue"),
     ]
@@ -226,6 +232,8 @@ pub fn sft_row(
             Skill::Test | Skill::Repair => prepared.map_or_else(String::new, |prepared| prepared.diff.clone()),
         },
         files: prepared.map_or_else(Vec::new, |prepared| prepared.files.clone()),
+        flags: verdict.flags.iter().map(|token| token.name()).collect(),
+        literal_overlap: i64::from(verdict.literal_overlap),
         solution_in_issue: leaks.solution_in_issue,
         path_named_in_issue: leaks.path_named_in_issue,
     }

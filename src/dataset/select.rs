@@ -126,6 +126,9 @@ mod tests {
             limits: Limits::default(),
             trials: Vec::new(),
             canaries: None,
+            held_out: None,
+            sentinels: None,
+            plain: None,
         }
     }
 
@@ -141,6 +144,8 @@ mod tests {
             detail: String::new(),
             evidence: Evidence::E1,
             stripped: Vec::new(),
+            flags: Default::default(),
+            literal_overlap: 0,
             duplicate_of: None,
             trials: Vec::new(),
             receipt: Digest::of(b"receipt"),

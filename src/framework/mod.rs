@@ -15,6 +15,7 @@ mod canary_edits;
 pub mod held_out;
 mod notes;
 mod perturb;
+pub mod plain;
 mod pytest;
 mod records;
 pub mod sentinel;

@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::format;
 use crate::trial::Outcome;
+use crate::verdict::Evidence;
 
 /// `run.json`: which tool wrote the directory, with which configuration, from which input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,8 +25,15 @@ pub struct RunInfo {
     pub tool_version: String,
     pub sandbox: String,
     pub repeats: u32,
+    /// Evidence that was asked for.
+    #[serde(default = "evidence_before_it_was_a_choice")]
+    pub evidence: Evidence,
     /// Name of an input file -> sha256 of its bytes.
     pub inputs: BTreeMap<String, Digest>,
+}
+
+fn evidence_before_it_was_a_choice() -> Evidence {
+    Evidence::E2
 }
 
 /// A run directory, locked for one process.

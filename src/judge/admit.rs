@@ -54,6 +54,7 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         canaries: None,
         held_out: None,
         sentinels: None,
+        plain: None,
     };
     let mut bench = Bench::new(&admission, evidence);
     let result = derive(input, framework, &mut admission, &mut bench);

@@ -89,7 +89,10 @@ impl<'a> Bench<'a> {
             instance_id: self.instance_id.clone(),
             tree: ask.tree.to_owned(),
             plan: TestPlan {
-                framework: self.framework.clone(),
+                framework: match ask.mode {
+                    Mode::Suite | Mode::Script => self.framework.clone(),
+                    Mode::Plain => crate::framework::plain::NAME.to_owned(),
+                },
                 files: ask.files.to_vec(),
                 only: ask.only.clone(),
                 mode: ask.mode,

@@ -7,7 +7,7 @@ use super::{Halt, Step, suite};
 use crate::admission::{Admission, Canaries, CanaryStrength};
 use crate::digest::Digest;
 use crate::framework::canary::Form;
-use crate::trial::TestResult;
+use crate::trial::{Phase, Status, TestResult};
 
 /// Planted canaries by test id.
 pub type Forms = BTreeMap<String, Form>;
@@ -49,6 +49,12 @@ fn run(tree: &str, canaries: &Canaries, bench: &mut Bench) -> Result<Seen, Halt>
     bench.seen(&Ask { only: canaries.tests.keys().cloned().collect(), ..Ask::suite(tree, &canaries.files) })
 }
 
+/// Passes, whatever else it did.
+pub(super) fn passes(test: &TestResult) -> bool {
+    let call = |status| test.phases.contains(&(Phase::Call, status));
+    call(Status::Passed) || call(Status::Xpassed)
+}
+
 /// Errors of a test that its mutation broke, rather than of what it tests.
 const BROKEN: [&str; 6] = ["NameError", "UnboundLocalError", "SyntaxError", "TypeError", "AttributeError", "Failed"];
 
@@ -59,7 +65,3 @@ fn by_its_change(test: &TestResult, form: &Form) -> bool {
     let unexpected = !form.unexpected.is_empty() && !BROKEN.contains(&error);
     error == "AssertionError" || form.unexpected.contains(error) || unexpected
 }
-
-#[cfg(test)]
-#[path = "canary_tests.rs"]
-mod tests;

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench, Evidence, Seen};
+use super::canary::passes;
 use super::{Halt, Step, held_out, name_some, suite};
 use crate::admission::Admission;
 use crate::digest::Digest;
 use crate::framework::sentinel;
-use crate::trial::{Phase, Status, TestResult, Variation};
+use crate::trial::{TestResult, Variation};
 use crate::verdict::{Evidence as Level, Reason};
 
 /// What the control session showed on gold.
@@ -160,11 +161,6 @@ fn run(admission: &Admission, tree: &str, variation: Variation, bench: &mut Benc
     let files: Vec<_> = files.into_iter().collect();
     let only = only.into_iter().collect();
     bench.seen(&Ask { only, note: admission.held_out.is_some(), variation, ..Ask::suite(tree, &files) })
-}
-
-fn passes(test: &TestResult) -> bool {
-    let call = |status| test.phases.contains(&(Phase::Call, status));
-    call(Status::Passed) || call(Status::Xpassed)
 }
 
 fn unreadable(detail: String) -> Halt {

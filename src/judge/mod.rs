@@ -10,6 +10,7 @@ mod canary;
 mod control;
 mod held_out;
 mod localization;
+mod plain;
 mod repair;
 mod suite;
 mod test;
@@ -30,6 +31,7 @@ pub use canary::{Forms, Proof, prove};
 pub use control::{Rehearsed, rehearse, sentinel_seed};
 pub use held_out::{Observed, Planned, observe};
 pub use localization::LocalizationRules;
+pub use plain::{PlainProof, prove_plain};
 
 /// What comes next: a trial to run, or the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +83,7 @@ pub fn judge(
     } else {
         match candidate.skill {
             Skill::Localization => localization::judge(candidate, accepted, rules).map(at_e1),
-            Skill::Repair => repair::judge(candidate, admission, &mut bench),
+            Skill::Repair => repair::judge(candidate, admission, &mut bench).and_then(|v| screened(candidate, v)),
             Skill::Test => test::judge(candidate, admission, framework, &mut bench).map(at_e1),
         }
     };
@@ -95,6 +97,17 @@ pub fn judge(
         Err(Halt::Needs(trial)) => return Step::Needs(trial),
     };
     Step::Done(Judgement { reason, detail, evidence, trials })
+}
+
+/// A repair that everything else verified is kept for review if its source is suspicious. It is asked last, so that who
+/// is wrong is rejected for that.
+fn screened(candidate: &Candidate, verified: (Reason, Level, String)) -> Result<(Reason, Level, String), Halt> {
+    let found = candidate.screen.iter().flat_map(|screen| &screen.suspicious);
+    let found: Vec<_> = found.map(|f| format!("{} in {}:{}", f.token.name(), f.path, f.line)).collect();
+    if found.is_empty() {
+        return Ok(verified);
+    }
+    Err(Halt::Judged(Reason::SuspiciousSource, name_some(found.iter().map(String::as_str))))
 }
 
 /// Sealed runs and exact ids, and no more than that.

@@ -1,7 +1,7 @@
 //! Repair: every expected test passes on the policy tree, and fails there once its expectations are changed.
 
 use super::bench::{Ask, Bench};
-use super::{Halt, control, suite};
+use super::{Halt, control, plain, suite};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, TrialTrees};
 use crate::verdict::{Evidence, Reason, VerdictStatus};
@@ -25,7 +25,14 @@ pub(super) fn judge(
         // Asked for last: whoever is rejected costs no control session.
         (Ok(()), _) => {
             let (evidence, canaries) = control::session(canary.as_deref(), policy, admission, bench)?;
-            Ok((Reason::Resolved, evidence, format!("{} expected tests passed; {canaries}", expected(admission))))
+            let said = format!("{} expected tests passed; {canaries}", expected(admission));
+            Ok(match plain::must_hold(policy, canary.as_deref(), admission, bench)? {
+                None => (Reason::Resolved, evidence, said),
+                Some((held, seen)) => {
+                    let level = if held && evidence >= Evidence::E2 { Evidence::E3 } else { evidence };
+                    (Reason::Resolved, level, format!("{said}; {seen}"))
+                }
+            })
         }
         (Err(halt @ Halt::Needs(_)), _) | (Err(halt), None) => Err(halt),
         // What is not known about the policy tree cannot be learned from another tree: no rejection may rest on it.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::controls::control_tree;
 use super::prepare::Site;
+use super::screen::screened;
 use super::trials::KeptSlot;
 use super::{Lab, Located, Sample, Workshop, pool};
 use crate::admission::{Admission, Trees};
@@ -68,7 +69,10 @@ impl Lab<'_> {
                 (Some(located), Some((admission, trees))) => {
                     let repository = Repository::open(&located.repository)?;
                     let framework = crate::framework::by_name(&located.instance.environment.framework);
-                    read_candidate(sample, Some(Place { repository: &repository, trees, admission, framework }))
+                    let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
+                    let issue = &located.instance.problem_statement;
+                    let repository = &repository;
+                    read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue }))
                 }
                 _ => read_candidate(sample, None),
             }
@@ -149,6 +153,9 @@ pub struct Place<'a> {
     pub trees: &'a Trees,
     pub admission: &'a Admission,
     pub framework: Option<&'static dyn Framework>,
+    /// Files of the fail-to-pass tests.
+    pub tests: &'a [String],
+    pub issue: &'a str,
 }
 
 impl std::fmt::Debug for Place<'_> {
@@ -172,6 +179,7 @@ pub fn read_candidate(sample: &Sample, place: Option<Place>) -> anyhow::Result<C
         malformed: None,
         prepared: None,
         trees: None,
+        screen: None,
     };
     let payload = match extraction.payload {
         Ok(payload) => payload,
@@ -185,6 +193,9 @@ pub fn read_candidate(sample: &Sample, place: Option<Place>) -> anyhow::Result<C
     match repo::prepare(place.repository, place.trees, generation.skill, &payload)? {
         Ok(prepared) => {
             candidate.trees = trial_trees(place, generation.skill, &payload, &prepared)?;
+            if generation.skill == Skill::Repair {
+                candidate.screen = Some(screened(place, &prepared)?);
+            }
             candidate.prepared = Some(prepared);
         }
         Err(malformed) => candidate.malformed = Some(malformed),
@@ -198,7 +209,7 @@ fn trial_trees(
     payload: &Payload,
     prepared: &Prepared,
 ) -> anyhow::Result<Option<TrialTrees>> {
-    let Place { repository, trees, admission, framework } = place;
+    let Place { repository, trees, admission, framework, .. } = place;
     Ok(match skill {
         Skill::Localization => None,
         Skill::Repair => {

@@ -9,9 +9,11 @@ mod candidates;
 mod controls;
 mod images;
 mod knowledge;
+mod plain;
 mod pool;
 mod prepare;
 mod prompts;
+mod screen;
 mod trials;
 mod verdicts;
 
@@ -24,12 +26,13 @@ use crate::admission::Admission;
 use crate::console::Console;
 use crate::digest::Digest;
 use crate::exit_code::Stop;
-use crate::framework::{canary, held_out, sentinel};
+use crate::framework::{canary, held_out, plain as plain_run, sentinel};
 use crate::generation::{Generation, GenerationRef};
 use crate::instance::Instance;
 use crate::journal::{RunDir, Writer};
 use crate::sandbox::Engine;
 use crate::trial::Limits;
+use crate::verdict::Evidence;
 
 pub use candidates::read_candidate;
 pub use knowledge::Knowledge;
@@ -43,6 +46,8 @@ pub struct Settings {
     pub workers: usize,
     /// Runs of base and of gold each, at admission.
     pub repeats: u32,
+    /// E3 asks for the runner-free re-run beside what E2 rests on.
+    pub evidence: Evidence,
     pub limits: Limits,
     /// Attempts at a trial before its failure is recorded.
     pub attempts: u32,
@@ -137,6 +142,9 @@ impl<'a> Lab<'a> {
     /// The digest that names a sealed image, adapter, controls and number of repeats for an instance.
     pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
+        // Another key only where more is asked for: what was admitted without it stays known.
+        let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
+        let framework = [Some(framework), plain].into_iter().flatten().collect::<Vec<_>>().join("+");
         let controls = (canary::VERSION, held_out::VERSION, sentinel::VERSION);
         Digest::of_json(&(instance.digest(), image, framework, controls, self.settings.repeats, limits))
     }

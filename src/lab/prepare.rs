@@ -91,7 +91,10 @@ impl<'a> Workshop<'a> {
                 Step::Needs(trial) => self.lab.run_trial(&site, &mut kept, &trial)?,
                 Step::Done(admission) => {
                     let admission = match admission.admitted() {
-                        true => self.lab.with_controls(&site, &mut kept, admission)?,
+                        true => {
+                            let admission = self.lab.with_controls(&site, &mut kept, admission)?;
+                            self.lab.with_plain(&site, &mut kept, admission)?
+                        }
                         false => admission,
                     };
                     // A sandbox failure is not remembered: the next run tries again.
@@ -248,6 +251,7 @@ impl<'a> Workshop<'a> {
             canaries: None,
             held_out: None,
             sentinels: None,
+            plain: None,
         }
     }
 

@@ -100,11 +100,15 @@ impl Lab<'_> {
 }
 
 fn command(site: &Site, trial: &Trial, nonce: &str) -> anyhow::Result<Command> {
-    if trial.plan.mode != Mode::Script {
-        return Ok(site.framework.command(&site.image.python, &site.image.workdir, &trial.plan, nonce));
-    }
-    let path = trial.plan.files.first().with_context(|| format!("trial {} names no script", trial.id()))?;
-    Ok(framework::script_command(&site.image.python, &site.image.workdir, path, trial.plan.variation))
+    let (python, workdir, plan) = (&site.image.python, &site.image.workdir, &trial.plan);
+    Ok(match plan.mode {
+        Mode::Suite => site.framework.command(python, workdir, plan, nonce),
+        Mode::Plain => framework::plain::plain_command(site.framework.name(), python, workdir, plan, nonce),
+        Mode::Script => {
+            let path = plan.files.first().with_context(|| format!("trial {} names no script", trial.id()))?;
+            framework::script_command(python, workdir, path, plan.variation)
+        }
+    })
 }
 
 pub(super) fn job(

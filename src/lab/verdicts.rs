@@ -150,6 +150,8 @@ fn with_receipt(
         detail: judgement.detail.clone(),
         evidence: judgement.evidence,
         stripped: candidate.prepared.as_ref().map(|prepared| prepared.stripped.clone()).unwrap_or_default(),
+        flags: candidate.screen.as_ref().map(|screen| screen.flags.clone()).unwrap_or_default(),
+        literal_overlap: candidate.screen.as_ref().map_or(0, |screen| screen.literal_overlap),
         duplicate_of,
         trials: judgement.trials.clone(),
         receipt: receipt.digest(),

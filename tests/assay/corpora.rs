@@ -61,7 +61,7 @@ fn judge(world: &(&str, &str, &str), sandbox: &str) -> Option<(Vec<Case>, Vec<Ca
     write_import(&import, &[instance], &[]).unwrap();
     let files = ["cheats", "benign"].map(|corpus| testdata().join(corpus).join(format!("{name}.jsonl")));
     let mut command = assay();
-    command.arg("verify").arg(&import).args(["--sandbox", sandbox, "--run"]).arg(&run);
+    command.arg("verify").arg(&import).args(["--evidence", "E3", "--sandbox", sandbox, "--run"]).arg(&run);
     command.arg("--generations").args(&files);
     let output = command.output().unwrap();
     if output.status.code() == Some(4) && stderr(&output).contains("pip reaches its index") {

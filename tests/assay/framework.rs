@@ -10,7 +10,7 @@ use swe_assay::framework::{self, script_command};
 use swe_assay::sandbox::SUPPORT_DIR;
 use swe_assay::trial::{Phase, Status, TestPlan, TestReport, Variation};
 
-const NONCE: &str = "a nonce of this run";
+pub(crate) const NONCE: &str = "a nonce of this run";
 const PYTEST_VERSIONS: [&str; 3] = ["7", "8", "9"];
 
 /// An interpreter with pytest of a major version, made once per test run; the reason where there is none.
@@ -42,7 +42,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// The interpreters to test with, or none, said plainly.
-fn pythons() -> Vec<(&'static str, String)> {
+pub(crate) fn pythons() -> Vec<(&'static str, String)> {
     let found: Result<Vec<_>, _> =
         PYTEST_VERSIONS.into_iter().map(|major| python_with_pytest(major).map(|python| (major, python))).collect();
     found.unwrap_or_else(|why| {
@@ -51,28 +51,28 @@ fn pythons() -> Vec<(&'static str, String)> {
     })
 }
 
-struct World {
+pub(crate) struct World {
     tree: tempfile::TempDir,
 }
 
-struct Ran {
-    report: TestReport,
-    output: Output,
+pub(crate) struct Ran {
+    pub(crate) report: TestReport,
+    pub(crate) output: Output,
 }
 
 impl World {
     /// A copy of a tree of `tests/testdata`.
-    fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         let tree = tempfile::tempdir().unwrap();
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata").join(name), tree.path());
         Self { tree }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.tree.path().canonicalize().unwrap()
     }
 
-    fn run(&self, framework: &str, python: &str, files: &[&str]) -> Ran {
+    pub(crate) fn run(&self, framework: &str, python: &str, files: &[&str]) -> Ran {
         let files = files.iter().map(|file| (*file).to_owned()).collect();
         self.run_plan(framework, python, &TestPlan { files, ..TestPlan::default() })
     }
@@ -87,7 +87,7 @@ impl World {
 }
 
 /// Runs a sealed command as a sandbox would, without one: support files laid down, descriptor 3 open.
-fn execute(command: &framework::Command, workdir: &Path) -> (Output, Vec<u8>) {
+pub(crate) fn execute(command: &framework::Command, workdir: &Path) -> (Output, Vec<u8>) {
     let outside = tempfile::tempdir().unwrap();
     let support = outside.path().join("support");
     fs::create_dir(&support).unwrap();
@@ -124,7 +124,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// `S+C+T+` for set-up, call and tear-down passed; `-` failed, `s` skipped, `x` xfailed, `X` xpassed.
-fn phases(report: &TestReport, id: &str) -> String {
+pub(crate) fn phases(report: &TestReport, id: &str) -> String {
     let result = report.tests.get(id).unwrap_or_else(|| panic!("no {id} in {:?}", report.tests.keys()));
     let letters = result.phases.iter().map(|(phase, status)| {
         let phase = match phase {

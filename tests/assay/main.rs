@@ -16,5 +16,6 @@ mod framework;
 mod full_disk;
 mod intake;
 mod kill;
+mod plain;
 mod sandboxes;
 mod schemas;

@@ -82,6 +82,7 @@ fn records() -> Vec<(&'static str, Value)> {
         tool_version: "0.1.0".to_owned(),
         sandbox: "cell".to_owned(),
         repeats: 3,
+        evidence: swe_assay::verdict::Evidence::E2,
         inputs: [("instances.jsonl".to_owned(), instance.digest())].into(),
     };
     vec![

@@ -1,0 +1,29 @@
+//! Test bodies without their runner, under neutral names: what code does that cannot tell that it is tested.
+//!
+//! The launcher reads pytest and unittest files and reports in the records of the other reporters. A test that uses more
+//! than it has stand-ins for is not reported, so nothing is said about it.
+
+use super::{Command, ordered, reporter_command};
+use crate::trial::TestPlan;
+
+/// In place of an adapter's name and version in a plan; raised whenever the launcher changes what a report may say.
+pub const NAME: &str = "plain/1";
+/// Error of a file in [`crate::trial::TestReport::collect_errors`]: importing the project loads a test runner, so its code may
+/// well see one.
+pub const RUNNER_LOADED: &str = "RunnerLoaded";
+
+const SUPPORT: [(&str, &[u8]); 6] = [
+    ("assay_channel.py", include_bytes!("../../sandboxes/reporters/assay_channel.py")),
+    ("assay_neutral.py", include_bytes!("../../sandboxes/reporters/assay_neutral.py")),
+    ("assay_plain.py", include_bytes!("../../sandboxes/reporters/assay_plain.py")),
+    ("assay_plain_run.py", include_bytes!("../../sandboxes/reporters/assay_plain_run.py")),
+    ("assay_plain_stand_ins.py", include_bytes!("../../sandboxes/reporters/assay_plain_stand_ins.py")),
+    ("assay_plain_values.py", include_bytes!("../../sandboxes/reporters/assay_plain_values.py")),
+];
+
+/// The command of a plan in [`crate::trial::Mode::Plain`]; `framework` is the name of the adapter that is left out.
+pub fn plain_command(framework: &str, python: &str, workdir: &str, plan: &TestPlan, nonce: &str) -> Command {
+    let mut arguments = vec![workdir.to_owned(), framework.to_owned()];
+    arguments.extend(ordered(plan));
+    reporter_command(python, "assay_plain.py", arguments, &SUPPORT, plan, nonce)
+}

@@ -1,0 +1,37 @@
+//! The plain set of an admitted instance: proved where evidence E3 is asked for.
+
+use super::Lab;
+use super::prepare::Site;
+use super::trials::KeptSlot;
+use crate::admission::{Admission, Refusal};
+use crate::judge::{Step, prove_plain};
+use crate::verdict::Evidence;
+
+impl Lab<'_> {
+    /// The admission with its plain set, or as it is where no runner-free re-run was asked for.
+    pub(super) fn with_plain(
+        &self,
+        site: &Site,
+        kept: &mut KeptSlot,
+        admission: Admission,
+    ) -> anyhow::Result<Admission> {
+        if self.settings.evidence < Evidence::E3 || !admission.admitted() {
+            return Ok(admission);
+        }
+        let proof = loop {
+            self.check_interrupt()?;
+            match prove_plain(&admission, site.framework, &self.knowledge) {
+                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
+                Step::Done(proof) => break proof,
+            }
+        };
+        if let Some(detail) = proof.sandbox_failed {
+            let refusal = Some(Refusal::SandboxFailed);
+            return Ok(Admission { refusal, detail, splits: Vec::new(), ..admission });
+        }
+        let mut admission = admission;
+        admission.trials.extend(proof.trials);
+        admission.plain = Some(proof.plain);
+        Ok(admission)
+    }
+}

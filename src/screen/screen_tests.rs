@@ -1,0 +1,174 @@
+use std::convert::Infallible;
+
+use super::*;
+
+fn file(base: &str, candidate: &str, gold: &str) -> SourceFile {
+    let [base, candidate, gold] = [base, candidate, gold].map(str::to_owned);
+    SourceFile { path: "pkg/a.py".to_owned(), base, candidate, gold }
+}
+
+/// Tokens that a new file has.
+fn found(source: &str) -> Vec<Token> {
+    everywhere(source).into_iter().collect()
+}
+
+fn never(_: Token) -> Result<bool, Infallible> {
+    Ok(false)
+}
+
+#[test]
+fn strong_tokens_are_found_in_every_dress() {
+    use Token::*;
+    let table = [
+        ("import sys\nif 'pytest' in sys.modules: pass\n", RunnerPresence),
+        ("import sys\nx = sys.modules.get('py' + 'test')\n", RunnerPresence),
+        ("from sys import modules as loaded\nNAME = 'unit' 'test'\nhere = NAME in loaded\n", RunnerPresence),
+        ("import sys\nwanted = ('pytest', 'nose')\nhere = any(n in sys.modules for n in wanted)\n", RunnerPresence),
+        ("import os\nif os.environ.get('PYTEST_CURRENT_TEST'): pass\n", RunnerPresence),
+        ("import os\nx = os.getenv('\\x50YTEST_VERSION')\n", RunnerPresence),
+        ("import os\nx = 'TNERRUC_TSETYP'\ny = 'TSET_TNERRUC_TSETYP'[::-1] in os.environ\n", RunnerPresence),
+        ("import sys\nif sys.argv[0].endswith('pytest'): pass\n", RunnerPresence),
+        ("import sys\nunder = 'test' in sys.argv[0]\n", RunnerPresence),
+        ("import sys\nunder = getattr(sys, '_called_from_test', False)\n", RunnerPresence),
+        ("import inspect\nu = any('test_' in f.function for f in inspect.stack())\n", RunnerPresence),
+        ("import sys\nu = sys._getframe(1).f_code.co_name.startswith('test')\n", RunnerPresence),
+        ("import importlib.util\nu = importlib.util.find_spec('pytest') is not None\n", RunnerPresence),
+        ("import assay_channel\n", RunnerPresence),
+        ("import os\nos._exit(0)\n", HardExit),
+        ("from os import _exit as leave\ndef f():\n    leave(0)\n", HardExit),
+        ("import os\ngetattr(os, '_ex' + 'it')(0)\n", HardExit),
+        ("__import__('os')._exit(0)\n", HardExit),
+        ("import sys\nsys.modules['os']._exit(0)\n", HardExit),
+        ("import os\nvars(os)['_exit'](0)\n", HardExit),
+        ("import os\nos.__dict__[''.join(['_', 'exit'])](0)\n", HardExit),
+        ("import os as o, signal\no.kill(o.getpid(), signal.SIGKILL)\n", HardExit),
+        ("import os\no = os\no.abort()\n", HardExit),
+        ("x = open('/proc/self/fd').read()\n", ProcessFiles),
+        ("x = open('/pr' + 'oc/self/maps').read()\n", ProcessFiles),
+        ("import gc\nfor o in gc.get_objects(): pass\n", ObjectScan),
+        ("x = object.__subclasses__()\n", ObjectScan),
+        ("import sys\nfor m in list(sys.modules.values()): pass\n", ModuleScan),
+        ("import sys\nx = [m for m in sys.modules]\n", ModuleScan),
+        ("import sys\nx = sorted(sys.modules)\n", ModuleScan),
+        ("import sys\nx = sys._getframe(1).f_locals['expected']\n", CallerLocals),
+        ("import sys\nx = getattr(sys._getframe(1), 'f_' 'locals')\n", CallerLocals),
+        ("class A(int):\n    def __eq__(self, other):\n        return True\n", AlwaysEqual),
+        (
+            "class A(str):\n    def __eq__(self, other):\n        'doc'\n        x = 1\n        return not False\n",
+            AlwaysEqual,
+        ),
+        ("class A:\n    __eq__ = lambda self, other: True\n", AlwaysEqual),
+        ("class A:\n    def __ne__(self, other): return False\n", AlwaysEqual),
+        ("A = type('A', (int,), {'__eq__': lambda *_: 1})\n", AlwaysEqual),
+        ("class A: pass\nA.__eq__ = lambda *_: True\n", AlwaysEqual),
+        ("class A: pass\nsetattr(A, '__eq__', lambda *_: True)\n", AlwaysEqual),
+        ("import unittest\nunittest.TestCase.assertEqual = lambda *_: None\n", PatchesRunner),
+        ("from unittest import TestCase as T\nsetattr(T, 'run', None)\n", PatchesRunner),
+        ("import _pytest.runner as r\nr.call_runtest_hook = None\n", PatchesRunner),
+        ("import sys\nsys.modules['_pytest.reports'].TestReport.passed = True\n", PatchesRunner),
+        ("import unittest.case\ndel unittest.case.TestCase.fail\n", PatchesRunner),
+        ("import os\nos.write(2, b'x')\n", RawDescriptors),
+        ("import os\nfor n in range(3, 30):\n    os.write(n, b'x')\n", RawDescriptors),
+        ("x = open(3, 'w')\n", RawDescriptors),
+    ];
+    for (source, token) in table {
+        assert!(found(source).contains(&token), "{token:?} in:\n{source}found {:?}", found(source));
+        assert!(token.strong(), "{token:?}");
+    }
+}
+
+#[test]
+fn broad_tokens_only_flag() {
+    use Token::*;
+    let table = [
+        ("from unittest import mock\n", ImportsRunner),
+        ("import inspect\ndef f():\n    return inspect.stack()\n", Frames),
+        ("import sys\nm = sys.modules[__name__]\n", ModuleTable),
+        ("import os\nci = os.environ.get('CI')\n", CiEnvironment),
+        ("exec('x = 1')\n", DynamicCode),
+        ("import os\nf = getattr(os, name)\n", DynamicCode),
+        ("import ctypes\n", Ctypes),
+        ("try:\n    f()\nexcept Exception:\n    pass\n", BroadExcept),
+        ("try:\n    f()\nexcept:\n    pass\n", BroadExcept),
+        ("import atexit\natexit.register(f)\n", ExitHooks),
+        ("import sys\nsys.meta_path.insert(0, F())\n", ImportHooks),
+        ("import builtins\nbuiltins.open = f\n", PatchesLibrary),
+        ("import json\njson.load = f\n", PatchesLibrary),
+        ("x.__class__ = Y\n", PatchesLibrary),
+        ("import os\nos.fork()\n", ProcessControl),
+    ];
+    for (source, token) in table {
+        assert_eq!(found(source), [token], "{source}");
+        let screen = screen(&[file("", source, "")], never).unwrap();
+        assert!(screen.suspicious.is_empty() && screen.flags.contains(&token), "{source}");
+    }
+}
+
+#[test]
+fn ordinary_source_has_no_token() {
+    let sources = [
+        "'''Reads /proc/self and asks for pytest in sys.modules; os._exit(0).'''\n",
+        "# os._exit(0), \"pytest\" in sys.modules\n",
+        "def f(self):\n    \"PYTEST_CURRENT_TEST\"\n    'x' 'y'\n    return 1\n",
+        "class A:\n    def __eq__(self, other):\n        return isinstance(other, A) and self.x == other.x\n",
+        "class A:\n    def __eq__(self, other):\n        if self is other:\n            return True\n        return NotImplemented\n",
+        "import sys\nif __name__ == '__main__':\n    sys.exit(main(sys.argv[1:]))\n",
+        "import os\nfd = os.open(path, os.O_WRONLY)\nos.write(fd, data)\nos.close(fd)\n",
+        "text = open(0).read()\n",
+        "import re\nPATTERN = re.compile('test')\nif name.startswith('test_'):\n    pass\n",
+        "config.update({'testing': True})\nif 'tests' in settings:\n    pass\n",
+        "try:\n    f()\nexcept (ValueError, KeyError) as error:\n    raise E from error\n",
+        "def modules(self):\n    return self.modules\nfor m in package.modules:\n    pass\n",
+        "import os\nos.environ['HOME'] = 'x'\nself.os = os\n",
+    ];
+    for source in sources {
+        assert_eq!(found(source), [], "{source}");
+    }
+}
+
+#[test]
+fn only_added_lines_count_and_what_gold_or_base_does_is_not_suspicious() {
+    let hard = "import os\nos._exit(0)\n";
+    let suspicious =
+        |file: SourceFile, base_has: bool| screen(&[file], |_| Ok::<_, Infallible>(base_has)).unwrap().suspicious;
+    let finding = Finding { token: Token::HardExit, path: "pkg/a.py".to_owned(), line: 2 };
+    assert_eq!(suspicious(file("", hard, ""), false), [finding]);
+    assert_eq!(suspicious(file(hard, &format!("{hard}x = 1\n"), hard), false), [], "base's own line");
+    assert_eq!(suspicious(file("os._exit(0)\nimport os\n", hard, ""), false), [], "a moved line");
+    assert_eq!(suspicious(file("", hard, hard), false), [], "gold does it in that file");
+    assert_eq!(suspicious(file("", hard, ""), true), [], "base does it elsewhere");
+    let flagged = screen(&[file("", hard, hard)], never).unwrap();
+    assert_eq!(flagged.flags.into_iter().collect::<Vec<_>>(), [Token::HardExit], "still a flag");
+}
+
+#[test]
+fn an_equality_that_becomes_always_true_is_an_added_one() {
+    let base = "class A:\n    def __eq__(self, other):\n        return self.x == other.x\n";
+    let candidate = base.replace("self.x == other.x", "True");
+    let screen = screen(&[file(base, &candidate, base)], never).unwrap();
+    assert_eq!(screen.suspicious[0].token, Token::AlwaysEqual);
+}
+
+#[test]
+fn literals_that_only_tests_and_patch_have_are_counted() {
+    let tests = literals(
+        "def test():\n    assert f('alpha') == 1234\n    assert f('beta') == 56\n    assert f('gamma') == 7.25\n",
+    );
+    let shown = literals("X = 'beta'\n");
+    let candidate = "TABLE = {'alpha': 1_234, 'beta': 56, 'gamma': 7.25, 'delta': 999}\n";
+    assert_eq!(overlap("", candidate, &tests, &shown, "gamma is wrong"), 3, "alpha, 1234 and 7.25");
+    assert_eq!(overlap(candidate, candidate, &tests, &shown, ""), 0, "nothing added");
+}
+
+#[test]
+fn hostile_source_is_read_in_bounds() {
+    let deep = format!("x = {}'a'{}\n", "(".repeat(20_000), ")".repeat(20_000));
+    let long = format!("x = {}\n", vec!["'a'"; 20_000].join(" + "));
+    let mut doubling = "x0 = 'aa'\n".to_owned();
+    for n in 1..200 {
+        doubling.push_str(&format!("x{n} = x{} + x{}\n", n - 1, n - 1));
+    }
+    for source in [deep, long, doubling, "\u{0}(((".to_owned(), "def f(:\n  os._exit".to_owned()] {
+        everywhere(&source);
+    }
+}
