@@ -12,8 +12,8 @@ use crate::trial::{Note, TestReport};
 use crate::verdict::Reason;
 
 /// Checks kept of one case, and of an instance.
-const MOST_PER_CASE: usize = 4;
-const MOST_CHECKS: usize = 24;
+const MOST_PER_CASE: usize = 3;
+const MOST_CHECKS: usize = 16;
 /// Fewer say too little to be asked for.
 pub(super) const LEAST_CHECKS: usize = 2;
 /// From so many on, a candidate that answers none as gold does is rejected whatever it answers.
