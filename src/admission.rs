@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::test_record::TestRecord;
 use crate::trial::{Limits, Note};
 
 /// Why an instance cannot be used.
@@ -16,10 +17,22 @@ pub enum Refusal {
     PatchDoesNotApply,
     /// The test patch names no test file that the runner collects.
     NoTestFiles,
-    /// No test fails on base and passes on gold, every time.
+    /// No test is listed or derived that fails on base and passes on gold.
+    EmptyFailToPass,
+    /// Every listed fail-to-pass test passes on base.
+    BasePasses,
+    /// The tests that might fail on base and pass on gold do so only now and then.
     NoStableFailToPass,
-    /// The run on gold did not finish.
+    /// They do so only in some orders.
+    OrderDependent,
+    /// They need the network, which no sandbox has.
+    NetworkDependent,
+    /// The run on base ends early, and base never came to them, not even by themselves.
+    BaseDoesNotEnd,
+    /// The run on gold did not end, or no expected test passes there.
     GoldFails,
+    /// The environment holds another release of the project itself.
+    AnswerInImage,
     /// The environment could not be made or the image is missing.
     NoEnvironment,
     /// The sandbox failed more often than the retry cap allows.
@@ -49,6 +62,9 @@ pub struct Admission {
     pub fail_to_pass: Vec<String>,
     /// Derived: pass on both, each time.
     pub pass_to_pass: Vec<String>,
+    /// Tests that do not plainly pass on base and gold, with what was seen of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tests: BTreeMap<String, TestRecord>,
     /// Tests that left the expectations because they wobbled, with what was seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unstable: BTreeMap<String, String>,
@@ -60,6 +76,10 @@ pub struct Admission {
     pub splits: Vec<Split>,
     /// Source files that gold changes: the first accepted location set.
     pub gold_files: Vec<String>,
+    /// Parts of gold without which, all together, every expected test passes. None: nobody looked (`--minimal-gold`). Files
+    /// that hold nothing else are not among `gold_files`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unneeded: Option<Vec<GoldPart>>,
     /// Adapter name and version, as in [`crate::trial::TestPlan`].
     pub framework: String,
     /// Runs of base and of gold each.
@@ -144,6 +164,16 @@ pub enum CanaryStrength {
     Strong,
     /// The test ends in a failing statement; its own expectations are as they were.
     Weak,
+}
+
+/// A part of the gold change: a hunk, or a whole file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct GoldPart {
+    pub path: String,
+    /// First line at base that it changes, from 1; with no lines, the line after which it inserts; 0: the whole file.
+    pub start: u32,
+    /// Lines at base that it changes.
+    pub lines: u32,
 }
 
 /// Git trees of an instance.

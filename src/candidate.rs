@@ -1,11 +1,14 @@
 //! A candidate: what a generation says, parsed and put on the base tree.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::generation::{GenerationRef, Skill};
 use crate::screen::Screen;
+use crate::strength::Doubt;
 
 /// One SEARCH/REPLACE edit: `search` must occur in the file at `path`; an empty `search` creates the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -172,7 +175,33 @@ pub enum TrialTrees {
         /// What the runner is given; the script's path for a script.
         files: Vec<String>,
         script: bool,
+        /// Gold with the trusted tests and with the test's files, those left out that the trusted tests change too.
+        #[serde(default)]
+        in_suite: String,
+        /// Files of `files` that base has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        edited: Vec<String>,
+        /// Files of `files` that `in_suite` holds as the trusted tests have them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        overruled: Vec<String>,
+        #[serde(default)]
+        oracle: Oracle,
     },
+}
+
+/// What reading a test's source showed about how it decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Oracle {
+    /// What certainly decides by something other than behaviour: `tests/test_a.py:3: reads the source of ...`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub doubts: BTreeSet<Doubt>,
+    /// Names used that only gold defines.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub new_names: BTreeSet<String>,
+    /// A module of the repository is imported or run.
+    pub uses_project: bool,
 }
 
 impl Payload {

@@ -13,9 +13,11 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod admission;
+pub mod admission_report;
 pub mod candidate;
 pub mod cli;
 pub mod console;
+pub mod contest;
 pub mod dataset;
 pub mod digest;
 pub mod exit_code;
@@ -34,5 +36,7 @@ pub mod repo;
 pub mod sandbox;
 pub mod schema;
 pub mod screen;
+pub mod strength;
+pub mod test_record;
 pub mod trial;
 pub mod verdict;

@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result};
 use schemars::{Schema, schema_for};
 
 use crate::admission::Admission;
+use crate::admission_report::AdmissionReport;
 use crate::candidate::Candidate;
+use crate::contest::Contest;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::rows::{RlRow, SftRow};
 use crate::format;
@@ -25,6 +27,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::GENERATION, schema_for!(Generation)),
         (format::CANDIDATE, schema_for!(Candidate)),
         (format::ADMISSION, schema_for!(Admission)),
+        (format::CONTEST, schema_for!(Contest)),
+        (format::ADMISSION_REPORT, schema_for!(AdmissionReport)),
         (format::OUTCOME, schema_for!(Outcome)),
         (format::REPORT, schema_for!(TestReport)),
         (format::VERDICT, schema_for!(Verdict)),

@@ -55,7 +55,7 @@ impl Mode {
 pub enum Variation {
     #[default]
     None,
-    /// Test files in another order.
+    /// Test files, and the tests of each, in another order.
     ShuffledFiles,
     /// Another hash seed, time zone and locale.
     OtherSeedAndZone,

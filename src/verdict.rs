@@ -9,6 +9,7 @@ use crate::candidate::Stripped;
 use crate::digest::Digest;
 use crate::generation::{GenerationRef, Skill};
 use crate::screen::Token;
+use crate::strength::Strength;
 
 /// The three answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -69,8 +70,15 @@ pub enum Reason {
     /// The test fails on base for a reason of its own: import, syntax, fixture, timeout.
     FailsForWrongReason,
     FailsOnGold,
-    /// No test was collected on base and gold alike.
+    /// The same tests are not collected on base and on gold; or none is.
     NotCollected,
+    /// The test's result changes: with a repeat, another order, seed, time zone or locale, or when it runs alone.
+    UnsteadyTest,
+    /// With the test in the tree, tests of the repository no longer pass on gold, or tests of a file it edits are gone.
+    BreaksOtherTests,
+    /// The test decides by something other than what the code does: source text, git, the network, a clock, a failure
+    /// that it catches itself.
+    UnsoundOracle,
     /// An answer of the test skill that changes something other than tests.
     TouchesNonTests,
     /// Names a file that base does not have.
@@ -123,6 +131,9 @@ impl Reason {
             | Self::FailsForWrongReason
             | Self::FailsOnGold
             | Self::NotCollected
+            | Self::UnsteadyTest
+            | Self::BreaksOtherTests
+            | Self::UnsoundOracle
             | Self::TouchesNonTests
             | Self::UnknownFile
             | Self::MissesFile
@@ -175,6 +186,9 @@ pub struct Verdict {
     /// Literals that the repair shares with the fail-to-pass tests only.
     #[serde(default)]
     pub literal_overlap: u32,
+    /// What a verified test was run against, and its tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<Strength>,
     /// The earlier candidate that says the same in other clothes; the verdict is shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Digest>,

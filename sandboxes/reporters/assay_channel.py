@@ -3,6 +3,7 @@
 Python 3.5 and newer, standard library only. Loaded before anything of the repository.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -19,6 +20,7 @@ BATCHED = ("phase", "noted")
 MOST_NOTES = 100
 LONGEST_NOTE = 4000
 OTHER = {"other": None}
+UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
 def open_channel():
@@ -219,8 +221,11 @@ def emit_collected(emit, ids):
         emit("collected", ids=ids[start:start + IDS_PER_RECORD])
 
 
-def error_name(kind):
-    """Name of an exception type, as text whatever the type does."""
+def error_name(kind, value=None):
+    """Name of an exception type, as text whatever the type does. What the system says where there is no network gets a name
+    of its own, for its type is any system error's."""
+    if kind is OSError and getattr(value, "errno", None) in UNREACHABLE:
+        return "NetworkUnreachable"
     name = getattr(kind, "__name__", None)
     return name if type(name) is str else "Exception"
 

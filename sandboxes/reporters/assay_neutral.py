@@ -6,8 +6,6 @@ Python 3.5 and newer, standard library only. The result is compiled from the tre
 
 import ast
 import hashlib
-import os
-import sys
 
 VERBS = "load read build merge count split sort check pack scan match trace apply collect store render fill group".split()
 NOUNS = "batch entry table point block order total item frame label range share part unit field piece list page".split()
@@ -163,13 +161,21 @@ class Neutral(ast.NodeTransformer):
 
     visit_Nonlocal = visit_Global
 
+    def bind(self, aliases):
+        for alias in aliases:
+            bound = alias.asname or alias.name
+            if bound in self.names:
+                alias.asname = self.words.of(bound)
+
     def visit_Import(self, node):
         node.names = [alias for alias in node.names if alias.name.partition(".")[0] not in ("pytest", "unittest")]
+        self.bind(node.names)
         return node if node.names else ast.copy_location(ast.Pass(), node)
 
     def visit_ImportFrom(self, node):
         first = (node.module or "").partition(".")[0]
         if node.level or first not in ("pytest", "unittest"):
+            self.bind(node.names)
             return node
         made = []
         for alias in node.names:
@@ -214,6 +220,14 @@ def runner_names(tree):
     return found
 
 
+def bound(tree):
+    """Names that imports give to what is not the runner's."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {alias.asname or alias.name for node in nodes for alias in node.names
+             if (getattr(node, "module", None) or alias.name).partition(".")[0] not in RUNNERS}
+    return {name for name in names if "." not in name}
+
+
 def definitions(tree):
     kinds = (ast.FunctionDef, ast.ClassDef, getattr(ast, "AsyncFunctionDef", ast.FunctionDef))
     return {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
@@ -227,93 +241,17 @@ def identifiers(tree):
     return found
 
 
-class Work(object):
-    """What the script is to do: its own code, and the test files with the tests that are wanted of them."""
-
-    def __init__(self, sources, workdir, runner, words, script):
-        self.workdir, self.runner, self.words, self.script = workdir, runner, words, script
-        self.own = ast.parse(b"\n".join(sources))
-        self.everywhere = set(METHODS) | set(HOOKS) | {MODULE_NOTES} | {name for pair in AROUND for name in pair}
-        self.everywhere |= {name for name in identifiers(self.own) if name.startswith("assert")}
-        self.trees, self.used, self.paths = {}, set(), []
-
-    def tree(self, path):
-        if path not in self.trees:
-            self.trees[path] = parsed(os.path.join(self.workdir, path))
-            if self.trees[path] is not None:
-                self.words.taken |= identifiers(self.trees[path])
-        return self.trees[path]
-
-    def script_code(self):
-        self.words.taken |= identifiers(self.own)
-        kinds = (ast.FunctionDef, ast.ClassDef)
-        top = {node.name for node in self.own.body if isinstance(node, kinds)} | {"note_other"}
-        return compiled(Neutral(self.words, top, self.everywhere), self.own, self.script)
-
-    def part(self, path, wanted):
-        """A file made ready to run; None where it uses what has no stand-in."""
-        tree = self.tree(path)
-        if tree is None:
-            return None
-        names = {name for name in definitions(tree) if name in wanted or speaks_of_tests(name)}
-        try:
-            neutral = Neutral(self.words, names, self.everywhere, runner_names(tree))
-        except Unsuited:
-            return None
-        wants_file = "__file__" in identifiers(tree)
-        self.find_neighbours(path, tree)
-        tree.body = [node for node in tree.body if not main_guard(node) and not runner_hook(node)]
-        if ast.get_docstring(tree, clean=False) is not None:
-            del tree.body[0]
-        code = compiled(neutral, tree, self.script)
-        self.used |= neutral.used
-        return {
-            "code": code, "mock": neutral.mock, "package": package_of(path, self.workdir)[0] if relative(tree) else None,
-            "hidden": sorted(imported(tree).intersection(LOADERS)),
-            "file": os.path.join(self.workdir, path) if wants_file else self.script,
-        }
-
-    def find_neighbours(self, path, tree):
-        """Adds the directory that the runner would add, where the file imports something of it."""
-        root = os.path.join(self.workdir, package_of(path, self.workdir)[1])
-        near = any(os.path.exists(os.path.join(root, name + end)) for name in imported(tree) for end in ("", ".py"))
-        if (relative(tree) or (near and self.runner == "pytest")) and root not in sys.path + self.paths:
-            self.paths.append(root)
+def compiled(neutral, tree, script):
+    return compile(ast.fix_missing_locations(neutral.visit(tree)), script, "exec", dont_inherit=True)
 
 
-def prepare(sources, files, only, workdir, runner, words, script):
-    """The work of the script, and the ids of its tests by number. Files that use what has no stand-in are left out."""
-    work = Work(sources, workdir, runner, words, script)
-    asked = {path: [] for path in files}
-    for name in only:
-        path, _, rest = name.partition("::")
-        if path in asked and rest:
-            where, bracket, values = rest.partition("[")
-            asked[path].append((name, where.split("::"), values[:-1] if bracket else None))
-    chains = {path: conftests(path, workdir) if runner == "pytest" else [] for path in files}
-    for path in [name for path in files for name in chains[path] + [path]]:
-        work.tree(path)
-    code = work.script_code()
-    makers = {name: work.part(name, set()) for name in sorted({name for chain in chains.values() for name in chain})}
-    ids, parts = [], []
-    for path in files:
-        wanted = {one for _, where, _ in asked[path] for one in where}
-        part = work.part(path, wanted)
-        if part is None:
-            continue
-        known, tests = definitions(work.trees[path]) | wanted, {}
-        for name, where, values in asked[path]:
-            where = tuple(words.given.get(one, one) if one in known else one for one in where)
-            test = tests.setdefault(where, {"owner": where[:-1], "name": where[-1], "wanted": {}})
-            test["wanted"][values] = len(ids)
-            ids.append(name)
-        before = [makers[one] for one in chains[path] if makers[one] is not None]
-        parts.append(dict(part, number=files.index(path), before=before, bodies=[tests[key] for key in sorted(tests)]))
-    return {
-        "code": code, "files": parts, "used": sorted(words.of(name) for name in work.used),
-        "module_notes": words.of(MODULE_NOTES), "around": [[words.of(name) for name in pair] for pair in AROUND],
-        "path": sys.path + work.paths,
-    }, ids
+def main_guard(node):
+    """`if __name__ == "__main__":`, which a program would run."""
+    return isinstance(node, ast.If) and any(isinstance(one, ast.Name) and one.id == "__name__" for one in ast.walk(node.test))
+
+
+def runner_hook(node):
+    return isinstance(node, ast.FunctionDef) and node.name.startswith("pytest_")
 
 
 def speaks_of_tests(name):
@@ -329,44 +267,3 @@ def imported(tree):
         elif isinstance(node, ast.ImportFrom) and not node.level:
             found.add(node.module.partition(".")[0])
     return found
-
-
-def compiled(neutral, tree, script):
-    return compile(ast.fix_missing_locations(neutral.visit(tree)), script, "exec", dont_inherit=True)
-
-
-def parsed(path):
-    try:
-        with open(path, "rb") as stream:
-            return ast.parse(stream.read())
-    except (OSError, SyntaxError, ValueError):
-        return None
-
-
-def conftests(path, workdir):
-    """Files of the runner that hold makers for this one, the outermost first."""
-    parts = path.split("/")[:-1]
-    found = ["/".join(parts[:depth] + ["conftest.py"]) for depth in range(len(parts) + 1)]
-    return [name for name in found if os.path.isfile(os.path.join(workdir, name))]
-
-
-def package_of(path, workdir):
-    """The package that a file belongs to, by its `__init__` files, and the directory that the package lies in."""
-    folder, names = os.path.dirname(path), []
-    while folder and os.path.isfile(os.path.join(workdir, folder, "__init__.py")):
-        names.insert(0, os.path.basename(folder))
-        folder = os.path.dirname(folder)
-    return ".".join(names) or None, folder
-
-
-def relative(tree):
-    return any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
-
-
-def main_guard(node):
-    """`if __name__ == "__main__":`, which a program would run."""
-    return isinstance(node, ast.If) and any(isinstance(one, ast.Name) and one.id == "__name__" for one in ast.walk(node.test))
-
-
-def runner_hook(node):
-    return isinstance(node, ast.FunctionDef) and node.name.startswith("pytest_")

@@ -25,6 +25,7 @@ RUNNER_LOADED = "RunnerLoaded"
 def main():
     import assay_channel as channel
     import assay_neutral as neutral
+    import assay_plain_work
 
     own = os.path.dirname(os.path.abspath(__file__))
     emit, orders = channel.open_channel()
@@ -41,7 +42,7 @@ def main():
     script = os.path.join(folder, words.of("script") + ".py")
     result = os.path.join(folder, words.of("result"))
     sources = [read(os.path.join(own, "assay_plain_{}.py".format(name))) for name in ("stand_ins", "values", "run")]
-    work, ids = neutral.prepare(sources, files, orders["only"], workdir, runner, words, script)
+    work, ids = assay_plain_work.prepare(sources, files, orders["only"], workdir, runner, words, script)
     work.update(result=result, script=script)
     code = run_apart(work, script)
     report(emit, channel, result, code, files, ids, neutral.RUNNERS)

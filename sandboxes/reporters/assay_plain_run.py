@@ -138,19 +138,22 @@ def makers_of(namespaces, kind):
     return makers
 
 
-def namespace_of(code, part):
-    """Runs a file as the main module of a program would be."""
-    module = types.ModuleType("__main__")
+def namespace_of(part, name="__main__"):
+    """Runs a file as the main module of a program would be, or as a module that it imports."""
+    for helper in part["helpers"]:
+        if helper["module"] not in sys.modules:
+            namespace_of(helper, helper["module"])
+    module = types.ModuleType(name)
     module.__file__ = part["file"]
     module.__package__ = part["package"]
-    for name in work["used"]:
-        vars(module)[name] = globals()[name]
+    for used in work["used"]:
+        vars(module)[used] = globals()[used]
     if part["mock"]:
         vars(module)[part["mock"]] = hidden("unittest.mock")
-    for name in part["hidden"]:
-        hidden(name)
-    sys.modules["__main__"] = module
-    exec(code, vars(module))
+    for loader in part["hidden"]:
+        hidden(loader)
+    sys.modules[name] = module
+    exec(part["code"], vars(module))
     return vars(module)
 
 
@@ -221,12 +224,12 @@ def run_all():
         namespaces = []
         for maker_file in part["before"]:
             try:
-                namespaces.append(namespace_of(maker_file["code"], maker_file))
+                namespaces.append(namespace_of(maker_file))
             except Exception:
                 # Tests that need its values are not suited then.
                 continue
         try:
-            namespace = namespace_of(part["code"], part)
+            namespace = namespace_of(part)
         except BaseException as error:
             runner.lines.append("load {} {}".format(number, type(error).__name__))
             continue

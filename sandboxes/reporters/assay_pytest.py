@@ -3,6 +3,7 @@
 Python 3.5 and newer, pytest 3 and newer.
 """
 
+import itertools
 import os
 import re
 import sys
@@ -42,7 +43,7 @@ def version_of(pytest):
 
 def own_options():
     """Options that hold whatever the repository's configuration adds: one process, every test, no rewriting of files."""
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--maxfail=0"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--maxfail=0", "--continue-on-collection-errors"]
     if installed("xdist"):
         options.append("-n0")
     if installed("pytest_cov"):
@@ -57,11 +58,9 @@ def installed(module):
 
 
 def make_reporter(pytest, channel, emit, workdir, roots, orders):
-    errors = {}
-    running = []
+    only, errors, running = set(orders["only"]), {}, []
     version = version_of(pytest)
     channel.note_answers(orders, emit, lambda: running[-1] if running else None)
-    only = set(orders["only"])
 
     def id_of(nodeid):
         # Before version 4 a class had an extra part, for its instance.
@@ -81,6 +80,12 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders):
         if type(error).__name__ == "CollectError" and inner is not None:
             return type(inner)
         return type(error)
+
+    def note(item, call):
+        key = (item.nodeid, call.when)
+        if call.excinfo is not None and key not in errors:
+            name = channel.error_name(call.excinfo.type, call.excinfo.value)
+            errors[key] = (name, channel.frames_of(call.excinfo.tb, workdir))
 
     class Reporter(object):
         # Plugins of the environment are loaded by now; conftest files are not.
@@ -106,6 +111,9 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders):
             yield
             if only:
                 items[:] = [item for item in items if id_of(item.nodeid) in only]
+            if orders["reverse"]:
+                files = itertools.groupby(items, lambda item: item.nodeid.split("::")[0])
+                items[:] = [item for _, tests in files for item in reversed(list(tests))]
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_collection_finish(self, session):
@@ -117,10 +125,10 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders):
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_runtest_makereport(self, item, call):
-            if call.excinfo is not None:
-                frames = channel.frames_of(call.excinfo.tb, workdir)
-                errors[(item.nodeid, call.when)] = (channel.error_name(call.excinfo.type), frames)
+            note(item, call)
             yield
+            # The exception of a unittest method is there by now.
+            note(item, call)
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_logreport(self, report):

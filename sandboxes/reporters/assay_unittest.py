@@ -42,7 +42,7 @@ def main():
             emit("collect_error", file=path, error="LoadTestsError")
             broken = True
             continue
-        suite.addTest(wanted)
+        suite.addTest(reversed_order(wanted) if orders["reverse"] else wanted)
     channel.emit_collected(emit, ids.collected)
 
     result = make_result(channel, emit, workdir, ids)
@@ -118,6 +118,16 @@ def flat(tests):
                 yield inner
         else:
             yield test
+
+
+def reversed_order(tests):
+    """The same suites, each with its parts in the opposite order."""
+    parts = getattr(tests, "_tests", None)
+    if isinstance(parts, list):
+        parts.reverse()
+        for part in parts:
+            reversed_order(part)
+    return tests
 
 
 def phase_of(test, traceback):
@@ -217,7 +227,7 @@ def make_result(channel, emit, workdir, ids):
     def outcome(status, err=None):
         if status != "failed" or err is None:
             return (status, None, [])
-        return (status, channel.error_name(err[0]), channel.frames_of(err[2], workdir))
+        return (status, channel.error_name(err[0], err[1]), channel.frames_of(err[2], workdir))
 
     def write(name, when, result):
         emit("phase", id=name, when=when, status=result[0], error=result[1], frames=result[2])

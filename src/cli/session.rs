@@ -54,6 +54,10 @@ pub struct SandboxOptions {
     /// Memory of one trial in MiB; swap is off
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     pub memory: u64,
+    /// Leave parts of gold out, one by one and together; files that hold only parts without which every expected test passes
+    /// are no locations that an answer must name
+    #[arg(long)]
+    pub minimal_gold: bool,
     /// Runs of base and of gold each when an instance is admitted
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeats: u32,
@@ -96,7 +100,8 @@ impl SandboxOptions {
             EvidenceChoice::E2 => Evidence::E2,
             EvidenceChoice::E3 => Evidence::E3,
         };
-        let settings = Settings { workers, repeats: self.repeats, evidence, limits, attempts: 3, cache };
+        let minimal_gold = self.minimal_gold;
+        let settings = Settings { workers, repeats: self.repeats, evidence, minimal_gold, limits, attempts: 3, cache };
         Ok(Session { engine, settings, cancel })
     }
 

@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::session::SandboxOptions;
 use super::verify::{Input, admit_into, exit_code};
-use crate::admission::Admission;
+use crate::admission_report::AdmissionReport;
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
+use crate::test_record::Standing;
 
 /// Admits instances: runs base and gold, derives the expected tests, refuses what is not stable
 #[derive(Debug, Args)]
@@ -41,15 +42,17 @@ impl Validate {
                 console.print(serde_json::to_string(admission)?);
             }
         } else {
-            console.print(admission_table(admissions.values()));
-            console.print(format!("admissions: {}", run.path().join("admissions.jsonl").display()));
+            let instances = input.instances.iter().map(|located| &located.instance);
+            console.print(admission_table(&AdmissionReport::of(admissions.values(), instances)));
+            console.print(format!("report: {}", run.path().join("admission-report.md").display()));
         }
         exit_code(&admissions, u64::MAX)
     }
 }
 
-/// One line per instance: what it must fail and pass, which fail-to-pass tests have a canary, what wobbles, or why it is refused.
-fn admission_table<'a>(admissions: impl Iterator<Item = &'a Admission>) -> String {
+/// One line per instance: what it must fail and pass, which fail-to-pass tests have a canary, which tests left and why, what
+/// the issue gives away; admitted, or why not.
+fn admission_table(report: &AdmissionReport) -> String {
     let heading = [
         "instance",
         "fail-to-pass",
@@ -57,28 +60,39 @@ fn admission_table<'a>(admissions: impl Iterator<Item = &'a Admission>) -> Strin
         "strong canaries",
         "weak",
         "none",
+        "held-out",
         "unstable",
+        "order",
+        "network",
+        "other",
         "disagree",
+        "leaks",
         "answer",
     ];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    for admission in admissions {
-        let answer = match admission.refusal {
-            None => "admitted".to_owned(),
-            Some(refusal) => format!("refused: {refusal:?} {}", admission.detail),
-        };
-        let [strong, weak, none] = admission.canary_counts();
-        rows.push(vec![
-            admission.instance_id.clone(),
-            admission.fail_to_pass.len().to_string(),
-            admission.pass_to_pass.len().to_string(),
-            strong.to_string(),
-            weak.to_string(),
-            none.to_string(),
-            admission.unstable.len().to_string(),
-            admission.disagreements.len().to_string(),
-            answer,
-        ]);
+    for one in &report.instances {
+        let mut row = vec![one.instance_id.clone()];
+        let counts = [
+            one.fail_to_pass,
+            one.pass_to_pass,
+            one.canaries.strong,
+            one.canaries.weak,
+            one.canaries.none,
+            one.held_out,
+            one.left_for(&[Standing::Flaky, Standing::SeedOrZoneDependent]) as u64,
+            one.left_for(&[Standing::OrderDependent]) as u64,
+            one.left_for(&[Standing::NetworkDependent]) as u64,
+            one.left_for(&[Standing::UnknownOnBase, Standing::NotFailedOnBase, Standing::FailsOnGold]) as u64,
+            one.disagreements.len() as u64,
+        ];
+        row.extend(counts.map(|count| count.to_string()));
+        row.push(match (one.leaks.solution_in_issue, one.leaks.path_named_in_issue) {
+            (true, _) => "solution".to_owned(),
+            (false, true) => "path".to_owned(),
+            (false, false) => "-".to_owned(),
+        });
+        row.push(one.answer());
+        rows.push(row);
     }
     table(&rows)
 }

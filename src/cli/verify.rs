@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::session::{SandboxOptions, Session};
 use crate::admission::{Admission, Refusal};
+use crate::admission_report::AdmissionReport;
 use crate::console::{Console, table};
 use crate::digest::Digest;
 use crate::exit_code::{ExitCode, Stop};
@@ -175,6 +176,9 @@ pub(super) fn admit_into(
     let lab = lab(run, console, session)?;
     let admissions = lab.admit(&input.instances)?;
     run.write_lines("admissions.jsonl", admissions.values())?;
+    let report = AdmissionReport::of(admissions.values(), input.instances.iter().map(|located| &located.instance));
+    run.write_derived("admission-report.json", &serde_json::to_vec_pretty(&report)?)?;
+    run.write_derived("admission-report.md", report.markdown().as_bytes())?;
     let admitted: Vec<_> = admissions.values().collect();
     run.write_lines("prompts.jsonl", lab.prompts(&input.instances, &admitted)?)?;
     Ok(admissions)

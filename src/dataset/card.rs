@@ -57,6 +57,8 @@ pub struct CardFacts {
     pub leaks: BTreeMap<String, u64>,
     /// Evidence levels of the rows -> rows.
     pub evidence: BTreeMap<String, u64>,
+    /// Tiers of the rows of the test skill -> rows.
+    pub tiers: BTreeMap<String, u64>,
     pub inputs: BTreeMap<String, Digest>,
 }
 
@@ -174,7 +176,12 @@ fn explained(reason: &str) -> &str {
         "rejected/does_not_reproduce" => "the test passes on base",
         "rejected/fails_for_wrong_reason" => "the test fails on base for a reason of its own",
         "rejected/fails_on_gold" => "the test fails with the accepted change",
-        "rejected/not_collected" => "the runner collected no test from it",
+        "rejected/not_collected" => {
+            "the runner did not collect the same tests from it on base and with the accepted change"
+        }
+        "rejected/unsteady_test" => "the test's result changes with a repeat, another order, seed or zone, or alone",
+        "rejected/breaks_other_tests" => "with the test in the tree, other tests no longer pass",
+        "rejected/unsound_oracle" => "the test decides by something other than what the code does",
         "rejected/touches_non_tests" => "a test answer that changes something other than tests",
         "rejected/unknown_file" => "names a file that base does not have",
         "rejected/misses_file" => "leaves out a file that has to change",
@@ -335,6 +342,7 @@ mod tests {
             refused: count(&[("no_stable_fail_to_pass", 1)]),
             leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),
+            tiers: count(&[("silver", 1)]),
             inputs: BTreeMap::from([
                 ("generations.jsonl".to_owned(), Digest::of(b"generations")),
                 ("instances.jsonl".to_owned(), Digest::of(b"instances")),

@@ -153,6 +153,9 @@ fn write_sft(input: &ExportInput<'_>, selected: &[&Verdict], tables: &mut Tables
             table.push(&line)?;
         }
         *tally.evidence.entry(name(&verdict.evidence)).or_default() += 1;
+        if let Some(strength) = &verdict.strength {
+            *tally.tiers.entry(name(&strength.tier)).or_default() += 1;
+        }
         *tally.sft.entry(verdict.instance_id.clone()).or_default() += 1;
     }
     tables.close(all)?;
@@ -214,13 +217,14 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Rows by instance, and rows by evidence level.
+/// Rows by instance, by evidence level and, for tests, by tier.
 #[derive(Default)]
 struct Tally {
     sft: Tallies,
     rl: Tallies,
     leaks: Tallies,
     evidence: Tallies,
+    tiers: Tallies,
 }
 
 fn facts(
@@ -265,6 +269,7 @@ fn facts(
         refused,
         leaks: tally.leaks,
         evidence: tally.evidence,
+        tiers: tally.tiers,
         inputs: input.input_digests.clone(),
     })
 }

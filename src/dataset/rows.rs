@@ -12,6 +12,7 @@ use crate::generation::{Generation, Message, Skill};
 use crate::instance::Instance;
 use crate::leak::Leaks;
 use crate::prompt::render::prompt_id;
+use crate::strength::Tier;
 use crate::verdict::{Evidence, Verdict};
 
 /// The only split there is: held-out repositories are left out, not labelled.
@@ -39,6 +40,8 @@ pub struct SftRow {
     /// Prompt that `messages` starts with.
     pub prompt_id: Option<String>,
     pub evidence: Evidence,
+    /// What a test has shown beside base and gold; null for the other skills.
+    pub tier: Option<Tier>,
     /// Digest of the receipt in `evidence/receipts.jsonl.zst`.
     pub receipt: Digest,
     pub candidate_id: Digest,
@@ -137,6 +140,7 @@ pub fn sft_columns() -> Vec<Column> {
         Column::optional_text("model"),
         Column::optional_text("prompt_id"),
         Column::text("evidence"),
+        Column::optional_text("tier"),
         Column::text("receipt"),
         Column::text("candidate_id"),
         Column::text("patch"),
@@ -225,6 +229,7 @@ pub fn sft_row(
         model: generation.model.clone(),
         prompt_id: id,
         evidence: verdict.evidence,
+        tier: verdict.strength.as_ref().map(|strength| strength.tier),
         receipt: verdict.receipt.clone(),
         candidate_id: verdict.candidate_id.clone(),
         patch: match verdict.skill {

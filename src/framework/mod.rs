@@ -13,12 +13,16 @@ use crate::trial::{TestPlan, TestReport, Variation};
 pub mod canary;
 mod canary_edits;
 pub mod held_out;
+pub mod lines;
+pub mod mutants;
 mod notes;
+pub mod oracle;
 mod perturb;
 pub mod plain;
 mod pytest;
 mod records;
 pub mod sentinel;
+mod syntax;
 mod unittest;
 
 pub use pytest::Pytest;
@@ -120,8 +124,16 @@ fn reporter_command(
         argv,
         env: sealed_env(python, plan.variation),
         support: support.iter().map(|(name, content)| ((*name).to_owned(), Arc::from(*content))).collect(),
-        stdin: format!("{nonce}\n{}\n", json!({"note": plan.note, "only": plan.only, "watch": plan.watch}))
-            .into_bytes(),
+        stdin: format!(
+            "{nonce}\n{}\n",
+            json!({
+                "note": plan.note,
+                "only": plan.only,
+                "reverse": plan.variation == Variation::ShuffledFiles,
+                "watch": plan.watch,
+            })
+        )
+        .into_bytes(),
     }
 }
 
@@ -174,7 +186,7 @@ mod tests {
     fn the_nonce_is_on_standard_input_only() {
         for name in NAMES {
             let command = by_name(name).unwrap().command("/e/bin/python", "/testbed", &plan(Variation::None), "n0nce");
-            assert_eq!(command.stdin, b"n0nce\n{\"note\":false,\"only\":[],\"watch\":{}}\n");
+            assert_eq!(command.stdin, b"n0nce\n{\"note\":false,\"only\":[],\"reverse\":false,\"watch\":{}}\n");
             assert!(!command.argv.iter().chain(command.env.values()).any(|text| text.contains("n0nce")));
             assert_eq!(command.env["PATH"], "/e/bin:/usr/bin:/bin");
         }

@@ -7,17 +7,18 @@ use super::{Command, ordered, reporter_command};
 use crate::trial::TestPlan;
 
 /// In place of an adapter's name and version in a plan; raised whenever the launcher changes what a report may say.
-pub const NAME: &str = "plain/1";
+pub const NAME: &str = "plain/2";
 /// Error of a file in [`crate::trial::TestReport::collect_errors`]: importing the project loads a test runner, so its code may
 /// well see one.
 pub const RUNNER_LOADED: &str = "RunnerLoaded";
 
-const SUPPORT: [(&str, &[u8]); 6] = [
+const SUPPORT: [(&str, &[u8]); 7] = [
     ("assay_channel.py", include_bytes!("../../sandboxes/reporters/assay_channel.py")),
     ("assay_neutral.py", include_bytes!("../../sandboxes/reporters/assay_neutral.py")),
     ("assay_plain.py", include_bytes!("../../sandboxes/reporters/assay_plain.py")),
     ("assay_plain_run.py", include_bytes!("../../sandboxes/reporters/assay_plain_run.py")),
     ("assay_plain_stand_ins.py", include_bytes!("../../sandboxes/reporters/assay_plain_stand_ins.py")),
+    ("assay_plain_work.py", include_bytes!("../../sandboxes/reporters/assay_plain_work.py")),
     ("assay_plain_values.py", include_bytes!("../../sandboxes/reporters/assay_plain_values.py")),
 ];
 

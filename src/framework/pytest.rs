@@ -18,7 +18,7 @@ impl Framework for Pytest {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn command(&self, python: &str, workdir: &str, plan: &TestPlan, nonce: &str) -> Command {

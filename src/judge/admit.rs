@@ -3,17 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bench::{Ask, Bench, Evidence, Seen};
+use super::tally::{Side, Stand, Tally};
 use super::{Halt, Step, name_some, suite};
 use crate::admission::{Admission, Refusal, Split, Trees};
 use crate::digest::Digest;
 use crate::format;
 use crate::framework::Framework;
 use crate::instance::Instance;
+use crate::test_record::{Condition, Sightings, Standing};
 use crate::trial::{Limits, Variation};
 
 /// Deadline of a candidate: this many times the slowest gold run, and never below the floor.
 const DEADLINE_FACTOR: u64 = 6;
 const DEADLINE_FLOOR_MS: u64 = 15_000;
+/// Files, and after them single tests, of which the missing tests run by themselves on base.
+const MOST_SOLO_RUNS: usize = 12;
+/// Tests whose results differ that run alone, to tell why; the others are judged by the runs of their files.
+const MOST_LONE_TESTS: usize = 8;
+/// Runs of such a test alone.
+const LONE_RUNS: u32 = 2;
 
 /// What admission starts from.
 #[derive(Clone, Debug)]
@@ -43,10 +51,12 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         trees: Some(input.trees.clone()),
         fail_to_pass: Vec::new(),
         pass_to_pass: Vec::new(),
+        tests: BTreeMap::new(),
         unstable: BTreeMap::new(),
         disagreements: BTreeMap::new(),
         splits: Vec::new(),
         gold_files: input.gold_files.clone(),
+        unneeded: None,
         framework: format!("{}/{}", framework.name(), framework.version()),
         repeats: input.repeats,
         limits: input.limits.clone(),
@@ -92,161 +102,316 @@ fn derive(
     if files.is_empty() {
         return Err(Stopped::Refused(Refusal::NoTestFiles, "the runner collects no file of the tree".to_owned()));
     }
-    // Once over everything, to find which files hold fail-to-pass tests.
-    let base = bench.seen(&Ask::suite(&input.trees.tested_base, &files))?;
-    let gold = gold_run(bench, &Ask::suite(&input.trees.tested_gold, &files))?;
-    let mut tally = Tally::default();
-    tally.add(&base, Side::Base);
-    tally.add(&gold, Side::Gold);
-    let (first, rest) = tally.split_files(framework);
-    if first.is_empty() {
-        return Err(Stopped::Refused(
-            Refusal::NoStableFailToPass,
-            "no test fails on base and passes on gold".to_owned(),
-        ));
+    let mut tally = Tally::new(framework);
+    let mut pace = Pace { slowest_ms: 0, ceiling_ms: input.limits.deadline_ms };
+    whole(input, &files, framework, bench, &mut tally, &mut pace)?;
+    let splits = split_files(&tally, input.instance, framework, &files);
+    let Some(splits) = splits else {
+        settle(&tally, admission, input.instance, framework, Vec::new());
+        return Err(none_left(input.instance, admission, &tally));
+    };
+    if splits.len() == 1 && splits[0] == files {
+        tally.one_split();
     }
-    let splits: Vec<_> = [first, rest].into_iter().filter(|files| !files.is_empty()).collect();
+    repeat(input, &splits, bench, &mut tally, &mut pace)?;
+    look_again(input, &splits, framework, bench, &mut tally, &mut pace)?;
+    settle(&tally, admission, input.instance, framework, splits);
+    if admission.fail_to_pass.is_empty() {
+        return Err(none_left(input.instance, admission, &tally));
+    }
+    admission.limits.deadline_ms = pace.deadline_ms();
+    Ok(())
+}
 
-    // Then in the split that candidates get, with the perturbations that find tests which wobble.
-    let mut slowest_ms = 0;
+/// How fast gold is, and the deadline that follows.
+struct Pace {
+    slowest_ms: u64,
+    ceiling_ms: u64,
+}
+
+impl Pace {
+    fn deadline_ms(&self) -> u64 {
+        (self.slowest_ms * DEADLINE_FACTOR).max(DEADLINE_FLOOR_MS).min(self.ceiling_ms)
+    }
+
+    fn gold(&mut self, bench: &mut Bench, ask: &Ask) -> Result<Seen, Stopped> {
+        let seen = bench.seen(ask)?;
+        match suite::ended(&seen) {
+            Ok(_) => {
+                self.slowest_ms = self.slowest_ms.max(seen.outcome.wall_ms);
+                Ok(seen)
+            }
+            Err(Halt::Judged(_, detail)) => {
+                Err(Stopped::Refused(Refusal::GoldFails, format!("the run on gold did not end well: {detail}")))
+            }
+            Err(needs @ Halt::Needs(_)) => Err(needs.into()),
+        }
+    }
+
+    /// Base may hang where gold does not: it gets the deadline of a candidate.
+    fn base(&self, bench: &mut Bench, ask: Ask) -> Result<Seen, Stopped> {
+        Ok(bench.seen(&Ask { deadline_ms: Some(self.deadline_ms()), ..ask })?)
+    }
+}
+
+/// The files of the listed tests; without a list, every file that the runner collects.
+fn files_to_run(input: &AdmissionInput, framework: &dyn Framework) -> Vec<String> {
+    let listed: BTreeSet<_> =
+        listed(input.instance).map(|id| framework.file_of(id)).filter(|file| input.test_files.contains(file)).collect();
+    if listed.is_empty() { input.test_files.clone() } else { listed.into_iter().collect() }
+}
+
+fn listed(instance: &Instance) -> impl Iterator<Item = &String> {
+    instance.fail_to_pass.iter().chain(&instance.pass_to_pass)
+}
+
+/// Once over everything, to find which files hold fail-to-pass tests. What base did not come to, because its run ended
+/// early, runs there by itself: the missing tests of a file first, then one by one.
+fn whole(
+    input: &AdmissionInput,
+    files: &[String],
+    framework: &dyn Framework,
+    bench: &mut Bench,
+    tally: &mut Tally,
+    pace: &mut Pace,
+) -> Result<(), Stopped> {
+    let gold = pace.gold(bench, &Ask::suite(&input.trees.tested_gold, files))?;
+    tally.add(Side::Gold, Condition::Whole, gold);
+    if input.instance.fail_to_pass.is_empty() && !tally.gold_passes_any(listed(input.instance)) {
+        let needs_network = |id: &&String| match tally.stand(id) {
+            Stand::Record(record) => record.standing == Standing::NetworkDependent,
+            Stand::PassToPass | Stand::Idle => false,
+        };
+        return Err(match tally.ids().iter().find(needs_network) {
+            Some(id) => Stopped::Refused(Refusal::NetworkDependent, format!("need the network: {id}")),
+            None => Stopped::Refused(Refusal::GoldFails, "no test passes on gold".to_owned()),
+        });
+    }
+    let base = &input.trees.tested_base;
+    let seen = pace.base(bench, Ask::suite(base, files))?;
+    tally.add(Side::Base, Condition::Whole, seen);
+    let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for id in tally.unknown_on_base() {
+        by_file.entry(framework.file_of(&id)).or_default().push(id);
+    }
+    for (file, only) in by_file.into_iter().take(MOST_SOLO_RUNS) {
+        let files = [file];
+        let seen = pace.base(bench, Ask { only, ..Ask::suite(base, &files) })?;
+        tally.add(Side::Base, Condition::Alone, seen);
+    }
+    for id in tally.unknown_on_base().into_iter().take(MOST_SOLO_RUNS) {
+        let files = [framework.file_of(&id)];
+        let seen = pace.base(bench, Ask { only: vec![id], ..Ask::suite(base, &files) })?;
+        tally.add(Side::Base, Condition::Alone, seen);
+    }
+    Ok(())
+}
+
+/// Files with fail-to-pass tests, and the other files with tests that pass on gold; none without the former. Files of
+/// listed tests that fail on gold are kept: it may be that they do so only now and then.
+fn split_files(
+    tally: &Tally,
+    instance: &Instance,
+    framework: &dyn Framework,
+    files: &[String],
+) -> Option<Vec<Vec<String>>> {
+    let mut first = BTreeSet::new();
+    let mut rest = BTreeSet::new();
+    for id in tally.ids() {
+        match tally.stand(id) {
+            Stand::Record(record) => match record.standing {
+                Standing::FailToPass => first.insert(framework.file_of(id)),
+                Standing::FailsOnGold if instance.fail_to_pass.contains(id) => first.insert(framework.file_of(id)),
+                Standing::FailsOnGold | Standing::NetworkDependent => false,
+                Standing::Flaky
+                | Standing::OrderDependent
+                | Standing::SeedOrZoneDependent
+                | Standing::UnknownOnBase
+                | Standing::NotFailedOnBase => rest.insert(framework.file_of(id)),
+            },
+            Stand::PassToPass => rest.insert(framework.file_of(id)),
+            Stand::Idle => false,
+        };
+    }
+    let of = |wanted: &dyn Fn(&String) -> bool| files.iter().filter(|file| wanted(file)).cloned().collect::<Vec<_>>();
+    let splits = [of(&|file| first.contains(file)), of(&|file| rest.contains(file) && !first.contains(file))];
+    (!first.is_empty()).then(|| splits.into_iter().filter(|files| !files.is_empty()).collect())
+}
+
+fn condition(variation: Variation) -> Condition {
+    match variation {
+        Variation::None => Condition::InOrder,
+        Variation::ShuffledFiles => Condition::Shuffled,
+        Variation::OtherSeedAndZone => Condition::OtherSeedAndZone,
+    }
+}
+
+/// Then in the split that candidates get, with the perturbations that find tests which wobble.
+fn repeat(
+    input: &AdmissionInput,
+    splits: &[Vec<String>],
+    bench: &mut Bench,
+    tally: &mut Tally,
+    pace: &mut Pace,
+) -> Result<(), Stopped> {
     for repeat in 1..=input.repeats.max(1) {
         let variation = match repeat {
             2 => Variation::ShuffledFiles,
             3 => Variation::OtherSeedAndZone,
             _ => Variation::None,
         };
-        for files in &splits {
+        for files in splits {
             let ask = |tree| Ask { variation, repeat, ..Ask::suite(tree, files) };
-            tally.add(&bench.seen(&ask(&input.trees.tested_base))?, Side::Base);
-            let gold = gold_run(bench, &ask(&input.trees.tested_gold))?;
-            slowest_ms = slowest_ms.max(gold.outcome.wall_ms);
-            tally.add(&gold, Side::Gold);
+            let gold = pace.gold(bench, &ask(&input.trees.tested_gold))?;
+            tally.add(Side::Gold, condition(variation), gold);
+            let base = pace.base(bench, ask(&input.trees.tested_base))?;
+            tally.add(Side::Base, condition(variation), base);
         }
     }
-    tally.settle(admission, input.instance, framework, splits);
-    if admission.fail_to_pass.is_empty() {
-        let wobbling = name_some(admission.unstable.keys().map(String::as_str));
-        return Err(Stopped::Refused(
-            Refusal::NoStableFailToPass,
-            format!("no test fails on base and passes on gold every time; unstable: {wobbling}"),
-        ));
-    }
-    let ceiling = input.limits.deadline_ms;
-    admission.limits.deadline_ms = (slowest_ms * DEADLINE_FACTOR).max(DEADLINE_FLOOR_MS).min(ceiling);
     Ok(())
 }
 
-/// The files of the listed tests; without a list, every file that the runner collects.
-fn files_to_run(input: &AdmissionInput, framework: &dyn Framework) -> Vec<String> {
-    let listed: BTreeSet<_> = input
-        .instance
-        .fail_to_pass
-        .iter()
-        .chain(&input.instance.pass_to_pass)
-        .map(|id| framework.file_of(id))
-        .filter(|file| input.test_files.contains(file))
+/// Tests whose results differ are dropped in any case; more runs, up to ten of a side, tell why they differ.
+fn look_again(
+    input: &AdmissionInput,
+    splits: &[Vec<String>],
+    framework: &dyn Framework,
+    bench: &mut Bench,
+    tally: &mut Tally,
+    pace: &mut Pace,
+) -> Result<(), Stopped> {
+    for side in [Side::Gold, Side::Base] {
+        let differs = |id: &&String| {
+            // Runs that are the same and differ leave no question, and what gold answers base need not.
+            let seen = tally.sightings(id, side);
+            let open = Sightings::total(&seen).mixed() && !seen.values().any(|counts| counts.mixed());
+            let by_gold = side == Side::Base && Sightings::total(&tally.sightings(id, Side::Gold)).mixed();
+            open && !by_gold && tally.gold_passes_any([*id])
+        };
+        let wobbling: Vec<_> = tally.ids().iter().filter(differs).cloned().collect();
+        if wobbling.is_empty() {
+            continue;
+        }
+        let held: BTreeSet<_> = wobbling.iter().map(|id| framework.file_of(id)).collect();
+        let more = [Variation::None, Variation::ShuffledFiles, Variation::OtherSeedAndZone, Variation::None];
+        let first = input.repeats.max(1) + 1;
+        for (variation, repeat) in more.into_iter().zip(first..) {
+            for files in splits.iter().filter(|files| files.iter().any(|file| held.contains(file))) {
+                run(input, side, Ask { variation, repeat, ..Ask::suite("", files) }, bench, tally, pace)?;
+            }
+        }
+        for id in wobbling.iter().take(MOST_LONE_TESTS) {
+            let files = [framework.file_of(id)];
+            for repeat in 0..LONE_RUNS {
+                run(input, side, Ask { only: vec![id.clone()], repeat, ..Ask::suite("", &files) }, bench, tally, pace)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One more run on a side; the tree of `ask` is the side's.
+fn run<'a>(
+    input: &'a AdmissionInput,
+    side: Side,
+    ask: Ask<'a>,
+    bench: &mut Bench,
+    tally: &mut Tally,
+    pace: &mut Pace,
+) -> Result<(), Stopped> {
+    let condition = if ask.only.is_empty() { condition(ask.variation) } else { Condition::Alone };
+    let seen = match side {
+        Side::Gold if ask.only.is_empty() => pace.gold(bench, &Ask { tree: &input.trees.tested_gold, ..ask })?,
+        // A test that hangs only when alone says something about the test, not about gold.
+        Side::Gold => bench.seen(&Ask { tree: &input.trees.tested_gold, ..ask })?,
+        Side::Base => pace.base(bench, Ask { tree: &input.trees.tested_base, ..ask })?,
+    };
+    tally.add(side, condition, seen);
+    Ok(())
+}
+
+fn settle(
+    tally: &Tally,
+    admission: &mut Admission,
+    instance: &Instance,
+    framework: &dyn Framework,
+    splits: Vec<Vec<String>>,
+) {
+    let seen = |id: &str| {
+        let [base, gold] = [Side::Base, Side::Gold].map(|side| Sightings::total(&tally.sightings(id, side)));
+        format!("{base} on base, {gold} on gold")
+    };
+    for id in tally.ids() {
+        match tally.stand(id) {
+            Stand::Idle => {}
+            Stand::PassToPass => admission.pass_to_pass.push(id.clone()),
+            Stand::Record(record) => {
+                if record.standing == Standing::FailToPass {
+                    admission.fail_to_pass.push(id.clone());
+                } else if record.standing.unstable() {
+                    admission.unstable.insert(id.clone(), format!("{}; {}", record.standing.words(), seen(id)));
+                }
+                admission.tests.insert(id.clone(), *record);
+            }
+        }
+    }
+    for (listed, derived, name) in [
+        (&instance.fail_to_pass, &admission.fail_to_pass, "FAIL_TO_PASS"),
+        (&instance.pass_to_pass, &admission.pass_to_pass, "PASS_TO_PASS"),
+    ] {
+        for id in listed.iter().filter(|id| !derived.contains(id)) {
+            let why = admission.tests.get(id).map_or(String::new(), |record| format!("{}; ", record.standing.words()));
+            admission.disagreements.insert(id.clone(), format!("listed in {name}; {why}{}", seen(id)));
+        }
+    }
+    let expected: Vec<_> = admission.fail_to_pass.iter().chain(&admission.pass_to_pass).cloned().collect();
+    admission.splits = splits
+        .into_iter()
+        .map(|files| {
+            let held = expected.iter().filter(|id| files.contains(&framework.file_of(id))).cloned().collect();
+            Split { files, expected: held }
+        })
+        .filter(|split: &Split| !split.expected.is_empty())
         .collect();
-    if listed.is_empty() { input.test_files.clone() } else { listed.into_iter().collect() }
 }
 
-fn gold_run(bench: &mut Bench, ask: &Ask) -> Result<Seen, Stopped> {
-    let seen = bench.seen(ask)?;
-    match suite::ended(&seen) {
-        Ok(_) => Ok(seen),
-        Err(Halt::Judged(_, detail)) => Err(Stopped::Refused(Refusal::GoldFails, detail)),
-        Err(needs @ Halt::Needs(_)) => Err(needs.into()),
+/// The refusal of an instance that has no fail-to-pass test, by what became of those that might have been one: the listed
+/// ones, or without a list all that left the expectations.
+fn none_left(instance: &Instance, admission: &Admission, tally: &Tally) -> Stopped {
+    let wanted = |id: &&String| instance.fail_to_pass.is_empty() || instance.fail_to_pass.contains(*id);
+    let left = |standings: &[Standing]| {
+        let records = admission.tests.iter().filter(|(id, record)| wanted(id) && standings.contains(&record.standing));
+        records.map(|(id, _)| id.as_str()).collect::<Vec<_>>()
+    };
+    let table = [
+        (&[Standing::Flaky, Standing::SeedOrZoneDependent][..], Refusal::NoStableFailToPass, "unstable"),
+        (&[Standing::OrderDependent], Refusal::OrderDependent, "pass only in some orders"),
+        (&[Standing::NetworkDependent], Refusal::NetworkDependent, "need the network"),
+        (&[Standing::UnknownOnBase], Refusal::BaseDoesNotEnd, "base never came to"),
+    ];
+    for (standings, refusal, words) in table {
+        let ids = left(standings);
+        if !ids.is_empty() {
+            return Stopped::Refused(refusal, format!("{words}: {}", name_some(ids)));
+        }
     }
+    if instance.fail_to_pass.is_empty() {
+        let what = "no test is listed, and none fails on base and passes on gold".to_owned();
+        return Stopped::Refused(Refusal::EmptyFailToPass, what);
+    }
+    let listed = || instance.fail_to_pass.iter();
+    if listed().all(|id| tally.stand(id) == Stand::PassToPass) {
+        let names = name_some(listed().map(String::as_str));
+        return Stopped::Refused(Refusal::BasePasses, format!("base passes: {names}"));
+    }
+    let failing: Vec<_> = listed().filter(|id| !tally.gold_passes_any([*id])).map(|id| id.as_str()).collect();
+    if !failing.is_empty() {
+        return Stopped::Refused(Refusal::GoldFails, format!("do not pass on gold: {}", name_some(failing)));
+    }
+    let names = name_some(listed().map(String::as_str));
+    Stopped::Refused(Refusal::EmptyFailToPass, format!("base does not fail, though listed: {names}"))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Side {
-    Base,
-    Gold,
-}
-
-/// How often each test passed, per side, out of the runs that could have run it.
-#[derive(Default)]
-struct Tally {
-    passed: BTreeMap<(String, Side), u32>,
-    /// Runs per side and file; a test's file decides in how many runs it should have been.
-    runs: BTreeMap<(String, Side), u32>,
-    seen: BTreeSet<String>,
-}
-
-impl Tally {
-    fn add(&mut self, seen: &Seen, side: Side) {
-        for file in &seen.outcome.trial.plan.files {
-            *self.runs.entry((file.clone(), side)).or_default() += 1;
-        }
-        for (id, test) in &seen.report.tests {
-            self.seen.insert(id.clone());
-            *self.passed.entry((id.clone(), side)).or_default() += u32::from(test.passed());
-        }
-    }
-
-    fn counts(&self, id: &str, side: Side, framework: &dyn Framework) -> (u32, u32) {
-        let passed = self.passed.get(&(id.to_owned(), side)).copied().unwrap_or(0);
-        let runs = self.runs.get(&(framework.file_of(id), side)).copied().unwrap_or(0);
-        (passed, runs)
-    }
-
-    /// Files with a test that passed on gold and not on base, and the other files with tests that passed on gold.
-    fn split_files(&self, framework: &dyn Framework) -> (Vec<String>, Vec<String>) {
-        let mut first = BTreeSet::new();
-        let mut rest = BTreeSet::new();
-        for id in &self.seen {
-            let on_gold = self.counts(id, Side::Gold, framework).0 > 0;
-            let on_base = self.counts(id, Side::Base, framework).0 > 0;
-            match (on_gold, on_base) {
-                (true, false) => first.insert(framework.file_of(id)),
-                (true, true) => rest.insert(framework.file_of(id)),
-                (false, _) => false,
-            };
-        }
-        let rest = rest.difference(&first).cloned().collect();
-        (first.into_iter().collect(), rest)
-    }
-
-    fn settle(
-        &self,
-        admission: &mut Admission,
-        instance: &Instance,
-        framework: &dyn Framework,
-        splits: Vec<Vec<String>>,
-    ) {
-        for id in &self.seen {
-            let (gold, gold_runs) = self.counts(id, Side::Gold, framework);
-            let (base, base_runs) = self.counts(id, Side::Base, framework);
-            let steady = (gold == 0 || gold == gold_runs) && (base == 0 || base == base_runs);
-            if !steady {
-                let what = format!("passed {base} of {base_runs} on base, {gold} of {gold_runs} on gold");
-                admission.unstable.insert(id.clone(), what);
-            } else if gold > 0 && base == 0 {
-                admission.fail_to_pass.push(id.clone());
-            } else if gold > 0 {
-                admission.pass_to_pass.push(id.clone());
-            }
-        }
-        for (listed, derived, name) in [
-            (&instance.fail_to_pass, &admission.fail_to_pass, "FAIL_TO_PASS"),
-            (&instance.pass_to_pass, &admission.pass_to_pass, "PASS_TO_PASS"),
-        ] {
-            for id in listed.iter().filter(|id| !derived.contains(id)) {
-                let (gold, gold_runs) = self.counts(id, Side::Gold, framework);
-                let (base, base_runs) = self.counts(id, Side::Base, framework);
-                let what =
-                    format!("listed in {name}; passed {base} of {base_runs} on base, {gold} of {gold_runs} on gold");
-                admission.disagreements.insert(id.clone(), what);
-            }
-        }
-        let expected: Vec<_> = admission.fail_to_pass.iter().chain(&admission.pass_to_pass).cloned().collect();
-        admission.splits = splits
-            .into_iter()
-            .map(|files| {
-                let held = expected.iter().filter(|id| files.contains(&framework.file_of(id))).cloned().collect();
-                Split { files, expected: held }
-            })
-            .filter(|split: &Split| !split.expected.is_empty())
-            .collect();
-    }
-}
+#[cfg(test)]
+#[path = "admit_tests.rs"]
+mod tests;

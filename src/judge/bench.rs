@@ -50,6 +50,8 @@ pub(super) struct Ask<'a> {
     pub note: bool,
     pub variation: Variation,
     pub repeat: u32,
+    /// Shorter than the admission's.
+    pub deadline_ms: Option<u64>,
 }
 
 impl<'a> Ask<'a> {
@@ -64,6 +66,7 @@ impl<'a> Ask<'a> {
             note: false,
             variation: Variation::None,
             repeat: 0,
+            deadline_ms: None,
         }
     }
 }
@@ -101,7 +104,7 @@ impl<'a> Bench<'a> {
                 variation: ask.variation,
             },
             image,
-            limits: self.limits.clone(),
+            limits: Limits { deadline_ms: ask.deadline_ms.unwrap_or(self.limits.deadline_ms), ..self.limits.clone() },
             repeat: ask.repeat,
         };
         let id = trial.id();

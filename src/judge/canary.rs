@@ -59,7 +59,7 @@ pub(super) fn passes(test: &TestResult) -> bool {
 const BROKEN: [&str; 6] = ["NameError", "UnboundLocalError", "SyntaxError", "TypeError", "AttributeError", "Failed"];
 
 fn by_its_change(test: &TestResult, form: &Form) -> bool {
-    // pytest hands the exception of a unittest method on too late for our reporter: those have no name.
+    // Old versions of pytest hand the exception of a unittest method on too late for our reporter: no name then.
     let Some(error) = test.error.as_deref().filter(|_| form.strength == CanaryStrength::Strong) else { return true };
     // Code may raise what derives from an expected type.
     let unexpected = !form.unexpected.is_empty() && !BROKEN.contains(&error);

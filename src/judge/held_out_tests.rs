@@ -1,3 +1,5 @@
+use std::slice::from_ref;
+
 use serde_json::json;
 
 use super::*;
@@ -41,7 +43,7 @@ fn values_are_the_same_as_python_has_it_and_numbers_up_to_rounding() {
         (json!({"other": null}), json!("anything")),
     ];
     for (gold, found) in same_values {
-        assert!(agree(&notes(&[gold.clone()]), &notes(&[found.clone()])), "{gold} {found}");
+        assert!(agree(&notes(from_ref(&gold)), &notes(from_ref(&found))), "{gold} {found}");
     }
     let different = [
         (json!(1), json!("1")),
@@ -53,7 +55,7 @@ fn values_are_the_same_as_python_has_it_and_numbers_up_to_rounding() {
         (json!(null), json!(false)),
     ];
     for (gold, found) in different {
-        assert!(!agree(&notes(&[gold.clone()]), &notes(&[found.clone()])), "{gold} {found}");
+        assert!(!agree(&notes(from_ref(&gold)), &notes(from_ref(&found))), "{gold} {found}");
     }
     assert!(!agree(&notes(&[json!(1)]), &notes(&[json!(1), json!(1)])), "more notes than gold's");
 }

@@ -8,20 +8,27 @@ mod admit;
 mod bench;
 mod canary;
 mod control;
+mod failure;
 mod held_out;
 mod localization;
 mod plain;
+mod reduce;
 mod repair;
+mod script;
+mod strength;
 mod suite;
+mod tally;
 mod test;
 
 use std::collections::BTreeSet;
 
 use crate::admission::Admission;
 use crate::candidate::{Candidate, MalformedReason};
+use crate::contest::Contest;
 use crate::digest::Digest;
 use crate::framework::Framework;
 use crate::generation::Skill;
+use crate::strength::Strength;
 use crate::trial::Trial;
 use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 
@@ -32,6 +39,7 @@ pub use control::{Rehearsed, rehearse, sentinel_seed};
 pub use held_out::{Observed, Planned, observe};
 pub use localization::LocalizationRules;
 pub use plain::{PlainProof, prove_plain};
+pub use reduce::{Reduced, Reduction, reduce};
 
 /// What comes next: a trial to run, or the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +54,8 @@ pub struct Judgement {
     pub reason: Reason,
     pub detail: String,
     pub evidence: Level,
+    /// Of a verified test.
+    pub strength: Option<Strength>,
     /// Trials it rests on.
     pub trials: Vec<Digest>,
 }
@@ -53,8 +63,27 @@ pub struct Judgement {
 impl Judgement {
     /// Nothing is known, because something that the verdict needs was not run.
     pub fn not_run(detail: &str) -> Self {
-        Self { reason: Reason::NotRun, detail: detail.to_owned(), evidence: Level::E0, trials: Vec::new() }
+        Self {
+            reason: Reason::NotRun,
+            detail: detail.to_owned(),
+            evidence: Level::E0,
+            strength: None,
+            trials: Vec::new(),
+        }
     }
+}
+
+/// What the other candidates of an instance showed, as far as a verdict rests on it.
+#[derive(Clone, Debug, Default)]
+pub struct Peers {
+    /// Location sets that a localization is held against: gold's and those of verified repairs.
+    pub accepted: BTreeSet<Vec<String>>,
+    /// Policy trees of repairs that the instance's tests rejected.
+    pub rejected: Vec<String>,
+    /// Policy trees of verified repairs other than gold.
+    pub verified: Vec<String>,
+    /// What generated tests are run against; none before it was made.
+    pub contest: Option<Contest>,
 }
 
 /// Stops an evaluation early.
@@ -64,17 +93,18 @@ enum Halt {
     Judged(Reason, String),
 }
 
-/// Judges a candidate of the repair or the test skill as far as the evidence goes. `accepted` are the location sets
-/// that a localization is held against: gold's and those of verified repairs.
+/// Judges a candidate as far as the evidence goes. Tests and localizations are held against what the repairs of the
+/// instance showed.
 pub fn judge(
     candidate: &Candidate,
     admission: &Admission,
     framework: &dyn Framework,
-    accepted: &BTreeSet<Vec<String>>,
+    peers: &Peers,
     rules: &LocalizationRules,
     evidence: &dyn Evidence,
 ) -> Step<Judgement> {
     let mut bench = bench::Bench::new(admission, evidence);
+    let mut strength = None;
     let result = if let Some(refusal) = admission.refusal {
         let why = serde_json::to_value(refusal).map_or_else(|_| String::new(), |name| name.to_string());
         Err(Halt::Judged(Reason::InstanceNotAdmitted, format!("{} {}", why.trim_matches('"'), admission.detail)))
@@ -82,9 +112,12 @@ pub fn judge(
         Err(Halt::Judged(rejection(malformed.why), malformed.detail.clone()))
     } else {
         match candidate.skill {
-            Skill::Localization => localization::judge(candidate, accepted, rules).map(at_e1),
+            Skill::Localization => localization::judge(candidate, &peers.accepted, rules).map(at_e1),
             Skill::Repair => repair::judge(candidate, admission, &mut bench).and_then(|v| screened(candidate, v)),
-            Skill::Test => test::judge(candidate, admission, framework, &mut bench).map(at_e1),
+            Skill::Test => test::judge(candidate, admission, framework, peers, &mut bench).map(|verified| {
+                strength = Some(verified.strength.clone());
+                (Reason::Reproduces, verified.level(), verified.detail)
+            }),
         }
     };
     let trials = bench.into_trials();
@@ -96,7 +129,7 @@ pub fn judge(
         }
         Err(Halt::Needs(trial)) => return Step::Needs(trial),
     };
-    Step::Done(Judgement { reason, detail, evidence, trials })
+    Step::Done(Judgement { reason, detail, evidence, strength, trials })
 }
 
 /// A repair that everything else verified is kept for review if its source is suspicious. It is asked last, so that who

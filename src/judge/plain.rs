@@ -94,14 +94,7 @@ pub(super) fn must_hold(
     }
     let failing = failing(policy, plain, 0, bench)?;
     if !failing.is_empty() {
-        // Once more, for no verdict rests on a test that failed a single time.
-        let again = self::failing(policy, plain, 1, bench)?;
-        let always: Vec<_> = failing.iter().filter(|id| again.contains(id)).map(String::as_str).collect();
-        return Err(if always.is_empty() {
-            unreadable(format!("failed once: {}", name_some(failing.iter().map(String::as_str))))
-        } else {
-            Halt::Judged(Reason::BehavesOnlyUnderRunner, format!("fails without it: {}", name_some(always)))
-        });
+        return Err(rejection(policy, failing, plain, bench)?);
     }
     if !plain.canaries.is_empty() {
         let Some(tree) = canary else {
@@ -127,6 +120,26 @@ pub(super) fn must_hold(
         plain.canaries.len()
     );
     Ok(Some((true, said)))
+}
+
+/// What plain failures mean: a rejection where they repeat and the same tests pass by themselves under their runner.
+fn rejection(policy: &str, failing: Vec<String>, plain: &Plain, bench: &mut Bench) -> Result<Halt, Halt> {
+    // No verdict rests on a test that failed a single time.
+    let again = self::failing(policy, plain, 1, bench)?;
+    let always: Vec<_> = failing.iter().filter(|id| again.contains(id)).cloned().collect();
+    if always.is_empty() {
+        return Ok(unreadable(format!("failed once: {}", name_some(failing.iter().map(String::as_str)))));
+    }
+    // Others ran before them in the suite: what fails for want of those fails under the runner as well.
+    let alone = bench.seen(&Ask { only: always.clone(), ..Ask::suite(policy, &plain.files) })?;
+    clear(&alone)?;
+    let passes = |id: &&String| alone.report.tests.get(*id).is_some_and(|test| test.passed());
+    let only_there: Vec<_> = always.iter().filter(passes).map(String::as_str).collect();
+    Ok(if only_there.is_empty() {
+        unreadable(format!("fails by itself under the runner too: {}", name_some(always.iter().map(String::as_str))))
+    } else {
+        Halt::Judged(Reason::BehavesOnlyUnderRunner, format!("fails without it: {}", name_some(only_there)))
+    })
 }
 
 /// Tests of the plain set that fail on a tree. A test without a clear result ends the judgement.

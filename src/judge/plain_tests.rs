@@ -30,7 +30,8 @@ impl Runs {
             match step(self) {
                 Ok(result) => return result,
                 Err(trial) => {
-                    assert_eq!((trial.plan.mode, trial.plan.framework.as_str()), (Mode::Plain, plain::NAME));
+                    let expected = if trial.plan.mode == Mode::Plain { plain::NAME } else { "pytest/1" };
+                    assert_eq!(trial.plan.framework, expected);
                     assert_eq!(trial.plan.files, ["tests/test_a.py"]);
                     assert!(self.asked.lock().unwrap().insert(trial.id(), *trial).is_none(), "asked for twice");
                 }
@@ -42,7 +43,7 @@ impl Runs {
 impl Evidence for Runs {
     fn outcome(&self, id: &Digest) -> Option<Arc<Outcome>> {
         let trial = self.asked.lock().unwrap().get(id)?.clone();
-        let (exit, _) = self.reports.get(&(trial.tree.clone(), trial.repeat))?;
+        let (exit, _) = self.reports.get(&name_of(&trial))?;
         Some(Arc::new(Outcome {
             format: crate::format::OUTCOME.to_owned(),
             trial_id: id.clone(),
@@ -63,13 +64,19 @@ impl Evidence for Runs {
     }
 
     fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>> {
-        let (_, report) = &self.reports[&(outcome.trial.tree.clone(), outcome.trial.repeat)];
+        let (_, report) = &self.reports[&name_of(&outcome.trial)];
         Some(Arc::new(report.clone()))
     }
 
     fn output(&self, _: &Outcome) -> Option<String> {
         None
     }
+}
+
+/// Tree and repeat; a run under the runner is that of a tree named `... alone`.
+fn name_of(trial: &Trial) -> (String, u32) {
+    let alone = if trial.plan.mode == Mode::Plain { "" } else { " alone" };
+    (format!("{}{alone}", trial.tree), trial.repeat)
 }
 
 /// A report of a run in which these tests passed (`+`), failed (`-`) or were skipped (`s`).
@@ -209,8 +216,28 @@ fn a_candidate_must_pass_plainly_and_fail_the_canaries_plainly() {
         ("skips a canary", both(), both(), ran(&[(A, '-'), (B, 's')]), Err(Reason::PlainRunUnreadable)),
     ];
     for (what, first, again, mutated, expected) in table {
-        let runs = Runs::of(&[("policy", 0, first), ("policy", 1, again), ("changed", 0, mutated)]);
+        let runs = Runs::of(&[
+            ("policy", 0, first),
+            ("policy", 1, again),
+            ("changed", 0, mutated),
+            ("policy alone", 0, both()),
+        ]);
         assert_eq!(judged(&runs, set(&[A, B], &[A, B]), Some("changed")), expected, "{what}");
+    }
+}
+
+#[test]
+fn what_fails_by_itself_under_the_runner_too_is_not_held_against_the_candidate() {
+    let neither = || ran(&[(A, '-'), (B, '-')]);
+    let table = [
+        ("both pass there", ran(&[(A, '+'), (B, '+')]), Reason::BehavesOnlyUnderRunner),
+        ("one passes there", ran(&[(A, '+'), (B, '-')]), Reason::BehavesOnlyUnderRunner),
+        ("both fail there", neither(), Reason::PlainRunUnreadable),
+        ("it does not end there", cut(), Reason::PlainRunUnreadable),
+    ];
+    for (what, alone, expected) in table {
+        let runs = Runs::of(&[("policy", 0, neither()), ("policy", 1, neither()), ("policy alone", 0, alone)]);
+        assert_eq!(judged(&runs, set(&[A, B], &[]), None), Err(expected), "{what}");
     }
 }
 

@@ -1,34 +1,67 @@
-//! Generated tests: fail on base for a reason of the issue, pass on gold (integrity facts, section 4, T1 to T5).
+//! Generated tests: collected alike on base and gold, fail on base for a reason of the issue, pass on gold, steadily, and
+//! break nothing (integrity facts, section 4, T1 to T6 and T10). What they are worth beyond that is in `strength`.
 
 use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench, Seen};
-use super::{Halt, name_some, suite};
+use super::{Halt, Peers, failure, name_some, script, strength, suite};
 use crate::admission::Admission;
-use crate::candidate::{Candidate, PathClass, TrialTrees};
+use crate::candidate::{Candidate, Oracle, PathClass, TrialTrees};
 use crate::framework::Framework;
 use crate::repo::policy::classify;
-use crate::trial::{Exit, Mode, Status, TestResult};
-use crate::verdict::Reason;
+use crate::strength::{FailureClass, Strength, Tier};
+use crate::trial::{Exit, Status, TestResult, Variation};
+use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 
-/// What a reproduction script prints (recipe, section 1.3).
-const REPRODUCED: &str = "Issue reproduced";
-const RESOLVED: &str = "Issue resolved";
-const OTHER: &str = "Other issues";
+/// Tests that are run alone, at most; those after them are run in their file and in the suite only.
+const MOST_ALONE: usize = 8;
+
+/// A verified test.
+pub(super) struct Verified {
+    pub detail: String,
+    pub strength: Strength,
+}
+
+impl Verified {
+    /// A test that tells gold from surely wrong programs stands on more than the run of base and gold.
+    pub fn level(&self) -> Level {
+        match self.strength.tier {
+            Tier::Bronze => Level::E1,
+            Tier::Silver | Tier::Gold => Level::E3,
+        }
+    }
+}
+
+/// A test and where it runs.
+pub(super) struct Subject<'a> {
+    pub admission: &'a Admission,
+    /// Base with the test: its name among the trees of a contest, too.
+    pub on_base: &'a str,
+    pub on_gold: &'a str,
+    pub in_suite: &'a str,
+    pub files: &'a [String],
+    pub edited: &'a [String],
+    pub overruled: &'a [String],
+    pub oracle: &'a Oracle,
+}
 
 pub(super) fn judge(
     candidate: &Candidate,
     admission: &Admission,
     framework: &dyn Framework,
+    peers: &Peers,
     bench: &mut Bench,
-) -> Result<(Reason, String), Halt> {
-    let (Some(prepared), Some(TrialTrees::Test { on_base, on_gold, files, script })) =
-        (&candidate.prepared, &candidate.trees)
+) -> Result<Verified, Halt> {
+    let (
+        Some(prepared),
+        Some(TrialTrees::Test { on_base, on_gold, files, script, in_suite, edited, overruled, oracle }),
+    ) = (&candidate.prepared, &candidate.trees)
     else {
         return Err(Halt::Judged(Reason::NotRun, "the test was never put on the base tree".to_owned()));
     };
+    let subject = Subject { admission, on_base, on_gold, in_suite, files, edited, overruled, oracle };
     if *script {
-        return judge_script(on_base, on_gold, files, admission, bench);
+        return script::judge(&subject, bench);
     }
     let foreign = prepared.files.iter().filter(|path| match classify(path) {
         PathClass::Test | PathClass::Fixture => false,
@@ -48,114 +81,229 @@ pub(super) fn judge(
     if files.is_empty() {
         return Err(Halt::Judged(Reason::NotCollected, "no file that the runner collects tests from".to_owned()));
     }
+    // What is certain from reading alone costs no run.
+    sound(oracle)?;
     let base = bench.seen(&Ask::suite(on_base, files))?;
     if base.outcome.exit == Exit::TimedOut {
         return Err(Halt::Judged(Reason::FailsForWrongReason, "ran past the deadline on base".to_owned()));
     }
     suite::ended(&base)?;
-    let reproducing = reproducing(&base, framework)?;
-    for repeat in 0..admission.repeats.max(1) {
-        let ask = Ask { repeat, ..Ask::suite(on_gold, files) };
-        let gold = bench.seen(&ask)?;
-        holds_on_gold(&gold, &reproducing)?;
-    }
-    Ok((Reason::Reproduces, name_some(reproducing.iter().map(String::as_str))))
+    let (reproducing, class) = reproducing(&base, &subject, framework)?;
+    let gold = bench.seen(&Ask::suite(on_gold, files))?;
+    holds_on_gold(&gold, &reproducing, Reason::FailsOnGold)?;
+    collected_alike(&base, &gold)?;
+    let repeats = steady(&subject, &reproducing, bench)?;
+    alone(&subject, &gold, &reproducing, bench)?;
+    keeps_edited(&subject, &gold, bench)?;
+    breaks_nothing(&subject, &reproducing, framework, bench)?;
+    let strength = strength::measure(&subject, &reproducing, class, repeats, peers, bench)?;
+    Ok(Verified { detail: name_some(reproducing.iter().map(String::as_str)), strength })
 }
 
-/// The tests that fail on base in their own body, for a reason that is not theirs.
-fn reproducing(base: &Seen, framework: &dyn Framework) -> Result<BTreeSet<String>, Halt> {
+/// Nothing was found in the source that certainly decides by something other than behaviour (T10).
+pub(super) fn sound(oracle: &Oracle) -> Result<(), Halt> {
+    match oracle.faults.is_empty() {
+        true => Ok(()),
+        false => Err(Halt::Judged(Reason::UnsoundOracle, name_some(oracle.faults.iter().map(String::as_str)))),
+    }
+}
+
+/// The tests that fail on base in their own body, for a reason that is not theirs (T2, T3).
+fn reproducing(
+    base: &Seen,
+    subject: &Subject,
+    framework: &dyn Framework,
+) -> Result<(BTreeSet<String>, FailureClass), Halt> {
     let tests = &base.report.tests;
+    if let Some((file, error)) = base.report.collect_errors.iter().next() {
+        return Err(Halt::Judged(Reason::NotCollected, format!("{file} could not be collected on base: {error}")));
+    }
     if tests.is_empty() {
-        let errors: Vec<_> =
-            base.report.collect_errors.iter().map(|(file, error)| format!("{file}: {error}")).collect();
-        return Err(Halt::Judged(
-            Reason::NotCollected,
-            format!("no test was collected on base {}", name_some(errors.iter().map(String::as_str))),
-        ));
+        return Err(Halt::Judged(Reason::NotCollected, "no test was collected on base".to_owned()));
     }
-    let right: BTreeSet<_> = tests
+    let classed: Vec<_> = tests
         .iter()
-        .filter(|(id, test)| test.failed_in_call() && !own_fault(test, &framework.file_of(id)))
-        .map(|(id, _)| id.clone())
+        .filter(|(_, test)| test.failed_in_call())
+        .map(|(id, test)| (id, failure::class(test, &framework.file_of(id), subject)))
         .collect();
-    if !right.is_empty() {
-        return Ok(right);
+    let right: BTreeSet<_> = classed
+        .iter()
+        .filter(|(_, class)| matches!(class, failure::Class::Right(_)))
+        .map(|(id, _)| (*id).clone())
+        .collect();
+    let best = classed.iter().filter_map(|(_, class)| match class {
+        failure::Class::Right(class) => Some(*class),
+        failure::Class::Wrong | failure::Class::Unknown => None,
+    });
+    if let Some(class) = best.min() {
+        return Ok((right, class));
     }
-    let failing = tests.iter().find(|(_, test)| test.phases.iter().any(|(_, status)| *status == Status::Failed));
-    match failing {
+    if let Some((id, _)) = classed.iter().find(|(_, class)| matches!(class, failure::Class::Unknown)) {
+        return Err(Halt::Judged(Reason::EvidenceUnreadable, format!("{id} fails on base and nothing says why")));
+    }
+    match tests.iter().find(|(_, test)| failed(test)) {
         Some((id, test)) => Err(Halt::Judged(
             Reason::FailsForWrongReason,
             format!("{id}: {}", test.error.as_deref().unwrap_or("outside the test's body")),
         )),
-        None if base.report.collect_errors.is_empty() => {
-            Err(Halt::Judged(Reason::DoesNotReproduce, format!("none of {} tests fails on base", tests.len())))
-        }
-        None => Err(Halt::Judged(Reason::NotCollected, "a test file could not be collected on base".to_owned())),
+        None => Err(Halt::Judged(Reason::DoesNotReproduce, format!("none of {} tests fails on base", tests.len()))),
     }
 }
 
-/// An import, syntax or name error raised in the test file itself: the test is broken, not the code under test.
-fn own_fault(test: &TestResult, file: &str) -> bool {
-    let broken = ["ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "TabError", "NameError"];
-    let kind = test.error.as_deref().unwrap_or("");
-    let raised_in_test = test.frames.last().is_none_or(|frame| frame == file);
-    broken.contains(&kind) && raised_in_test
+fn failed(test: &TestResult) -> bool {
+    test.phases.iter().any(|(_, status)| *status == Status::Failed)
 }
 
-fn holds_on_gold(gold: &Seen, reproducing: &BTreeSet<String>) -> Result<(), Halt> {
+/// The same tests on base and on gold (T1).
+fn collected_alike(base: &Seen, gold: &Seen) -> Result<(), Halt> {
+    let ids = |seen: &Seen| seen.report.tests.keys().cloned().collect::<BTreeSet<_>>();
+    let (base, gold) = (ids(base), ids(gold));
+    match base.symmetric_difference(&gold).next() {
+        None => Ok(()),
+        Some(id) => {
+            let (here, there) = if base.contains(id) { ("base", "gold") } else { ("gold", "base") };
+            Err(Halt::Judged(Reason::NotCollected, format!("{id} is collected on {here} and not on {there}")))
+        }
+    }
+}
+
+/// Every test that reproduces passes, and no other fails (T4, T5).
+fn holds_on_gold(gold: &Seen, reproducing: &BTreeSet<String>, otherwise: Reason) -> Result<(), Halt> {
     if let Err(Halt::Judged(_, detail)) = suite::ended(gold) {
-        return Err(Halt::Judged(Reason::FailsOnGold, format!("the run on gold did not end well: {detail}")));
+        return Err(Halt::Judged(otherwise, format!("the run on gold did not end well: {detail}")));
     }
     let tests = &gold.report.tests;
+    if let Some((file, error)) = gold.report.collect_errors.iter().next() {
+        return Err(Halt::Judged(otherwise, format!("{file} could not be collected on gold: {error}")));
+    }
     if let Some(absent) = reproducing.iter().find(|id| !tests.contains_key(*id)) {
         return Err(Halt::Judged(Reason::NotCollected, format!("{absent} is collected on base and not on gold")));
     }
-    let failing = tests.iter().filter(|(id, test)| {
-        let failed = test.phases.iter().any(|(_, status)| *status == Status::Failed);
-        failed || (reproducing.contains(*id) && !test.passed())
-    });
-    let failing: Vec<_> = failing.map(|(id, _)| id.as_str()).collect();
-    if !failing.is_empty() {
-        return Err(Halt::Judged(Reason::FailsOnGold, name_some(failing)));
+    let failing: Vec<_> = tests
+        .iter()
+        .filter(|(id, test)| failed(test) || (reproducing.contains(*id) && !test.passed()))
+        .map(|(id, _)| id.as_str())
+        .collect();
+    if failing.is_empty() { Ok(()) } else { Err(Halt::Judged(otherwise, name_some(failing))) }
+}
+
+/// How a repeat is perturbed; the first two differ always, whatever the number of repeats.
+pub(super) fn variation(repeat: u32) -> Variation {
+    match repeat {
+        1 => Variation::OtherSeedAndZone,
+        2 => Variation::ShuffledFiles,
+        _ => Variation::None,
     }
-    if let Some((file, error)) = gold.report.collect_errors.iter().next() {
-        return Err(Halt::Judged(Reason::FailsOnGold, format!("{file} could not be collected on gold: {error}")));
+}
+
+/// Runs of base and of gold each.
+pub(super) fn repeats(admission: &Admission) -> u32 {
+    admission.repeats.max(2)
+}
+
+/// The same result in every repeat, perturbed or not (T6). The first run of each side is known already.
+fn steady(subject: &Subject, reproducing: &BTreeSet<String>, bench: &mut Bench) -> Result<u32, Halt> {
+    let repeats = repeats(subject.admission);
+    for repeat in 1..repeats {
+        let variation = variation(repeat);
+        let ask = |tree| Ask { repeat, variation, ..Ask::suite(tree, subject.files) };
+        holds_on_gold(&bench.seen(&ask(subject.on_gold))?, reproducing, Reason::UnsteadyTest)?;
+        fails_on_base(&bench.seen(&ask(subject.on_base))?, reproducing.iter(), &format!("repeat {repeat}"))?;
+    }
+    Ok(repeats)
+}
+
+fn fails_on_base<'i>(base: &Seen, ids: impl Iterator<Item = &'i String>, when: &str) -> Result<(), Halt> {
+    if let Err(Halt::Judged(_, detail)) = suite::ended(base) {
+        return Err(Halt::Judged(Reason::UnsteadyTest, format!("{when}: the run on base did not end well: {detail}")));
+    }
+    let fails = |id: &String| base.report.tests.get(id).is_some_and(TestResult::failed_in_call);
+    let otherwise: Vec<_> = ids.filter(|id| !fails(id)).map(String::as_str).collect();
+    match otherwise.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(Halt::Judged(Reason::UnsteadyTest, format!("{when}: no failure on base of {}", name_some(otherwise))))
+        }
+    }
+}
+
+/// Each test by itself gives what it gives in its file (T6).
+fn alone(subject: &Subject, gold: &Seen, reproducing: &BTreeSet<String>, bench: &mut Bench) -> Result<(), Halt> {
+    if gold.report.tests.len() == 1 {
+        return Ok(());
+    }
+    for id in reproducing.iter().take(MOST_ALONE) {
+        let ask = |tree| Ask { only: vec![id.clone()], ..Ask::suite(tree, subject.files) };
+        let on_gold = bench.seen(&ask(subject.on_gold))?;
+        let passes = suite::ended(&on_gold).is_ok() && on_gold.report.tests.get(id).is_some_and(TestResult::passed);
+        if !passes {
+            return Err(Halt::Judged(Reason::UnsteadyTest, format!("{id} does not pass on gold when it runs alone")));
+        }
+        fails_on_base(&bench.seen(&ask(subject.on_base))?, [id].into_iter(), "alone")?;
     }
     Ok(())
 }
 
-fn judge_script(
-    on_base: &str,
-    on_gold: &str,
-    files: &[String],
-    admission: &Admission,
-    bench: &mut Bench,
-) -> Result<(Reason, String), Halt> {
-    let ask = |tree, repeat| Ask { mode: Mode::Script, repeat, ..Ask::suite(tree, files) };
-    let (exit, printed) = bench.printed(&ask(on_base, 0))?;
-    match (said(&printed), exit) {
-        (Some(REPRODUCED), Exit::Code(0)) => {}
-        (Some(RESOLVED), Exit::Code(0)) => {
-            return Err(Halt::Judged(Reason::DoesNotReproduce, format!("prints {RESOLVED:?} on base")));
-        }
-        (said, exit) => {
-            return Err(Halt::Judged(Reason::FailsForWrongReason, format!("on base: {said:?}, {exit:?}")));
-        }
+/// What passed on gold in a file before the test edited it is still there and still passes (T5).
+fn keeps_edited(subject: &Subject, gold: &Seen, bench: &mut Bench) -> Result<(), Halt> {
+    let Some(trees) = subject.admission.trees.as_ref().filter(|_| !subject.edited.is_empty()) else { return Ok(()) };
+    let before = bench.seen(&Ask::suite(&trees.gold, subject.edited))?;
+    if suite::ended(&before).is_err() {
+        let what = name_some(subject.edited.iter().map(String::as_str));
+        return Err(Halt::Judged(Reason::EvidenceUnreadable, format!("no clear result on gold of {what} as it was")));
     }
-    for repeat in 0..admission.repeats.max(1) {
-        let (exit, printed) = bench.printed(&ask(on_gold, repeat))?;
-        if (said(&printed), exit) != (Some(RESOLVED), Exit::Code(0)) {
-            return Err(Halt::Judged(Reason::FailsOnGold, format!("on gold: {:?}, {exit:?}", said(&printed))));
-        }
-    }
-    Ok((Reason::Reproduces, format!("prints {REPRODUCED:?} on base and {RESOLVED:?} on gold")))
+    let passing = before.report.tests.iter().filter(|(_, test)| test.passed());
+    let lost: Vec<_> = passing
+        .filter(|(id, _)| !gold.report.tests.get(*id).is_some_and(TestResult::passed))
+        .map(|(id, _)| id.as_str())
+        .collect();
+    if lost.is_empty() { Ok(()) } else { Err(Halt::Judged(Reason::BreaksOtherTests, name_some(lost))) }
 }
 
-/// The one marker that stands on a line of its own; none when there is no marker, or more than one kind.
-fn said(printed: &str) -> Option<&'static str> {
-    let mut kinds = [REPRODUCED, RESOLVED, OTHER].into_iter().filter(|m| printed.lines().any(|line| line.trim() == *m));
-    match (kinds.next(), kinds.next()) {
-        (Some(only), None) => Some(only),
-        (None, _) | (Some(_), Some(_)) => None,
+/// The instance's tests pass on gold in one session with the test, and so does the test (T5, T6). What fails is run once
+/// more: a test that wobbles by itself is not this one's fault.
+fn breaks_nothing(
+    subject: &Subject,
+    reproducing: &BTreeSet<String>,
+    framework: &dyn Framework,
+    bench: &mut Bench,
+) -> Result<(), Halt> {
+    let own = |id: &&String| !subject.overruled.contains(&framework.file_of(id));
+    for split in &subject.admission.splits {
+        let files: BTreeSet<_> = split.files.iter().chain(subject.files).cloned().collect();
+        let files: Vec<_> = files.into_iter().collect();
+        let mut first: Option<(Reason, String)> = None;
+        for repeat in 0..2 {
+            let seen = bench.seen(&Ask { repeat, ..Ask::suite(subject.in_suite, &files) })?;
+            let found = match suite::ended(&seen) {
+                Err(Halt::Judged(reason, detail)) if reason.status() == VerdictStatus::Rejected => {
+                    Some((Reason::BreaksOtherTests, detail))
+                }
+                Err(halt) => return Err(halt),
+                Ok(_) => {
+                    let not_passed = |id: &&String| !seen.report.tests.get(*id).is_some_and(TestResult::passed);
+                    let broken: Vec<_> = split.expected.iter().filter(not_passed).map(String::as_str).collect();
+                    let unsteady: Vec<_> =
+                        reproducing.iter().filter(own).filter(not_passed).map(String::as_str).collect();
+                    match (broken.is_empty(), unsteady.is_empty()) {
+                        (true, true) => None,
+                        (false, _) => Some((Reason::BreaksOtherTests, name_some(broken))),
+                        (true, false) => {
+                            Some((Reason::UnsteadyTest, format!("among other tests: {}", name_some(unsteady))))
+                        }
+                    }
+                }
+            };
+            match (found, first.take()) {
+                (None, _) => break,
+                (found @ Some(_), None) if repeat == 0 => first = found,
+                (Some((reason, detail)), _) => return Err(Halt::Judged(reason, detail)),
+            }
+        }
     }
+    Ok(())
 }
+
+#[cfg(test)]
+#[path = "test_tests.rs"]
+mod tests;

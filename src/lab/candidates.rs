@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::controls::control_tree;
+use super::peers::peers;
 use super::prepare::Site;
 use super::screen::screened;
+use super::tests::test_trees;
 use super::trials::KeptSlot;
 use super::{Lab, Located, Sample, Workshop, pool};
 use crate::admission::{Admission, Trees};
 use crate::candidate::{Candidate, Payload, Prepared, TrialTrees};
+use crate::contest::Contest;
 use crate::digest::canonical_json;
 use crate::format;
 use crate::framework::Framework;
 use crate::generation::Skill;
-use crate::judge::{LocalizationRules, Step, judge};
+use crate::judge::{LocalizationRules, Peers, Step, judge};
 use crate::prompt::extract::extract;
 use crate::repo::{self, Repository};
 use crate::verdict::Reason;
@@ -82,49 +85,80 @@ impl Lab<'_> {
         Ok(candidates)
     }
 
-    /// Runs whatever trials the candidates' verdicts need. Of candidates that are the same, the first is run.
+    /// Runs whatever trials the candidates' verdicts need. Of candidates that are the same, the first is run. Repairs come
+    /// first: what they showed is what tests are run against.
     pub(super) fn run_trials(
         &self,
         instances: &[Located],
         admissions: &BTreeMap<String, Admission>,
         candidates: &[Candidate],
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<BTreeMap<String, Contest>> {
         let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
         let mut taken = BTreeSet::new();
-        let mut tasks: Vec<_> = candidates
-            .iter()
-            .filter(|candidate| candidate.skill != Skill::Localization && candidate.prepared.is_some())
-            .filter(|candidate| SameAs::of(candidate).is_some_and(|same| taken.insert(same)))
-            .filter(|candidate| admissions.get(&candidate.instance_id).is_some_and(Admission::admitted))
-            .collect();
+        let mut tasks = Vec::new();
+        for candidate in candidates {
+            let runs = candidate.skill != Skill::Localization && candidate.prepared.is_some();
+            let known = located.get(candidate.instance_id.as_str()).copied();
+            let admission = admissions.get(&candidate.instance_id).filter(|admission| admission.admitted());
+            if let (true, Some(located), Some(admission)) = (runs, known, admission)
+                && SameAs::of(candidate).is_some_and(|same| taken.insert(same))
+            {
+                tasks.push(Task { located, admission, candidate });
+            }
+        }
         // Workers stay on an image: its slot is open and its files are warm.
-        tasks.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
-        let stage = self.console.stage("verify", tasks.len() as u64);
-        pool::each(self.settings.workers, &tasks, Kept::default, |kept, candidate| {
-            let (Some(located), Some(admission)) =
-                (located.get(candidate.instance_id.as_str()), admissions.get(&candidate.instance_id))
-            else {
-                return Ok(());
-            };
-            stage.judged(self.take_through(located, admission, candidate, kept)?.status());
+        tasks.sort_by(|a, b| a.candidate.instance_id.cmp(&b.candidate.instance_id));
+        let (tests, repairs): (Vec<_>, Vec<_>) =
+            tasks.into_iter().partition(|task| task.candidate.skill == Skill::Test);
+        let stage = self.console.stage("verify", (repairs.len() + tests.len()) as u64);
+        let none = BTreeMap::new();
+        self.take_all(&repairs, &none, |_, reason| stage.judged(reason.status()))?;
+        if tests.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+
+        // First as far as base, gold and the suite go; those that hold are then run against the others.
+        let mut peers = peers(candidates, admissions, &self.knowledge)?;
+        let reached = std::sync::Mutex::new(BTreeSet::new());
+        self.take_all(&tests, &peers, |candidate, reason| match reason {
+            Reason::NotRun => {
+                reached.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(&candidate.candidate_id);
+            }
+            reason => stage.judged(reason.status()),
+        })?;
+        let reached = reached.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let tests: Vec<_> = tests.into_iter().filter(|task| reached.contains(&task.candidate.candidate_id)).collect();
+        let contests = self.contests(&tests, &peers)?;
+        for (id, contest) in &contests {
+            peers.entry(id.clone()).or_default().contest = Some(contest.clone());
+        }
+        self.take_all(&tests, &peers, |_, reason| stage.judged(reason.status()))?;
+        Ok(contests)
+    }
+
+    fn take_all<'t>(
+        &self,
+        tasks: &[Task<'t>],
+        peers: &BTreeMap<String, Peers>,
+        done: impl Fn(&'t Candidate, Reason) + Sync,
+    ) -> anyhow::Result<()> {
+        let none = Peers::default();
+        pool::each(self.settings.workers, tasks, Kept::default, |kept, task| {
+            let peers = peers.get(&task.candidate.instance_id).unwrap_or(&none);
+            done(task.candidate, self.take_through(task, peers, kept)?);
             Ok(())
         })?;
         Ok(())
     }
 
-    fn take_through(
-        &self,
-        located: &Located,
-        admission: &Admission,
-        candidate: &Candidate,
-        kept: &mut Kept,
-    ) -> anyhow::Result<Reason> {
+    fn take_through(&self, task: &Task, peers: &Peers, kept: &mut Kept) -> anyhow::Result<Reason> {
+        let Task { located, admission, candidate } = task;
         let workshop = Workshop::new(self, located);
         let framework = workshop.framework()?;
         let rules = LocalizationRules::default();
         loop {
             self.check_interrupt()?;
-            match judge(candidate, admission, framework, &BTreeSet::new(), &rules, &self.knowledge) {
+            match judge(candidate, admission, framework, peers, &rules, &self.knowledge) {
                 Step::Done(judgement) => return Ok(judgement.reason),
                 Step::Needs(trial) => {
                     let id = &candidate.instance_id;
@@ -137,6 +171,14 @@ impl Lab<'_> {
             }
         }
     }
+}
+
+/// A candidate to take through its trials.
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub located: &'a Located,
+    pub admission: &'a Admission,
+    pub candidate: &'a Candidate,
 }
 
 /// What a worker keeps from one candidate to the next: the last instance's site and the slot that is open for it.
@@ -209,7 +251,7 @@ fn trial_trees(
     payload: &Payload,
     prepared: &Prepared,
 ) -> anyhow::Result<Option<TrialTrees>> {
-    let Place { repository, trees, admission, framework, .. } = place;
+    let Place { repository, trees, admission, .. } = place;
     Ok(match skill {
         Skill::Localization => None,
         Skill::Repair => {
@@ -223,13 +265,7 @@ fn trial_trees(
         }
         Skill::Test => {
             let script = matches!(payload, Payload::Script { .. });
-            let collected = |path: &&String| script || framework.is_some_and(|f| f.is_test_file(path));
-            Some(TrialTrees::Test {
-                on_base: prepared.tree.clone(),
-                on_gold: repository.take_paths(&trees.gold, &prepared.tree, &prepared.files)?,
-                files: prepared.files.iter().filter(collected).cloned().collect(),
-                script,
-            })
+            Some(test_trees(place, prepared, script)?)
         }
     })
 }

@@ -17,6 +17,8 @@ pub(super) struct Order<'a> {
     pub environment: &'a Environment,
     /// Tree whose packaging metadata describes the project.
     pub base_tree: &'a str,
+    /// Top-level modules of the project.
+    pub modules: Vec<String>,
     /// Tree that the image holds at the work directory.
     pub layer_tree: &'a str,
     /// Writes a tree into an empty directory.
@@ -38,7 +40,8 @@ pub(super) fn seal(engine: &Engine, cache: &Path, order: &Order) -> anyhow::Resu
     let environments = Environments::open(Cache::open(cache)?, environment.python.as_deref())?;
     let mut progress = |message: &str| (order.say)(message);
     let base = |folder: &Path| (order.checkout)(order.base_tree, folder);
-    let project = environments.project(recipe.project, order.base_tree, base, &mut progress)?;
+    let mut project = environments.project(recipe.project, order.base_tree, base, &mut progress)?;
+    project.modules.clone_from(&order.modules);
     let layer = |folder: &Path| (order.checkout)(order.layer_tree, folder);
     let warm = |image: &SealedImage| -> Result<SealedImage, SandboxError> {
         (order.say)("running the suite once for warm bytecode");

@@ -6,14 +6,18 @@
 
 mod canaries;
 mod candidates;
+mod contests;
 mod controls;
 mod images;
 mod knowledge;
+mod minimal;
+mod peers;
 mod plain;
 mod pool;
 mod prepare;
 mod prompts;
 mod screen;
+mod tests;
 mod trials;
 mod verdicts;
 
@@ -40,6 +44,9 @@ pub use prepare::Workshop;
 pub use prompts::Prompt;
 pub use verdicts::{Judged, recompute, write_verdicts};
 
+/// What generated tests were run against, one line per instance that has any.
+const CONTESTS: &str = "contests.jsonl";
+
 /// How a run is done.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -48,6 +55,8 @@ pub struct Settings {
     pub repeats: u32,
     /// E3 asks for the runner-free re-run beside what E2 rests on.
     pub evidence: Evidence,
+    /// Whether gold is searched for parts that its tests do not need.
+    pub minimal_gold: bool,
     pub limits: Limits,
     /// Attempts at a trial before its failure is recorded.
     pub attempts: u32,
@@ -129,10 +138,11 @@ impl<'a> Lab<'a> {
         samples: &[Sample],
     ) -> anyhow::Result<Vec<Judged>> {
         let candidates = self.read_candidates(instances, admissions, samples)?;
-        self.run_trials(instances, admissions, &candidates)?;
+        let contests = self.run_trials(instances, admissions, &candidates)?;
+        self.run.write_lines(CONTESTS, contests.values())?;
         let instances =
             instances.iter().map(|located| (located.instance.instance_id.clone(), located.instance.digest()));
-        verdicts::verdicts(&candidates, admissions, &instances.collect(), &self.knowledge)
+        verdicts::verdicts(&candidates, admissions, &instances.collect(), contests, &self.knowledge)
     }
 
     pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {
@@ -144,7 +154,8 @@ impl<'a> Lab<'a> {
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
         // Another key only where more is asked for: what was admitted without it stays known.
         let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
-        let framework = [Some(framework), plain].into_iter().flatten().collect::<Vec<_>>().join("+");
+        let minimal = self.settings.minimal_gold.then_some("minimal-gold");
+        let framework = [Some(framework), plain, minimal].into_iter().flatten().collect::<Vec<_>>().join("+");
         let controls = (canary::VERSION, held_out::VERSION, sentinel::VERSION);
         Digest::of_json(&(instance.digest(), image, framework, controls, self.settings.repeats, limits))
     }

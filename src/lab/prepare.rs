@@ -9,6 +9,7 @@ use super::images::{self, Order};
 use super::trials::{KeptSlot, job, nonce};
 use super::{Lab, Located};
 use crate::admission::{Admission, Refusal, Trees};
+use crate::candidate::PathClass;
 use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::format;
@@ -16,7 +17,10 @@ use crate::framework::{self, Framework};
 use crate::instance::Environment;
 use crate::journal::Record;
 use crate::judge::{AdmissionInput, Step, admit};
+use crate::repo::policy::classify;
 use crate::repo::{self, RepoError, Repository};
+use crate::sandbox::image::SealError;
+use crate::sandbox::interpreter::EnvironmentError;
 use crate::sandbox::{Job, LAYER_MTIME, SealedImage};
 use crate::trial::{TestPlan, Trial};
 
@@ -93,7 +97,8 @@ impl<'a> Workshop<'a> {
                     let admission = match admission.admitted() {
                         true => {
                             let admission = self.lab.with_controls(&site, &mut kept, admission)?;
-                            self.lab.with_plain(&site, &mut kept, admission)?
+                            let admission = self.lab.with_plain(&site, &mut kept, admission)?;
+                            self.lab.with_minimal_gold(&site, &mut kept, admission)?
                         }
                         false => admission,
                     };
@@ -169,6 +174,7 @@ impl<'a> Workshop<'a> {
         let order = Order {
             environment: &self.located.instance.environment,
             base_tree: &trees.base,
+            modules: modules(&repository.paths(&trees.base).map_err(anyhow::Error::from)?),
             layer_tree: &trees.tested_base,
             checkout: &checkout,
             warm_job: &warm_job,
@@ -179,6 +185,7 @@ impl<'a> Workshop<'a> {
             Err(error) if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) => {
                 Err(NoSite::Error(error))
             }
+            Err(error) if is_answer(&error) => Err(NoSite::Refused(Refusal::AnswerInImage, format!("{error:#}"))),
             Err(error) => Err(NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}"))),
         }
     }
@@ -240,10 +247,12 @@ impl<'a> Workshop<'a> {
             trees: None,
             fail_to_pass: Vec::new(),
             pass_to_pass: Vec::new(),
+            tests: Default::default(),
             unstable: Default::default(),
             disagreements: Default::default(),
             splits: Vec::new(),
             gold_files: Vec::new(),
+            unneeded: None,
             framework: self.located.instance.environment.framework.clone(),
             repeats: self.lab.settings.repeats,
             limits: self.lab.settings.limits.clone(),
@@ -257,5 +266,53 @@ impl<'a> Workshop<'a> {
 
     fn id(&self) -> &'a str {
         &self.located.instance.instance_id
+    }
+}
+
+/// Whether an image was refused because it would hold the answer.
+fn is_answer(error: &anyhow::Error) -> bool {
+    let found = |error: &EnvironmentError| matches!(error, EnvironmentError::AnswerInImage { .. });
+    match error.downcast_ref::<SealError>() {
+        Some(SealError::Environment(inner)) => found(inner),
+        Some(_) => false,
+        None => error.downcast_ref::<EnvironmentError>().is_some_and(found),
+    }
+}
+
+/// Top-level modules of the project among the paths of its tree, at the root and in `src`.
+fn modules(paths: &[String]) -> Vec<String> {
+    // Folders that go by these names are nobody's package.
+    const SHARED: [&str; 5] = ["docs", "examples", "scripts", "tools", "benchmarks"];
+    let of = |path: &String| {
+        let inside = path.strip_prefix("src/").unwrap_or(path);
+        let name = match inside.split_once('/') {
+            Some((package, "__init__.py")) => package,
+            Some(_) => return None,
+            None => inside.strip_suffix(".py")?,
+        };
+        let source = matches!(classify(path), PathClass::Source | PathClass::Startup) && !SHARED.contains(&name);
+        source.then(|| name.to_owned())
+    };
+    paths.iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_projects_modules_are_its_top_level_source() {
+        let paths = [
+            "conftest.py",
+            "docs/__init__.py",
+            "mixer/__init__.py",
+            "mixer/deep/__init__.py",
+            "plain.py",
+            "setup.py",
+            "src/blender/__init__.py",
+            "src/blender/core.py",
+            "tests/__init__.py",
+        ];
+        assert_eq!(modules(&paths.map(str::to_owned)), ["mixer", "plain", "blender"]);
     }
 }

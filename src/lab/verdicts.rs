@@ -1,20 +1,23 @@
 //! Candidates and evidence to verdicts with receipts. Needs no sandbox; the same code runs after trials and years later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
-use super::candidates::{SameAs, exported_content, locations};
+use super::CONTESTS;
+use super::candidates::{SameAs, exported_content};
 use super::knowledge::Knowledge;
+use super::peers::{judge_repairs, peers_of};
 use crate::admission::Admission;
 use crate::candidate::Candidate;
+use crate::contest::Contest;
 use crate::digest::Digest;
 use crate::format;
 use crate::framework;
 use crate::generation::Skill;
 use crate::instance::Instance;
 use crate::journal::RunDir;
-use crate::judge::{Evidence as _, Judgement, LocalizationRules, Step, judge};
+use crate::judge::{Evidence as _, Judgement, LocalizationRules, Peers, Step, judge};
 use crate::receipt::{Receipt, Tool};
 use crate::verdict::{Reason, Verdict};
 
@@ -29,7 +32,11 @@ pub fn recompute(run: &RunDir) -> anyhow::Result<Vec<Judged>> {
     let knowledge = Knowledge::new(run.contents()?, run.blobs().clone());
     let admissions = admissions.into_iter().map(|admission| (admission.instance_id.clone(), admission)).collect();
     let instances = instances.iter().map(|instance| (instance.instance_id.clone(), instance.digest())).collect();
-    verdicts(&candidates, &admissions, &instances, &knowledge)
+    // Made only where generated tests came that far.
+    let contests: Vec<Contest> =
+        if run.path().join(CONTESTS).exists() { run.read_lines(CONTESTS)? } else { Vec::new() };
+    let contests = contests.into_iter().map(|contest| (contest.instance_id.clone(), contest)).collect();
+    verdicts(&candidates, &admissions, &instances, contests, &knowledge)
 }
 
 /// Writes `verdicts.jsonl` and `receipts.jsonl`, and gives the verdicts.
@@ -44,28 +51,25 @@ pub(super) fn verdicts(
     candidates: &[Candidate],
     admissions: &BTreeMap<String, Admission>,
     instances: &BTreeMap<String, Digest>,
+    contests: BTreeMap<String, Contest>,
     knowledge: &Knowledge,
 ) -> anyhow::Result<Vec<Judged>> {
-    let mut accepted: BTreeMap<&str, BTreeSet<Vec<String>>> = admissions
-        .values()
-        .map(|admission| (admission.instance_id.as_str(), BTreeSet::from([admission.gold_files.clone()])))
-        .collect();
-    let mut judged: BTreeMap<&Digest, Judgement> = BTreeMap::new();
-    // Repairs first: every verified one adds a set of locations that a localization may name.
-    for skill in [Skill::Repair, Skill::Test, Skill::Localization] {
-        let mut known: BTreeMap<SameAs, Judgement> = BTreeMap::new();
-        for candidate in candidates.iter().filter(|candidate| candidate.skill == skill) {
-            let same = SameAs::of(candidate);
-            let judgement = match same.as_ref().and_then(|same| known.get(same)) {
-                Some(judgement) => judgement.clone(),
-                None => judge_one(candidate, admissions, &accepted, knowledge)?,
-            };
-            if let (Reason::Resolved, Some(prepared)) = (judgement.reason, &candidate.prepared) {
-                accepted.entry(&candidate.instance_id).or_default().insert(locations(prepared));
-            }
-            known.extend(same.map(|same| (same, judgement.clone())));
-            judged.insert(&candidate.candidate_id, judgement);
-        }
+    // Repairs first: what they showed decides what tests and localizations are held against.
+    let mut judged = judge_repairs(candidates, admissions, knowledge)?;
+    let mut peers = peers_of(candidates, admissions, &judged);
+    for (id, contest) in contests {
+        peers.entry(id).or_default().contest = Some(contest);
+    }
+    let none = Peers::default();
+    let mut known: BTreeMap<SameAs, Judgement> = BTreeMap::new();
+    for candidate in candidates.iter().filter(|candidate| candidate.skill != Skill::Repair) {
+        let same = SameAs::of(candidate);
+        let judgement = match same.as_ref().and_then(|same| known.get(same)) {
+            Some(judgement) => judgement.clone(),
+            None => judge_one(candidate, admissions, peers.get(&candidate.instance_id).unwrap_or(&none), knowledge)?,
+        };
+        known.extend(same.map(|same| (same, judgement.clone())));
+        judged.insert(&candidate.candidate_id, judgement);
     }
     let mut first: BTreeMap<(SameAs, Reason), &Digest> = BTreeMap::new();
     let mut verdicts = Vec::with_capacity(candidates.len());
@@ -81,10 +85,10 @@ pub(super) fn verdicts(
     Ok(verdicts)
 }
 
-fn judge_one(
+pub(super) fn judge_one(
     candidate: &Candidate,
     admissions: &BTreeMap<String, Admission>,
-    accepted: &BTreeMap<&str, BTreeSet<Vec<String>>>,
+    peers: &Peers,
     knowledge: &Knowledge,
 ) -> anyhow::Result<Judgement> {
     let Some(admission) = admissions.get(&candidate.instance_id) else {
@@ -94,9 +98,7 @@ fn judge_one(
     let Some(framework) = framework::by_name(name) else {
         return Ok(Judgement::not_run("its test framework is unknown to this version"));
     };
-    let none = BTreeSet::new();
-    let accepted = accepted.get(candidate.instance_id.as_str()).unwrap_or(&none);
-    Ok(match judge(candidate, admission, framework, accepted, &LocalizationRules::default(), knowledge) {
+    Ok(match judge(candidate, admission, framework, peers, &LocalizationRules::default(), knowledge) {
         Step::Done(judgement) => judgement,
         Step::Needs(trial) => {
             Judgement::not_run(&format!("trial {} has no outcome; run `assay verify` again", trial.id().short()))
@@ -150,6 +152,7 @@ fn with_receipt(
         detail: judgement.detail.clone(),
         evidence: judgement.evidence,
         stripped: candidate.prepared.as_ref().map(|prepared| prepared.stripped.clone()).unwrap_or_default(),
+        strength: judgement.strength.clone(),
         flags: candidate.screen.as_ref().map(|screen| screen.flags.clone()).unwrap_or_default(),
         literal_overlap: candidate.screen.as_ref().map_or(0, |screen| screen.literal_overlap),
         duplicate_of,

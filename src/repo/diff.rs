@@ -1,6 +1,6 @@
 //! The difference of two trees: as a canonical diff, as paths, and as changes for a sandbox.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use git2::{Delta, DiffFormat, DiffLineType, DiffOptions, Oid};
 
@@ -42,6 +42,30 @@ impl Repository {
         let as_binary = self.sections(&as_binary)?;
         let chosen = sections.into_iter().zip(as_binary).zip(binary);
         Ok(chosen.map(|((text, literal), binary)| if binary { literal } else { text }).collect())
+    }
+
+    /// Line numbers that differ between two trees, by path: taken out, as `a` counts them, and added, as `b` does. Files
+    /// that are not text have none.
+    pub fn changed_lines(&self, a: &str, b: &str) -> Result<BTreeMap<String, ChangedLines>, RepoError> {
+        let doing = "comparing trees";
+        let (old, new) = (self.tree(a)?, self.tree(b)?);
+        let mut options = DiffOptions::new();
+        options.context_lines(0).ignore_submodules(false);
+        let diff = self.git.diff_tree_to_tree(Some(&old), Some(&new), Some(&mut options)).map_err(self.fault(doing))?;
+        let mut changed: BTreeMap<String, ChangedLines> = BTreeMap::new();
+        diff.print(DiffFormat::Patch, |delta, _, line| {
+            let path = delta.new_file().path_bytes().or_else(|| delta.old_file().path_bytes());
+            let Some(path) = path.and_then(|path| std::str::from_utf8(path).ok()) else { return true };
+            let entry = changed.entry(path.to_owned()).or_default();
+            match line.origin_value() {
+                DiffLineType::Addition => entry.added.extend(line.new_lineno()),
+                DiffLineType::Deletion => entry.removed.extend(line.old_lineno()),
+                _ => {}
+            }
+            true
+        })
+        .map_err(self.fault(doing))?;
+        Ok(changed)
     }
 
     /// One text per changed file, in path order.
@@ -142,6 +166,13 @@ impl Repository {
         }
         Ok(changes)
     }
+}
+
+/// Lines of a file that a change takes out and adds, counted from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangedLines {
+    pub removed: BTreeSet<u32>,
+    pub added: BTreeSet<u32>,
 }
 
 /// A changed path: what was there, what is there.

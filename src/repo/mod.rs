@@ -15,6 +15,7 @@ pub mod patch;
 pub mod paths;
 pub mod policy;
 mod prepare;
+mod reduce;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
 pub use prepare::{SCRIPT_PATH, prepare};
+pub use reduce::GoldParts;
 pub use store::Repository;
 pub use trees::{instance_trees, submitted_trial_tree, trial_tree};
 

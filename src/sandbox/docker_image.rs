@@ -75,6 +75,7 @@ impl Docker {
         let base_id = self.wait(self.base_image(&base, progress))?;
         let python = self.base_python(environments, &base, &base_id)?;
         let (lock, wheels) = resolve_for(environments, &python, recipe, requirements, project, progress)?;
+        environments.refuse_answer(&lock, &wheels, project)?;
         let digest =
             Digest::of_json(&(LAYOUT, tree_id, &base_id, &lock, project, workdir, &recipe.dockerfile, &recipe.name));
         let tag = format!("assay/{}:{}", recipe.name, digest.short());

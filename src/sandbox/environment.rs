@@ -104,6 +104,7 @@ impl Environments {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Provisioned, EnvironmentError> {
         let (lock, wheels) = self.resolve(recipe, requirements, project, progress)?;
+        self.refuse_answer(&lock, &wheels, project)?;
         let pins = lock.pins(project);
         let digest = Digest::of_json(&(LAYOUT, self.interpreter.identity(), &lock, project, workdir));
         // Two installations of one version differ in where they are, and the links in the environment with them.
@@ -128,6 +129,52 @@ impl Environments {
             workdir: workdir.to_owned(),
             packages: pins,
         })
+    }
+
+    /// Refuses wheels that would put another release, or a fork, of the project beside its own code: answers could be read
+    /// off it. The project's own distribution is left out by [`Lock::pins`].
+    pub(super) fn refuse_answer(
+        &self,
+        lock: &Lock,
+        wheels: &Path,
+        project: Option<&ProjectMetadata>,
+    ) -> Result<(), EnvironmentError> {
+        let Some(project) = project.filter(|project| !project.modules.is_empty() && !lock.wheels.is_empty()) else {
+            return Ok(());
+        };
+        let own = project.name();
+        let modules = self.wheel_modules(lock, wheels)?;
+        for wheel in lock.wheels.iter().filter(|wheel| Some(wheel.identity().0) != own) {
+            let brought = modules.get(&wheel.file).map(Vec::as_slice).unwrap_or_default();
+            if let Some(module) = brought.iter().find(|module| project.modules.contains(module)) {
+                return Err(EnvironmentError::AnswerInImage { path: format!("{module} of {}", wheel.file) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Top-level modules of every wheel, by file name. Read once per lock.
+    fn wheel_modules(&self, lock: &Lock, wheels: &Path) -> Result<BTreeMap<String, Vec<String>>, EnvironmentError> {
+        const QUESTION: &str = "import json, os, sys, zipfile; print(json.dumps({name: sorted({\
+            part[:-3] if part.endswith('.py') else part for part in (member.split('/')[0] for member in \
+            zipfile.ZipFile(os.path.join(sys.argv[1], name)).namelist()) if not part.endswith(('-info', '.data'))}) \
+            for name in os.listdir(sys.argv[1]) if name.endswith('.whl')}))";
+        let name = Digest::of_json(lock);
+        if let Some(bytes) = self.cache.read("wheel-modules", name.as_str())?
+            && let Ok(known) = serde_json::from_slice(&bytes)
+        {
+            return Ok(known);
+        }
+        let failed =
+            |why: String| EnvironmentError::Failed { doing: "listing the modules of the wheels".to_owned(), why };
+        let mut command = self.interpreter.command(["-c", QUESTION]);
+        let output = command.arg(wheels).output().map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        let modules = serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
+        self.cache.write("wheel-modules", name.as_str(), &output.stdout)?;
+        Ok(modules)
     }
 
     /// Resolves requirements into wheels for the host's Python. Gives the lock and the folder that holds the wheels.

@@ -20,6 +20,10 @@ pub struct ProjectMetadata {
     pub dist_info: Option<DistInfo>,
     /// What the project itself requires at run time, as requirement lines.
     pub requires: Vec<String>,
+    /// Top-level modules that its tree holds: nothing else in the environment may bring them. Follows from the tree, so it is
+    /// no part of the environment's name.
+    #[serde(skip)]
+    pub modules: Vec<String>,
 }
 
 /// A `*.dist-info` folder: what `importlib.metadata` reads.
@@ -188,7 +192,8 @@ fn read_wheel(unpacked: &Path, tree: &Path) -> Result<ProjectMetadata, Environme
     })?;
     let dist_info = read_dist_info(&info)?;
     let requires = dist_info.files.get("METADATA").map(|text| required_lines(text)).unwrap_or_default();
-    Ok(ProjectMetadata { import_root: import_root(tree, &modules)?, dist_info: Some(dist_info), requires })
+    let import_root = import_root(tree, &modules)?;
+    Ok(ProjectMetadata { import_root, dist_info: Some(dist_info), requires, ..ProjectMetadata::default() })
 }
 
 fn read_dist_info(info: &Path) -> Result<DistInfo, EnvironmentError> {

@@ -3,6 +3,7 @@
 mod samples;
 mod support;
 
+mod admission;
 mod bad_input;
 mod canary;
 mod cell;
@@ -14,8 +15,10 @@ mod export;
 mod flood;
 mod framework;
 mod full_disk;
+mod generated_tests;
 mod intake;
 mod kill;
 mod plain;
+mod runner_aware;
 mod sandboxes;
 mod schemas;

@@ -45,6 +45,8 @@ fn bodies_of_pytest_tests_run_without_pytest() {
         ("test_fails", "S+C-T+"),
         ("test_breaks", "S+C-T+"),
         ("test_raises", "S+C+T+"),
+        ("test_shares", "S+C+T+"),
+        ("test_shares_in_vain", "S+C-T+"),
         ("test_raises_in_vain", "S+C-T+"),
         ("test_raises_another", "S+C-T+"),
         ("test_nearly", "S+C+T+"),
@@ -97,6 +99,7 @@ fn bodies_of_unittest_tests_run_without_unittest() {
     let table = [
         ("ShopTests::test_passes", "S+C+T+"),
         ("ShopTests::test_fails", "S+C-T+"),
+        ("ShopTests::test_shares", "S+C+T+"),
         ("ShopTests::test_parts", "S+C+T+"),
         ("ShopTests::test_a_part_fails", "S+C-T+"),
         ("ShopTests::test_raises", "S+C+T+"),

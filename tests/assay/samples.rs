@@ -3,6 +3,7 @@
 use serde_json::json;
 use swe_assay::admission::Admission;
 use swe_assay::candidate::Candidate;
+use swe_assay::contest::Contest;
 use swe_assay::digest::Digest;
 use swe_assay::format;
 use swe_assay::generation::{Generation, Skill};
@@ -105,6 +106,15 @@ pub fn report() -> TestReport {
             "phases": [["setup", "passed"], ["call", "failed"], ["teardown", "passed"]], "error": "AssertionError",
             "frames": ["tests/test_a.py"],
         }},
+    }))
+    .unwrap()
+}
+
+pub fn contest() -> Contest {
+    serde_json::from_value(json!({
+        "format": format::CONTEST, "instance_id": "one", "added": {"src/a.py": [3, 4]}, "removed": {},
+        "mutants": [{"path": "src/a.py", "line": 3, "what": "< to <=", "tree": "5".repeat(40), "tested": "6".repeat(40)}],
+        "joined": [{"test": "4".repeat(40), "over": "5".repeat(40), "tree": "7".repeat(40)}],
     }))
     .unwrap()
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use swe_assay::admission_report::AdmissionReport;
 use swe_assay::dataset::manifest::Manifest;
 use swe_assay::dataset::rows::{Attempts, rl_row, sft_row};
 use swe_assay::format;
@@ -92,6 +93,8 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::GENERATION, json!(generation)),
         (format::CANDIDATE, json!(candidate)),
         (format::ADMISSION, json!(admission)),
+        (format::CONTEST, json!(samples::contest())),
+        (format::ADMISSION_REPORT, json!(AdmissionReport::of([&admission], [&instance]))),
         (format::OUTCOME, json!(samples::outcome())),
         (format::REPORT, json!(samples::report())),
         (format::VERDICT, json!(verdict)),

@@ -19,6 +19,8 @@ pub const BASE: &str = "/base";
 pub const SCRATCH: &str = "/scratch";
 
 const TOP: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+/// Where an image has its own Python environment, if it brings one.
+const ENVIRONMENT: &str = "/opt/assay/environment";
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 /// Files and directories of `/etc` that programs need and that hold nothing private.
 const ETC: &[&str] = &[
@@ -148,11 +150,40 @@ impl Sources {
             }
             mounts::attach(tree, &path).doing(|| format!("attaching {inside}"))?;
         }
+        hide_packages(&root, slot)?;
         make_dir(&format!("{root}{}", slot.workdir))?;
         mounts::attach(&self.base, &format!("{STAGE}{BASE}")).doing(|| "attaching the base layer".to_owned())?;
         mounts::attach(&self.proc, &format!("{STAGE}/proc")).doing(|| "attaching /proc".to_owned())?;
         mounts::pivot(STAGE).doing(|| "entering the stage".to_owned())
     }
+}
+
+/// Covers what the host has installed for its own Python, where the image brings an environment: it may hold another
+/// release of the very project under test. The standard library stays.
+fn hide_packages(root: &str, slot: &OpenSlot) -> Result<(), String> {
+    if !slot.mounts.iter().any(|(_, inside)| inside == ENVIRONMENT) {
+        return Ok(());
+    }
+    let prefixes = slot.mounts.iter().map(|(_, inside)| inside.as_str()).filter(|inside| *inside != ENVIRONMENT);
+    for prefix in prefixes.chain(["/usr", "/usr/local"]) {
+        for library in ["lib", "lib64"].map(|name| format!("{root}{prefix}/{name}")) {
+            // Not every prefix has both.
+            let Ok(entries) = fs::read_dir(&library) else { continue };
+            for entry in entries.flatten() {
+                if !entry.file_name().to_string_lossy().starts_with("python") {
+                    continue;
+                }
+                for packages in ["dist-packages", "site-packages"].map(|name| entry.path().join(name)) {
+                    if fs::symlink_metadata(&packages).is_ok_and(|meta| meta.is_dir()) {
+                        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY;
+                        mounts::fresh("tmpfs", &packages.display().to_string(), flags, "mode=755,size=4k")
+                            .doing(|| format!("covering {}", packages.display()))?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes an empty directory to mount on, for a path that jobs may choose (their home).

@@ -376,6 +376,24 @@ fn mounts_of_an_image_appear_read_only_where_they_are_asked_for() {
 }
 
 #[test]
+fn packages_of_the_hosts_python_are_out_of_sight_where_the_image_brings_an_environment() {
+    let world = World::new();
+    let environment = tempfile::tempdir().unwrap();
+    let script = "import glob, json; found = glob.glob('/usr/lib*/python3*/*-packages/*') + \
+                  glob.glob('/usr/local/lib*/python3*/*-packages/*'); print(len(found), json.__name__)";
+    let seen = |mounts| {
+        let mut image = world.image();
+        image.backing = Backing::Host { base_layer: world.base.path().to_path_buf(), mounts };
+        text(&cell().slot(&image).unwrap().run(&python(script)).unwrap())
+    };
+    let brought = seen(vec![(environment.path().to_path_buf(), "/opt/assay/environment".to_owned())]);
+    assert_eq!(brought.trim(), "0 json");
+    let host = fs::read_dir("/usr/lib/python3/dist-packages").map_or(0, Iterator::count);
+    let without: usize = seen(Vec::new()).split(' ').next().unwrap().parse().unwrap();
+    assert!(without >= host, "without an environment the host's packages are the only ones: {without} of {host}");
+}
+
+#[test]
 fn warming_keeps_bytecode_and_nothing_else() {
     let world = World::new();
     let before = world.listing();

@@ -2,9 +2,10 @@ import unittest
 from unittest import TestCase, mock
 
 import shop
+from tests.bench import PriceTestCase
 
 
-class Base(TestCase):
+class Base(PriceTestCase):
     def inherited(self):
         self.assertEqual(shop.price(1), 3)
 
@@ -15,10 +16,6 @@ class ShopTests(Base):
         super(ShopTests, cls).setUpClass()
         cls.open = True
 
-    def setUp(self):
-        self.basket = shop.Basket()
-        self.log = []
-
     def tearDown(self):
         self.basket = None
 
@@ -26,6 +23,9 @@ class ShopTests(Base):
         self.assertTrue(self.open)
         self.assertEqual(self.basket.add("tea"), 1)
         self.inherited()
+
+    def test_shares(self):
+        self.check_price(2)
 
     def test_fails(self):
         self.assertEqual(shop.price(1), 4)

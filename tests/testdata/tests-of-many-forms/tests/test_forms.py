@@ -9,6 +9,7 @@ import pytest
 from pytest import approx, mark
 
 import shop
+from shelf import refuses
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +38,14 @@ def test_raises():
         shop.price(-1)
     assert str(caught.value) == "no price for -1"
     pytest.raises(ValueError, shop.price, -2)
+
+
+def test_shares():
+    assert refuses(-1)
+
+
+def test_shares_in_vain():
+    refuses(1)
 
 
 def test_raises_in_vain():

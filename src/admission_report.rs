@@ -1,0 +1,276 @@
+//! The admission report: what is known about every instance of a run, as JSON and as Markdown. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::admission::{Admission, Refusal};
+use crate::format;
+use crate::instance::Instance;
+use crate::leak::Leaks;
+use crate::test_record::{Standing, TestRecord};
+
+/// Names that the Markdown lists of a kind; the JSON has them all.
+const MOST_NAMES: usize = 20;
+
+/// `admission-report.json` of a run directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdmissionReport {
+    pub format: String,
+    pub admitted: u64,
+    pub refused: u64,
+    /// Reason -> instances.
+    pub refusals: BTreeMap<Refusal, u64>,
+    /// By instance id.
+    pub instances: Vec<InstanceReport>,
+}
+
+/// One instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceReport {
+    pub instance_id: String,
+    pub admitted: bool,
+    /// Why it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    pub fail_to_pass: u64,
+    pub pass_to_pass: u64,
+    pub canaries: CanaryCounts,
+    /// Held-out tests that its repairs run.
+    #[serde(default)]
+    pub held_out: u64,
+    /// Listed tests that running did not confirm, with what was seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub disagreements: BTreeMap<String, String>,
+    /// Tests that left the expectations, by the reason, with what was seen of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left: BTreeMap<Standing, BTreeMap<String, TestRecord>>,
+    pub leaks: Leaks,
+}
+
+/// Fail-to-pass tests by their canary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CanaryCounts {
+    pub strong: u64,
+    pub weak: u64,
+    pub none: u64,
+}
+
+impl AdmissionReport {
+    pub fn of<'a>(
+        admissions: impl IntoIterator<Item = &'a Admission>,
+        instances: impl IntoIterator<Item = &'a Instance>,
+    ) -> Self {
+        let leaks: BTreeMap<_, _> =
+            instances.into_iter().map(|one| (one.instance_id.as_str(), Leaks::of(one))).collect();
+        let mut report = Self {
+            format: format::ADMISSION_REPORT.to_owned(),
+            admitted: 0,
+            refused: 0,
+            refusals: BTreeMap::new(),
+            instances: Vec::new(),
+        };
+        for admission in admissions {
+            match admission.refusal {
+                None => report.admitted += 1,
+                Some(refusal) => {
+                    report.refused += 1;
+                    *report.refusals.entry(refusal).or_default() += 1;
+                }
+            }
+            let leaks = leaks.get(admission.instance_id.as_str()).copied().unwrap_or_default();
+            report.instances.push(InstanceReport::of(admission, leaks));
+        }
+        report.instances.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+        report
+    }
+
+    pub fn markdown(&self) -> String {
+        let mut text = format!("# Admission report\n\n{} admitted, {} refused.\n", self.admitted, self.refused);
+        if !self.refusals.is_empty() {
+            text.push_str("\n| refused because | instances |\n| --- | ---: |\n");
+            for (refusal, count) in &self.refusals {
+                line(&mut text, format_args!("| {} | {count} |", name(refusal)));
+            }
+        }
+        text.push_str(
+            "\n| instance | answer | fail-to-pass | pass-to-pass | canaries strong / weak / none | held-out | left | disagree | leaks |\n\
+             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
+        );
+        for one in &self.instances {
+            let CanaryCounts { strong, weak, none } = one.canaries;
+            line(
+                &mut text,
+                format_args!(
+                    "| {} | {} | {} | {} | {strong} / {weak} / {none} | {} | {} | {} | {} |",
+                    cell(&one.instance_id),
+                    cell(&one.answer()),
+                    one.fail_to_pass,
+                    one.pass_to_pass,
+                    one.held_out,
+                    one.left.values().map(BTreeMap::len).sum::<usize>(),
+                    one.disagreements.len(),
+                    one.leak_names(),
+                ),
+            );
+        }
+        for one in self.instances.iter().filter(|one| one.has_more()) {
+            one.details(&mut text);
+        }
+        text
+    }
+}
+
+impl InstanceReport {
+    fn of(admission: &Admission, leaks: Leaks) -> Self {
+        let [strong, weak, none] = admission.canary_counts().map(|count| count as u64);
+        let mut left: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for (id, record) in &admission.tests {
+            if record.standing != Standing::FailToPass {
+                left.entry(record.standing).or_default().insert(id.clone(), record.clone());
+            }
+        }
+        Self {
+            instance_id: admission.instance_id.clone(),
+            admitted: admission.admitted(),
+            refusal: admission.refusal,
+            detail: admission.detail.clone(),
+            fail_to_pass: admission.fail_to_pass.len() as u64,
+            pass_to_pass: admission.pass_to_pass.len() as u64,
+            canaries: CanaryCounts { strong, weak, none },
+            held_out: admission.held_out_count() as u64,
+            disagreements: admission.disagreements.clone(),
+            left,
+            leaks,
+        }
+    }
+
+    /// Admitted, or why not.
+    pub fn answer(&self) -> String {
+        match &self.refusal {
+            None => "admitted".to_owned(),
+            Some(refusal) => format!("refused: {} {}", name(refusal), self.detail),
+        }
+    }
+
+    /// Tests that left for one of these reasons.
+    pub fn left_for(&self, standings: &[Standing]) -> usize {
+        standings.iter().filter_map(|standing| self.left.get(standing)).map(BTreeMap::len).sum()
+    }
+
+    fn leak_names(&self) -> String {
+        let marks = [
+            (self.leaks.solution_in_issue, "solution_in_issue"),
+            (self.leaks.path_named_in_issue, "path_named_in_issue"),
+        ];
+        marks.iter().filter(|(there, _)| *there).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+    }
+
+    fn has_more(&self) -> bool {
+        !self.disagreements.is_empty() || !self.left.is_empty()
+    }
+
+    fn details(&self, text: &mut String) {
+        line(text, format_args!("\n## {}\n\n{}", self.instance_id, self.answer()));
+        let mut list = |title: String, lines: Vec<String>| {
+            if lines.is_empty() {
+                return;
+            }
+            line(text, format_args!("\n{title}:\n"));
+            for item in lines.iter().take(MOST_NAMES) {
+                line(text, format_args!("- {item}"));
+            }
+            if lines.len() > MOST_NAMES {
+                line(text, format_args!("- and {} more", lines.len() - MOST_NAMES));
+            }
+        };
+        let disagreements = self.disagreements.iter().map(|(id, what)| format!("`{id}`: {what}"));
+        list("Listed, and not what ran".to_owned(), disagreements.collect());
+        for (standing, tests) in &self.left {
+            let lines = tests.iter().map(|(id, record)| format!("`{id}`: {}", record.seen())).collect();
+            list(format!("Left the expectations: {}", standing.words()), lines);
+        }
+    }
+}
+
+fn line(text: &mut String, what: std::fmt::Arguments) {
+    // Writing to a string cannot fail.
+    let _ = text.write_fmt(what);
+    text.push('\n');
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+fn name(refusal: &Refusal) -> String {
+    serde_json::to_value(refusal)
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_else(|| format!("{refusal:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn nothing_that_was_found_is_missing_from_the_report() {
+        let limits = crate::trial::Limits::default();
+        let admission = |id: &str, more: serde_json::Value| -> Admission {
+            let mut record = json!({
+                "format": format::ADMISSION, "instance_id": id, "key": crate::digest::Digest::of(b"key"),
+                "fail_to_pass": [], "pass_to_pass": [], "gold_files": [], "framework": "pytest/4", "repeats": 3,
+                "limits": limits, "trials": [], "image": null,
+            });
+            record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value(record).unwrap()
+        };
+        let admissions = [
+            admission(
+                "two",
+                json!({"refusal": "network_dependent", "detail": "need the | network",
+                    "tests": {"t.py::net": {"standing": "network_dependent", "gold": {"whole": {"failed": 1}},
+                        "gold_failure": {"kind": "exception", "error": "gaierror"}}}}),
+            ),
+            admission(
+                "one",
+                json!({"fail_to_pass": ["t.py::a"], "pass_to_pass": ["t.py::b", "t.py::c"],
+                    "disagreements": {"t.py::z": "listed in PASS_TO_PASS; passed 0 of 4"},
+                    "tests": {"t.py::a": {"standing": "fail_to_pass"},
+                        "t.py::coin": {"standing": "flaky", "gold": {"in_order": {"passed": 3, "failed": 1}}},
+                        "t.py::order": {"standing": "order_dependent", "base": {"shuffled": {"failed": 2}}}}}),
+            ),
+        ];
+        let instance: Instance = serde_json::from_value(json!({
+            "instance_id": "one", "repo": "a/a", "base_commit": "0", "problem_statement": "broken: core.py",
+            "patch": "--- a/core.py\n+++ b/core.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n",
+        }))
+        .unwrap();
+        let report = AdmissionReport::of(&admissions, [&instance]);
+        assert_eq!((report.admitted, report.refused), (1, 1));
+        assert_eq!(report.refusals, BTreeMap::from([(Refusal::NetworkDependent, 1)]));
+        assert_eq!(report.instances[0].instance_id, "one");
+        assert_eq!(report.instances[0].canaries, CanaryCounts { strong: 0, weak: 0, none: 1 });
+        assert_eq!(report.instances[0].left_for(&[Standing::Flaky, Standing::OrderDependent]), 2);
+        let text = report.markdown();
+        for found in [
+            "1 admitted, 1 refused",
+            "| network_dependent | 1 |",
+            "| one | admitted | 1 | 2 | 0 / 0 / 1 | 2 | 1 | path_named_in_issue |",
+            "need the \\| network",
+            "- `t.py::z`: listed in PASS_TO_PASS",
+            "Left the expectations: flaky:\n\n- `t.py::coin`: gold in_order passed 3 of 4",
+            "- `t.py::order`: base shuffled passed 0 of 2",
+            "- `t.py::net`: gold whole passed 0 of 1; gold fails by gaierror",
+        ] {
+            assert!(text.contains(found), "{found} is not in\n{text}");
+        }
+        assert!(!text.contains("`t.py::a`"));
+    }
+}

@@ -1,0 +1,81 @@
+//! Reproduction scripts: judged by what they print on base and on gold, never above bronze (recipe, section 1.3).
+
+use super::Halt;
+use super::bench::{Ask, Bench};
+use super::test::{Subject, Verified, repeats, sound, variation};
+use crate::strength::{Doubt, FailureClass, Share, Strength, Tier};
+use crate::trial::{Exit, Mode};
+use crate::verdict::Reason;
+
+/// What a reproduction script prints.
+const REPRODUCED: &str = "Issue reproduced";
+const RESOLVED: &str = "Issue resolved";
+const OTHER: &str = "Other issues";
+
+pub(super) fn judge(subject: &Subject, bench: &mut Bench) -> Result<Verified, Halt> {
+    let ask = |tree, repeat| {
+        let variation = variation(repeat);
+        Ask { mode: Mode::Script, repeat, variation, ..Ask::suite(tree, subject.files) }
+    };
+    sound(subject.oracle)?;
+    // Nothing but gold's change differs between the trees: what never loads the code can only have read it.
+    if !subject.oracle.uses_project {
+        let detail = "no module of the repository is imported or run by the script".to_owned();
+        return Err(Halt::Judged(Reason::UnsoundOracle, detail));
+    }
+    let base = outcome(bench, &ask(subject.on_base, 0))?;
+    match base {
+        (Some(REPRODUCED), Exit::Code(0)) => {}
+        (Some(RESOLVED), Exit::Code(0)) => {
+            return Err(Halt::Judged(Reason::DoesNotReproduce, format!("prints {RESOLVED:?} on base")));
+        }
+        (said, exit) => {
+            return Err(Halt::Judged(Reason::FailsForWrongReason, format!("on base: {said:?}, {exit:?}")));
+        }
+    }
+    let gold = outcome(bench, &ask(subject.on_gold, 0))?;
+    if gold != (Some(RESOLVED), Exit::Code(0)) {
+        return Err(Halt::Judged(Reason::FailsOnGold, format!("on gold: {:?}, {:?}", gold.0, gold.1)));
+    }
+    let repeats = repeats(subject.admission);
+    for repeat in 1..repeats {
+        for (tree, before, name) in [(subject.on_base, base, "base"), (subject.on_gold, gold, "gold")] {
+            let now = outcome(bench, &ask(tree, repeat))?;
+            if now != before {
+                let detail = format!("repeat {repeat} on {name}: {:?}, {:?}", now.0, now.1);
+                return Err(Halt::Judged(Reason::UnsteadyTest, detail));
+            }
+        }
+    }
+    let mut doubts = subject.oracle.doubts.clone();
+    doubts.insert(Doubt::Printed);
+    Ok(Verified {
+        detail: format!("prints {REPRODUCED:?} on base and {RESOLVED:?} on gold"),
+        strength: Strength {
+            tier: Tier::Bronze,
+            failure_class: FailureClass::Printed,
+            changed_line_cov: Share::default(),
+            mutants_killed: Share::default(),
+            mutants_unproved: Share::default(),
+            wrong_patches_rejected: Share::default(),
+            correct_alternatives_passed: Share::default(),
+            repeats,
+            order_independent: true,
+            doubts: doubts.into_iter().collect(),
+        },
+    })
+}
+
+fn outcome(bench: &mut Bench, ask: &Ask) -> Result<(Option<&'static str>, Exit), Halt> {
+    let (exit, printed) = bench.printed(ask)?;
+    Ok((said(&printed), exit))
+}
+
+/// The one marker that stands on a line of its own; none when there is no marker, or more than one kind.
+fn said(printed: &str) -> Option<&'static str> {
+    let mut kinds = [REPRODUCED, RESOLVED, OTHER].into_iter().filter(|m| printed.lines().any(|line| line.trim() == *m));
+    match (kinds.next(), kinds.next()) {
+        (Some(only), None) => Some(only),
+        (None, _) | (Some(_), Some(_)) => None,
+    }
+}

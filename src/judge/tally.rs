@@ -1,0 +1,224 @@
+//! The runs of an admission, and what they say about each test.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::bench::Seen;
+use super::{Halt, suite};
+use crate::framework::Framework;
+use crate::test_record::{Condition, FailureClass, Sightings, Standing, TestRecord};
+use crate::trial::{Phase, Status, TestResult};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Side {
+    Base,
+    Gold,
+}
+
+struct Run {
+    side: Side,
+    condition: Condition,
+    seen: Seen,
+    /// Files and, where not all of their tests ran, the tests.
+    files: HashSet<String>,
+    only: HashSet<String>,
+    /// Why it did not come to its own end.
+    cut: Option<String>,
+}
+
+/// Every run so far.
+pub(super) struct Tally<'a> {
+    framework: &'a dyn Framework,
+    runs: Vec<Run>,
+    ids: BTreeSet<String>,
+}
+
+/// What one run says about one test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sighting {
+    Passed,
+    Failed(FailureClass),
+    Skipped,
+    Absent,
+    Unknown,
+}
+
+/// Where a test stands: the record of a test that is to be kept, or one that passes on both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    PassToPass,
+    Record(Box<TestRecord>),
+    /// Not expected and nothing to tell: skipped on gold, say.
+    Idle,
+}
+
+impl<'a> Tally<'a> {
+    pub fn new(framework: &'a dyn Framework) -> Self {
+        Self { framework, runs: Vec::new(), ids: BTreeSet::new() }
+    }
+
+    pub fn add(&mut self, side: Side, condition: Condition, seen: Seen) {
+        self.ids.extend(seen.report.tests.keys().cloned());
+        let cut = match suite::ended(&seen) {
+            Ok(_) => None,
+            Err(Halt::Judged(_, detail)) => Some(detail),
+            Err(Halt::Needs(_)) => Some("not run".to_owned()),
+        };
+        let plan = &seen.outcome.trial.plan;
+        let (files, only) = (plan.files.iter().cloned().collect(), plan.only.iter().cloned().collect());
+        self.runs.push(Run { side, condition, seen, files, only, cut });
+    }
+
+    /// Candidates get all files in one run too: what was seen so far was in their order.
+    pub fn one_split(&mut self) {
+        for run in self.runs.iter_mut().filter(|run| run.condition == Condition::Whole) {
+            run.condition = Condition::InOrder;
+        }
+    }
+
+    /// Tests that any run reported.
+    pub fn ids(&self) -> &BTreeSet<String> {
+        &self.ids
+    }
+
+    /// Whether any run of gold passed any of these tests; of all tests, where none are given.
+    pub fn gold_passes_any<'b>(&self, ids: impl IntoIterator<Item = &'b String>) -> bool {
+        let mut ids = ids.into_iter().peekable();
+        let passes = |id: &String| self.sightings(id, Side::Gold).values().any(|seen| seen.passed > 0);
+        if ids.peek().is_none() { self.ids.iter().any(passes) } else { ids.any(passes) }
+    }
+
+    /// What was seen of a test on one side.
+    pub fn sightings(&self, id: &str, side: Side) -> BTreeMap<Condition, Sightings> {
+        let mut all: BTreeMap<Condition, Sightings> = BTreeMap::new();
+        for (condition, sighting) in self.of(id, side) {
+            let counts = all.entry(condition).or_default();
+            match sighting {
+                Sighting::Passed => counts.passed += 1,
+                Sighting::Failed(_) => counts.failed += 1,
+                Sighting::Skipped => counts.skipped += 1,
+                Sighting::Absent => counts.absent += 1,
+                Sighting::Unknown => counts.unknown += 1,
+            }
+        }
+        all
+    }
+
+    fn of(&self, id: &str, side: Side) -> Vec<(Condition, Sighting)> {
+        let file = self.framework.file_of(id);
+        let covers = |run: &&Run| {
+            run.side == side && run.files.contains(&file) && (run.only.is_empty() || run.only.contains(id))
+        };
+        self.runs.iter().filter(covers).map(|run| (run.condition, sighting(run, id, &file))).collect()
+    }
+
+    fn failure(&self, id: &str, side: Side) -> Option<FailureClass> {
+        self.of(id, side).into_iter().find_map(|(_, sighting)| match sighting {
+            Sighting::Failed(class) => Some(class),
+            Sighting::Passed | Sighting::Skipped | Sighting::Absent | Sighting::Unknown => None,
+        })
+    }
+
+    /// Where a test stands after the runs so far.
+    pub fn stand(&self, id: &str) -> Stand {
+        let (base, gold) = (self.sightings(id, Side::Base), self.sightings(id, Side::Gold));
+        let (on_base, on_gold) = (Sightings::total(&base), Sightings::total(&gold));
+        let gold_failure = self.failure(id, Side::Gold);
+        let standing = if on_gold.passed == 0 {
+            match &gold_failure {
+                Some(class) if class.is_network() => Standing::NetworkDependent,
+                Some(_) => Standing::FailsOnGold,
+                None => return Stand::Idle,
+            }
+        } else if on_gold.mixed() || on_gold.unknown > 0 {
+            cause(&gold)
+        } else if on_base.mixed() {
+            cause(&base)
+        } else if on_base.known() == 0 {
+            Standing::UnknownOnBase
+        } else if on_base.passed > 0 {
+            return Stand::PassToPass;
+        } else if on_base.failed > 0 {
+            Standing::FailToPass
+        } else {
+            Standing::NotFailedOnBase
+        };
+        let base_failure = self.failure(id, Side::Base);
+        Stand::Record(Box::new(TestRecord { standing, base, gold, base_failure, gold_failure }))
+    }
+
+    /// Tests that passed on gold and that no run of base came to.
+    pub fn unknown_on_base(&self) -> BTreeSet<String> {
+        let unknown = |id: &&String| {
+            let gold = Sightings::total(&self.sightings(id, Side::Gold));
+            gold.passed > 0 && Sightings::total(&self.sightings(id, Side::Base)).known() == 0
+        };
+        self.ids.iter().filter(unknown).cloned().collect()
+    }
+}
+
+/// Why the results of a test on one side differ. Runs that are the same and differ: flaky. Otherwise the condition that
+/// differs from the rest names the cause; the order, where more than one could.
+fn cause(by_condition: &BTreeMap<Condition, Sightings>) -> Standing {
+    if by_condition.values().any(|counts| counts.mixed() || counts.unknown > 0) {
+        return Standing::Flaky;
+    }
+    let passes = |condition| by_condition.get(&condition).map(|counts: &Sightings| counts.passed > 0);
+    let in_order = passes(Condition::InOrder);
+    let differs = |condition| in_order.is_some() && passes(condition).is_some_and(|result| Some(result) != in_order);
+    let seed = differs(Condition::OtherSeedAndZone);
+    let order = [Condition::Whole, Condition::Shuffled, Condition::Alone].into_iter().any(differs);
+    match (order, seed) {
+        (false, true) => Standing::SeedOrZoneDependent,
+        (true, false) => Standing::OrderDependent,
+        (true, true) | (false, false) => Standing::Flaky,
+    }
+}
+
+fn sighting(run: &Run, id: &str, file: &str) -> Sighting {
+    let report = &run.seen.report;
+    let test = report.tests.get(id);
+    if let Some(test) = test {
+        if test.passed() {
+            return Sighting::Passed;
+        }
+        if let Some(class) = failure_class(test) {
+            return Sighting::Failed(class);
+        }
+    }
+    let uncollected = report.collect_errors.iter().find(|(place, _)| holds(place, id, file));
+    if let Some((_, error)) = uncollected {
+        return Sighting::Failed(FailureClass::CollectError(error.clone()));
+    }
+    if let Some(why) = &run.cut {
+        // Nothing else ran, so it is this test that did not end.
+        return match run.seen.outcome.trial.plan.only.as_slice() {
+            [_] => Sighting::Failed(FailureClass::DidNotEnd(why.clone())),
+            _ => Sighting::Unknown,
+        };
+    }
+    if report.tests.is_empty() && report.collect_errors.is_empty() && report.exit_status.is_some_and(|code| code > 1) {
+        // A conftest file that cannot be imported, say: the session ends before it collects anything.
+        let status = report.exit_status.unwrap_or_default();
+        return match status {
+            5 => Sighting::Absent,
+            _ => Sighting::Failed(FailureClass::CollectError(format!("session status {status}"))),
+        };
+    }
+    if test.is_some() { Sighting::Skipped } else { Sighting::Absent }
+}
+
+fn failure_class(test: &TestResult) -> Option<FailureClass> {
+    let failed = test.phases.iter().find(|(_, status)| *status == Status::Failed)?;
+    Some(match (failed.0, test.error.as_deref()) {
+        (Phase::Call, Some("AssertionError" | "Failed")) => FailureClass::Assertion,
+        (_, error) => FailureClass::Exception(error.unwrap_or_default().to_owned()),
+    })
+}
+
+/// Whether a collection error at this place (a file, a package, or a class of a file) takes the test with it.
+fn holds(place: &str, id: &str, file: &str) -> bool {
+    let folder = place.strip_suffix("/__init__.py").unwrap_or(place);
+    place == file
+        || id.strip_prefix(place).is_some_and(|rest| rest.starts_with("::"))
+        || file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
