@@ -262,7 +262,7 @@ mod tests {
         for found in [
             "1 admitted, 1 refused",
             "| network_dependent | 1 |",
-            "| one | admitted | 1 | 2 | 0 / 0 / 1 | 2 | 1 | path_named_in_issue |",
+            "| one | admitted | 1 | 2 | 0 / 0 / 1 | 0 | 2 | 1 | path_named_in_issue |",
             "need the \\| network",
             "- `t.py::z`: listed in PASS_TO_PASS",
             "Left the expectations: flaky:\n\n- `t.py::coin`: gold in_order passed 3 of 4",

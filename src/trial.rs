@@ -243,6 +243,9 @@ pub struct Outcome {
     pub overhead_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
+    /// Trusted files of the tree (tests, fixtures, runner configuration, ...) that the run changed, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tampered: Vec<String>,
     /// Sandbox failures before this outcome, in order. They never count against a candidate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retried: Vec<String>,

@@ -54,6 +54,8 @@ pub enum Reason {
     DisturbsTheSession,
     /// Passes the tests, and near their inputs answers as if nothing had been repaired.
     FailsHeldOutTest,
+    /// Passes by a run that changed trusted files: tests, what they read, or what configures the runner.
+    TampersWithTests,
     /// Passes its tests under their runner and fails them without it, where gold passes.
     BehavesOnlyUnderRunner,
     /// Ran past the deadline where gold finished well inside it.
@@ -100,6 +102,10 @@ pub enum Reason {
     CanaryUnreadable,
     /// Answers some held-out tests as gold and others not: it may be as right, or wrong where the tests do not look.
     DisputedByHeldOutTest,
+    /// Runs of the same thing differ, and nothing says which is right.
+    Unsteady,
+    /// Gold, run again beside the candidate, did not do what gold does: the machine is at fault, or our reporter.
+    ControlFailed,
     /// The run without the test runner gave no clear result, or another one when repeated.
     PlainRunUnreadable,
     /// It would be verified, but its added source does what genuine changes do not: for review.
@@ -121,6 +127,7 @@ impl Reason {
             | Self::PassesImpossibleTest
             | Self::DisturbsTheSession
             | Self::FailsHeldOutTest
+            | Self::TampersWithTests
             | Self::BehavesOnlyUnderRunner
             | Self::TimedOut
             | Self::OutOfMemory
@@ -144,6 +151,8 @@ impl Reason {
             | Self::EvidenceUnreadable
             | Self::CanaryUnreadable
             | Self::DisputedByHeldOutTest
+            | Self::Unsteady
+            | Self::ControlFailed
             | Self::PlainRunUnreadable
             | Self::SuspiciousSource => VerdictStatus::Inconclusive,
         }

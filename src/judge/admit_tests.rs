@@ -86,6 +86,7 @@ impl Scripted<'_> {
             wall_ms: 100,
             overhead_ms: 1,
             peak_memory_bytes: None,
+            tampered: Vec::new(),
             retried: Vec::new(),
         };
         self.known.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));

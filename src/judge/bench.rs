@@ -104,7 +104,10 @@ impl<'a> Bench<'a> {
                 variation: ask.variation,
             },
             image,
-            limits: Limits { deadline_ms: ask.deadline_ms.unwrap_or(self.limits.deadline_ms), ..self.limits.clone() },
+            limits: Limits {
+                deadline_ms: ask.deadline_ms.unwrap_or(u64::MAX).min(self.limits.deadline_ms),
+                ..self.limits.clone()
+            },
             repeat: ask.repeat,
         };
         let id = trial.id();

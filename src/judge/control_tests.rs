@@ -38,6 +38,7 @@ impl Evidence for Always {
             wall_ms: 1,
             overhead_ms: 1,
             peak_memory_bytes: None,
+            tampered: Vec::new(),
             retried: Vec::new(),
         }))
     }

@@ -33,8 +33,8 @@ pub(super) fn class(test: &TestResult, file: &str, subject: &Subject) -> Class {
     if raised_in_test {
         return match kind {
             kind if ASSERTIONS.contains(&kind) => Class::Right(FailureClass::Assertion),
-            // A deadline of its own that passed, or a fixture that is not there.
-            "Timeout" | "TimeoutError" | "FixtureLookupError" => Class::Wrong,
+            // A deadline of its own that passed, a fixture that is not there, the network.
+            "Timeout" | "TimeoutError" | "FixtureLookupError" | "NetworkUnreachable" => Class::Wrong,
             kind if MISSING.contains(&kind) && !subject.oracle.new_names.is_empty() => {
                 Class::Right(FailureClass::ApiMissing)
             }

@@ -15,6 +15,7 @@ mod plain;
 mod reduce;
 mod repair;
 mod script;
+mod steady;
 mod strength;
 mod suite;
 mod tally;

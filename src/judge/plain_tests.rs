@@ -55,6 +55,7 @@ impl Evidence for Runs {
             wall_ms: 1,
             overhead_ms: 1,
             peak_memory_bytes: None,
+            tampered: Vec::new(),
             retried: Vec::new(),
         }))
     }

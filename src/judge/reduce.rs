@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Halt;
 use super::bench::{Ask, Bench, Evidence};
-use super::{Halt, suite};
+use super::suite::{self, Shown};
 use crate::admission::Admission;
 use crate::digest::Digest;
 use crate::trial::Trial;
@@ -70,10 +71,9 @@ fn passes(admission: &Admission, set: BTreeSet<usize>, trees: &Reduced, bench: &
     let Some(tree) = trees.get(&set) else { return Err(Missing::Tree(set)) };
     for split in &admission.splits {
         let seen = bench.seen(&Ask::suite(tree, &split.files)).map_err(Missing::Halt)?;
-        match suite::expected_pass(&seen, split, admission) {
-            Ok(()) => {}
-            Err(Halt::Judged(..)) => return Ok(false),
-            Err(needs) => return Err(Missing::Halt(needs)),
+        match suite::shown(&seen, &split.expected) {
+            Shown::Passed => {}
+            Shown::Failing(_) | Shown::Abnormal(..) => return Ok(false),
         }
     }
     Ok(true)
@@ -147,6 +147,7 @@ mod tests {
                         wall_ms: 1,
                         overhead_ms: 1,
                         peak_memory_bytes: None,
+                        tampered: Vec::new(),
                         retried: Vec::new(),
                     };
                     evidence.1.borrow_mut().insert(trial.id(), Arc::new(outcome));

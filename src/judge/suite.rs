@@ -4,66 +4,77 @@ use std::collections::BTreeSet;
 
 use super::bench::Seen;
 use super::{Halt, name_some};
-use crate::admission::{Admission, Split};
-use crate::trial::{Exit, Status, TestReport};
+use crate::admission::Admission;
+use crate::trial::{Exit, Status, TestReport, TestResult};
 use crate::verdict::Reason;
+
+/// What a run shows about the tests that are expected to pass.
+pub(super) enum Shown {
+    /// Each passed exactly once and in all phases.
+    Passed,
+    /// These did not.
+    Failing(BTreeSet<String>),
+    /// Nothing about tests: the run or its report did not come to a proper end.
+    Abnormal(Reason, String),
+}
 
 /// The run came to its own end and its report is whole and of our reporter.
 pub(super) fn ended(seen: &Seen) -> Result<i32, Halt> {
+    end(seen).map_err(|(reason, detail)| Halt::Judged(reason, detail))
+}
+
+fn end(seen: &Seen) -> Result<i32, (Reason, String)> {
     let report = &seen.report;
     let code = match seen.outcome.exit {
         Exit::TimedOut => {
             let seconds = seen.outcome.trial.limits.deadline_ms as f64 / 1000.0;
-            return Err(Halt::Judged(Reason::TimedOut, format!("still running after {seconds} s")));
+            return Err((Reason::TimedOut, format!("still running after {seconds} s")));
         }
         Exit::OutOfMemory => {
             let limit = seen.outcome.trial.limits.memory_bytes >> 20;
-            return Err(Halt::Judged(Reason::OutOfMemory, format!("more than {limit} MiB")));
+            return Err((Reason::OutOfMemory, format!("more than {limit} MiB")));
         }
-        Exit::Signal(signal) => {
-            return Err(Halt::Judged(Reason::EndedEarly, format!("killed by signal {signal}")));
-        }
+        Exit::Signal(signal) => return Err((Reason::EndedEarly, format!("killed by signal {signal}"))),
         Exit::Code(code) => code,
     };
     if let Some(alarm) = report.alarms.first() {
-        return Err(Halt::Judged(Reason::ForgedReport, alarm.clone()));
+        return Err((Reason::ForgedReport, alarm.clone()));
     }
     if !report.finished {
-        return Err(Halt::Judged(
-            Reason::EndedEarly,
-            format!("exit status {code} before the session said that it had ended"),
-        ));
+        return Err((Reason::EndedEarly, format!("exit status {code} before the session said that it had ended")));
     }
     if report.exit_status != Some(code) {
-        return Err(Halt::Judged(
-            Reason::ExitContradictsReport,
-            format!("exit status {code}, the session announced {:?}", report.exit_status),
-        ));
+        let detail = format!("exit status {code}, the session announced {:?}", report.exit_status);
+        return Err((Reason::ExitContradictsReport, detail));
     }
     Ok(code)
 }
 
-/// Every expected test of the split passed, each exactly once and in all phases.
-pub(super) fn expected_pass(seen: &Seen, split: &Split, admission: &Admission) -> Result<(), Halt> {
-    let code = ended(seen)?;
-    let fail_to_pass: BTreeSet<_> = admission.fail_to_pass.iter().collect();
-    let (missed, regressed): (Vec<_>, Vec<_>) = split
-        .expected
-        .iter()
-        .filter(|id| !seen.report.tests.get(*id).is_some_and(|test| test.passed()))
-        .partition(|id| fail_to_pass.contains(id));
-    for (failing, reason) in [(missed, Reason::StillFailing), (regressed, Reason::Regressed)] {
-        if !failing.is_empty() {
-            return Err(Halt::Judged(reason, describe(&seen.report, &failing)));
-        }
+/// What a run shows of the expected tests of its split.
+pub(super) fn shown(seen: &Seen, expected: &[String]) -> Shown {
+    let code = match end(seen) {
+        Ok(code) => code,
+        Err((reason, detail)) => return Shown::Abnormal(reason, detail),
+    };
+    let passed = |id: &&String| seen.report.tests.get(*id).is_some_and(TestResult::passed);
+    let failing: BTreeSet<_> = expected.iter().filter(|id| !passed(id)).cloned().collect();
+    if !failing.is_empty() {
+        return Shown::Failing(failing);
     }
     if (code == 0) == any_failure(&seen.report) {
-        return Err(Halt::Judged(
-            Reason::ExitContradictsReport,
-            format!("exit status {code} beside a report {} failures", if code == 0 { "with" } else { "without" }),
-        ));
+        let beside = if code == 0 { "with" } else { "without" };
+        let detail = format!("exit status {code} beside a report {beside} failures");
+        return Shown::Abnormal(Reason::ExitContradictsReport, detail);
     }
-    Ok(())
+    Shown::Passed
+}
+
+/// The rejection that failing tests earn: by those that the change was to mend, if any is among them.
+pub(super) fn rejection(seen: &Seen, failing: &BTreeSet<String>, admission: &Admission) -> Halt {
+    let (missed, regressed): (Vec<_>, Vec<_>) = failing.iter().partition(|id| admission.fail_to_pass.contains(*id));
+    let (reason, failing) =
+        if missed.is_empty() { (Reason::Regressed, regressed) } else { (Reason::StillFailing, missed) };
+    Halt::Judged(reason, describe(&seen.report, &failing))
 }
 
 /// Whether the report holds anything that makes a runner exit with a failure.

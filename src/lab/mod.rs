@@ -34,7 +34,7 @@ use crate::framework::{canary, held_out, plain as plain_run, sentinel};
 use crate::generation::{Generation, GenerationRef};
 use crate::instance::Instance;
 use crate::journal::{RunDir, Writer};
-use crate::sandbox::Engine;
+use crate::sandbox::{Engine, Sandbox};
 use crate::trial::Limits;
 use crate::verdict::Evidence;
 
@@ -88,6 +88,8 @@ pub struct Lab<'a> {
     /// Set by Ctrl-C; workers finish nothing new once it is.
     pub cancel: Arc<AtomicBool>,
     pub knowledge: Knowledge,
+    /// Runs the trials in place of the engine's own.
+    sandbox: Option<Arc<dyn Sandbox>>,
     pub(crate) writer: std::sync::Mutex<Writer>,
 }
 
@@ -112,7 +114,17 @@ impl<'a> Lab<'a> {
         }
         let writer = std::sync::Mutex::new(run.writer()?);
         let knowledge = Knowledge::new(contents.without_failures(), run.blobs().clone());
-        Ok(Self { run, console, engine, settings, cancel, knowledge, writer })
+        Ok(Self { run, console, engine, settings, cancel, knowledge, sandbox: None, writer })
+    }
+
+    /// The same lab with trials going through another sandbox: one that watches, or one that fails. Images are still the
+    /// engine's.
+    pub fn with_sandbox(self, sandbox: Arc<dyn Sandbox>) -> Self {
+        Self { sandbox: Some(sandbox), ..self }
+    }
+
+    fn sandbox(&self) -> &dyn Sandbox {
+        self.sandbox.as_deref().unwrap_or_else(|| self.engine.sandbox())
     }
 
     /// Prepares and admits every instance.

@@ -12,6 +12,7 @@ use crate::format;
 use crate::framework::{self, Command};
 use crate::instance::Environment;
 use crate::journal::{Failure, Record};
+use crate::repo::protected_among;
 use crate::sandbox::{Executed, Job, SandboxError, Slot};
 use crate::trial::{Mode, Outcome, OutputRef, Trial};
 
@@ -52,7 +53,7 @@ impl Lab<'_> {
     fn attempt(&self, site: &Site, kept: &mut KeptSlot, job: &Job) -> Result<Executed, SandboxError> {
         if kept.as_ref().is_none_or(|(image, _)| *image != site.image.digest) {
             *kept = None;
-            *kept = Some((site.image.digest.clone(), self.engine.sandbox().slot(&site.image)?));
+            *kept = Some((site.image.digest.clone(), self.sandbox().slot(&site.image)?));
         }
         match kept {
             Some((_, slot)) => slot.run(job),
@@ -75,17 +76,19 @@ impl Lab<'_> {
             let report = site.framework.parse(&executed.report, executed.report_truncated, nonce);
             Some(blobs.put(&canonical_json(&report))?)
         };
+        let tampered = protected_among(&site.repository, &site.trees.base, &trial.tree, &executed.touched)?;
         let outcome = Outcome {
             format: format::OUTCOME.to_owned(),
             trial_id: trial.id(),
             trial: trial.clone(),
-            sandbox: self.engine.sandbox().name().to_owned(),
+            sandbox: self.sandbox().name().to_owned(),
             exit: executed.exit,
             report,
             output: OutputRef { blob: Some(blobs.put(&kept_output(&executed))?), total_bytes: executed.output_total },
             wall_ms: executed.wall_ms,
             overhead_ms: executed.overhead_ms,
             peak_memory_bytes: executed.peak_memory_bytes,
+            tampered,
             retried,
         };
         self.record(Record::Outcome(Box::new(outcome)))

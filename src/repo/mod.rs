@@ -30,7 +30,7 @@ pub use draft::{Entry, Mode};
 pub use prepare::{SCRIPT_PATH, prepare};
 pub use reduce::GoldParts;
 pub use store::Repository;
-pub use trees::{instance_trees, submitted_trial_tree, trial_tree};
+pub use trees::{instance_trees, protected_among, submitted_trial_tree, trial_tree};
 
 use crate::candidate::Malformed;
 

@@ -1,5 +1,7 @@
 //! The trees of an instance, and the trees that trials run.
 
+use std::collections::BTreeSet;
+
 use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::Draft;
 use super::store::Repository;
@@ -56,19 +58,52 @@ pub(super) fn protected_changes(
     let base = repo.tree(base)?;
     let mut protected = Vec::new();
     for path in repo.changed_paths(from, to)? {
-        let mut fault = None;
-        let class = policy::classify_in(&path, |module| match repo.leaf(&base, module) {
-            Ok(leaf) => leaf.is_some(),
-            Err(error) => {
-                fault = Some(error);
-                false
-            }
-        });
-        if let Some(fault) = fault {
-            return Err(fault);
-        }
+        let class = class_of(repo, &base, &path)?;
         if policy::protected(class) {
             protected.push((path, class));
+        }
+    }
+    Ok(protected)
+}
+
+fn class_of(repo: &Repository, base: &git2::Tree, path: &str) -> Result<PathClass, RepoError> {
+    let mut fault = None;
+    let class = policy::classify_in(path, |module| match repo.leaf(base, module) {
+        Ok(leaf) => leaf.is_some(),
+        Err(error) => {
+            fault = Some(error);
+            false
+        }
+    });
+    fault.map_or(Ok(class), Err)
+}
+
+/// The protected paths of a tree that are among the touched ones: paths, with a slash at the end for everything below.
+pub fn protected_among(
+    repo: &Repository,
+    base: &str,
+    tree: &str,
+    touched: &[String],
+) -> Result<Vec<String>, RepoError> {
+    if touched.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths = repo.paths(tree)?;
+    let all: BTreeSet<_> = paths.iter().map(String::as_str).collect();
+    let mut among = BTreeSet::new();
+    for touched in touched {
+        match touched.strip_suffix('/') {
+            Some(_) => {
+                among.extend(all.range(touched.as_str()..).take_while(|path| path.starts_with(touched.as_str())))
+            }
+            None => among.extend(all.get(touched.as_str())),
+        }
+    }
+    let base = repo.tree(base)?;
+    let mut protected = Vec::new();
+    for path in among {
+        if policy::protected(class_of(repo, &base, path)?) {
+            protected.push((*path).to_owned());
         }
     }
     Ok(protected)

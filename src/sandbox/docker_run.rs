@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::docker::{Docker, failed};
 use super::docker_files::archive;
-use super::{Executed, Job, SandboxError};
+use super::{Executed, Job, SandboxError, docker_touched};
 use crate::trial::{Exit, Limits};
 
 /// User and group of jobs inside containers.
@@ -55,7 +55,7 @@ pub(super) async fn run(
     let began = Instant::now();
     let id = create(docker, image_id, workdir, job).await?;
     let ran = tokio::select! {
-        ran = run_created(docker, &id, job) => ran,
+        ran = run_created(docker, &id, workdir, job) => ran,
         () = docker.cancelled() => Err(SandboxError::Interrupted),
     };
     let keep = kept == Kept::Container && ran.is_ok();
@@ -117,7 +117,7 @@ fn container(docker: &Docker, image_id: &str, workdir: &str, job: &Job) -> Conta
     }
 }
 
-async fn run_created(docker: &Docker, id: &str, job: &Job) -> Result<Executed, SandboxError> {
+async fn run_created(docker: &Docker, id: &str, workdir: &str, job: &Job) -> Result<Executed, SandboxError> {
     let files = archive(job)
         .map_err(|error| SandboxError::Failed { doing: "packing the job's files", why: error.to_string() })?;
     if let Some(files) = files {
@@ -178,7 +178,8 @@ async fn run_created(docker: &Docker, id: &str, job: &Job) -> Result<Executed, S
         code @ 129..=192 => Exit::Signal(code - 128),
         code => Exit::Code(code),
     };
-    Ok(heard.executed(exit, wall_ms))
+    let touched = docker_touched::touched(docker, id, workdir, job).await?;
+    Ok(Executed { touched, ..heard.executed(exit, wall_ms) })
 }
 
 struct Ended {
@@ -266,6 +267,7 @@ impl Heard {
             wall_ms,
             overhead_ms: 0,
             peak_memory_bytes: None,
+            touched: Vec::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod docker;
 mod docker_files;
 mod docker_image;
 mod docker_run;
+mod docker_touched;
 pub mod environment;
 pub mod image;
 pub mod interpreter;
@@ -95,6 +96,9 @@ pub struct Executed {
     pub wall_ms: u64,
     pub overhead_ms: u64,
     pub peak_memory_bytes: Option<u64>,
+    /// What the job changed, replaced or removed of the work directory as it found it, looked at when all its processes
+    /// were gone: paths, with a slash at the end for everything below. Not known of a job that was ended from outside.
+    pub touched: Vec<String>,
 }
 
 /// The machine's faults. None of them is a fact about a candidate.

@@ -1,6 +1,7 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
 mod samples;
+mod small_world;
 mod support;
 
 mod admission;
@@ -12,6 +13,8 @@ mod corpora;
 mod demo;
 mod demo_offline;
 mod export;
+mod faults;
+mod flaky;
 mod flood;
 mod framework;
 mod full_disk;
@@ -22,3 +25,4 @@ mod plain;
 mod runner_aware;
 mod sandboxes;
 mod schemas;
+mod tampering;

@@ -245,7 +245,7 @@ impl Flow {
     }
 
     fn conclude(mut self, wire: &mut Wire, job: &RunJob, ended: WaitStatus) -> Result<(), String> {
-        let (mut started, mut end, mut end_at, mut peak) = (None, None, None, None);
+        let (mut started, mut end, mut end_at, mut peak, mut touched) = (None, None, None, None, None);
         for (tag, payload) in Messages(&self.status) {
             match tag {
                 said::STARTED => started = Some(number(payload)),
@@ -267,6 +267,10 @@ impl Flow {
                     let program = job.argv.first().map_or("", String::as_str);
                     let why = format!("starting {program}: {}", io::Error::from_raw_os_error(errno));
                     return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
+                }
+                said::TOUCHED => {
+                    let paths = String::from_utf8_lossy(payload);
+                    touched = Some(paths.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect());
                 }
                 said::BYTECODE => {
                     let (len, rest) = payload.split_at_checked(4).unwrap_or_default();
@@ -290,6 +294,14 @@ impl Flow {
                 return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
             }
         };
+        let touched = match (touched, end) {
+            (Some(touched), _) => touched,
+            (None, End::TimedOut | End::OutOfMemory | End::Lost) => Vec::new(),
+            (None, End::Code(_) | End::Signal(_)) => {
+                let why = "the job ended and what it left was not looked at".to_owned();
+                return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
+            }
+        };
         self.tail.drain(..self.tail.len().saturating_sub(self.keep));
         let done = Done {
             end,
@@ -298,6 +310,7 @@ impl Flow {
             output_total: self.total,
             wall_us: end_at.saturating_sub(started.unwrap_or(end_at)) / 1000,
             peak_memory_bytes: peak,
+            touched,
         };
         send(&mut wire.output, &Reply::Done(done), &[&self.head, &self.tail]).doing(|| "answering".to_owned())
     }

@@ -18,8 +18,9 @@ use super::descriptors::place;
 use super::layer::Layer;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
 use super::protocol::RunJob;
-use super::root::{NEW_ROOT, SCRATCH};
+use super::root::{BASE, NEW_ROOT, SCRATCH};
 use super::seal::{self, Filters};
+use super::survey::Survey;
 use super::{bytecode, changes, watch};
 use crate::{REPORT_FD, SUPPORT_DIR};
 
@@ -31,6 +32,7 @@ pub mod said {
     pub const NOT_STARTED: u8 = b'X';
     pub const MEMORY: u8 = b'M';
     pub const BYTECODE: u8 = b'B';
+    pub const TOUCHED: u8 = b'T';
 }
 
 /// The ends of the pipes that belong to the trial.
@@ -80,7 +82,8 @@ fn live(job: &RunJob, blob: &[u8], slot: &Slot<'_>, stdio: &[OwnedFd; 3], status
     rustix::process::umask(Mode::from_raw_mode(0o022));
 
     let workdir = slot.workdir;
-    let written = furnish(job, blob, slot)?;
+    let laid = furnish(job, blob, slot)?;
+    let written = &laid.upper;
     rustix::process::chdir(workdir).doing(|| format!("entering {workdir}"))?;
     seal::drop_capabilities()?;
     let home = job.env.get("HOME").map_or("/tmp", String::as_str);
@@ -97,14 +100,16 @@ fn live(job: &RunJob, blob: &[u8], slot: &Slot<'_>, stdio: &[OwnedFd; 3], status
     }
     let child = Pid::from_raw(child).ok_or("the job's process has no id")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(|| "hiding pid 1".to_owned())?;
-    let end =
-        if job.watch_memory { watched(job, child, &written, slot.layer.needs().0, status)? } else { wait(child)? };
+    let end = if job.watch_memory { watched(job, child, written, slot.layer.needs().0, status)? } else { wait(child)? };
     if let Some(end) = end {
         let mut payload = end.as_raw().to_le_bytes().to_vec();
         payload.extend_from_slice(&now().to_le_bytes());
         say(status, said::ENDED, &payload);
+        end_the_rest()?;
+        let touched = Survey::take(written).doing(|| "looking at what the job left".to_owned())?;
+        say(status, said::TOUCHED, touched.since(&laid.survey, &laid.lower).join("\0").as_bytes());
         if job.harvest {
-            bytecode::gather(&written, &mut |path, content| {
+            bytecode::gather(written, &mut |path, content| {
                 let mut payload = (path.len() as u32).to_le_bytes().to_vec();
                 payload.extend_from_slice(path.as_bytes());
                 payload.extend_from_slice(content);
@@ -116,8 +121,32 @@ fn live(job: &RunJob, blob: &[u8], slot: &Slot<'_>, stdio: &[OwnedFd; 3], status
     Ok(())
 }
 
-/// Mounts what only this job sees and enters it. Gives the directory that collects what is written to the work directory.
-fn furnish(job: &RunJob, blob: &[u8], slot: &Slot<'_>) -> Result<OwnedFd, String> {
+/// Whatever the job left running must not change a file that has been looked at.
+fn end_the_rest() -> Result<(), String> {
+    // SAFETY: signals every process of this namespace but the caller, which is its pid 1.
+    let killed = unsafe { libc::kill(-1, libc::SIGKILL) };
+    if killed != 0 && std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH) {
+        return Err(format!("ending what the job left running: {}", std::io::Error::last_os_error()));
+    }
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::CHILD) => return Ok(()),
+            Err(error) => return Err(format!("waiting for what the job left running: {error}")),
+        }
+    }
+}
+
+/// The work directory as the job finds it.
+struct Laid {
+    /// Collects what is written to the work directory.
+    upper: OwnedFd,
+    survey: Survey,
+    lower: OwnedFd,
+}
+
+/// Mounts what only this job sees and enters it.
+fn furnish(job: &RunJob, blob: &[u8], slot: &Slot<'_>) -> Result<Laid, String> {
     let Slot { workdir, layer, .. } = *slot;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     let (bytes, inodes) = layer.needs();
@@ -164,9 +193,11 @@ fn furnish(job: &RunJob, blob: &[u8], slot: &Slot<'_>) -> Result<OwnedFd, String
     mounts::restrict_at(&at, RDONLY | NOSUID | NODEV).doing(|| "sealing the support files".to_owned())?;
 
     mounts::restrict_at(NEW_ROOT, RDONLY | NOSUID | NODEV).doing(|| "sealing the root".to_owned())?;
-    let written = File::open(format!("{SCRATCH}/upper")).doing(|| "opening the upper layer".to_owned())?;
+    let open = |path: &str| File::open(path).map(OwnedFd::from).doing(|| format!("opening {path}"));
+    let (upper, lower) = (open(&format!("{SCRATCH}/upper"))?, open(BASE)?);
+    let survey = Survey::take(&upper).doing(|| "looking at the upper layer".to_owned())?;
     mounts::pivot(NEW_ROOT).doing(|| "entering the root".to_owned())?;
-    Ok(written.into())
+    Ok(Laid { upper, survey, lower })
 }
 
 /// Hides or write-protects what `/proc` says about the machine. The job's id could not write there anyway.

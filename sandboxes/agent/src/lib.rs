@@ -19,6 +19,7 @@ mod mounts;
 pub mod protocol;
 mod root;
 mod seal;
+mod survey;
 pub mod warden;
 mod watch;
 

@@ -93,6 +93,9 @@ pub struct Done {
     pub output_total: u64,
     pub wall_us: u64,
     pub peak_memory_bytes: Option<u64>,
+    /// What the job changed, replaced or removed of the work directory as it found it; with a slash at the end, everything
+    /// below. Not known of a job that was ended from outside.
+    pub touched: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

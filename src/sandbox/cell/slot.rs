@@ -183,6 +183,7 @@ impl Agent {
             wall_ms: done.wall_us / 1000,
             overhead_ms: 0,
             peak_memory_bytes: self.cgroup.peak_memory().or(done.peak_memory_bytes),
+            touched: done.touched.clone(),
         }
     }
 

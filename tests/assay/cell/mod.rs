@@ -3,6 +3,7 @@
 
 mod ends;
 mod limits;
+mod touched;
 
 use std::collections::BTreeMap;
 use std::fs;

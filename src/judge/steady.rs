@@ -1,0 +1,285 @@
+//! What may be chance, or the machine's doing, is seen again before it decides.
+//!
+//! A test that fails is run again, up to twice. One that then passes wobbles: gold is asked whether it wobbles there too.
+//! A run that ends badly is run again as well, and between the two gold runs the same plan: where gold ends badly too,
+//! the machine is at fault, or our reporter. Repeats have fixed numbers, so a verdict is recomputed from the same trials.
+
+use std::collections::BTreeSet;
+
+use super::bench::{Ask, Bench, Seen};
+use super::suite::{self, Shown};
+use super::{Halt, name_some};
+use crate::admission::{Admission, Split};
+use crate::trial::{Status, TestReport};
+use crate::verdict::Reason;
+
+/// Runs after the first of what may be chance.
+const RERUNS: u32 = 2;
+/// Runs of gold that a wobbling test must all pass before the candidate is held to it.
+const GOLD_RUNS: u32 = 10;
+/// Repeats of base and gold that all candidates share: one of admission's, and further ones of gold.
+const AS_ADMITTED: u32 = 1;
+const FIRST_GOLD_RUN: u32 = 1_000;
+/// Repeats from here on are controls, one per candidate.
+const FIRST_CONTROL: u32 = 1 << 31;
+/// The second run of what ran past the deadline: so many times what gold took just now, and never less than the floor.
+const DEADLINE_FACTOR: u64 = 20;
+const DEADLINE_FLOOR_MS: u64 = 5_000;
+
+/// Every expected test of a split passes on the candidate's tree, apart from those given back: gold does not always pass
+/// them either.
+pub(super) fn passes(
+    tree: &str,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<BTreeSet<String>, Halt> {
+    let ask = |repeat| Ask { repeat, ..Ask::suite(tree, &split.files) };
+    let first = bench.seen(&ask(0))?;
+    let (repeat, seen, failing) = match look(&first, split, admission, bench)? {
+        Shown::Passed => return Ok(BTreeSet::new()),
+        Shown::Failing(failing) => (0, first, failing),
+        Shown::Abnormal(reason, detail) => {
+            let (seen, failing) = after_bad_end(reason, detail, ask(1), split, admission, bench)?;
+            (1, seen, failing)
+        }
+    };
+    if plain(&seen, &failing, split, admission, bench)? {
+        return Err(suite::rejection(&seen, &failing, admission));
+    }
+    let again = (repeat + 1..=repeat + RERUNS).map(ask);
+    let Again { always, ever } = run_again(again, failing, split, bench)?;
+    if !always.is_empty() {
+        let on_gold = failing_on_gold(&always, tree, split, admission, bench)?;
+        let steady: BTreeSet<_> = always.difference(&on_gold).cloned().collect();
+        if !steady.is_empty() {
+            return Err(suite::rejection(&seen, &steady, admission));
+        }
+        let detail = format!("{} failed every time, and on gold too", names(&always));
+        return Err(Halt::Judged(Reason::Unsteady, detail));
+    }
+    wobbling(&ever, split, admission, bench)
+}
+
+/// What a run of the candidate shows. A pass in a run that changed trusted files is none, unless gold's run changes them
+/// too: then that is what the repository's tests do.
+fn look(seen: &Seen, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<Shown, Halt> {
+    let shown = suite::shown(seen, &split.expected);
+    let tampered = &seen.outcome.tampered;
+    if !matches!(shown, Shown::Passed) || tampered.is_empty() {
+        return Ok(shown);
+    }
+    let gold = bench.outcome(&Ask { repeat: AS_ADMITTED, ..Ask::suite(gold_of(admission)?, &split.files) })?;
+    let more: Vec<_> = tampered.iter().filter(|path| !gold.tampered.contains(path)).map(String::as_str).collect();
+    Ok(if more.is_empty() { Shown::Passed } else { Shown::Abnormal(Reason::TampersWithTests, name_some(more)) })
+}
+
+/// A run that ended badly, gold beside it, and the run again: what fails there, if that one came to a proper end.
+fn after_bad_end(
+    reason: Reason,
+    detail: String,
+    ask: Ask,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<(Seen, BTreeSet<String>), Halt> {
+    let slowest = control(ask.tree, split, admission, bench)?;
+    let deadline = slowest.saturating_mul(DEADLINE_FACTOR).max(DEADLINE_FLOOR_MS);
+    let seen = bench.seen(&Ask { deadline_ms: (reason == Reason::TimedOut).then_some(deadline), ..ask })?;
+    match look(&seen, split, admission, bench)? {
+        Shown::Failing(failing) => Ok((seen, failing)),
+        Shown::Abnormal(..) => Err(Halt::Judged(reason, detail)),
+        Shown::Passed => {
+            Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; run again, it passed", name(reason))))
+        }
+    }
+}
+
+/// Gold runs the candidate's plan, fresh for this candidate: the machine may have gone bad since gold ran last. Gives
+/// its time.
+fn control(tree: &str, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<u64, Halt> {
+    let gold = control_run(tree, split, admission, bench)?;
+    match suite::shown(&gold, &split.expected) {
+        // A test that wobbles on gold says nothing about the machine as long as others pass.
+        Shown::Failing(failing) if failing.len() < split.expected.len() => Ok(gold.outcome.wall_ms),
+        Shown::Passed => Ok(gold.outcome.wall_ms),
+        Shown::Failing(failing) => Err(control_failed(name_some(failing.iter().map(String::as_str)))),
+        Shown::Abnormal(reason, detail) => Err(control_failed(format!("{}: {detail}", name(reason)))),
+    }
+}
+
+/// Which of the tests gold fails, in a run of its own for this candidate.
+fn failing_on_gold(
+    failing: &BTreeSet<String>,
+    tree: &str,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<BTreeSet<String>, Halt> {
+    let gold = control_run(tree, split, admission, bench)?;
+    match suite::shown(&gold, &split.expected) {
+        Shown::Passed => Ok(BTreeSet::new()),
+        Shown::Failing(on_gold) if on_gold.len() < split.expected.len() || split.expected.len() == 1 => {
+            Ok(failing.intersection(&on_gold).cloned().collect())
+        }
+        Shown::Failing(on_gold) => Err(control_failed(name_some(on_gold.iter().map(String::as_str)))),
+        Shown::Abnormal(reason, detail) => Err(control_failed(format!("{}: {detail}", name(reason)))),
+    }
+}
+
+fn control_run(tree: &str, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<Seen, Halt> {
+    let number = tree.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % FIRST_CONTROL;
+    bench.seen(&Ask { repeat: FIRST_CONTROL + number, ..Ask::suite(gold_of(admission)?, &split.files) })
+}
+
+struct Again {
+    /// Failed in every run.
+    always: BTreeSet<String>,
+    /// Failed in some run.
+    ever: BTreeSet<String>,
+}
+
+/// Runs the plan again as long as some test failed every time. A run that ends badly confirms nothing.
+fn run_again<'a>(
+    asks: impl Iterator<Item = Ask<'a>>,
+    failing: BTreeSet<String>,
+    split: &Split,
+    bench: &mut Bench,
+) -> Result<Again, Halt> {
+    let mut again = Again { always: failing.clone(), ever: failing };
+    let mut confirmed = false;
+    for ask in asks {
+        match suite::shown(&bench.seen(&ask)?, &split.expected) {
+            Shown::Passed => again.always.clear(),
+            Shown::Failing(failing) => {
+                confirmed = true;
+                again.always.retain(|id| failing.contains(id));
+                again.ever.extend(failing);
+            }
+            Shown::Abnormal(..) => {}
+        }
+        if again.always.is_empty() {
+            return Ok(again);
+        }
+    }
+    if confirmed {
+        return Ok(again);
+    }
+    let detail = format!("{} failed once; no other run ended well", names(&again.always));
+    Err(Halt::Judged(Reason::Unsteady, detail))
+}
+
+/// Tests that failed in one run of the candidate and not in another: given back where gold fails them too, else nothing
+/// is known.
+fn wobbling(
+    failing: &BTreeSet<String>,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<BTreeSet<String>, Halt> {
+    let gold = gold_of(admission)?;
+    let mut steady = failing.clone();
+    for run in 0..GOLD_RUNS {
+        let seen = bench.seen(&Ask { repeat: FIRST_GOLD_RUN + run, ..Ask::suite(gold, &split.files) })?;
+        match suite::shown(&seen, &split.expected) {
+            Shown::Passed => {}
+            Shown::Failing(on_gold) => steady.retain(|id| !on_gold.contains(id)),
+            Shown::Abnormal(reason, detail) => {
+                return Err(control_failed(format!("{}: {detail}", name(reason))));
+            }
+        }
+        if steady.is_empty() {
+            return Ok(failing.clone());
+        }
+    }
+    let detail = format!("{} failed in one run and passed in another; gold passes in {GOLD_RUNS} runs", names(&steady));
+    Err(Halt::Judged(Reason::Unsteady, detail))
+}
+
+/// Whether what failed is what base fails, in the same way, so that chance is no likely cause: a file that cannot be
+/// collected, a test with another error than that of a failed expectation, or the expectations of two test functions.
+fn plain(
+    seen: &Seen,
+    failing: &BTreeSet<String>,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<bool, Halt> {
+    let mut missed = failing.iter().filter(|id| admission.fail_to_pass.contains(*id)).peekable();
+    let Some(trees) = admission.trees.as_ref().filter(|_| missed.peek().is_some()) else { return Ok(false) };
+    let ask = Ask { repeat: AS_ADMITTED, ..Ask::suite(&trees.tested_base, &split.files) };
+    let base = match bench.seen(&ask) {
+        Ok(base) => base,
+        Err(needs @ Halt::Needs(_)) => return Err(needs),
+        Err(Halt::Judged(..)) => return Ok(false),
+    };
+    let mut functions = BTreeSet::new();
+    for id in missed {
+        match alike(id, &seen.report, &base.report) {
+            Alike::Surely => return Ok(true),
+            Alike::Perhaps => {
+                functions.insert(id.split('[').next().unwrap_or(id));
+            }
+            Alike::No => {}
+        }
+    }
+    Ok(functions.len() > 1)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Alike {
+    Surely,
+    /// Alike, by an error that any failed expectation raises.
+    Perhaps,
+    No,
+}
+
+/// Whether a test that did not pass fails as it does on base.
+fn alike(id: &str, candidate: &TestReport, base: &TestReport) -> Alike {
+    match (candidate.tests.get(id), base.tests.get(id)) {
+        (Some(on_candidate), Some(on_base)) if on_candidate.phases == on_base.phases => {
+            let failed = on_candidate.phases.iter().any(|(_, status)| *status == Status::Failed);
+            match (&on_candidate.error, &on_base.error) {
+                (a, b) if a != b || !failed => Alike::No,
+                (Some(error), _) if !EXPECTATION.contains(&error.as_str()) => Alike::Surely,
+                _ => Alike::Perhaps,
+            }
+        }
+        (None, None) => {
+            let error = |report: &TestReport| {
+                let found = report.collect_errors.iter().find(|(file, _)| id.starts_with(file.as_str()));
+                found.map(|(_, error)| error.clone())
+            };
+            match (error(candidate), error(base)) {
+                (Some(a), Some(b)) if a == b => Alike::Surely,
+                _ => Alike::No,
+            }
+        }
+        _ => Alike::No,
+    }
+}
+
+/// Errors of a failed expectation, whatever it was. pytest hands those of unittest methods on too late to have a name.
+const EXPECTATION: [&str; 3] = ["AssertionError", "Failed", "Exception"];
+
+fn gold_of(admission: &Admission) -> Result<&str, Halt> {
+    let trees = admission.trees.as_ref();
+    let missing = || Halt::Judged(Reason::NotRun, "the admission has no gold tree to run beside".to_owned());
+    trees.map(|trees| trees.tested_gold.as_str()).ok_or_else(missing)
+}
+
+fn control_failed(detail: String) -> Halt {
+    Halt::Judged(Reason::ControlFailed, format!("gold, run beside the candidate: {detail}"))
+}
+
+fn names(tests: &BTreeSet<String>) -> String {
+    name_some(tests.iter().map(String::as_str))
+}
+
+fn name(reason: Reason) -> String {
+    serde_json::to_value(reason).map_or_else(|_| String::new(), |name| name.as_str().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+#[path = "steady_tests.rs"]
+mod tests;

@@ -1,0 +1,186 @@
+//! Faults of the machine at every stage of a trial: they verify nobody and reject nobody.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use swe_assay::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::trial::Exit;
+use swe_assay::verdict::VerdictStatus;
+
+use crate::small_world::{RIGHT, World, cell};
+
+/// A stage of a trial, and how it breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// No slot opens.
+    Slot,
+    /// The overlay cannot be laid, or the agent dies.
+    Overlay,
+    /// The trusted reporter is not there. Really: the job starts without it.
+    SupportFiles,
+    /// A file of the base layer is gone. Really.
+    BaseLayer,
+    /// No room for what is laid. Really: the scratch space is as small as it gets.
+    Scratch,
+    /// The interpreter does not start. Really.
+    Interpreter,
+    /// The standard input with the nonce comes from another run. Really.
+    Nonce,
+    ReporterKilled,
+    ChannelClosed,
+    RecordTruncated,
+    ReportCut,
+    ReportOfNobody,
+    KilledForMemory,
+    Stuck,
+    ExitLost,
+}
+
+const ALL: [Fault; 15] = [
+    Fault::Slot,
+    Fault::Overlay,
+    Fault::SupportFiles,
+    Fault::BaseLayer,
+    Fault::Scratch,
+    Fault::Interpreter,
+    Fault::Nonce,
+    Fault::ReporterKilled,
+    Fault::ChannelClosed,
+    Fault::RecordTruncated,
+    Fault::ReportCut,
+    Fault::ReportOfNobody,
+    Fault::KilledForMemory,
+    Fault::Stuck,
+    Fault::ExitLost,
+];
+
+/// Cells whose jobs meet a fault: the first `left` of them.
+struct Faulty {
+    cell: Arc<dyn Sandbox>,
+    fault: Fault,
+    left: Arc<AtomicI64>,
+}
+
+struct FaultySlot {
+    slot: Box<dyn Slot>,
+    fault: Fault,
+    left: Arc<AtomicI64>,
+}
+
+fn faulty(fault: Fault, times: i64) -> Arc<dyn Sandbox> {
+    Arc::new(Faulty { cell: cell(), fault, left: Arc::new(AtomicI64::new(times)) })
+}
+
+impl Sandbox for Faulty {
+    fn name(&self) -> &'static str {
+        self.cell.name()
+    }
+
+    fn warm(&self, image: &SealedImage, job: &Job) -> Result<SealedImage, SandboxError> {
+        self.cell.warm(image, job)
+    }
+
+    fn slot(&self, image: &SealedImage) -> Result<Box<dyn Slot>, SandboxError> {
+        if self.fault == Fault::Slot && self.left.fetch_sub(1, Ordering::SeqCst) > 0 {
+            return Err(SandboxError::Failed { doing: "opening a slot", why: "planted".to_owned() });
+        }
+        let slot = self.cell.slot(image)?;
+        Ok(Box::new(FaultySlot { slot, fault: self.fault, left: self.left.clone() }))
+    }
+}
+
+impl Slot for FaultySlot {
+    fn run(&mut self, job: &Job) -> Result<Executed, SandboxError> {
+        if self.fault == Fault::Slot || self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return self.slot.run(job);
+        }
+        let mut job = job.clone();
+        match self.fault {
+            Fault::Overlay => {
+                return Err(SandboxError::Failed { doing: "setting up a cell", why: "planted".to_owned() });
+            }
+            Fault::SupportFiles => job.support.clear(),
+            Fault::BaseLayer => job.changes.push(FileChange::Remove { path: "tests/__init__.py".to_owned() }),
+            Fault::Scratch => {
+                job.limits.disk_bytes = 0;
+                let content = vec![b'x'; 1 << 20].into();
+                job.changes.push(FileChange::Write { path: "large.txt".to_owned(), content, executable: false });
+            }
+            Fault::Interpreter => job.argv[0] = "/opt/assay/environment/bin/gone".to_owned(),
+            Fault::Nonce => job.stdin.splice(0..4, *b"0000").for_each(drop),
+            _ => {}
+        }
+        if self.fault == Fault::BaseLayer {
+            job.changes.retain(|change| !matches!(change, FileChange::Write { path, .. } if path == "calc.py"));
+            job.changes.push(FileChange::Remove { path: "calc.py".to_owned() });
+        }
+        let mut ran = self.slot.run(&job)?;
+        let half = ran.report.len() / 2;
+        match self.fault {
+            Fault::ReporterKilled => {
+                ran.exit = Exit::Signal(9);
+                ran.report.truncate(half);
+            }
+            Fault::ChannelClosed => ran.report.clear(),
+            Fault::RecordTruncated => ran.report.truncate(ran.report.len() - 5),
+            Fault::ReportCut => ran.report_truncated = true,
+            Fault::ReportOfNobody => ran.report = ran.report.iter().map(|byte| byte ^ 1).collect(),
+            Fault::KilledForMemory => ran.exit = Exit::OutOfMemory,
+            Fault::Stuck => ran.exit = Exit::TimedOut,
+            Fault::ExitLost => ran.exit = Exit::Code(77),
+            _ => {}
+        }
+        Ok(ran)
+    }
+}
+
+/// Right, plainly wrong, and breaking what worked.
+const CANDIDATES: [&str; 3] = [
+    RIGHT,
+    "def double(x):\n    return x + x + 2\n\n\ndef keep(x):\n    return x\n",
+    "def double(x):\n    return x + x\n\n\ndef keep(x):\n    return x + 1\n",
+];
+
+#[test]
+fn a_fault_that_stays_leaves_every_candidate_open() {
+    let world = World::admitted(Engine::Cell(cell()));
+    let sound: Vec<_> = world.verdicts("sound", None, &CANDIDATES).iter().map(|verdict| verdict.status).collect();
+    assert_eq!(sound, [VerdictStatus::Verified, VerdictStatus::Rejected, VerdictStatus::Rejected]);
+    for fault in ALL {
+        for verdict in world.verdicts(&format!("{fault:?}"), Some(faulty(fault, i64::MAX)), &CANDIDATES) {
+            let (index, reason) = (verdict.generation.index, verdict.reason);
+            let what = format!("{fault:?}, candidate {index}: {reason:?} {}", verdict.detail);
+            assert_eq!(verdict.status, VerdictStatus::Inconclusive, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_that_comes_once_or_twice_gives_no_wrong_verdict() {
+    let world = World::admitted(Engine::Cell(cell()));
+    for fault in ALL {
+        // Twice is what a rule of two could be fooled by.
+        let twice = matches!(fault, Fault::ReporterKilled | Fault::ReportOfNobody | Fault::BaseLayer);
+        for times in 1..=1 + i64::from(twice) {
+            let verdicts = world.verdicts(&format!("{fault:?}{times}"), Some(faulty(fault, times)), &CANDIDATES);
+            for (verdict, wrong) in
+                verdicts.iter().zip([VerdictStatus::Rejected, VerdictStatus::Verified, VerdictStatus::Verified])
+            {
+                let what = format!("{fault:?} x{times}, {:?}: {:?}", verdict.generation.index, verdict.detail);
+                assert_ne!(verdict.status, wrong, "{what}");
+            }
+            // Only the first candidate met it.
+            assert!(verdicts[1..].iter().all(|verdict| verdict.status == VerdictStatus::Rejected), "{verdicts:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_from_the_start_admits_nothing_and_judges_nobody() {
+    let world = World::imported(Engine::Cell(cell()));
+    for fault in [Fault::Overlay, Fault::SupportFiles, Fault::ChannelClosed, Fault::Stuck] {
+        for verdict in world.verdicts_from_the_start(&format!("{fault:?}"), faulty(fault, i64::MAX), &CANDIDATES) {
+            assert_eq!(verdict.status, VerdictStatus::Inconclusive, "{fault:?}: {}", verdict.detail);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A repository of three files made on the spot, its candidates, and a lab over it whose sandbox a test may spoil.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::json;
+use swe_assay::admission::Admission;
+use swe_assay::console::Console;
+use swe_assay::instance::Environment;
+use swe_assay::intake::{Wanted, import_folders, read_generations, repository_path, write_import};
+use swe_assay::journal::RunDir;
+use swe_assay::lab::{Judged, Lab, Located, Sample, Settings, recompute};
+use swe_assay::sandbox::cell::Cell;
+use swe_assay::sandbox::docker::Docker;
+use swe_assay::sandbox::{Engine, Sandbox};
+use swe_assay::trial::Limits;
+use swe_assay::verdict::Verdict;
+
+use crate::support::shared_cache;
+
+pub const BASE: &str = "def double(x):\n    return x + x + 1\n\n\ndef keep(x):\n    return x\n";
+const FIXED: &str = "def double(x):\n    return x + x\n\n\ndef keep(x):\n    return x\n";
+
+/// As right, and another tree than gold's, of which runs are known from admission.
+pub const RIGHT: &str = "def double(x):\n    return 2 * x\n\n\ndef keep(x):\n    return x\n";
+
+/// Two tests that the change mends, two that it must keep, and one that writes a file of the repository as it runs.
+pub const TESTS: &str = r#"import os
+import pathlib
+import unittest
+
+from calc import double, keep
+
+
+class Doubling(unittest.TestCase):
+    def test_even(self):
+        expected = pathlib.Path(__file__).with_name("expected.txt").read_text()
+        self.assertEqual(double(2), int(expected))
+
+    def test_odd_now_and_then(self):
+        self.assertEqual(double(3), 6)
+        self.assertNotEqual(os.environ.get("ROLL"), "bad")
+
+
+class Keeping(unittest.TestCase):
+    def test_keep(self):
+        self.assertEqual(keep(1), 1)
+
+    def test_now_and_then(self):
+        self.assertNotEqual(os.environ.get("ROLL"), "bad")
+
+    def test_writes_its_own_data(self):
+        path = pathlib.Path(__file__).with_name("own.txt")
+        path.write_text(path.read_text())
+"#;
+
+pub struct World {
+    folder: tempfile::TempDir,
+    console: Console,
+    engine: Engine,
+    located: Located,
+    admissions: std::collections::BTreeMap<String, Admission>,
+}
+
+pub fn cell() -> Arc<Cell> {
+    Arc::new(Cell::new(env!("CARGO_BIN_EXE_assay").into(), Arc::new(AtomicBool::new(false))))
+}
+
+pub fn containers() -> Arc<Docker> {
+    Arc::new(Docker::connect().unwrap())
+}
+
+impl World {
+    /// The repository imported and admitted.
+    pub fn admitted(engine: Engine) -> Self {
+        let world = Self::imported(engine);
+        let run = world.run("admitted");
+        let lab = world.lab(&run);
+        let admissions = lab.admit(std::slice::from_ref(&world.located)).unwrap();
+        assert!(admissions.values().all(Admission::admitted), "{admissions:?}");
+        run.write_lines("admissions.jsonl", admissions.values()).unwrap();
+        drop(lab);
+        Self { admissions, ..world }
+    }
+
+    /// The repository imported, nothing run.
+    pub fn imported(engine: Engine) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (base, fix, import) = (folder.path().join("base"), folder.path().join("fix"), folder.path().join("import"));
+        for (tree, source) in [(&base, BASE), (&fix, FIXED)] {
+            fs::create_dir_all(tree.join("tests")).unwrap();
+            fs::write(tree.join("calc.py"), source).unwrap();
+            fs::write(tree.join("tests/__init__.py"), "").unwrap();
+            fs::write(tree.join("tests/own.txt"), "own\n").unwrap();
+            fs::write(tree.join("tests/expected.txt"), "4\n").unwrap();
+            fs::write(tree.join("tests/other.txt"), "other\n").unwrap();
+        }
+        fs::write(base.join("tests/test_calc.py"), "import unittest\n").unwrap();
+        fs::write(fix.join("tests/test_calc.py"), TESTS).unwrap();
+        let wanted = Wanted {
+            problem_statement: "double(2) is 5".to_owned(),
+            instance_id: Some("small__calc".to_owned()),
+            repo: Some("small/calc".to_owned()),
+            license: Some("Apache-2.0".to_owned()),
+            environment: Environment {
+                recipe: Some("python-stdlib".to_owned()),
+                framework: "unittest".to_owned(),
+                ..Environment::default()
+            },
+            ..Wanted::default()
+        };
+        let instance = import_folders(&base, &fix, wanted, &import).unwrap();
+        write_import(&import, std::slice::from_ref(&instance), &[]).unwrap();
+        let repository = repository_path(&import, &instance.repo);
+        let located = Located { instance, repository };
+        Self { folder, console: Console::default(), engine, located, admissions: Default::default() }
+    }
+
+    fn run(&self, name: &str) -> RunDir {
+        let run = RunDir::open(&self.folder.path().join(name)).unwrap();
+        run.write_lines("instances.jsonl", [&self.located.instance]).unwrap();
+        run
+    }
+
+    fn lab<'a>(&'a self, run: &'a RunDir) -> Lab<'a> {
+        let settings = Settings {
+            workers: 1,
+            repeats: 3,
+            limits: Limits { deadline_ms: 60_000, ..Limits::default() },
+            attempts: 3,
+            evidence: swe_assay::verdict::Evidence::E2,
+            minimal_gold: false,
+            cache: shared_cache(),
+        };
+        Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
+    }
+
+    /// Verdicts on sources of `calc.py`, after an admission in a sound sandbox, with trials going through `sandbox`.
+    /// `assay judge` must say the same from the run directory.
+    pub fn verdicts(&self, name: &str, sandbox: Option<Arc<dyn Sandbox>>, sources: &[&str]) -> Vec<Verdict> {
+        copy(&self.folder.path().join("admitted"), &self.folder.path().join(name));
+        let run = self.run(name);
+        let lab = match sandbox {
+            Some(sandbox) => self.lab(&run).with_sandbox(sandbox),
+            None => self.lab(&run),
+        };
+        let judged = lab.verify(std::slice::from_ref(&self.located), &self.admissions, &self.samples(sources)).unwrap();
+        drop(lab);
+        self.same_offline(&run, &judged);
+        judged.into_iter().map(|(verdict, _)| verdict).collect()
+    }
+
+    /// Verdicts with the admission too going through `sandbox`.
+    pub fn verdicts_from_the_start(&self, name: &str, sandbox: Arc<dyn Sandbox>, sources: &[&str]) -> Vec<Verdict> {
+        let run = self.run(name);
+        let lab = self.lab(&run).with_sandbox(sandbox);
+        let admissions = lab.admit(std::slice::from_ref(&self.located)).unwrap();
+        run.write_lines("admissions.jsonl", admissions.values()).unwrap();
+        let judged = lab.verify(std::slice::from_ref(&self.located), &admissions, &self.samples(sources)).unwrap();
+        drop(lab);
+        self.same_offline(&run, &judged);
+        judged.into_iter().map(|(verdict, _)| verdict).collect()
+    }
+
+    fn same_offline(&self, run: &RunDir, judged: &[Judged]) {
+        assert_eq!(recompute(run).unwrap(), judged, "the same from what was recorded");
+    }
+
+    fn samples(&self, sources: &[&str]) -> Vec<Sample> {
+        let path: PathBuf = self.folder.path().join("generations.jsonl");
+        let rows = sources.iter().enumerate().map(|(index, source)| {
+            let completion =
+                format!("```python\n### calc.py\n<<<<<<< SEARCH\n{BASE}=======\n{source}>>>>>>> REPLACE\n```\n");
+            let row =
+                json!({"instance_id": "small__calc", "skill": "repair", "completion": completion, "index": index});
+            format!("{row}\n")
+        });
+        fs::write(&path, rows.collect::<String>()).unwrap();
+        let known = [self.located.instance.instance_id.clone()].into();
+        let read = read_generations(&path, &known).unwrap();
+        read.generations.into_iter().map(|(place, generation)| Sample { generation, place }).collect()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(target).unwrap();
+        } else if entry.file_name() != "lock" {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
