@@ -1,11 +1,13 @@
 //! An admission: what running base and gold showed about an instance, and which tests its candidates must pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::candidate::PathClass;
 use crate::digest::Digest;
+use crate::repo::Layout;
 use crate::test_record::TestRecord;
 use crate::trial::{Limits, Note};
 
@@ -86,6 +88,9 @@ pub struct Admission {
     pub repeats: u32,
     /// Limits for candidates; the deadline is derived from the slowest gold run.
     pub limits: Limits,
+    /// Modules of the environment that gold itself takes from the tree: no alarm on a candidate.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub shadows: BTreeSet<String>,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
     /// None: refused, or no fail-to-pass test has a canary that gold fails.
@@ -186,6 +191,9 @@ pub struct Trees {
     pub tested_base: String,
     /// Gold with the trusted tests.
     pub tested_gold: String,
+    /// Which files are tests, and where modules are imported from.
+    #[serde(default)]
+    pub layout: Layout,
 }
 
 /// One run of the plan: test files, and the expected tests that they hold.
@@ -210,6 +218,14 @@ impl Admission {
     /// Held-out tests that candidates run.
     pub fn held_out_count(&self) -> usize {
         self.held_out.as_ref().map_or(0, |held_out| held_out.checks.len())
+    }
+
+    /// The part that a path plays in this instance.
+    pub fn class_of(&self, path: &str) -> PathClass {
+        match &self.trees {
+            Some(trees) => trees.layout.class(path),
+            None => Layout::by_name(self.framework.split('/').next().unwrap_or_default()).class(path),
+        }
     }
 
     /// Fail-to-pass tests by their canary: strong, weak, none.

@@ -100,6 +100,10 @@ pub enum PathClass {
     Vcs,
     Ci,
     Docs,
+    /// Written by a program: parser tables, minified scripts, message classes.
+    Generated,
+    /// Pictures, archives, data of no text.
+    Binary,
 }
 
 /// A change of the candidate that the policy took back.

@@ -28,7 +28,9 @@ impl Leaks {
     /// An instance whose patch cannot be read leaks nothing that is known; it is refused at admission.
     pub fn of(instance: &Instance) -> Self {
         let Ok(files) = parse(&instance.patch) else { return Self::default() };
-        let is_source = |file: &&FilePatch| path(file).is_some_and(|path| classify(path) == PathClass::Source);
+        let framework = &instance.environment.framework;
+        let source = |path: &str| classify(path, framework) == PathClass::Source;
+        let is_source = |file: &&FilePatch| path(file).is_some_and(source);
         let files: Vec<_> = files.iter().filter(is_source).collect();
         let text = format!("{}\n{}", instance.problem_statement, instance.hints_text);
         Self {

@@ -1,6 +1,6 @@
 //! A trial: one sandboxed run. Its outcome holds facts only; judgements are computed from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -210,6 +210,12 @@ pub struct TestReport {
     /// What tests of a plan that notes were answered, by test id, in order ([`TestPlan::note`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub noted: BTreeMap<String, Vec<Note>>,
+    /// Top-level modules that the environment has beside the standard library.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub modules: BTreeSet<String>,
+    /// Modules of the runner, the standard library or the environment that were imported from the tree, with the file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shadows: BTreeMap<String, String>,
     /// Whatever should not be there: wrong nonce, gap in the sequence, records after the end, unreadable records.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<String>,

@@ -67,6 +67,8 @@ pub enum Reason {
     ForgedReport,
     /// The runner's exit status and its report disagree.
     ExitContradictsReport,
+    /// A module of the runner, the standard library or the environment was imported from the tree.
+    ShadowsEnvironment,
     /// The test passes on base.
     DoesNotReproduce,
     /// The test fails on base for a reason of its own: import, syntax, fixture, timeout.
@@ -134,6 +136,7 @@ impl Reason {
             | Self::EndedEarly
             | Self::ForgedReport
             | Self::ExitContradictsReport
+            | Self::ShadowsEnvironment
             | Self::DoesNotReproduce
             | Self::FailsForWrongReason
             | Self::FailsOnGold

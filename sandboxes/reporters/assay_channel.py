@@ -85,6 +85,7 @@ def _read_orders():
 
 def seal_start_up():
     """Takes our own directory off the import path and makes sure that HOME exists."""
+    os.environ.pop("ASSAY_LAUNCHER", None)
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if entry and os.path.abspath(entry) != own]
     home = os.environ.get("HOME")
@@ -99,25 +100,75 @@ def seal_start_up():
 def import_roots(workdir):
     """Directories that the repository's modules are imported from: ASSAY_IMPORT_PATH (relative to the work directory,
     separated by colons), or else `src` where there is one, and the work directory itself."""
-    wanted = os.environ.pop("ASSAY_IMPORT_PATH", None)
+    asked = [part for part in os.environ.get("ASSAY_PYTHONPATH", "").split(":") if part]
+    wanted = os.environ.get("ASSAY_IMPORT_PATH")
     if wanted is not None:
-        return [os.path.normpath(os.path.join(workdir, part)) for part in wanted.split(":") if part]
+        return asked + [os.path.normpath(os.path.join(workdir, part)) for part in wanted.split(":") if part]
     source = os.path.join(workdir, "src")
     roots = [workdir]
     if os.path.isdir(source) and not os.path.exists(os.path.join(source, "__init__.py")):
         roots.insert(0, source)
-    return roots
+    return asked + roots
+
+
+def add_last_roots(roots):
+    """Puts the repository at the end of the import path: plugins of its own can be loaded and replace nothing."""
+    project = getattr(sys.modules.get("assay_site"), "PROJECT", None)
+    sys.path.extend(root for root in roots + [project] if root and root not in sys.path)
 
 
 def add_import_roots(roots):
     """Puts the repository behind the standard library and ahead of installed packages, here and in child processes."""
     names = ("site-packages", "dist-packages")
+    sys.path[:] = [entry for entry in sys.path if entry not in roots]
     spots = [spot for spot, entry in enumerate(sys.path) if os.path.basename(entry) in names]
     spot = spots[0] if spots else len(sys.path)
-    sys.path[spot:spot] = [root for root in roots if root not in sys.path]
+    sys.path[spot:spot] = roots
+    add_last_roots([])
+    if "assay_site" in sys.modules:
+        # Every Python of the environment finds the repository by itself, in a safe order.
+        return
     inherited = [part for part in os.environ.get("PYTHONPATH", "").split(":") if part]
     if roots or inherited:
         os.environ["PYTHONPATH"] = ":".join(roots + inherited)
+
+
+def emit_environment(emit):
+    """Announces the modules of the environment and gives the names that no module of a tree may take. Before anything of
+    the repository is on the path."""
+    names = ("site-packages", "dist-packages")
+    installed = modules_in(entry for entry in sys.path if os.path.basename(entry) in names)
+    emit("environment", modules=sorted(installed))
+    library = os.path.dirname(os.path.abspath(os.__file__))
+    standard = getattr(sys, "stdlib_module_names", None) or modules_in([library, os.path.join(library, "lib-dynload")])
+    return installed | set(standard) | set(sys.builtin_module_names)
+
+
+def modules_in(folders):
+    """Names that can be imported from folders."""
+    found = set()
+    for folder in folders:
+        try:
+            entries = os.listdir(folder)
+        except OSError:
+            continue
+        for entry in entries:
+            name, dot, ending = entry.partition(".")
+            module = ending == "py" or ending.endswith("so") if dot else os.path.isdir(os.path.join(folder, entry))
+            if module and name.isidentifier() and name != "__pycache__":
+                found.add(name)
+    return found
+
+
+def emit_shadows(emit, taken, workdir):
+    """Announces modules of the environment that were imported from the tree."""
+    for name, module in sorted(dict(sys.modules).items(), key=lambda item: item[0]):
+        path = getattr(module, "__file__", None) if name in taken else None
+        if type(path) is not str:
+            continue
+        path = os.path.relpath(os.path.realpath(path), workdir)
+        if not path.startswith(".."):
+            emit("shadow", module=name, file=path)
 
 
 def watch(orders, workdir):

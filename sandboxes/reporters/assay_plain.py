@@ -31,7 +31,8 @@ def main():
     emit, orders = channel.open_channel()
     channel.seal_start_up()
     workdir, runner, files = os.path.realpath(sys.argv[1]), sys.argv[2], sys.argv[3:]
-    channel.add_import_roots(channel.import_roots(workdir))
+    roots = channel.import_roots(workdir)
+    channel.add_import_roots(roots)
     python = ".".join(map(str, sys.version_info[:3]))
     emit("start", runner="none " + python, python=python)
 
@@ -44,7 +45,7 @@ def main():
     sources = [read(os.path.join(own, "assay_plain_{}.py".format(name))) for name in ("stand_ins", "values", "run")]
     work, ids = assay_plain_work.prepare(sources, files, orders["only"], workdir, runner, words, script)
     work.update(result=result, script=script)
-    code = run_apart(work, script)
+    code = run_apart(work, script, roots)
     report(emit, channel, result, code, files, ids, neutral.RUNNERS)
 
 
@@ -53,11 +54,12 @@ def read(path):
         return stream.read()
 
 
-def run_apart(work, script):
+def run_apart(work, script, roots):
     """Starts the script with its work on standard input and waits for its end."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(("ASSAY", "PYTEST"))}
     # Set by the script itself: at the start of an interpreter these would come ahead of the standard library.
-    work["roots"] = kept.pop("PYTHONPATH", None)
+    inherited = [part for part in kept.pop("PYTHONPATH", "").split(":") if part and part not in roots]
+    work["roots"] = ":".join(roots + inherited)
     with open(script, "w") as stream:
         stream.write("import marshal\nimport sys\n\nwork = marshal.loads(sys.stdin.buffer.read())\n")
         stream.write("exec(work.pop('code'), {'__name__': '__main__', '__file__': __file__, 'work': work})\n")

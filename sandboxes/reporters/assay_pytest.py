@@ -22,18 +22,22 @@ def main():
     import pytest
 
     sys.argv[:] = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + arguments
-    reporter = make_reporter(pytest, channel, emit, workdir, roots, orders)
     if version_of(pytest) < (3, 5):
         arguments = [argument for argument in arguments if not argument.startswith("--rootdir=")]
     emit("start", runner="pytest " + pytest.__version__, python=".".join(map(str, sys.version_info[:3])))
+    taken = channel.emit_environment(emit)
+    reporter = make_reporter(pytest, channel, emit, workdir, roots, orders)
+    options = own_options()
+    channel.add_last_roots(roots)
     stop_watching = channel.watch(orders, workdir)
     try:
-        status = pytest.main(own_options() + arguments, plugins=[reporter])
+        status = pytest.main(options + arguments, plugins=[reporter])
     except SystemExit as left:
         # Not an end of the session: pytest itself returns its status. No record says that it ended.
         sys.stderr.write("assay: the session was left by SystemExit({!r})\n".format(left.code))
         os._exit(left.code if isinstance(left.code, int) and left.code else 1)
     stop_watching(emit)
+    channel.emit_shadows(emit, taken, workdir)
     channel.leave(emit, status)
 
 

@@ -22,9 +22,10 @@ def main():
     channel.seal_start_up()
     workdir, files = os.path.realpath(sys.argv[1]), sys.argv[2:]
     sys.argv[:] = [unittest.__file__.replace("__init__", "__main__")] + files
-    channel.add_import_roots(channel.import_roots(workdir))
     python = ".".join(map(str, sys.version_info[:3]))
     emit("start", runner="unittest " + python, python=python)
+    taken = channel.emit_environment(emit)
+    channel.add_import_roots(channel.import_roots(workdir))
 
     stop_watching = channel.watch(orders, workdir)
     suite, ids, broken = unittest.TestSuite(), Ids(set(orders["only"])), False
@@ -50,6 +51,7 @@ def main():
     suite.run(result)
     result.flush()
     stop_watching(emit)
+    channel.emit_shadows(emit, taken, workdir)
     if broken or result.bad:
         status = 1
     else:

@@ -126,6 +126,7 @@ mod tests {
             gold_files: Vec::new(),
             repeats: 3,
             limits: Limits::default(),
+            shadows: Default::default(),
             trials: Vec::new(),
             canaries: None,
             held_out: None,

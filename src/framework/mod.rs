@@ -103,6 +103,7 @@ fn sealed_env(python: &str, variation: Variation) -> BTreeMap<String, String> {
         ("PATH", &path),
         ("PYTHONDONTWRITEBYTECODE", "1"),
         ("PYTHONHASHSEED", seed),
+        ("PYTHONNOUSERSITE", "1"),
         ("TZ", zone),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -120,9 +121,12 @@ fn reporter_command(
 ) -> Command {
     let mut argv = vec![python.to_owned(), "-s".to_owned(), format!("{SUPPORT_DIR}/{launcher}")];
     argv.extend(arguments);
+    let mut env = sealed_env(python, plan.variation);
+    // The reporter itself puts the repository on the import path, once the runner is loaded (assay_site.py).
+    env.insert("ASSAY_LAUNCHER".to_owned(), "1".to_owned());
     Command {
         argv,
-        env: sealed_env(python, plan.variation),
+        env,
         support: support.iter().map(|(name, content)| ((*name).to_owned(), Arc::from(*content))).collect(),
         stdin: format!(
             "{nonce}\n{}\n",

@@ -47,6 +47,13 @@ enum Kind {
         place: u32,
         values: Vec<serde_json::Value>,
     },
+    Environment {
+        modules: Vec<String>,
+    },
+    Shadow {
+        module: String,
+        file: String,
+    },
     End {
         exit_status: i32,
     },
@@ -149,6 +156,15 @@ impl Reading {
                     return self.alarm(number, "a note of a test that was not collected");
                 }
                 self.report.noted.entry(id).or_default().push(Note { place, values });
+            }
+            Kind::Environment { modules } => {
+                self.report.modules.extend(modules.into_iter().filter(|module| !odd(module)));
+            }
+            Kind::Shadow { module, file } => {
+                if odd(&module) || odd(&file) {
+                    return self.alarm(number, "a module name with control characters");
+                }
+                self.report.shadows.insert(name(&module), name(&file));
             }
             Kind::End { exit_status } => {
                 self.ended = true;

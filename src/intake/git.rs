@@ -11,7 +11,7 @@ use super::pypi::ReleasePair;
 use crate::candidate::PathClass;
 use crate::format;
 use crate::instance::{Environment, Instance, Source};
-use crate::repo::{Repository, policy};
+use crate::repo::{Layout, Repository, Stated, survey};
 
 /// What the caller says about an instance beside its two trees.
 #[derive(Clone, Debug, Default)]
@@ -39,11 +39,11 @@ pub struct Split {
     pub tests: Vec<String>,
 }
 
-/// Parts changed paths into gold and tests. `base_has` answers whether base has something at a path.
-pub fn split(paths: impl IntoIterator<Item = String>, base_has: impl Fn(&str) -> bool) -> Split {
+/// Parts changed paths into gold and tests.
+pub fn split(paths: impl IntoIterator<Item = String>, layout: &Layout) -> Split {
     let mut split = Split::default();
     for path in paths {
-        match policy::classify_in(&path, &base_has) {
+        match layout.class(&path) {
             PathClass::Test | PathClass::Fixture | PathClass::RunnerConfig => split.tests.push(path),
             _ => split.gold.push(path),
         }
@@ -100,7 +100,7 @@ fn import(folders: &Folders<'_>, source: Source, wanted: Wanted, out: &Path) -> 
     let message = format!("{name} {old}\n");
     let base = scratch.repo.import_directory(old_folder, &message).with_context(what)?;
     let fix = scratch.repo.import_directory(new_folder, &format!("{name} {new}\n")).with_context(what)?;
-    let patches = patches(&scratch.repo, &base, &fix, &wanted.leave_out).with_context(what)?;
+    let patches = patches(&scratch.repo, &base, &fix, &wanted).with_context(what)?;
     let store = store(out, &repo_name)?;
     let base_commit = store.import_directory(old_folder, &message).with_context(|| kept(out)).with_context(what)?;
     let id = format!("{name}__{old}__{new}");
@@ -124,7 +124,7 @@ pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Pa
     let scratch = Scratch::new()?;
     let copied = scratch.repo.fetch_tree_from(&from, &base).with_context(|| what.clone())?;
     let fixed = scratch.repo.fetch_tree_from(&from, &fix).with_context(|| what.clone())?;
-    let patches = patches(&scratch.repo, &copied, &fixed, &wanted.leave_out).with_context(|| what.clone())?;
+    let patches = patches(&scratch.repo, &copied, &fixed, &wanted).with_context(|| what.clone())?;
     let store = store(out, &repo_name)?;
     let base_commit = store.fetch_tree_from(&from, &base).with_context(|| kept(out)).with_context(|| what.clone())?;
     let id = format!("{name}__{}__{}", &base[..12], &fix[..12]);
@@ -166,19 +166,11 @@ fn kept(out: &Path) -> String {
 }
 
 /// Gold patch (base to gold) and test patch (gold to fix).
-fn patches(repo: &Repository, base: &str, fix: &str, leave_out: &[String]) -> Result<(String, String)> {
+fn patches(repo: &Repository, base: &str, fix: &str, wanted: &Wanted) -> Result<(String, String)> {
     let (base, fix) = (repo.tree_of(base)?, repo.tree_of(fix)?);
-    let fix = repo.take_paths(&fix, &base, leave_out)?;
-    let known = repo.paths(&base)?;
-    let base_has = |path: &str| {
-        let start = known.partition_point(|known| known.as_str() < path);
-        let below = format!("{path}/");
-        known[start..]
-            .iter()
-            .take_while(|known| known.starts_with(path))
-            .any(|known| known == path || known.starts_with(&below))
-    };
-    let split = split(repo.changed_paths(&base, &fix)?, base_has);
+    let fix = repo.take_paths(&fix, &base, &wanted.leave_out)?;
+    let layout = survey(repo, &wanted.environment.framework, &base, &fix, Stated::default())?;
+    let split = split(repo.changed_paths(&base, &fix)?, &layout);
     if split.gold.is_empty() {
         bail!("nothing differs outside tests, so there is nothing to repair; check the order of the two versions");
     }
@@ -220,7 +212,7 @@ mod tests {
     #[test]
     fn tests_fixtures_and_runner_configuration_make_the_test_patch() {
         let paths = ["src/a.py", "tests/test_a.py", "tests/data/x.json", "conftest.py", "CHANGES.rst", "docs/a.rst"];
-        let split = split(paths.map(str::to_owned), |_| true);
+        let split = split(paths.map(str::to_owned), &Layout::by_name("pytest"));
         assert_eq!(split.gold, ["src/a.py", "CHANGES.rst", "docs/a.rst"]);
         assert_eq!(split.tests, ["tests/test_a.py", "tests/data/x.json", "conftest.py"]);
     }

@@ -60,6 +60,7 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         framework: format!("{}/{}", framework.name(), framework.version()),
         repeats: input.repeats,
         limits: input.limits.clone(),
+        shadows: BTreeSet::new(),
         trials: Vec::new(),
         canaries: None,
         held_out: None,
@@ -103,7 +104,12 @@ fn derive(
         return Err(Stopped::Refused(Refusal::NoTestFiles, "the runner collects no file of the tree".to_owned()));
     }
     let mut tally = Tally::new(framework);
-    let mut pace = Pace { slowest_ms: 0, ceiling_ms: input.limits.deadline_ms };
+    let mut pace = Pace {
+        slowest_ms: 0,
+        ceiling_ms: input.limits.deadline_ms,
+        modules: BTreeSet::new(),
+        shadows: BTreeSet::new(),
+    };
     whole(input, &files, framework, bench, &mut tally, &mut pace)?;
     let splits = split_files(&tally, input.instance, framework, &files);
     let Some(splits) = splits else {
@@ -120,13 +126,19 @@ fn derive(
         return Err(none_left(input.instance, admission, &tally));
     }
     admission.limits.deadline_ms = pace.deadline_ms();
+    admission.shadows = pace.shadows;
+    if let Some(trees) = &mut admission.trees {
+        trees.layout.installed = pace.modules;
+    }
     Ok(())
 }
 
-/// How fast gold is, and the deadline that follows.
+/// How fast gold is, with the deadline that follows, and what its runs saw of the environment.
 struct Pace {
     slowest_ms: u64,
     ceiling_ms: u64,
+    modules: BTreeSet<String>,
+    shadows: BTreeSet<String>,
 }
 
 impl Pace {
@@ -139,6 +151,8 @@ impl Pace {
         match suite::ended(&seen) {
             Ok(_) => {
                 self.slowest_ms = self.slowest_ms.max(seen.outcome.wall_ms);
+                self.modules.extend(seen.report.modules.iter().cloned());
+                self.shadows.extend(seen.report.shadows.keys().cloned());
                 Ok(seen)
             }
             Err(Halt::Judged(_, detail)) => {
@@ -323,7 +337,10 @@ fn run<'a>(
     let seen = match side {
         Side::Gold if ask.only.is_empty() => pace.gold(bench, &Ask { tree: &input.trees.tested_gold, ..ask })?,
         // A test that hangs only when alone says something about the test, not about gold.
-        Side::Gold => bench.seen(&Ask { tree: &input.trees.tested_gold, ..ask })?,
+        Side::Gold => {
+            let deadline_ms = Some(pace.deadline_ms());
+            bench.seen(&Ask { tree: &input.trees.tested_gold, deadline_ms, ..ask })?
+        }
         Side::Base => pace.base(bench, Ask { tree: &input.trees.tested_base, ..ask })?,
     };
     tally.add(side, condition, seen);

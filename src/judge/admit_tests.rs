@@ -131,6 +131,7 @@ fn admitted(listed: &[&str], tests: &[&str], script: &dyn Fn(&Trial, &str) -> Do
             gold: "gold".to_owned(),
             tested_base: "base+tests".to_owned(),
             tested_gold: "gold+tests".to_owned(),
+            layout: crate::repo::Layout::default(),
         },
         test_files: vec!["t/test_a.py".to_owned(), "t/test_b.py".to_owned()],
         gold_files: Vec::new(),

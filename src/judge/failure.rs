@@ -2,7 +2,6 @@
 
 use super::test::Subject;
 use crate::candidate::PathClass;
-use crate::repo::policy::classify;
 use crate::strength::FailureClass;
 use crate::trial::TestResult;
 
@@ -27,8 +26,9 @@ const ASSERTIONS: [&str; 2] = ["AssertionError", "Failed"];
 /// Classes the failure of a test in its own body. `file` is the test's.
 pub(super) fn class(test: &TestResult, file: &str, subject: &Subject) -> Class {
     let Some(kind) = test.error.as_deref() else { return Class::Unknown };
-    let in_tests =
-        |path: &String| path == file || !matches!(classify(path), PathClass::Source | PathClass::BuildConfig);
+    let in_tests = |path: &String| {
+        path == file || !matches!(subject.admission.class_of(path), PathClass::Source | PathClass::BuildConfig)
+    };
     let raised_in_test = test.frames.last().is_none_or(in_tests);
     if raised_in_test {
         return match kind {

@@ -71,7 +71,7 @@ fn passes(admission: &Admission, set: BTreeSet<usize>, trees: &Reduced, bench: &
     let Some(tree) = trees.get(&set) else { return Err(Missing::Tree(set)) };
     for split in &admission.splits {
         let seen = bench.seen(&Ask::suite(tree, &split.files)).map_err(Missing::Halt)?;
-        match suite::shown(&seen, &split.expected) {
+        match suite::shown(&seen, &split.expected, admission) {
             Shown::Passed => {}
             Shown::Failing(_) | Shown::Abnormal(..) => return Ok(false),
         }

@@ -76,7 +76,7 @@ fn passes(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<BTreeS
 fn once(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<(), Halt> {
     for split in &admission.splits {
         let seen = bench.seen(&Ask::suite(tree, &split.files))?;
-        match suite::shown(&seen, &split.expected) {
+        match suite::shown(&seen, &split.expected, admission) {
             Shown::Passed => {}
             Shown::Failing(failing) => return Err(suite::rejection(&seen, &failing, admission)),
             Shown::Abnormal(reason, detail) => return Err(Halt::Judged(reason, detail)),

@@ -48,7 +48,7 @@ pub(super) fn passes(
         return Err(suite::rejection(&seen, &failing, admission));
     }
     let again = (repeat + 1..=repeat + RERUNS).map(ask);
-    let Again { always, ever } = run_again(again, failing, split, bench)?;
+    let Again { always, ever } = run_again(again, failing, split, admission, bench)?;
     if !always.is_empty() {
         let on_gold = failing_on_gold(&always, tree, split, admission, bench)?;
         let steady: BTreeSet<_> = always.difference(&on_gold).cloned().collect();
@@ -64,7 +64,7 @@ pub(super) fn passes(
 /// What a run of the candidate shows. A pass in a run that changed trusted files is none, unless gold's run changes them
 /// too: then that is what the repository's tests do.
 fn look(seen: &Seen, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<Shown, Halt> {
-    let shown = suite::shown(seen, &split.expected);
+    let shown = suite::shown(seen, &split.expected, admission);
     let tampered = &seen.outcome.tampered;
     if !matches!(shown, Shown::Passed) || tampered.is_empty() {
         return Ok(shown);
@@ -99,7 +99,7 @@ fn after_bad_end(
 /// its time.
 fn control(tree: &str, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<u64, Halt> {
     let gold = control_run(tree, split, admission, bench)?;
-    match suite::shown(&gold, &split.expected) {
+    match suite::shown(&gold, &split.expected, admission) {
         // A test that wobbles on gold says nothing about the machine as long as others pass.
         Shown::Failing(failing) if failing.len() < split.expected.len() => Ok(gold.outcome.wall_ms),
         Shown::Passed => Ok(gold.outcome.wall_ms),
@@ -117,7 +117,7 @@ fn failing_on_gold(
     bench: &mut Bench,
 ) -> Result<BTreeSet<String>, Halt> {
     let gold = control_run(tree, split, admission, bench)?;
-    match suite::shown(&gold, &split.expected) {
+    match suite::shown(&gold, &split.expected, admission) {
         Shown::Passed => Ok(BTreeSet::new()),
         Shown::Failing(on_gold) if on_gold.len() < split.expected.len() || split.expected.len() == 1 => {
             Ok(failing.intersection(&on_gold).cloned().collect())
@@ -144,12 +144,13 @@ fn run_again<'a>(
     asks: impl Iterator<Item = Ask<'a>>,
     failing: BTreeSet<String>,
     split: &Split,
+    admission: &Admission,
     bench: &mut Bench,
 ) -> Result<Again, Halt> {
     let mut again = Again { always: failing.clone(), ever: failing };
     let mut confirmed = false;
     for ask in asks {
-        match suite::shown(&bench.seen(&ask)?, &split.expected) {
+        match suite::shown(&bench.seen(&ask)?, &split.expected, admission) {
             Shown::Passed => again.always.clear(),
             Shown::Failing(failing) => {
                 confirmed = true;
@@ -181,7 +182,7 @@ fn wobbling(
     let mut steady = failing.clone();
     for run in 0..GOLD_RUNS {
         let seen = bench.seen(&Ask { repeat: FIRST_GOLD_RUN + run, ..Ask::suite(gold, &split.files) })?;
-        match suite::shown(&seen, &split.expected) {
+        match suite::shown(&seen, &split.expected, admission) {
             Shown::Passed => {}
             Shown::Failing(on_gold) => steady.retain(|id| !on_gold.contains(id)),
             Shown::Abnormal(reason, detail) => {

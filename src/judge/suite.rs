@@ -51,7 +51,7 @@ fn end(seen: &Seen) -> Result<i32, (Reason, String)> {
 }
 
 /// What a run shows of the expected tests of its split.
-pub(super) fn shown(seen: &Seen, expected: &[String]) -> Shown {
+pub(super) fn shown(seen: &Seen, expected: &[String], admission: &Admission) -> Shown {
     let code = match end(seen) {
         Ok(code) => code,
         Err((reason, detail)) => return Shown::Abnormal(reason, detail),
@@ -60,6 +60,9 @@ pub(super) fn shown(seen: &Seen, expected: &[String]) -> Shown {
     let failing: BTreeSet<_> = expected.iter().filter(|id| !passed(id)).cloned().collect();
     if !failing.is_empty() {
         return Shown::Failing(failing);
+    }
+    if let Some((module, file)) = seen.report.shadows.iter().find(|(module, _)| !admission.shadows.contains(*module)) {
+        return Shown::Abnormal(Reason::ShadowsEnvironment, format!("{module} was imported from {file}"));
     }
     if (code == 0) == any_failure(&seen.report) {
         let beside = if code == 0 { "with" } else { "without" };
@@ -102,4 +105,58 @@ fn describe(report: &TestReport, failing: &[&String]) -> String {
             },
         };
     format!("{} ({what})", name_some(failing.iter().map(|id| id.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::trial::Outcome;
+
+    const TEST: &str = "tests/test_a.py::test_a";
+
+    fn judged(from_the_tree: &[&str], on_gold: &[&str]) -> Option<Reason> {
+        let passed = json!({"phases": [["setup", "passed"], ["call", "passed"], ["teardown", "passed"]]});
+        let shadows: serde_json::Map<_, _> =
+            from_the_tree.iter().map(|name| ((*name).to_owned(), json!(format!("{name}.py")))).collect();
+        let report = json!({
+            "format": crate::format::REPORT, "finished": true, "exit_status": 0, "tests": {TEST: passed},
+            "shadows": shadows,
+        });
+        let digest = crate::digest::Digest::of(b"");
+        let outcome: Outcome = serde_json::from_value(json!({
+            "format": crate::format::OUTCOME, "trial_id": digest, "sandbox": "cell", "wall_ms": 1, "overhead_ms": 1,
+            "exit": {"kind": "code", "value": 0}, "output": {"blob": null, "total_bytes": 0},
+            "trial": crate::trial::Trial {
+                instance_id: "a".to_owned(), tree: "t".to_owned(), plan: Default::default(), image: digest.clone(),
+                limits: Default::default(), repeat: 0,
+            },
+        }))
+        .unwrap();
+        let admission: Admission = serde_json::from_value(json!({
+            "format": crate::format::ADMISSION, "instance_id": "a", "key": digest, "image": digest,
+            "fail_to_pass": [TEST], "pass_to_pass": [], "gold_files": [], "framework": "pytest/1", "repeats": 3,
+            "limits": crate::trial::Limits::default(), "trials": [],
+            "shadows": on_gold.iter().collect::<BTreeSet<_>>(),
+        }))
+        .unwrap();
+        let seen = Seen { outcome: Arc::new(outcome), report: Arc::new(serde_json::from_value(report).unwrap()) };
+        match shown(&seen, &[TEST.to_owned()], &admission) {
+            Shown::Passed => None,
+            Shown::Abnormal(reason, _) => Some(reason),
+            Shown::Failing(failing) => panic!("{failing:?}"),
+        }
+    }
+
+    #[test]
+    fn a_module_of_the_environment_from_the_tree_is_no_pass_unless_gold_has_it_from_there_too() {
+        assert_eq!(judged(&[], &[]), None);
+        assert_eq!(judged(&["json"], &["json"]), None);
+        assert_eq!(judged(&["json"], &[]), Some(Reason::ShadowsEnvironment));
+        assert_eq!(judged(&["attr", "json"], &["json"]), Some(Reason::ShadowsEnvironment));
+    }
 }

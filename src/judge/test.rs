@@ -8,7 +8,6 @@ use super::{Halt, Peers, failure, name_some, script, strength, suite};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, Oracle, PathClass, TrialTrees};
 use crate::framework::Framework;
-use crate::repo::policy::classify;
 use crate::strength::{FailureClass, Strength, Tier};
 use crate::trial::{Exit, Status, TestResult, Variation};
 use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
@@ -63,7 +62,7 @@ pub(super) fn judge(
     if *script {
         return script::judge(&subject, bench);
     }
-    let foreign = prepared.files.iter().filter(|path| match classify(path) {
+    let foreign = prepared.files.iter().filter(|path| match admission.class_of(path) {
         PathClass::Test | PathClass::Fixture => false,
         PathClass::Source
         | PathClass::RunnerConfig
@@ -72,7 +71,9 @@ pub(super) fn judge(
         | PathClass::Bytecode
         | PathClass::Vcs
         | PathClass::Ci
-        | PathClass::Docs => true,
+        | PathClass::Docs
+        | PathClass::Generated
+        | PathClass::Binary => true,
     });
     let foreign: Vec<_> = foreign.map(String::as_str).collect();
     if !foreign.is_empty() {

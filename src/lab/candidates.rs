@@ -18,7 +18,7 @@ use crate::framework::Framework;
 use crate::generation::Skill;
 use crate::judge::{LocalizationRules, Peers, Step, judge};
 use crate::prompt::extract::extract;
-use crate::repo::{self, Repository};
+use crate::repo::{self, Layout, Repository};
 use crate::verdict::Reason;
 
 /// What makes two candidates the same in other clothes: everything that runs, or what is predicted.
@@ -271,9 +271,9 @@ fn trial_trees(
 }
 
 /// Location sets of verified changes: source files that exist at base.
-pub(super) fn locations(prepared: &Prepared) -> Vec<String> {
+pub(super) fn locations(prepared: &Prepared, layout: &Layout) -> Vec<String> {
     let created: BTreeSet<_> = created_files(&prepared.diff);
-    let is_source = |path: &&String| repo::policy::classify(path) == crate::candidate::PathClass::Source;
+    let is_source = |path: &&String| layout.class(path) == crate::candidate::PathClass::Source;
     prepared.files.iter().filter(is_source).filter(|path| !created.contains(path.as_str())).cloned().collect()
 }
 

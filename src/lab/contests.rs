@@ -12,7 +12,6 @@ use crate::format;
 use crate::framework::{lines, mutants};
 use crate::judge::Peers;
 use crate::repo::ChangedLines;
-use crate::repo::policy::classify;
 use crate::sandbox::FileChange;
 
 /// Mutants of an instance, at most.
@@ -49,7 +48,7 @@ fn contest<'p>(
 ) -> anyhow::Result<Contest> {
     let Site { repository, trees, .. } = site;
     let changed = repository.changed_lines(&trees.base, &trees.gold)?;
-    let is_source = |path: &String| path.ends_with(".py") && classify(path) == PathClass::Source;
+    let is_source = |path: &String| path.ends_with(".py") && trees.layout.class(path) == PathClass::Source;
     let changed: BTreeMap<_, _> = changed.into_iter().filter(|(path, _)| is_source(path)).collect();
     let added = watched(site, &trees.gold, &changed, |lines| &lines.added)?;
     let removed = match added.is_empty() {

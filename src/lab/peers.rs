@@ -71,7 +71,11 @@ pub(super) fn peers_of(
         let Sorted { rejected, verified } = trees.entry(&candidate.instance_id).or_default();
         match judgement.reason {
             Reason::Resolved => {
-                peers.entry(candidate.instance_id.clone()).or_default().accepted.insert(locations(prepared));
+                let trees = admissions.get(&candidate.instance_id).and_then(|admission| admission.trees.as_ref());
+                if let Some(trees) = trees {
+                    let accepted = &mut peers.entry(candidate.instance_id.clone()).or_default().accepted;
+                    accepted.insert(locations(prepared, &trees.layout));
+                }
                 verified.insert(&prepared.tree);
             }
             // A repair that fixes the issue and breaks something else is the likeliest to be taken for a right one; one

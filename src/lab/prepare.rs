@@ -1,5 +1,6 @@
 //! An instance made ready: repository, trees and sealed image; then admitted.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -14,11 +15,10 @@ use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::format;
 use crate::framework::{self, Framework};
-use crate::instance::Environment;
+use crate::instance::{Environment, Instance};
 use crate::journal::Record;
 use crate::judge::{AdmissionInput, Step, admit};
-use crate::repo::policy::classify;
-use crate::repo::{self, RepoError, Repository};
+use crate::repo::{self, Layout, RepoError, Repository, Sources};
 use crate::sandbox::image::SealError;
 use crate::sandbox::interpreter::EnvironmentError;
 use crate::sandbox::{Job, LAYER_MTIME, SealedImage};
@@ -130,19 +130,16 @@ impl<'a> Workshop<'a> {
             let next = format!("put a git repository with commit {} at {path}, or use --repos", instance.base_commit);
             NoSite::Refused(Refusal::BaseNotFound, format!("{error}; {next}"))
         })?;
-        let trees =
-            match repo::instance_trees(&repository, &instance.base_commit, &instance.patch, &instance.test_patch) {
-                Ok(Ok(trees)) => trees,
-                Ok(Err(malformed)) => return Err(NoSite::Refused(Refusal::PatchDoesNotApply, malformed.detail)),
-                Err(error) => {
-                    return Err(match error.downcast_ref::<RepoError>() {
-                        Some(RepoError::CommitNotFound { .. }) => {
-                            NoSite::Refused(Refusal::BaseNotFound, error.to_string())
-                        }
-                        _ => NoSite::Error(error.context(format!("{}: its trees cannot be made", self.id()))),
-                    });
-                }
-            };
+        let trees = match repo::instance_trees(&repository, self.sources(&listed_files(instance, framework))) {
+            Ok(Ok(trees)) => trees,
+            Ok(Err(malformed)) => return Err(NoSite::Refused(Refusal::PatchDoesNotApply, malformed.detail)),
+            Err(error) => {
+                return Err(match error.downcast_ref::<RepoError>() {
+                    Some(RepoError::CommitNotFound { .. }) => NoSite::Refused(Refusal::BaseNotFound, error.to_string()),
+                    _ => NoSite::Error(error.context(format!("{}: its trees cannot be made", self.id()))),
+                });
+            }
+        };
         let image = self.image(&repository, &trees, framework)?;
         let environment = self.environment(&repository, &trees.base)?;
         Ok(Site { repository, trees, image, framework, environment })
@@ -170,11 +167,11 @@ impl<'a> Workshop<'a> {
         let lab = self.lab;
         let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
         let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
-        let warm_job = |image: &SealedImage| self.warm_job(repository, &trees.tested_base, framework, image);
+        let warm_job = |image: &SealedImage| self.warm_job(repository, trees, framework, image);
         let order = Order {
             environment: &self.located.instance.environment,
             base_tree: &trees.base,
-            modules: modules(&repository.paths(&trees.base).map_err(anyhow::Error::from)?),
+            modules: modules(&repository.paths(&trees.base).map_err(anyhow::Error::from)?, &trees.layout),
             layer_tree: &trees.tested_base,
             checkout: &checkout,
             warm_job: &warm_job,
@@ -194,14 +191,16 @@ impl<'a> Workshop<'a> {
     fn warm_job(
         &self,
         repository: &Repository,
-        tree: &str,
+        trees: &Trees,
         framework: &'static dyn Framework,
         image: &SealedImage,
     ) -> anyhow::Result<Job> {
-        let files = repository.paths(tree)?.into_iter().filter(|path| framework.is_test_file(path)).collect();
+        let collected = |path: &String| trees.layout.collects(framework, path);
+        let tree = &trees.tested_base;
+        let files = repository.paths(tree)?.into_iter().filter(collected).collect();
         let trial = Trial {
             instance_id: self.id().to_owned(),
-            tree: tree.to_owned(),
+            tree: tree.clone(),
             plan: TestPlan { framework: framework.name().to_owned(), files, ..TestPlan::default() },
             image: image.digest.clone(),
             limits: self.lab.settings.limits.clone(),
@@ -229,8 +228,11 @@ impl<'a> Workshop<'a> {
             key,
             image: site.image.digest.clone(),
             trees: site.trees.clone(),
-            test_files: test_files.into_iter().filter(|path| site.framework.is_test_file(path)).collect(),
-            gold_files: locations(&gold),
+            test_files: test_files
+                .into_iter()
+                .filter(|path| site.trees.layout.collects(site.framework, path))
+                .collect(),
+            gold_files: locations(&gold, &site.trees.layout),
             repeats: self.lab.settings.repeats,
             limits: self.lab.settings.limits.clone(),
         })
@@ -256,6 +258,7 @@ impl<'a> Workshop<'a> {
             framework: self.located.instance.environment.framework.clone(),
             repeats: self.lab.settings.repeats,
             limits: self.lab.settings.limits.clone(),
+            shadows: Default::default(),
             trials: Vec::new(),
             canaries: None,
             held_out: None,
@@ -264,9 +267,33 @@ impl<'a> Workshop<'a> {
         }
     }
 
+    fn sources<'s>(&'s self, listed: &'s [String]) -> Sources<'s> {
+        let instance = &self.located.instance;
+        Sources {
+            base_commit: &instance.base_commit,
+            patch: &instance.patch,
+            test_patch: &instance.test_patch,
+            framework: &instance.environment.framework,
+            listed,
+        }
+    }
+
     fn id(&self) -> &'a str {
         &self.located.instance.instance_id
     }
+}
+
+/// Files of the listed tests, but not modules of which only the doctests are listed: those are source, and a candidate may
+/// edit the doctests with the rest, so nothing is expected of them.
+fn listed_files(instance: &Instance, framework: &dyn Framework) -> Vec<String> {
+    let doctest = |id: &str| {
+        let name = id.split("::").nth(1).unwrap_or_default();
+        name.split('[').next().is_some_and(|name| name.contains('.'))
+    };
+    let listed = instance.fail_to_pass.iter().chain(&instance.pass_to_pass);
+    let files = listed.map(|id| (framework.file_of(id), doctest(id)));
+    let files = files.filter(|(file, doctest)| !(*doctest && file.ends_with(".py"))).map(|(file, _)| file);
+    files.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Whether an image was refused because it would hold the answer.
@@ -280,7 +307,7 @@ fn is_answer(error: &anyhow::Error) -> bool {
 }
 
 /// Top-level modules of the project among the paths of its tree, at the root and in `src`.
-fn modules(paths: &[String]) -> Vec<String> {
+fn modules(paths: &[String], layout: &Layout) -> Vec<String> {
     // Folders that go by these names are nobody's package.
     const SHARED: [&str; 5] = ["docs", "examples", "scripts", "tools", "benchmarks"];
     let of = |path: &String| {
@@ -290,7 +317,7 @@ fn modules(paths: &[String]) -> Vec<String> {
             Some(_) => return None,
             None => inside.strip_suffix(".py")?,
         };
-        let source = matches!(classify(path), PathClass::Source | PathClass::Startup) && !SHARED.contains(&name);
+        let source = layout.class(path) == PathClass::Source && !SHARED.contains(&name);
         source.then(|| name.to_owned())
     };
     paths.iter().filter_map(of).collect()
@@ -313,6 +340,6 @@ mod tests {
             "src/blender/core.py",
             "tests/__init__.py",
         ];
-        assert_eq!(modules(&paths.map(str::to_owned)), ["mixer", "plain", "blender"]);
+        assert_eq!(modules(&paths.map(str::to_owned), &Layout::by_name("pytest")), ["mixer", "plain", "blender"]);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::candidates::Place;
-use crate::candidate::{PathClass, Prepared};
+use crate::candidate::Prepared;
 use crate::repo::policy;
 use crate::screen::{self, Screen, SourceFile, Token};
 
@@ -15,7 +15,7 @@ pub(super) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Scre
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     let mut files = Vec::new();
-    for path in prepared.files.iter().filter(|path| is_source(path)) {
+    for path in prepared.files.iter().filter(|path| is_source(place, path)) {
         files.push(SourceFile {
             path: path.clone(),
             base: text(&trees.base, path)?,
@@ -27,7 +27,7 @@ pub(super) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Scre
 
     let mut shown = BTreeSet::new();
     let gold_changes = place.repository.changed_paths(&trees.base, &trees.gold)?;
-    for path in prepared.files.iter().chain(&gold_changes).filter(|path| is_source(path)) {
+    for path in prepared.files.iter().chain(&gold_changes).filter(|path| is_source(place, path)) {
         shown.extend(screen::literals(&text(&trees.base, path)?));
         shown.extend(screen::literals(&text(&trees.gold, path)?));
     }
@@ -43,7 +43,7 @@ pub(super) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Scre
 
 /// Whether a token stands anywhere in base's own source: a project that does such things for a living.
 fn base_has(place: Place, token: Token) -> anyhow::Result<bool> {
-    for path in place.repository.paths(&place.trees.base)?.iter().filter(|path| is_source(path)) {
+    for path in place.repository.paths(&place.trees.base)?.iter().filter(|path| is_source(place, path)) {
         let bytes = place.repository.read(&place.trees.base, path)?.unwrap_or_default();
         if screen::everywhere(&String::from_utf8_lossy(&bytes)).contains(&token) {
             return Ok(true);
@@ -52,6 +52,7 @@ fn base_has(place: Place, token: Token) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-fn is_source(path: &str) -> bool {
-    path.ends_with(".py") && policy::classify(path) == PathClass::Source
+/// Code that a repair may decide, whatever it is called: a generated module runs like any other.
+fn is_source(place: Place, path: &str) -> bool {
+    path.ends_with(".py") && !policy::protected(place.trees.layout.class(path))
 }

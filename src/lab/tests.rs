@@ -6,13 +6,13 @@ use super::candidates::Place;
 use crate::candidate::{Oracle, PathClass, Prepared, TrialTrees};
 use crate::framework::lines;
 use crate::framework::oracle::{Project, screen};
-use crate::repo::policy::classify;
 use crate::strength::Doubt;
 
 /// The trees of a test, and what its source shows.
 pub(super) fn test_trees(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<TrialTrees> {
     let Place { repository, trees, framework, .. } = place;
-    let collected = |path: &&String| script || framework.is_some_and(|framework| framework.is_test_file(path));
+    let collected =
+        |path: &&String| script || framework.is_some_and(|framework| trees.layout.collects_new(framework, path));
     let files: Vec<_> = prepared.files.iter().filter(collected).cloned().collect();
     let mut edited = Vec::new();
     for path in &files {
@@ -39,7 +39,7 @@ fn read(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<Oracl
     let Place { repository, trees, issue, .. } = place;
     let mut project = Project::default();
     for path in repository.paths(&trees.base)? {
-        if classify(&path) == PathClass::Source && path.ends_with(".py") {
+        if trees.layout.class(&path) == PathClass::Source && path.ends_with(".py") {
             let parts = path.trim_end_matches(".py").split('/').filter(|part| *part != "src" && *part != "lib");
             project.modules.extend(parts.map(str::to_owned));
             project.files.insert(path);
@@ -51,7 +51,7 @@ fn read(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<Oracl
     };
     let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
     for path in repository.changed_paths(&trees.base, &trees.gold)? {
-        if classify(&path) != PathClass::Source || !path.ends_with(".py") {
+        if trees.layout.class(&path) != PathClass::Source || !path.ends_with(".py") {
             continue;
         }
         if repository.read(&trees.base, &path)?.is_none() {

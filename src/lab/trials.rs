@@ -76,7 +76,7 @@ impl Lab<'_> {
             let report = site.framework.parse(&executed.report, executed.report_truncated, nonce);
             Some(blobs.put(&canonical_json(&report))?)
         };
-        let tampered = protected_among(&site.repository, &site.trees.base, &trial.tree, &executed.touched)?;
+        let tampered = protected_among(&site.repository, &site.trees.layout, &trial.tree, &executed.touched)?;
         let outcome = Outcome {
             format: format::OUTCOME.to_owned(),
             trial_id: trial.id(),
@@ -121,6 +121,10 @@ pub(super) fn job(
     changes: Vec<crate::sandbox::FileChange>,
 ) -> Job {
     let mut env: BTreeMap<_, _> = environment.env.clone();
+    // An interpreter would read this before anything else; the environment's own start-up puts it behind the standard library.
+    if let Some(path) = env.remove("PYTHONPATH") {
+        env.insert("ASSAY_PYTHONPATH".to_owned(), path);
+    }
     // The sealed variables win: an instance may add, not loosen.
     env.extend(command.env.clone());
     Job {

@@ -11,14 +11,21 @@ mod diff;
 mod draft;
 mod edits;
 mod import;
+mod layout;
 pub mod patch;
 pub mod paths;
 pub mod policy;
+mod policy_table;
 mod prepare;
 mod reduce;
+mod runner_options;
 mod store;
+mod survey;
+#[cfg(test)]
+mod survey_tests;
 #[cfg(test)]
 mod tests;
+mod text_imports;
 mod trees;
 
 use std::path::PathBuf;
@@ -27,10 +34,12 @@ use thiserror::Error;
 
 pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
+pub use layout::Layout;
 pub use prepare::{SCRIPT_PATH, prepare};
 pub use reduce::GoldParts;
 pub use store::Repository;
-pub use trees::{instance_trees, protected_among, submitted_trial_tree, trial_tree};
+pub use survey::{Stated, survey};
+pub use trees::{Sources, instance_trees, protected_among, submitted_trial_tree, trial_tree};
 
 use crate::candidate::Malformed;
 

@@ -1,81 +1,14 @@
-//! Path classes: which part a path plays in a repository, and which parts a candidate may not decide. Pure.
+//! Path classes by name: which part a path plays in a repository, and which parts a candidate may not decide. Pure.
 //!
-//! One table, for Python. It leans towards protecting: a source directory that is called `testing` counts as tests.
+//! What a repository's own layout says beside the names is [`super::Layout`].
 
+use super::policy_table::{CODE, Kind, ROWS, Scope};
 use crate::candidate::PathClass;
 
-/// Directories whose Python files are tests and whose other files are fixtures.
-const TEST_DIRS: &[&str] = &[
-    "test",
-    "tests",
-    "testing",
-    "unittests",
-    "unit_tests",
-    "unit-tests",
-    "functional_tests",
-    "functional-tests",
-    "integration_tests",
-    "integration-tests",
-    "regression_tests",
-    "e2e_tests",
-    "test_suite",
-    "testsuite",
-];
-
-/// Directories that hold data of tests.
-const FIXTURE_DIRS: &[&str] = &["testdata", "test_data", "test-data", "__snapshots__"];
-
-/// Files that configure pytest, unittest runners or coverage, wherever they stand.
-const RUNNER_FILES: &[&str] = &[
-    "conftest.py",
-    "pytest.ini",
-    ".pytest.ini",
-    "pytest.toml",
-    ".pytest.toml",
-    "tox.ini",
-    "setup.cfg",
-    "pyproject.toml",
-    "noxfile.py",
-    ".coveragerc",
-    "coverage.toml",
-    "unittest.cfg",
-    "nose2.cfg",
-    ".noserc",
-    "nose.cfg",
-];
-
-const BUILD_FILES: &[&str] =
-    &["setup.py", "MANIFEST.in", "Makefile", "Pipfile", "environment.yml", "meson.build", "CMakeLists.txt", "tox.toml"];
-
-/// Modules that the interpreter runs on its own, wherever they stand, as a file or as a package.
-const STARTUP_MODULES: &[&str] = &["sitecustomize", "usercustomize"];
-
-const CI_FILES: &[&str] = &[
-    ".travis.yml",
-    ".gitlab-ci.yml",
-    "appveyor.yml",
-    ".appveyor.yml",
-    "azure-pipelines.yml",
-    ".pre-commit-config.yaml",
-    ".readthedocs.yml",
-    ".readthedocs.yaml",
-    "codecov.yml",
-    ".codecov.yml",
-    "Jenkinsfile",
-];
-const CI_DIRS: &[&str] = &[".github", ".circleci", ".gitlab", ".azure-pipelines", ".buildkite"];
-
-const DOC_DIRS: &[&str] = &["docs", "doc"];
-const DOC_SUFFIXES: &[&str] = &["rst", "md", "adoc"];
-
-const BYTECODE_SUFFIXES: &[&str] = &["pyc", "pyo", "so", "pyd", "dll", "dylib"];
-
-/// Directories that Python commonly imports from, beside the root.
-const IMPORT_ROOTS: &[&str] = &["src/", "lib/"];
-
 /// Modules that a test run imports before the repository's own: the runner, its dependencies and the standard library.
-/// A new one of these names at an import root would run in their place.
-const SHADOWED: &str = "\
+/// A new one of these names at an import root would run in their place. What else a sealed environment holds is asked of
+/// it ([`super::Layout::installed`]).
+pub(super) const SHADOWED: &str = "\
     pytest _pytest pluggy py iniconfig packaging exceptiongroup tomli pygments colorama xdist pytest_cov \
     pytest_timeout pytest_xdist coverage nose nose2 hypothesis assay_reporter pip setuptools pkg_resources \
     _distutils_hack wheel virtualenv __future__ _pydecimal _pyio _weakrefset _collections_abc _sitebuiltins abc \
@@ -92,107 +25,91 @@ const SHADOWED: &str = "\
     tracemalloc types typing unicodedata unittest urllib uuid warnings weakref xml zipfile zipimport zlib \
     zoneinfo";
 
-/// The class of a path, by the table alone. See [`classify_in`] for a path of a known repository.
-pub fn classify(path: &str) -> PathClass {
-    let (dirs, name) = path.rsplit_once('/').map_or(("", path), |(dirs, name)| (dirs, name));
-    let in_dir = |names: &[&str]| dirs.split('/').any(|dir| names.contains(&dir));
-    let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
-    let python = matches!(suffix, "py" | "pyi" | "pyx");
-
-    if in_dir(&["__pycache__"]) || name == "__pycache__" || BYTECODE_SUFFIXES.contains(&suffix) {
-        PathClass::Bytecode
-    } else if in_dir(CI_DIRS) || CI_FILES.contains(&name) {
-        PathClass::Ci
-    } else if path.split('/').any(|part| part.starts_with(".git")) {
-        PathClass::Vcs
-    } else if is_startup_name(path) || shadow(path).is_some() {
-        PathClass::Startup
-    } else if RUNNER_FILES.contains(&name) {
-        PathClass::RunnerConfig
-    } else if is_test_module(name) || (python && in_dir(TEST_DIRS)) {
-        PathClass::Test
-    } else if in_dir(TEST_DIRS) || in_dir(FIXTURE_DIRS) {
-        PathClass::Fixture
-    } else if BUILD_FILES.contains(&name) || suffix == "lock" || is_requirements(dirs, name) || is_metadata(dirs, name)
-    {
-        PathClass::BuildConfig
-    } else if in_dir(DOC_DIRS) || DOC_SUFFIXES.contains(&suffix) {
-        PathClass::Docs
-    } else {
-        PathClass::Source
-    }
-}
-
-/// The class of a path in a repository. A module that shares a shadowing name but is the repository's own at base
-/// (pytest's own `src/_pytest`, say) is classed without that rule. `base_has` answers whether base has a file or
-/// directory at a path.
-pub fn classify_in(path: &str, base_has: impl FnOnce(&str) -> bool) -> PathClass {
-    match (classify(path), shadow(path)) {
-        (PathClass::Startup, Some((top, rest))) if base_has(top) && !is_startup_name(path) => {
-            if rest.is_empty() {
-                PathClass::Source
-            } else {
-                classify(&format!("own/{rest}"))
-            }
-        }
-        (class, _) => class,
-    }
+/// The class of a path, by the table alone, with the rows of the framework's language.
+pub fn classify(path: &str, framework: &str) -> PathClass {
+    let path = path.to_ascii_lowercase();
+    let scope = scope_of(framework);
+    let row = ROWS.iter().find(|row| {
+        let for_it = row.0 == Scope::Any || scope.is_none_or(|scope| row.0 == scope);
+        for_it && row.2.split_ascii_whitespace().any(|pattern| fits(row.1, pattern, &path))
+    });
+    row.map_or(PathClass::Source, |row| row.3)
 }
 
 /// Whether a repair candidate's changes to this class are taken back.
+///
+/// Packaging is: the sealed image was made from base's copy, so a change to it was never tried. Generated code and binary
+/// files are not: a repair may need them, and they are judged like the source they go with.
 pub fn protected(class: PathClass) -> bool {
     match class {
         PathClass::Test
         | PathClass::Fixture
         | PathClass::RunnerConfig
+        | PathClass::BuildConfig
         | PathClass::Startup
         | PathClass::Bytecode
         | PathClass::Vcs => true,
-        PathClass::Source | PathClass::BuildConfig | PathClass::Ci | PathClass::Docs => false,
+        PathClass::Source | PathClass::Ci | PathClass::Docs | PathClass::Generated | PathClass::Binary => false,
     }
 }
 
-/// If a path is (part of) a module with a shadowing name at an import root: that module's path, and the rest below it.
-fn shadow(path: &str) -> Option<(&str, &str)> {
-    let root = IMPORT_ROOTS.iter().find(|root| path.starts_with(**root)).map_or(0, |root| root.len());
-    let (first, rest) = path[root..].split_once('/').unwrap_or((&path[root..], ""));
-    let module = if rest.is_empty() { first.strip_suffix(".py")? } else { first };
-    SHADOWED.split(' ').any(|name| name == module).then(|| (&path[..root + first.len()], rest))
+/// Whether a path has the ending of source code, in any language.
+pub(super) fn is_code(path: &str) -> bool {
+    let suffix = path.rsplit_once('.').map_or("", |(_, suffix)| suffix).to_ascii_lowercase();
+    CODE.split_ascii_whitespace().any(|code| code == suffix)
 }
 
-fn is_startup_name(path: &str) -> bool {
+/// Whether `*` and plain letters of a pattern cover a text.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(text) = text.strip_prefix(head) else { return false };
+    (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))
+}
+
+/// The language of a framework; none for one that is not known, which gets every row.
+fn scope_of(framework: &str) -> Option<Scope> {
+    Some(match framework {
+        "pytest" | "unittest" | "plain" | "doctest" | "django" | "sympy" | "nose" | "nose2" | "tox" => Scope::Python,
+        "cargo" | "nextest" => Scope::Rust,
+        "go" => Scope::Go,
+        "maven" | "gradle" | "sbt" => Scope::Jvm,
+        "jest" | "vitest" | "mocha" | "ava" | "tap" | "npm" | "node" => Scope::Node,
+        "rspec" | "minitest" => Scope::Ruby,
+        "phpunit" | "pest" => Scope::Php,
+        "ctest" => Scope::Cmake,
+        _ => return None,
+    })
+}
+
+fn fits(kind: Kind, pattern: &str, path: &str) -> bool {
     let (dirs, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let module = |part: &str| STARTUP_MODULES.contains(&part.strip_suffix(".py").unwrap_or(part));
-    name == "pyvenv.cfg" || path.split('/').any(module) || name.ends_with(".pth") || is_entry_points(dirs, name)
-}
-
-/// Installed-package metadata beside the code: the runner loads plugins that it names.
-fn is_entry_points(dirs: &str, name: &str) -> bool {
-    name == "entry_points.txt" && is_metadata(dirs, name)
-}
-
-fn is_metadata(dirs: &str, name: &str) -> bool {
-    // Python finds these folders in any mixture of capitals.
-    let dirs = dirs.to_ascii_lowercase();
-    name == "PKG-INFO" || dirs.ends_with(".egg-info") || dirs.ends_with(".dist-info")
-}
-
-fn is_test_module(name: &str) -> bool {
-    name.strip_suffix(".py").is_some_and(|stem| stem.starts_with("test_") || stem.ends_with("_test"))
-}
-
-fn is_requirements(dirs: &str, name: &str) -> bool {
-    let listed = name.starts_with("requirements") || dirs.rsplit('/').next() == Some("requirements");
-    listed && (name.ends_with(".txt") || name.ends_with(".in"))
+    let below = || {
+        let parts: Vec<_> = dirs.split('/').collect();
+        let wanted: Vec<_> = pattern.split('/').collect();
+        parts.windows(wanted.len()).any(|run| run.iter().zip(&wanted).all(|(part, want)| matches(want, part)))
+    };
+    match kind {
+        Kind::Name => matches(pattern, name),
+        Kind::Part => path.split('/').any(|part| matches(pattern, part)),
+        Kind::Below => below(),
+        Kind::CodeBelow => is_code(name) && below(),
+        Kind::Tail => {
+            let parts = pattern.split('/').count();
+            let tail: Vec<_> = path.rsplitn(parts + 1, '/').take(parts).collect();
+            let tail: Vec<_> = tail.into_iter().rev().collect();
+            tail.len() == parts && tail.iter().zip(pattern.split('/')).all(|(part, want)| matches(want, part))
+        }
+        Kind::Path => matches(pattern, path),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use PathClass::*;
 
     #[test]
     fn every_path_has_the_class_the_table_says() {
-        use PathClass::*;
         for (path, class) in [
             ("src/jinja2/sandbox.py", Source),
             ("src/jinja2/tests.py", Source),
@@ -201,6 +118,7 @@ mod tests {
             ("pkg/pytest.py", Source),
             ("unittest.txt", Source),
             ("tests/test_a.py", Test),
+            ("Tests/helper.py", Test),
             ("pkg/tests/helpers.py", Test),
             ("pkg/test_a.py", Test),
             ("pkg/a_test.py", Test),
@@ -208,6 +126,7 @@ mod tests {
             ("tests/data/a.json", Fixture),
             ("pkg/testdata/a.json", Fixture),
             ("tests/README.md", Fixture),
+            ("tests/picture.png", Fixture),
             ("conftest.py", RunnerConfig),
             ("tests/deep/conftest.py", RunnerConfig),
             ("pytest.ini", RunnerConfig),
@@ -219,25 +138,21 @@ mod tests {
             ("setup.py", BuildConfig),
             ("MANIFEST.in", BuildConfig),
             ("requirements-dev.txt", BuildConfig),
+            ("requirements/tests.txt", BuildConfig),
             ("poetry.lock", BuildConfig),
+            ("PKG-INFO", BuildConfig),
             ("sitecustomize.py", Startup),
             ("a/usercustomize.py", Startup),
             ("a/b/evil.pth", Startup),
             ("x.egg-info/entry_points.txt", Startup),
-            ("src/x.Dist-INFO/entry_points.txt", Startup),
+            ("src/x.Dist-INFO/METADATA", Startup),
             ("src/sitecustomize/__init__.py", Startup),
             ("usercustomize/deep/a.json", Startup),
             ("pkg/sitecustomizer.py", Source),
-            ("src/x.egg-info/SOURCES.txt", BuildConfig),
-            ("PKG-INFO", BuildConfig),
-            ("requirements/tests.txt", BuildConfig),
-            ("pytest.py", Startup),
-            ("src/_pytest/runner.py", Startup),
-            ("unittest/__init__.py", Startup),
-            ("src/json.py", Startup),
             ("pkg/a.pyc", Bytecode),
             ("tests/__pycache__/x", Bytecode),
             ("pkg/_speedups.so", Bytecode),
+            ("vendored.egg", Bytecode),
             (".gitattributes", Vcs),
             ("a/.gitignore", Vcs),
             (".github/workflows/x.yml", Ci),
@@ -245,31 +160,71 @@ mod tests {
             ("docs/conf.py", Docs),
             ("CHANGES.rst", Docs),
             ("README.md", Docs),
+            ("pkg/schema_pb2.py", Generated),
+            ("pkg/logo.png", Binary),
         ] {
-            assert_eq!(classify(path), class, "{path}");
+            assert_eq!(classify(path, "pytest"), class, "{path}");
+            assert_eq!(classify(path, "unittest"), class, "{path}");
         }
     }
 
     #[test]
-    fn a_module_of_the_repository_itself_is_source_even_if_the_runner_has_its_name() {
-        let base_has = |path: &str| path == "src/_pytest" || path == "py.py";
-        assert_eq!(classify_in("src/_pytest/runner.py", base_has), PathClass::Source);
-        assert_eq!(classify_in("py.py", base_has), PathClass::Source);
-        assert_eq!(classify_in("src/pluggy/__init__.py", base_has), PathClass::Startup);
-        assert_eq!(classify_in("src/_pytest/conftest.py", base_has), PathClass::RunnerConfig);
-        assert_eq!(classify_in("src/_pytest/sitecustomize.py", base_has), PathClass::Startup);
+    fn other_languages_find_their_rows_and_only_theirs() {
+        for (framework, path, class) in [
+            ("cargo", ".cargo/config.toml", RunnerConfig),
+            ("cargo", "crates/x/tests/api.rs", Test),
+            ("cargo", "crates/x/tests/data/a.json", Fixture),
+            ("cargo", "build.rs", BuildConfig),
+            ("cargo", "src/lib.rs", Source),
+            ("cargo", "src/test_tools.py", Source),
+            ("go", "pkg/a_test.go", Test),
+            ("go", "pkg/a.go", Source),
+            ("go", "pkg/testdata/a", Fixture),
+            ("go", "vendor/x/y.go", BuildConfig),
+            ("maven", ".mvn/jvm.config", RunnerConfig),
+            ("maven", "core/src/test/java/FooTest.java", Test),
+            ("maven", "core/src/test/resources/a.xml", Fixture),
+            ("maven", "core/src/main/java/Foo.java", Source),
+            ("gradle", "lib/build.gradle.kts", BuildConfig),
+            ("jest", "src/a.test.ts", Test),
+            ("jest", "src/__snapshots__/a.snap", Fixture),
+            ("jest", "node_modules/.bin/node", Startup),
+            ("vitest", "vitest.config.mts", RunnerConfig),
+            ("mocha", ".mocharc.json", RunnerConfig),
+            ("npm", "package.json", BuildConfig),
+            ("rspec", "spec/models/user_spec.rb", Test),
+            ("rspec", ".rspec", RunnerConfig),
+            ("phpunit", "phpunit.xml.dist", RunnerConfig),
+            ("phpunit", "tests/FooTest.php", Test),
+            ("ctest", "CMakeLists.txt", BuildConfig),
+            ("ctest", "tests/parse.cpp", Test),
+            ("pytest", "package.json", Source),
+            ("a runner of tomorrow", "spec/x_spec.rb", Test),
+        ] {
+            assert_eq!(classify(path, framework), class, "{framework}: {path}");
+        }
     }
 
     #[test]
-    fn a_repair_may_decide_source_build_ci_and_docs_only() {
-        for class in [PathClass::Source, PathClass::BuildConfig, PathClass::Ci, PathClass::Docs] {
+    fn a_repair_may_decide_source_ci_docs_generated_and_binary_files_only() {
+        for class in [Source, Ci, Docs, Generated, Binary] {
             assert!(!protected(class), "{class:?}");
         }
-        for class in
-            [PathClass::Test, PathClass::Fixture, PathClass::RunnerConfig, PathClass::Startup, PathClass::Bytecode]
-        {
+        for class in [Test, Fixture, RunnerConfig, BuildConfig, Startup, Bytecode, Vcs] {
             assert!(protected(class), "{class:?}");
         }
-        assert!(protected(PathClass::Vcs));
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, fit) in [
+            ("*", "", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            ("*.py", "é.py", true),
+            ("x", "xy", false),
+        ] {
+            assert_eq!(matches(pattern, text), fit, "{pattern} {text}");
+        }
     }
 }

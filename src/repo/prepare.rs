@@ -81,7 +81,7 @@ fn repair(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepare
         _ => return Err(wrong_form(Skill::Repair, payload)),
     }
     let submitted = draft.finish()?;
-    let protected = protected_changes(repo, &trees.base, &trees.base, &submitted)?;
+    let protected = protected_changes(repo, &trees.layout, &trees.base, &submitted)?;
     let paths: Vec<_> = protected.iter().map(|(path, _)| path.clone()).collect();
     let tree = repo.take_paths(&submitted, &trees.base, &paths)?;
     let mut prepared = prepared(repo, &trees.base, tree, notes)?;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::patch::{Change, Hunk, LineKind, parse};
-use super::policy::classify;
 use super::store::{Leaf, Repository};
 use crate::admission::{GoldPart, Trees};
 use crate::candidate::PathClass;
@@ -42,7 +41,7 @@ impl<'a> GoldParts<'a> {
             })?;
             for patch in patches {
                 let Some(path) = patch.old.clone().or(patch.new.clone()) else { continue };
-                if classify(&path) != PathClass::Source {
+                if trees.layout.class(&path) != PathClass::Source {
                     continue;
                 }
                 let hunks = match patch.change {
@@ -155,6 +154,7 @@ fn place(hunk: &Hunk) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::Layout;
     use crate::sandbox::FileChange;
 
     fn tree(repo: &Repository, files: &[(&str, &str)]) -> String {
@@ -178,8 +178,13 @@ mod tests {
         let files =
             [("p/a.py", changed.as_str()), ("p/new.py", "n\n"), ("README.md", "y\n"), ("tests/test_a.py", "t\n")];
         let gold = tree(&repo, &files);
-        let trees =
-            Trees { base: base.clone(), gold: gold.clone(), tested_base: base.clone(), tested_gold: gold.clone() };
+        let trees = Trees {
+            base: base.clone(),
+            gold: gold.clone(),
+            tested_base: base.clone(),
+            tested_gold: gold.clone(),
+            layout: Layout::by_name("pytest"),
+        };
         let parts = GoldParts::of(&repo, &trees, 8).unwrap();
         let places: Vec<_> = parts.parts().iter().map(|part| (part.path.as_str(), part.start, part.lines)).collect();
         assert_eq!(places, [("p/a.py", 2, 1), ("p/a.py", 13, 1), ("p/new.py", 0, 0)]);
@@ -209,8 +214,13 @@ mod tests {
         let repo = Repository::create_bare(folder.path()).unwrap();
         let base = tree(&repo, &[("a.py", "one\ntwo\n")]);
         let gold = tree(&repo, &[("a.py", "one\ntwo\nthree")]);
-        let trees =
-            Trees { base: base.clone(), gold: gold.clone(), tested_base: base.clone(), tested_gold: gold.clone() };
+        let trees = Trees {
+            base: base.clone(),
+            gold: gold.clone(),
+            tested_base: base.clone(),
+            tested_gold: gold.clone(),
+            layout: Layout::by_name("pytest"),
+        };
         let parts = GoldParts::of(&repo, &trees, 8).unwrap();
         assert_eq!((parts.parts()[0].start, parts.parts()[0].lines), (2, 0));
         assert_eq!(parts.without(&BTreeSet::new()).unwrap(), gold);

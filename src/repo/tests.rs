@@ -14,19 +14,19 @@ use crate::candidate::{Edit, MalformedReason, PathClass, Payload, Prepared, Whol
 use crate::generation::Skill;
 use crate::sandbox::FileChange;
 
-struct World {
+pub(super) struct World {
     dir: TempDir,
-    repo: Repository,
+    pub(super) repo: Repository,
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let dir = TempDir::new().unwrap();
     let repo = Repository::create_bare(&dir.path().join("repo.git")).unwrap();
     World { dir, repo }
 }
 
 impl World {
-    fn tree(&self, files: &[(&str, &str)]) -> String {
+    pub(super) fn tree(&self, files: &[(&str, &str)]) -> String {
         let files: Vec<_> = files.iter().map(|&(path, content)| write(path, content.as_bytes())).collect();
         self.repo.with(&self.repo.empty_tree().unwrap().to_string(), &files).unwrap()
     }
@@ -196,7 +196,13 @@ fn no_answer_writes_outside_the_tree_or_through_a_link() {
     let world = world();
     let link = FileChange::Link { path: "out".into(), target: "/etc".into() };
     let base = world.repo.with(&world.tree(&[("f", "a\n")]), &[link]).unwrap();
-    let trees = Trees { base: base.clone(), gold: base.clone(), tested_base: base.clone(), tested_gold: base.clone() };
+    let trees = Trees {
+        base: base.clone(),
+        gold: base.clone(),
+        tested_base: base.clone(),
+        tested_gold: base.clone(),
+        layout: Layout::by_name("pytest"),
+    };
     for path in
         ["../x", "/etc/x", "a/../../x", ".git/hooks/x", "a/.GIT/x", "a//x", "out/passwd", "a\\..\\x", "./x", "GIT~1/x"]
     {
@@ -230,6 +236,10 @@ fn prepared(world: &World, trees: &Trees, skill: Skill, payload: Payload) -> Pre
     prepare(&world.repo, trees, skill, &payload).unwrap().unwrap()
 }
 
+fn sources() -> Sources<'static> {
+    Sources { framework: "pytest", ..Sources::default() }
+}
+
 /// Base, gold and trusted tests of a small instance.
 fn instance(world: &World) -> Trees {
     let base = world.tree(&[
@@ -245,7 +255,12 @@ fn instance(world: &World) -> Trees {
     world.repo.checkout(&base, &dir, 0).unwrap();
     let commit = world.repo.import_directory(&dir, "base\n").unwrap();
     let (patch, test_patch) = (world.repo.diff(&base, &gold).unwrap(), world.repo.diff(&gold, &tested_gold).unwrap());
-    let trees = instance_trees(&world.repo, &commit, &patch, &test_patch).unwrap().unwrap();
+    let trees = instance_trees(
+        &world.repo,
+        Sources { base_commit: &commit, patch: &patch, test_patch: &test_patch, ..sources() },
+    )
+    .unwrap()
+    .unwrap();
     assert_eq!((&trees.base, &trees.gold, &trees.tested_gold), (&base, &gold, &tested_gold));
     assert_eq!(trees.tested_base, world.repo.with(&base, &tests).unwrap());
     trees
@@ -322,10 +337,17 @@ fn an_instance_whose_patch_does_not_apply_is_refused_by_field() {
     let world = world();
     let trees = instance(&world);
     let diff = "--- a/tests/none.py\n+++ b/tests/none.py\n@@ -1 +1 @@\n-a\n+b\n";
-    let refused = instance_trees(&world.repo, &trees.base, "", diff).unwrap().unwrap_err();
+    let refused = instance_trees(&world.repo, Sources { base_commit: &trees.base, test_patch: diff, ..sources() })
+        .unwrap()
+        .unwrap_err();
     assert_eq!(refused.why, MalformedReason::DoesNotApply);
     assert!(refused.detail.starts_with("test_patch: "), "{}", refused.detail);
-    assert!(instance_trees(&world.repo, "nowhere", "", "").unwrap_err().to_string().contains("nowhere"));
+    assert!(
+        instance_trees(&world.repo, Sources { base_commit: "nowhere", ..sources() })
+            .unwrap_err()
+            .to_string()
+            .contains("nowhere")
+    );
 }
 
 /// Contents that are awkward for diffs: no final newline, CR LF, NUL, bytes that are no UTF-8, repetition.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::Draft;
 use super::store::Repository;
-use super::{RepoError, Stop, layered, policy};
+use super::{Layout, RepoError, Stated, Stop, layered, policy, survey};
 use crate::admission::Trees;
 use crate::candidate::{Malformed, PathClass};
 
@@ -14,23 +14,32 @@ use crate::candidate::{Malformed, PathClass};
 ///
 /// # Errors
 /// A base commit that the repository does not have, or a fault of the repository.
-pub fn instance_trees(
-    repo: &Repository,
-    base_commit: &str,
-    patch: &str,
-    test_patch: &str,
-) -> anyhow::Result<Result<Trees, Malformed>> {
-    layered(trees(repo, base_commit, patch, test_patch))
+pub fn instance_trees(repo: &Repository, from: Sources<'_>) -> anyhow::Result<Result<Trees, Malformed>> {
+    layered(trees(repo, from))
 }
 
-fn trees(repo: &Repository, base_commit: &str, patch: &str, test_patch: &str) -> Result<Trees, Stop> {
-    let base = repo.tree_of(base_commit)?;
-    let gold = patched(repo, &base, patch, "patch")?;
-    let tested_gold = patched(repo, &gold, test_patch, "test_patch")?;
-    let trusted = protected_changes(repo, &base, &base, &tested_gold)?;
+/// What an instance's trees are made from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sources<'a> {
+    pub base_commit: &'a str,
+    pub patch: &'a str,
+    pub test_patch: &'a str,
+    pub framework: &'a str,
+    /// Files of the listed tests.
+    pub listed: &'a [String],
+}
+
+fn trees(repo: &Repository, from: Sources<'_>) -> Result<Trees, Stop> {
+    let base = repo.tree_of(from.base_commit)?;
+    let gold = patched(repo, &base, from.patch, "patch")?;
+    let tested_gold = patched(repo, &gold, from.test_patch, "test_patch")?;
+    let (changed, tests) = (repo.changed_paths(&base, &gold)?, repo.changed_paths(&gold, &tested_gold)?);
+    let stated = Stated { gold: &changed, tests: &tests, listed: from.listed };
+    let layout = survey(repo, from.framework, &base, &tested_gold, stated)?;
+    let trusted = protected_changes(repo, &layout, &base, &tested_gold)?;
     let trusted: Vec<_> = trusted.into_iter().map(|(path, _)| path).collect();
     let tested_base = repo.take_paths(&base, &tested_gold, &trusted)?;
-    Ok(Trees { base, gold, tested_base, tested_gold })
+    Ok(Trees { base, gold, tested_base, tested_gold, layout })
 }
 
 fn patched(repo: &Repository, tree: &str, diff: &str, field: &str) -> Result<String, Stop> {
@@ -48,40 +57,24 @@ fn patched(repo: &Repository, tree: &str, diff: &str, field: &str) -> Result<Str
     })
 }
 
-/// Protected paths that differ between two trees of an instance, with their class in the light of its base.
+/// Protected paths that differ between two trees of an instance, with their class.
 pub(super) fn protected_changes(
     repo: &Repository,
-    base: &str,
+    layout: &Layout,
     from: &str,
     to: &str,
 ) -> Result<Vec<(String, PathClass)>, RepoError> {
-    let base = repo.tree(base)?;
-    let mut protected = Vec::new();
-    for path in repo.changed_paths(from, to)? {
-        let class = class_of(repo, &base, &path)?;
-        if policy::protected(class) {
-            protected.push((path, class));
-        }
-    }
-    Ok(protected)
-}
-
-fn class_of(repo: &Repository, base: &git2::Tree, path: &str) -> Result<PathClass, RepoError> {
-    let mut fault = None;
-    let class = policy::classify_in(path, |module| match repo.leaf(base, module) {
-        Ok(leaf) => leaf.is_some(),
-        Err(error) => {
-            fault = Some(error);
-            false
-        }
+    let classed = repo.changed_paths(from, to)?.into_iter().map(|path| {
+        let class = layout.class(&path);
+        (path, class)
     });
-    fault.map_or(Ok(class), Err)
+    Ok(classed.filter(|(_, class)| policy::protected(*class)).collect())
 }
 
 /// The protected paths of a tree that are among the touched ones: paths, with a slash at the end for everything below.
 pub fn protected_among(
     repo: &Repository,
-    base: &str,
+    layout: &Layout,
     tree: &str,
     touched: &[String],
 ) -> Result<Vec<String>, RepoError> {
@@ -90,38 +83,33 @@ pub fn protected_among(
     }
     let paths = repo.paths(tree)?;
     let all: BTreeSet<_> = paths.iter().map(String::as_str).collect();
-    let mut among = BTreeSet::new();
+    let mut among: BTreeSet<&str> = BTreeSet::new();
     for touched in touched {
         match touched.strip_suffix('/') {
             Some(_) => {
-                among.extend(all.range(touched.as_str()..).take_while(|path| path.starts_with(touched.as_str())))
+                let from = all.range(touched.as_str()..);
+                among.extend(from.take_while(|path| path.starts_with(touched.as_str())));
             }
             None => among.extend(all.get(touched.as_str())),
         }
     }
-    let base = repo.tree(base)?;
-    let mut protected = Vec::new();
-    for path in among {
-        if policy::protected(class_of(repo, &base, path)?) {
-            protected.push((*path).to_owned());
-        }
-    }
-    Ok(protected)
+    let protected = among.into_iter().filter(|path| policy::protected(layout.class(path)));
+    Ok(protected.map(|path| (*path).to_owned()).collect())
 }
 
 /// The tree a repair trial runs: the policy tree, every protected path as in base, and last, by tree write, every
 /// protected path that base and tested gold differ in, from tested gold.
 pub fn trial_tree(repo: &Repository, trees: &Trees, policy_tree: &str) -> Result<String, RepoError> {
-    let own = paths_of(protected_changes(repo, &trees.base, &trees.base, policy_tree)?);
+    let own = paths_of(protected_changes(repo, &trees.layout, &trees.base, policy_tree)?);
     let kept = repo.take_paths(policy_tree, &trees.base, &own)?;
-    let trusted = paths_of(protected_changes(repo, &trees.base, &trees.base, &trees.tested_gold)?);
+    let trusted = paths_of(protected_changes(repo, &trees.layout, &trees.base, &trees.tested_gold)?);
     repo.take_paths(&kept, &trees.tested_gold, &trusted)
 }
 
 /// The tree of an as-submitted check: the submitted tree with only the test and fixture files that base and tested
 /// gold differ in laid over it. Runner configuration and start-up files stay as submitted; that is what is checked.
 pub fn submitted_trial_tree(repo: &Repository, trees: &Trees, submitted_tree: &str) -> Result<String, RepoError> {
-    let mut trusted = protected_changes(repo, &trees.base, &trees.base, &trees.tested_gold)?;
+    let mut trusted = protected_changes(repo, &trees.layout, &trees.base, &trees.tested_gold)?;
     trusted.retain(|(_, class)| matches!(class, PathClass::Test | PathClass::Fixture));
     repo.take_paths(submitted_tree, &trees.tested_gold, &paths_of(trusted))
 }

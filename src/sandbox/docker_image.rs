@@ -30,7 +30,7 @@ use crate::trial::{Exit, Limits};
 pub const BASE_VARIABLE: &str = "ASSAY_DOCKER_BASE";
 const DIGEST_LABEL: &str = "assay.digest";
 /// Raised when images are laid out differently.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// What goes into an image.
 #[derive(Clone, Copy, Debug)]

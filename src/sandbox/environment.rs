@@ -18,7 +18,9 @@ use super::recipe::Recipe;
 use crate::digest::Digest;
 
 /// Raised when environments are laid out differently, so that old ones are not used.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
+/// The same for folders of wheels.
+const WHEELS_LAYOUT: u32 = 1;
 
 /// Where environments are made: a cache and an interpreter of the host.
 #[derive(Clone, Debug)]
@@ -208,7 +210,7 @@ impl Environments {
         progress: &mut dyn FnMut(&str),
         fetch: impl FnOnce(&Path, &[String]) -> Result<(), EnvironmentError>,
     ) -> Result<(Lock, PathBuf), EnvironmentError> {
-        let request = Digest::of_json(&(LAYOUT, lines, target));
+        let request = Digest::of_json(&(WHEELS_LAYOUT, lines, target));
         let folder = self.cache.directory("wheels", request.as_str(), |making| {
             if !lines.is_empty() {
                 progress(&format!("resolving {}", lines.join(", ")));
@@ -415,7 +417,9 @@ mod tests {
         assert_eq!(inside, ENVIRONMENT_DIR);
         let pth =
             directory.join(format!("lib/python{}/site-packages/assay-project.pth", environments.interpreter.minor));
-        assert_eq!(fs::read_to_string(pth).unwrap(), "/testbed/src\n");
+        assert_eq!(fs::read_to_string(&pth).unwrap(), "import assay_site\n", "no folder of the tree at start-up");
+        let start_up = fs::read_to_string(pth.with_file_name("assay_site.py")).unwrap();
+        assert!(start_up.contains("PROJECT = \"/testbed/src\""), "{start_up}");
         assert!(!fs::read_to_string(directory.join("pyvenv.cfg")).unwrap().contains(".making"));
         assert!(directory.join("bin/python").exists());
     }

@@ -34,6 +34,11 @@ pub struct DistInfo {
     pub files: BTreeMap<String, String>,
 }
 
+/// Runs at the start of every Python of the environment; alone, a `.pth` that names a folder would let a `sitecustomize`
+/// in that folder run.
+const START_UP: &str = include_str!("../../sandboxes/reporters/assay_site.py");
+const START_UP_LINE: &str = "assay-project.pth";
+
 const KEPT: [&str; 4] = ["METADATA", "WHEEL", "entry_points.txt", "top_level.txt"];
 
 impl ProjectMetadata {
@@ -43,14 +48,17 @@ impl ProjectMetadata {
         folder.split('-').next().map(normalised)
     }
 
-    /// Files below `site-packages` that make the project known there: its `*.dist-info` and one `.pth`.
+    /// Files below `site-packages` that make the project known there: its `*.dist-info`, and what makes its code
+    /// importable at start-up.
     pub fn site_files(&self, workdir: &str) -> BTreeMap<String, String> {
         let mut files = BTreeMap::new();
         let root =
             if self.import_root.is_empty() { workdir.to_owned() } else { format!("{workdir}/{}", self.import_root) };
-        files.insert("assay-project.pth".to_owned(), format!("{root}\n"));
+        files.insert(START_UP_LINE.to_owned(), "import assay_site\n".to_owned());
+        let start_up = START_UP.replace("@WORKDIR@", workdir).replace("@PROJECT@", &root);
+        files.insert("assay_site.py".to_owned(), start_up);
         if let Some(info) = &self.dist_info {
-            let mut record = String::from("assay-project.pth,,\n");
+            let mut record = format!("{START_UP_LINE},,\nassay_site.py,,\n");
             for (name, text) in &info.files {
                 files.insert(format!("{}/{name}", info.folder), text.clone());
                 record.push_str(&format!("{}/{name},,\n", info.folder));

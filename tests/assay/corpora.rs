@@ -10,8 +10,10 @@ use swe_assay::intake::{Wanted, import_folders, write_import};
 use crate::support::{assay, docker_answers, lines, stderr};
 
 /// A world: a folder of `worlds/`, and how its tests run.
-const WORLDS: [(&str, &str, &str); 3] = [
+const WORLDS: [(&str, &str, &str); 5] = [
+    ("harbour", "python-stdlib", "unittest"),
     ("ledger", "python-stdlib", "unittest"),
+    ("orchard", "python-pytest", "pytest"),
     ("parcel", "python-pytest", "pytest"),
     ("roman", "python-pytest", "pytest"),
 ];

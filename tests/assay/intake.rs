@@ -18,7 +18,7 @@ use swe_assay::intake::{
     Quarantined, Wanted, fetch_pair, import_pair, import_range, read_generations, read_instances, repository_path,
     write_import, write_quarantine,
 };
-use swe_assay::repo::{Repository, instance_trees};
+use swe_assay::repo::{Repository, Sources, instance_trees};
 
 fn row(id: &str) -> Value {
     json!({
@@ -268,7 +268,14 @@ fn a_commit_range_becomes_an_instance_whose_patches_lead_from_base_to_fix() {
     assert!(!instance.test_patch.contains("src/"));
 
     let kept = Repository::open(&repository_path(&out, &instance.repo)).unwrap();
-    let trees = instance_trees(&kept, &instance.base_commit, &instance.patch, &instance.test_patch).unwrap().unwrap();
+    let sources = Sources {
+        base_commit: &instance.base_commit,
+        patch: &instance.patch,
+        test_patch: &instance.test_patch,
+        framework: "pytest",
+        listed: &[],
+    };
+    let trees = instance_trees(&kept, sources).unwrap().unwrap();
     assert_eq!(trees.base, repo.tree_of(&base).unwrap());
     assert_eq!(trees.tested_gold, repo.tree_of(&fix).unwrap());
 

@@ -2,6 +2,7 @@
 
 mod samples;
 mod small_world;
+mod start_up;
 mod support;
 
 mod admission;
@@ -22,6 +23,7 @@ mod generated_tests;
 mod intake;
 mod kill;
 mod plain;
+mod policy;
 mod runner_aware;
 mod sandboxes;
 mod schemas;

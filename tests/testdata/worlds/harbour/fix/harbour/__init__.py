@@ -1,0 +1,1 @@
+"""A harbour's day."""
