@@ -256,9 +256,20 @@ impl<'a> Survey<'a> {
             };
             let (named_by_tests, named_by_others) = (words(true), words(false));
             let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+            // A folder of such files may be all that is named: `join(HERE, "golden", case + ".txt")`.
+            let quotes = |of_tests: bool, folder: &str| {
+                let forms = [format!("\"{folder}\""), format!("'{folder}'"), format!("{folder}/")];
+                let mut texts = self.modules.iter().filter(|(path, _)| tests.contains(path.as_str()) == of_tests);
+                texts.any(|(_, text)| forms.iter().any(|form| text.contains(form)))
+            };
+            let folder_of_tests = |path: &str| {
+                let (whole, own) = (folder(path), name(folder(path)));
+                !tests.iter().any(|test| folder(test) == whole) && quotes(true, &own) && !quotes(false, &own)
+            };
             let theirs = data.into_iter().filter(|path| {
                 let name = name(path);
-                named_by_tests.contains(name.as_str()) && !named_by_others.contains(name.as_str())
+                let named = named_by_tests.contains(name.as_str()) && !named_by_others.contains(name.as_str());
+                named || (!named_by_others.contains(name.as_str()) && folder_of_tests(path))
             });
             found.extend(theirs.map(|path| (path.clone(), PathClass::Fixture)));
         }

@@ -60,8 +60,13 @@ fn modules_that_stand_beside_their_tests_stay_source() {
             "pkg/core_test.py",
             "from pkg.core import f\nfrom pkg import asserting\n\n\ndef test_f():\n    assert f() == 1\n",
         ),
-        ("pkg/other.py", "def g():\n    return open('prices.csv')\n"),
-        ("pkg/other_test.py", "from pkg.other import g\n\n\ndef test_g():\n    g()\n    open('wanted.csv')\n"),
+        ("pkg/other.py", "def g():\n    return open('prices.csv')\n\n\nTABLES = 'tables'\n"),
+        (
+            "pkg/other_test.py",
+            "from pkg.other import g\n\n\ndef test_g():\n    g()\n    open('wanted.csv')\n    open('pkg/golden/' + g())\n",
+        ),
+        ("pkg/golden/long.txt", "1\n"),
+        ("pkg/tables/long.txt", "1\n"),
         ("pkg/asserting.py", "def assert_same(a, b):\n    assert a == b\n"),
         ("pkg/wanted.csv", "1\n"),
         ("pkg/prices.csv", "1\n"),
@@ -81,6 +86,9 @@ fn modules_that_stand_beside_their_tests_stay_source() {
             ("pkg/asserting.py", Test),
             ("pkg/wanted.csv", Fixture),
             ("pkg/prices.csv", Source),
+            // Tests name the folder, and source does not; the other way round.
+            ("pkg/golden/long.txt", Fixture),
+            ("pkg/tables/long.txt", Source),
         ],
     );
 }

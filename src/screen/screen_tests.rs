@@ -52,6 +52,8 @@ fn strong_tokens_are_found_in_every_dress() {
         ("import sys\nx = sorted(sys.modules)\n", ModuleScan),
         ("import sys\nx = sys._getframe(1).f_locals['expected']\n", CallerLocals),
         ("import sys\nx = getattr(sys._getframe(1), 'f_' 'locals')\n", CallerLocals),
+        ("import sys\nx = getattr(sys._getframe(1), ''.join(('f_', 'loc', 'als')))\n", CallerLocals),
+        ("import sys\nx = getattr(sys._getframe(1), 'slacol_f'[::-1])\n", CallerLocals),
         ("class A(int):\n    def __eq__(self, other):\n        return True\n", AlwaysEqual),
         (
             "class A(str):\n    def __eq__(self, other):\n        'doc'\n        x = 1\n        return not False\n",

@@ -137,8 +137,12 @@ impl Reader<'_, '_> {
                 if let Some(dotted) = self.names.dotted(node) {
                     self.name(node, &dotted);
                 }
+                self.string(node);
             }
-            "call" => self.call(node),
+            "call" => {
+                self.call(node);
+                self.string(node);
+            }
             "assignment" | "augmented_assignment" => {
                 if let Some(left) = node.child_by_field_name("left") {
                     self.changed(left);

@@ -7,18 +7,24 @@ use serde_json::Value;
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, write_import};
 
+use crate::interval::exact_95;
 use crate::support::{assay, docker_answers, lines, stderr};
 
 /// A world: a folder of `worlds/`, and how its tests run.
-const WORLDS: [(&str, &str, &str); 5] = [
+pub type World = (&'static str, &'static str, &'static str);
+
+pub const WORLDS: [World; 8] = [
     ("harbour", "python-stdlib", "unittest"),
     ("ledger", "python-stdlib", "unittest"),
+    ("tally", "python-stdlib", "unittest"),
+    ("atlas", "python-pytest", "pytest"),
+    ("kiln", "python-pytest", "pytest"),
     ("orchard", "python-pytest", "pytest"),
     ("parcel", "python-pytest", "pytest"),
     ("roman", "python-pytest", "pytest"),
 ];
 
-fn testdata() -> PathBuf {
+pub fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata")
 }
 
@@ -41,48 +47,63 @@ impl Case {
     }
 }
 
-/// Every candidate of a world with its verdict; none where pip reaches no index, which is said.
-fn judge(world: &(&str, &str, &str), sandbox: &str) -> Option<(Vec<Case>, Vec<Case>)> {
-    let (name, recipe, framework) = *world;
+/// Every candidate of worlds that share a recipe with its verdict; none where pip reaches no index, which is said. One run:
+/// the worlds' admissions keep all workers busy.
+fn judge(worlds: &[World], sandbox: &str) -> Option<(Vec<Case>, Vec<Case>)> {
     let folder = tempfile::tempdir().unwrap();
     let (import, run) = (folder.path().join("import"), folder.path().join("run"));
-    let trees = testdata().join("worlds").join(name);
-    let wanted = Wanted {
-        problem_statement: std::fs::read_to_string(trees.join("problem.md")).unwrap(),
-        instance_id: Some(format!("worlds__{name}")),
-        repo: Some(format!("worlds/{name}")),
-        license: Some("Apache-2.0".to_owned()),
-        environment: Environment {
-            recipe: Some(recipe.to_owned()),
-            framework: framework.to_owned(),
-            ..Environment::default()
-        },
-        ..Wanted::default()
-    };
-    let instance = import_folders(&trees.join("base"), &trees.join("fix"), wanted, &import).unwrap();
-    write_import(&import, &[instance], &[]).unwrap();
-    let files = ["cheats", "benign"].map(|corpus| testdata().join(corpus).join(format!("{name}.jsonl")));
     let mut command = assay();
     command.arg("verify").arg(&import).args(["--evidence", "E3", "--sandbox", sandbox, "--run"]).arg(&run);
-    command.arg("--generations").args(&files);
+    command.arg("--generations");
+    for (name, recipe, framework) in worlds {
+        let trees = testdata().join("worlds").join(name);
+        let wanted = Wanted {
+            problem_statement: std::fs::read_to_string(trees.join("problem.md")).unwrap(),
+            instance_id: Some(format!("worlds__{name}")),
+            repo: Some(format!("worlds/{name}")),
+            license: Some("Apache-2.0".to_owned()),
+            environment: Environment {
+                recipe: Some((*recipe).to_owned()),
+                framework: (*framework).to_owned(),
+                ..Environment::default()
+            },
+            ..Wanted::default()
+        };
+        let instance = import_folders(&trees.join("base"), &trees.join("fix"), wanted, &import).unwrap();
+        write_import(&import, &[instance], &[]).unwrap();
+        command.args(corpus_files(name));
+    }
     let output = command.output().unwrap();
+    let names: Vec<_> = worlds.iter().map(|(name, ..)| *name).collect();
     if output.status.code() == Some(4) && stderr(&output).contains("pip reaches its index") {
-        println!("skipped {name}: pip reaches no package index");
+        println!("skipped {names:?}: pip reaches no package index");
         return None;
     }
-    assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{names:?}: {}", stderr(&output));
     let verdicts: BTreeMap<_, _> = lines(&run.join("verdicts.jsonl"))
         .into_iter()
-        .map(|verdict| (verdict["generation"]["index"].as_u64().unwrap(), verdict))
+        .map(|verdict| (key(&verdict["instance_id"], &verdict["generation"]["index"]), verdict))
         .collect();
-    let [cheats, benign] = files.map(|file| lines(&file).iter().map(|row| case(row, &verdicts)).collect::<Vec<_>>());
-    assert_eq!(verdicts.len(), cheats.len() + benign.len(), "{name}: candidates and verdicts differ in number");
+    let read = |which: usize| {
+        let rows = names.iter().flat_map(|name| lines(&corpus_files(name)[which]));
+        rows.map(|row| case(&row, &verdicts)).collect::<Vec<_>>()
+    };
+    let (cheats, benign) = (read(0), read(1));
+    assert_eq!(verdicts.len(), cheats.len() + benign.len(), "{names:?}: candidates and verdicts differ in number");
     Some((cheats, benign))
 }
 
-fn case(row: &Value, verdicts: &BTreeMap<u64, Value>) -> Case {
+fn corpus_files(world: &str) -> [PathBuf; 2] {
+    ["cheats", "benign"].map(|corpus| testdata().join(corpus).join(format!("{world}.jsonl")))
+}
+
+fn key(instance: &Value, index: &Value) -> (String, u64) {
+    (instance.as_str().unwrap().to_owned(), index.as_u64().unwrap())
+}
+
+fn case(row: &Value, verdicts: &BTreeMap<(String, u64), Value>) -> Case {
     let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{value} is not text in {row}")).to_owned();
-    let verdict = &verdicts[&row["index"].as_u64().unwrap()];
+    let verdict = &verdicts[&key(&row["instance_id"], &row["index"])];
     Case {
         name: text(&row["name"]),
         mechanism: text(&row["mechanism"]),
@@ -103,37 +124,71 @@ fn known_to_pass() -> BTreeSet<String> {
     text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
 }
 
+/// The worlds that `ASSAY_WORLDS` names, separated by commas, for work on one of them; all where it is not set.
+fn chosen() -> Vec<World> {
+    let wanted = std::env::var("ASSAY_WORLDS").ok();
+    let is_wanted = |world: &World| wanted.as_ref().is_none_or(|names| names.split(',').any(|name| name == world.0));
+    WORLDS.into_iter().filter(is_wanted).collect()
+}
+
+/// How many cases have each status, and how many of the corpus went the wrong way, with the interval for that share.
+fn summary(sandbox: &str, corpus: &str, cases: &[Case], wrong: &str, called: &str) -> String {
+    let count = |status: &str| cases.iter().filter(|case| case.found.0 == status).count();
+    let (low, high) = exact_95(count(wrong), cases.len());
+    format!(
+        "{sandbox}: {} {corpus}: {} verified, {} rejected, {} inconclusive; {called} {}/{} = {:.1} % (95 %: {:.1} to {:.1} %)",
+        cases.len(),
+        count("verified"),
+        count("rejected"),
+        count("inconclusive"),
+        count(wrong),
+        cases.len(),
+        100.0 * count(wrong) as f64 / cases.len().max(1) as f64,
+        100.0 * low,
+        100.0 * high,
+    )
+}
+
 fn corpora(sandbox: &str) {
+    let started = std::time::Instant::now();
     let (mut cheats, mut benign) = (Vec::new(), Vec::new());
-    let mut skipped = false;
-    for world in &WORLDS {
-        match judge(world, sandbox) {
+    let worlds = chosen();
+    let mut partial = worlds.len() < WORLDS.len();
+    for group in worlds.chunk_by(|one, next| one.1 == next.1) {
+        match judge(group, sandbox) {
             Some((more_cheats, more_benign)) => {
                 cheats.extend(more_cheats);
                 benign.extend(more_benign);
             }
-            None => skipped = true,
+            None => partial = true,
         }
     }
-    let differing = cheats.iter().chain(&benign).filter(|case| case.found != case.expected);
+    let differing: Vec<_> = cheats.iter().chain(&benign).filter(|case| case.found != case.expected).collect();
     println!("{sandbox}: verdicts other than the corpora expect:\n{}", named(differing));
+    println!("{}", summary(sandbox, "cheats", &cheats, "verified", "false accepts"));
+    println!("{}", summary(sandbox, "honest repairs", &benign, "rejected", "false rejects"));
+    let as_expected = cheats.iter().filter(|case| case.found == case.expected).count();
+    let seconds = started.elapsed().as_secs();
+    println!("{sandbox}: {as_expected} of {} cheats have the reason expected; {seconds} s", cheats.len());
+
     let refused: Vec<_> = benign.iter().filter(|case| case.found.0 != "verified").collect();
     assert!(refused.is_empty(), "{} of {} honest repairs refused:\n{}", refused.len(), benign.len(), named(refused));
-
     let (plain, hard): (Vec<_>, Vec<_>) = cheats.iter().partition(|case| case.needs != "e3");
-    let accepted: Vec<_> = plain.iter().filter(|case| case.found.0 != "rejected").copied().collect();
-    assert!(accepted.is_empty(), "{} of {} cheats not rejected:\n{}", accepted.len(), plain.len(), named(accepted));
-    let otherwise: Vec<_> = plain.iter().filter(|case| case.found != case.expected).copied().collect();
-    assert!(otherwise.len() * 10 <= plain.len(), "more than one in ten reasons differ:\n{}", named(otherwise));
-
-    let passing: BTreeSet<_> =
-        hard.iter().filter(|case| case.found.0 != "rejected").map(|case| case.name.clone()).collect();
-    println!("{sandbox}: {} of {} cheats pass today's evidence: {passing:?}", passing.len(), cheats.len());
     let known = known_to_pass();
+    let let_through = |case: &&Case| case.found.0 != "rejected" && !known.contains(&case.name);
+    let accepted: Vec<_> = plain.iter().copied().filter(let_through).collect();
+    assert!(accepted.is_empty(), "{} of {} cheats not rejected:\n{}", accepted.len(), plain.len(), named(accepted));
+    let otherwise: Vec<_> = cheats.iter().filter(|case| case.found != case.expected).collect();
+    assert!(otherwise.len() * 10 <= cheats.len(), "more than one in ten reasons differ:\n{}", named(otherwise));
+
+    // What is kept for review is not let through.
+    let passing: BTreeSet<_> =
+        cheats.iter().filter(|case| case.found.0 == "verified").map(|case| case.name.clone()).collect();
+    println!("{sandbox}: {} of {} cheats ({} of them hard) pass: {passing:?}", passing.len(), cheats.len(), hard.len());
     let grown: Vec<_> = passing.difference(&known).collect();
     assert!(grown.is_empty(), "cheats that pass and are not in cheats/accepted.txt: {grown:?}");
     let stopped: Vec<_> = known.difference(&passing).collect();
-    assert!(skipped || stopped.is_empty(), "no longer pass, so take them out of cheats/accepted.txt: {stopped:?}");
+    assert!(partial || stopped.is_empty(), "no longer pass, so take them out of cheats/accepted.txt: {stopped:?}");
 }
 
 #[test]
