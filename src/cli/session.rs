@@ -188,10 +188,12 @@ fn instead(
     what: &str,
     other: impl FnOnce() -> Result<Engine, SandboxError>,
 ) -> Result<Engine, SandboxError> {
-    if matches!(why, SandboxError::Interrupted) {
-        return Err(SandboxError::Interrupted);
-    }
-    console.say(format!("{what} instead: {why}"));
+    let why = match why {
+        SandboxError::Interrupted => return Err(SandboxError::Interrupted),
+        SandboxError::Unavailable(why) => why.clone(),
+        other => other.to_string(),
+    };
+    console.say(format!("sandbox: {what} instead, because {why}"));
     other()
 }
 
