@@ -96,6 +96,24 @@ pub(super) fn confirmed<T>(
     Err(Halt::Judged(Reason::Unsteady, format!("another fault in every run: {}", found.join(", "))))
 }
 
+/// What a run of changed tests rejects is run once more; only what the second run rejects for the same reason is rejected.
+pub(super) fn twice<T>(bench: &mut Bench, mut judged: impl FnMut(&mut Bench) -> Result<T, Halt>) -> Result<T, Halt> {
+    let (reason, detail) = match judged(bench) {
+        Err(Halt::Judged(reason, detail)) if reason.status() == VerdictStatus::Rejected => (reason, detail),
+        clear => return clear,
+    };
+    bench.begin_round(1);
+    let again = judged(bench);
+    bench.begin_round(0);
+    match again {
+        Err(needs @ Halt::Needs(_)) => Err(needs),
+        Err(Halt::Judged(again, _)) if again == reason => Err(Halt::Judged(reason, detail)),
+        Ok(_) | Err(Halt::Judged(..)) => {
+            Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; not so in a second run", name(reason))))
+        }
+    }
+}
+
 /// What a run of the candidate shows. A pass in a run that changed trusted files is none, unless gold's run changes them
 /// too: then that is what the repository's tests do.
 fn look(seen: &Seen, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<Shown, Halt> {
