@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::controls::control_tree;
 use super::peers::peers;
 use super::prepare::Site;
 use super::screen::screened;
 use super::tests::test_trees;
 use super::trials::KeptSlot;
 use super::{Lab, Located, Sample, Workshop, pool};
-use crate::admission::{Admission, Canaries, Trees};
+use crate::admission::{Admission, Trees};
 use crate::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::contest::Contest;
 use crate::digest::canonical_json;
@@ -71,11 +72,10 @@ impl Lab<'_> {
                 (Some(located), Some((admission, trees))) => {
                     let repository = Repository::open(&located.repository)?;
                     let framework = crate::framework::by_name(&located.instance.environment.framework);
-                    let canaries = admission.canaries.as_ref();
                     let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
                     let issue = &located.instance.problem_statement;
                     let repository = &repository;
-                    read_candidate(sample, Some(Place { repository, trees, canaries, framework, tests, issue }))
+                    read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue }))
                 }
                 _ => read_candidate(sample, None),
             }
@@ -193,7 +193,7 @@ struct Kept {
 pub struct Place<'a> {
     pub repository: &'a Repository,
     pub trees: &'a Trees,
-    pub canaries: Option<&'a Canaries>,
+    pub admission: &'a Admission,
     pub framework: Option<&'static dyn Framework>,
     /// Files of the fail-to-pass tests.
     pub tests: &'a [String],
@@ -251,7 +251,7 @@ fn trial_trees(
     payload: &Payload,
     prepared: &Prepared,
 ) -> anyhow::Result<Option<TrialTrees>> {
-    let Place { repository, trees, canaries, .. } = place;
+    let Place { repository, trees, admission, .. } = place;
     Ok(match skill {
         Skill::Localization => None,
         Skill::Repair => {
@@ -260,10 +260,7 @@ fn trial_trees(
                 Some(tree) => Some(repo::submitted_trial_tree(repository, trees, tree)?),
                 None => None,
             };
-            let canary = match canaries {
-                Some(canaries) => Some(repository.take_paths(&policy, &canaries.tree, &canaries.files)?),
-                None => None,
-            };
+            let canary = control_tree(repository, &policy, admission)?;
             Some(TrialTrees::Repair { policy, submitted, canary })
         }
         Skill::Test => {

@@ -6,10 +6,11 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The `assay` binary with a cache that all tests share, so that environments are made once.
+/// The `assay` binary with a cache that all tests share, so that environments are made once. Cells on the host unless a
+/// test names another way.
 pub fn assay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-    command.env("ASSAY_CACHE", shared_cache());
+    command.env("ASSAY_CACHE", shared_cache()).env("ASSAY_SANDBOX", "cell");
     command
 }
 
