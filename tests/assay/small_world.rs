@@ -56,6 +56,16 @@ class Keeping(unittest.TestCase):
         path.write_text(path.read_text())
 "#;
 
+/// A skill and what is answered.
+pub type Answer = (&'static str, String);
+
+fn repairs(sources: &[&str]) -> Vec<Answer> {
+    let answer = |source: &&str| {
+        format!("```python\n### calc.py\n<<<<<<< SEARCH\n{BASE}=======\n{source}>>>>>>> REPLACE\n```\n")
+    };
+    sources.iter().map(|source| ("repair", answer(source))).collect()
+}
+
 pub struct World {
     folder: tempfile::TempDir,
     console: Console,
@@ -137,16 +147,21 @@ impl World {
         Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
     }
 
-    /// Verdicts on sources of `calc.py`, after an admission in a sound sandbox, with trials going through `sandbox`.
-    /// `assay judge` must say the same from the run directory.
+    /// Verdicts on sources of `calc.py`.
     pub fn verdicts(&self, name: &str, sandbox: Option<Arc<dyn Sandbox>>, sources: &[&str]) -> Vec<Verdict> {
+        self.verdicts_on(name, sandbox, &repairs(sources))
+    }
+
+    /// Verdicts on answers, after an admission in a sound sandbox, with trials going through `sandbox`. `assay judge` must
+    /// say the same from the run directory.
+    pub fn verdicts_on(&self, name: &str, sandbox: Option<Arc<dyn Sandbox>>, answers: &[Answer]) -> Vec<Verdict> {
         copy(&self.folder.path().join("admitted"), &self.folder.path().join(name));
         let run = self.run(name);
         let lab = match sandbox {
             Some(sandbox) => self.lab(&run).with_sandbox(sandbox),
             None => self.lab(&run),
         };
-        let judged = lab.verify(std::slice::from_ref(&self.located), &self.admissions, &self.samples(sources)).unwrap();
+        let judged = lab.verify(std::slice::from_ref(&self.located), &self.admissions, &self.samples(answers)).unwrap();
         drop(lab);
         self.same_offline(&run, &judged);
         judged.into_iter().map(|(verdict, _)| verdict).collect()
@@ -158,7 +173,8 @@ impl World {
         let lab = self.lab(&run).with_sandbox(sandbox);
         let admissions = lab.admit(std::slice::from_ref(&self.located)).unwrap();
         run.write_lines("admissions.jsonl", admissions.values()).unwrap();
-        let judged = lab.verify(std::slice::from_ref(&self.located), &admissions, &self.samples(sources)).unwrap();
+        let judged =
+            lab.verify(std::slice::from_ref(&self.located), &admissions, &self.samples(&repairs(sources))).unwrap();
         drop(lab);
         self.same_offline(&run, &judged);
         judged.into_iter().map(|(verdict, _)| verdict).collect()
@@ -168,13 +184,10 @@ impl World {
         assert_eq!(recompute(run).unwrap(), judged, "the same from what was recorded");
     }
 
-    fn samples(&self, sources: &[&str]) -> Vec<Sample> {
+    fn samples(&self, answers: &[Answer]) -> Vec<Sample> {
         let path: PathBuf = self.folder.path().join("generations.jsonl");
-        let rows = sources.iter().enumerate().map(|(index, source)| {
-            let completion =
-                format!("```python\n### calc.py\n<<<<<<< SEARCH\n{BASE}=======\n{source}>>>>>>> REPLACE\n```\n");
-            let row =
-                json!({"instance_id": "small__calc", "skill": "repair", "completion": completion, "index": index});
+        let rows = answers.iter().enumerate().map(|(index, (skill, completion))| {
+            let row = json!({"instance_id": "small__calc", "skill": skill, "completion": completion, "index": index});
             format!("{row}\n")
         });
         fs::write(&path, rows.collect::<String>()).unwrap();
