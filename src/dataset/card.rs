@@ -167,11 +167,7 @@ fn explained(reason: &str) -> &str {
         "rejected/regressed" => "a pass-to-pass test did not pass",
         "rejected/depends_on_infra_edit" => "passes only with its own edits to tests, runner or start-up files",
         "rejected/tampers_with_tests" => "passes by a run that changed trusted files",
-<<<<<<< HEAD
-        "rejected/shadows_environment" => "puts a module of its own in place of an installed one",
-=======
         "rejected/shadows_environment" => "its own modules stand in for those of the runner or the environment",
->>>>>>> main
         "rejected/passes_impossible_test" => "passes a test that no correct program passes",
         "rejected/disturbs_the_session" => "breaks tests that use nothing of the repository",
         "rejected/fails_held_out_test" => "knows the answers of the tests by heart",
