@@ -2,7 +2,8 @@
 //!
 //! A test that fails is run again, up to twice. One that then passes wobbles: gold is asked whether it wobbles there too.
 //! A run that ends badly is run again as well, and between the two gold runs the same plan: where gold ends badly too,
-//! the machine is at fault, or our reporter. A generated test is judged a second time as a whole. Repeats have fixed numbers, so a verdict is recomputed from the same trials.
+//! the machine is at fault, or our reporter. A generated test is judged a second time as a whole. Repeats have fixed
+//! numbers, so a verdict is recomputed from the same trials.
 
 use std::collections::BTreeSet;
 

@@ -261,7 +261,15 @@ fn alone(subject: &Subject, gold: &Seen, reproducing: &BTreeSet<String>, bench: 
 
 /// What passed on gold in a file before the test edited it is still there and still passes (T5).
 fn keeps_edited(subject: &Subject, gold: &Seen, bench: &mut Bench) -> Result<(), Halt> {
-    let Some(trees) = subject.admission.trees.as_ref().filter(|_| !subject.edited.is_empty()) else { return Ok(()) };
+    if subject.edited.is_empty() {
+        return Ok(());
+    }
+    let Some(trees) = &subject.admission.trees else {
+        return Err(Halt::Judged(
+            Reason::NotRun,
+            "the admission has no gold tree to hold edited files against".to_owned(),
+        ));
+    };
     let before = bench.seen(&Ask::suite(&trees.gold, subject.edited))?;
     if suite::ended(&before).is_err() {
         let what = name_some(subject.edited.iter().map(String::as_str));
