@@ -131,6 +131,7 @@ mod tests {
             canaries: None,
             held_out: None,
             sentinels: None,
+            joint: false,
             plain: None,
         }
     }
