@@ -16,7 +16,10 @@ pub const VERDICT: &str = "verdict.v1";
 pub const RECEIPT: &str = "receipt.v1";
 pub const QUARANTINE: &str = "quarantine.v1";
 pub const RUN: &str = "run.v1";
-pub const MANIFEST: &str = "manifest.v1";
+pub const MANIFEST: &str = "manifest.v2";
+pub const STATEMENT: &str = "statement.v1";
+pub const ENVELOPE: &str = "statement-envelope.v1";
+pub const BLOB: &str = "blob.v1";
 pub const SFT_ROW: &str = "sft-row.v1";
 pub const RL_ROW: &str = "rl-row.v1";
 
