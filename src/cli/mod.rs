@@ -6,6 +6,7 @@ mod export;
 mod export_input;
 mod import;
 mod judge;
+mod report;
 mod schema;
 mod session;
 mod validate;
@@ -42,6 +43,7 @@ enum Command {
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
+    Report(report::Report),
     Schema(schema::Schema),
     Clean(clean::Clean),
 }
@@ -67,6 +69,7 @@ impl Cli {
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
+            Command::Report(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),
         };
