@@ -1,0 +1,137 @@
+//! The report: one file that tells everything, runs nothing of what models wrote, and opens with many candidates.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use swe_assay::digest::Digest;
+use swe_assay::format;
+use swe_assay::journal::RunDir;
+
+use crate::support::{assay, expect_exit, json as printed, stderr};
+
+/// What an answer may hold to break out of a page.
+const HOSTILE: &str = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u{202e}";
+
+/// A run of that many candidates of two instances, written by hand: nothing ran for them.
+fn run_of(folder: &Path, candidates: usize) -> std::path::PathBuf {
+    let path = folder.join("run");
+    let run = RunDir::open(&path).unwrap();
+    let instance = |id: &str| {
+        json!({
+            "instance_id": id, "repo": "a/b", "base_commit": "0".repeat(40), "problem_statement": HOSTILE,
+            "patch": "", "test_patch": "", "FAIL_TO_PASS": [], "PASS_TO_PASS": [],
+        })
+    };
+    let ids = ["a__b-1", HOSTILE];
+    let digest = Digest::of(b"x");
+    let mut all = Vec::new();
+    let mut verdicts = Vec::new();
+    for number in 0..candidates {
+        let generation = json!({
+            "format": format::GENERATION, "instance_id": ids[number % 2], "skill": "repair", "model": "<b>m</b>",
+            "completion": format!("{HOSTILE} {number}"), "index": number,
+        });
+        let id = run.blobs().put(&serde_json::to_vec(&generation).unwrap()).unwrap();
+        let place = json!({"file": "g.jsonl", "line": number + 1, "index": number});
+        all.push(json!({
+            "format": format::CANDIDATE, "candidate_id": id, "instance_id": ids[number % 2], "skill": "repair",
+            "generation": place, "form": "unified_diff",
+            "prepared": {"tree": "t", "diff": format!("--- a/m.py\n+++ b/m.py\n@@ -1 +1 @@\n-a\n+{HOSTILE} {number}\n"), "files": ["m.py"]},
+        }));
+        let (status, reason) =
+            if number % 3 == 0 { ("verified", "resolved") } else { ("rejected", "still_failing") };
+        verdicts.push(json!({
+            "format": format::VERDICT, "candidate_id": id, "instance_id": ids[number % 2], "skill": "repair",
+            "generation": place, "status": status, "reason": reason, "detail": HOSTILE, "evidence": "E1", "trials": [],
+            "receipt": digest,
+        }));
+    }
+    run.write_lines("candidates.jsonl", all).unwrap();
+    run.write_lines("verdicts.jsonl", verdicts).unwrap();
+    run.write_lines("instances.jsonl", ids.map(instance)).unwrap();
+    run.write_lines("admissions.jsonl", Vec::<Value>::new()).unwrap();
+    let info = json!({"format": format::RUN, "tool_version": "0", "sandbox": "cell", "repeats": 3, "inputs": {HOSTILE: digest}});
+    run.write_derived("run.json", &serde_json::to_vec(&info).unwrap()).unwrap();
+    path
+}
+
+/// The page as Chromium has it once its script is done; none where there is no Chromium.
+fn opened(page: &Path, hash: &str) -> Option<String> {
+    let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+        Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
+    })?;
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("file://{}{hash}", page.display()))
+        .output()
+        .unwrap();
+    let dom = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(dom.contains("data-ready=\"yes\""), "the page's script did not end: {}", stderr(&output));
+    Some(dom)
+}
+
+#[test]
+fn what_models_wrote_is_shown_and_never_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_of(folder.path(), 7);
+    let output = expect_exit(assay().arg("report").arg(&run).arg("--json"), 0);
+    let written = printed(&output);
+    assert_eq!(written["candidates"], 7);
+    let page = run.join("report.html");
+    assert_eq!(written["report"], page.display().to_string());
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(!html.contains("<script>document.title") && !html.contains("<img src=x"), "hostile text is in the page as it is");
+    assert!(html.contains("default-src &#x27;none&#x27;") || html.contains("default-src 'none'"));
+    for address in ["http://", "https://"] {
+        assert!(!html.contains(&format!("src=\"{address}")) && !html.contains(&format!("href=\"{address}")), "needs no network");
+    }
+    // Without a script the overview tells the counts.
+    assert!(html.contains("<strong>3</strong> of <strong>7</strong>"), "the overview's counts");
+
+    let Some(dom) = opened(&page, "#candidate/2") else {
+        eprintln!("no Chromium here: the page was not opened");
+        return;
+    };
+    assert!(!dom.contains("<title>owned"), "hostile text ran");
+    assert!(dom.contains("Candidate 2: "), "the candidate's page");
+    assert!(dom.contains("still_failing") && dom.contains("A test that the issue is about still does not pass."));
+    assert!(dom.contains("&lt;img src=x onerror") && dom.contains("\\u202e"), "the change is shown as text");
+}
+
+#[test]
+fn many_candidates_open_at_once() {
+    let many = std::env::var("ASSAY_REPORT_CANDIDATES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_of(folder.path(), many);
+    let page = folder.path().join("out/page.html");
+    expect_exit(assay().arg("report").arg(&run).arg("--out").arg(&page), 0);
+    let began = Instant::now();
+    let Some(dom) = opened(&page, "#candidates") else {
+        eprintln!("no Chromium here: the page was not opened");
+        return;
+    };
+    eprintln!("{many} candidates, {} bytes, opened in {:?}", std::fs::metadata(&page).unwrap().len(), began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60));
+    assert!(dom.contains(&format!("{many} of {many} candidates")));
+    let rows = dom.matches("href=\"#candidate/").count();
+    assert!((100..=103).contains(&rows), "{rows} lines are drawn, not all {many}");
+}
+
+#[test]
+fn verdicts_that_do_not_go_with_the_candidates_are_an_error_with_the_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_of(folder.path(), 3);
+    let verdicts = std::fs::read_to_string(run.join("verdicts.jsonl")).unwrap();
+    let first: String = verdicts.lines().take(1).map(|line| format!("{line}\n")).collect();
+    std::fs::write(run.join("verdicts.jsonl"), first).unwrap();
+    let output = expect_exit(assay().arg("report").arg(&run), 1);
+    assert!(stderr(&output).contains("run `assay judge"), "{}", stderr(&output));
+    assert!(!run.join("report.html").exists());
+
+    let output = expect_exit(assay().arg("report").arg(folder.path()), 1);
+    assert!(stderr(&output).contains("is not a run directory"), "{}", stderr(&output));
+}
