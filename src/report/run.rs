@@ -147,12 +147,12 @@ fn gather(
         row_of.insert(candidate.candidate_id.clone(), gathered.rows.len());
         gathered.add(&verdict, &model, &row_of);
         if waiting.len() == PER_SHARD {
-            shard::write(&mut out, &format!("d{}", (gathered.rows.len() - 1) / PER_SHARD), &waiting)?;
+            shard::write(&mut out, &format!("data-{}", (gathered.rows.len() - 1) / PER_SHARD), &waiting)?;
             waiting.clear();
         }
     }
     if !waiting.is_empty() {
-        shard::write(&mut out, &format!("d{}", (gathered.rows.len() - 1) / PER_SHARD), &waiting)?;
+        shard::write(&mut out, &format!("data-{}", (gathered.rows.len() - 1) / PER_SHARD), &waiting)?;
     }
     out.flush()?;
     Ok(gathered)
@@ -188,7 +188,7 @@ fn write(out: &Path, head: &Head, overview: &Overview, gathered: &Gathered, shar
     std::fs::create_dir_all(folder)?;
     let mut page = BufWriter::new(tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?);
     begin(&mut page, head, &overview.view())?;
-    shard::write(&mut page, "table", &Table { names: &gathered.names, rows: &gathered.rows })?;
+    shard::write(&mut page, "data-table", &Table { names: &gathered.names, rows: &gathered.rows })?;
     shards.rewind()?;
     std::io::copy(shards, &mut page)?;
     end(&mut page)?;

@@ -12,7 +12,8 @@ use swe_assay::journal::RunDir;
 use crate::support::{assay, expect_exit, json as printed, stderr};
 
 /// What an answer may hold to break out of a page.
-const HOSTILE: &str = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u{202e}";
+const HOSTILE: &str =
+    "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u{202e}";
 
 /// A run of that many candidates of two instances, written by hand: nothing ran for them.
 fn run_of(folder: &Path, candidates: usize) -> std::path::PathBuf {
@@ -40,8 +41,7 @@ fn run_of(folder: &Path, candidates: usize) -> std::path::PathBuf {
             "generation": place, "form": "unified_diff",
             "prepared": {"tree": "t", "diff": format!("--- a/m.py\n+++ b/m.py\n@@ -1 +1 @@\n-a\n+{HOSTILE} {number}\n"), "files": ["m.py"]},
         }));
-        let (status, reason) =
-            if number % 3 == 0 { ("verified", "resolved") } else { ("rejected", "still_failing") };
+        let (status, reason) = if number % 3 == 0 { ("verified", "resolved") } else { ("rejected", "still_failing") };
         verdicts.push(json!({
             "format": format::VERDICT, "candidate_id": id, "instance_id": ids[number % 2], "skill": "repair",
             "generation": place, "status": status, "reason": reason, "detail": HOSTILE, "evidence": "E1", "trials": [],
@@ -59,9 +59,9 @@ fn run_of(folder: &Path, candidates: usize) -> std::path::PathBuf {
 
 /// The page as Chromium has it once its script is done; none where there is no Chromium.
 fn opened(page: &Path, hash: &str) -> Option<String> {
-    let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
-        Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
-    })?;
+    let browser = ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))?;
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"])
@@ -84,10 +84,16 @@ fn what_models_wrote_is_shown_and_never_run() {
     let page = run.join("report.html");
     assert_eq!(written["report"], page.display().to_string());
     let html = std::fs::read_to_string(&page).unwrap();
-    assert!(!html.contains("<script>document.title") && !html.contains("<img src=x"), "hostile text is in the page as it is");
+    assert!(
+        !html.contains("<script>document.title") && !html.contains("<img src=x"),
+        "hostile text is in the page as it is"
+    );
     assert!(html.contains("default-src &#x27;none&#x27;") || html.contains("default-src 'none'"));
     for address in ["http://", "https://"] {
-        assert!(!html.contains(&format!("src=\"{address}")) && !html.contains(&format!("href=\"{address}")), "needs no network");
+        assert!(
+            !html.contains(&format!("src=\"{address}")) && !html.contains(&format!("href=\"{address}")),
+            "needs no network"
+        );
     }
     // Without a script the overview tells the counts.
     assert!(html.contains("<strong>3</strong> of <strong>7</strong>"), "the overview's counts");

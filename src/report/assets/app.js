@@ -32,7 +32,7 @@
   const detailOf = async (row) => {
     const id = Math.floor(row / table.names.per_shard);
     if (!shards.has(id)) {
-      shards.set(id, await unpack("d" + id));
+      shards.set(id, await unpack("data-" + id));
       if (shards.size > KEPT_SHARDS) shards.delete(shards.keys().next().value);
     }
     return shards.get(id)[row % table.names.per_shard];
@@ -235,7 +235,7 @@
   };
 
   const route = async () => {
-    const [path, query] = location.hash.slice(1).split("?");
+    const [path, query] = location.hash.slice(1).split(/\?(.*)/s);
     const [name, rest] = path.split("/");
     if (name === "candidate" && table.rows[Number(rest) - 1]) {
       show("candidate");
@@ -245,7 +245,7 @@
       return;
     }
     if (name === "candidates" && query !== undefined) {
-      $("f-text").value = new URLSearchParams(query).get("q") || "";
+      $("f-text").value = decodeURIComponent(query.replace(/^q=/, ""));
       filter();
     }
     if (name === "main") return;
@@ -269,7 +269,7 @@
 
   const start = async () => {
     show("overview");
-    table = await unpack("table");
+    table = await unpack("data-table");
     fillFilters();
     filter();
     let waiting = 0;
@@ -281,6 +281,9 @@
       sort = { key: button.dataset.sort, up: sort.key === button.dataset.sort ? !sort.up : true };
       filter();
     }));
+    document.querySelectorAll("[data-instance]").forEach((link) => {
+      link.href = "#candidates?q=" + encodeURIComponent(link.dataset.instance);
+    });
     document.addEventListener("keydown", keys);
     window.addEventListener("hashchange", route);
     await route();
