@@ -19,6 +19,8 @@ pub const RUN: &str = "run.v1";
 pub const MANIFEST: &str = "manifest.v1";
 pub const SFT_ROW: &str = "sft-row.v1";
 pub const RL_ROW: &str = "rl-row.v1";
+pub const REWARD: &str = "reward.v1";
+pub const REWARD_QUESTION: &str = "reward-question.v1";
 
 /// A file or record in a format that this version cannot read.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -36,6 +36,7 @@ pub mod repo;
 pub mod sandbox;
 pub mod schema;
 pub mod screen;
+pub mod serve;
 pub mod strength;
 pub mod test_record;
 pub mod trial;

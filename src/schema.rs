@@ -17,6 +17,7 @@ use crate::instance::Instance;
 use crate::intake::Quarantined;
 use crate::journal::RunInfo;
 use crate::receipt::Receipt;
+use crate::serve::{Answer, Question};
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
 
@@ -38,6 +39,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::MANIFEST, schema_for!(Manifest)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::RL_ROW, schema_for!(RlRow)),
+        (format::REWARD, schema_for!(Answer)),
+        (format::REWARD_QUESTION, schema_for!(Question)),
     ]
 }
 

@@ -7,6 +7,7 @@ mod export_input;
 mod import;
 mod judge;
 mod schema;
+mod serve;
 mod session;
 mod validate;
 mod verify;
@@ -42,6 +43,7 @@ enum Command {
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
+    Serve(serve::Serve),
     Schema(schema::Schema),
     Clean(clean::Clean),
 }
@@ -67,6 +69,7 @@ impl Cli {
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
+            Command::Serve(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),
         };

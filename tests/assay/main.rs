@@ -30,4 +30,7 @@ mod policy;
 mod runner_aware;
 mod sandboxes;
 mod schemas;
+mod serve;
+mod serve_limits;
+mod serve_support;
 mod tampering;
