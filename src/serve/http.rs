@@ -1,16 +1,16 @@
 //! HTTP: paths, tokens, bodies in and out. Every response but the metrics is JSON.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::StreamExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::service::Service;
-use super::{BatchAnswer, BatchQuestion, Code, Item, NoVerdict, Options, Question, Unanswered};
+use super::{BatchAnswer, BatchQuestion, Code, Item, NoVerdict, Question, Unanswered};
 use crate::generation::Generation;
 
 /// How long a body may take to arrive.
@@ -31,7 +31,7 @@ const PATHS: [&str; 6] = ["/healthz", "/metrics", "/readyz", "/v1/instances", "/
 
 type Shared = State<Arc<Service>>;
 
-pub(super) fn router(service: Arc<Service>, options: &Options) -> Router {
+pub(super) fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/healthz", get(async || json_response(StatusCode::OK, &json!({"status": "ok"}))))
         .route("/readyz", get(ready))
@@ -41,7 +41,6 @@ pub(super) fn router(service: Arc<Service>, options: &Options) -> Router {
         .route("/v1/verify/batch", post(verify_batch))
         .method_not_allowed_fallback(async || Unanswered::new(Code::MethodNotAllowed, "another method is needed here"))
         .fallback(async || Unanswered::new(Code::NotFound, format!("no such path; there are {}", PATHS.join(", "))))
-        .layer(DefaultBodyLimit::max(options.max_body))
         .layer(middleware::from_fn_with_state(service.clone(), guard))
         .with_state(service)
 }
@@ -97,7 +96,7 @@ async fn metrics(State(service): Shared) -> Result<Response, Unanswered> {
 
 async fn verify(State(service): Shared, request: Request) -> Result<Response, Unanswered> {
     let began = Instant::now();
-    let question: Question = body(request).await?;
+    let question: Question = body(&service, request).await?;
     let (generation, deadline) = question.into_generation()?;
     let allowed = allowed(&service, deadline);
     let taken = service.ask(vec![generation])?.pop();
@@ -108,7 +107,7 @@ async fn verify(State(service): Shared, request: Request) -> Result<Response, Un
 
 async fn verify_batch(State(service): Shared, request: Request) -> Result<Response, Unanswered> {
     let began = Instant::now();
-    let questions: BatchQuestion = body(request).await?;
+    let questions: BatchQuestion = body(&service, request).await?;
     let mut generations: Vec<Generation> = Vec::with_capacity(questions.items.len());
     let mut asked = Vec::with_capacity(questions.items.len());
     for (index, question) in questions.items.into_iter().enumerate() {
@@ -140,19 +139,15 @@ fn allowed(service: &Service, asked_ms: Option<u64>) -> Duration {
 ///
 /// # Errors
 /// Every way that it is not what is expected is the client's, with a status of its own.
-async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Unanswered> {
+async fn body<T: DeserializeOwned>(service: &Service, request: Request) -> Result<T, Unanswered> {
     if !is_json(request.headers()) {
         let message = "send the body as JSON, with Content-Type: application/json";
         return Err(Unanswered::new(Code::UnsupportedMediaType, message));
     }
-    let bytes = within(BODY_TIMEOUT, Bytes::from_request(request, &())).await?;
-    let bytes = bytes.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Unanswered::new(Code::TooLarge, "the body is larger than the service takes (--max-body)")
-        }
-        _ => Unanswered::new(Code::MalformedRequest, format!("the body cannot be read: {rejection}")),
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    let read = tokio::time::timeout(BODY_TIMEOUT, read(request.into_body(), service.max_body)).await;
+    let late =
+        |_| Unanswered::new(Code::BodyTimeout, format!("the body took longer than {} s", BODY_TIMEOUT.as_secs()));
+    serde_json::from_slice(&read.map_err(late)??).map_err(|error| {
         let code = match error.classify() {
             serde_json::error::Category::Data => Code::InvalidRequest,
             _ => Code::MalformedRequest,
@@ -161,9 +156,27 @@ async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Unanswered> {
     })
 }
 
-async fn within<T>(limit: Duration, doing: impl Future<Output = T>) -> Result<T, Unanswered> {
-    let late = |_| Unanswered::new(Code::BodyTimeout, format!("the body took longer than {} s", limit.as_secs()));
-    tokio::time::timeout(limit, doing).await.map_err(late)
+/// The bytes of a body. Of one that is too large the rest is read and dropped, up to as much again: most clients read no
+/// response before everything is sent.
+async fn read(body: Body, most: usize) -> Result<Vec<u8>, Unanswered> {
+    let mut pieces = body.into_data_stream();
+    let (mut bytes, mut total) = (Vec::new(), 0);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece
+            .map_err(|error| Unanswered::new(Code::MalformedRequest, format!("the body cannot be read: {error}")))?;
+        total += piece.len();
+        if total > most.saturating_mul(2) {
+            break;
+        }
+        if total <= most {
+            bytes.extend_from_slice(&piece);
+        }
+    }
+    if total > most {
+        let message = format!("the body is larger than {most} bytes; see --max-body");
+        return Err(Unanswered::new(Code::TooLarge, message));
+    }
+    Ok(bytes)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -177,6 +190,10 @@ impl IntoResponse for Unanswered {
         let mut response = json_response(status, &json!({"error": self}));
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if matches!(self.code, Code::TooLarge | Code::BodyTimeout | Code::Unauthorized | Code::UnsupportedMediaType) {
+            // The body was not read to its end, so no other request can follow on this connection.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -1,5 +1,5 @@
-//! `generations.jsonl` of the run directory: every answer that got a verdict, once. `assay verify` reads it, finds every
-//! trial in the journal, and so makes rollouts into data.
+//! `generations.jsonl` of the run directory: every answer that got a verdict, once. `assay verify` reads it, finds what was
+//! run in the journal, and so makes rollouts into data.
 
 use std::collections::HashSet;
 use std::fs::File;

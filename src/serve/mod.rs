@@ -106,7 +106,7 @@ impl Running {
             .context("cannot start the threads that answer requests")?;
         let service = Arc::new(Service::new(options));
         let (stop, stopped) = watch::channel(false);
-        let app = http::router(service.clone(), options);
+        let app = http::router(service.clone());
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).context("cannot wait for connections")?
@@ -177,7 +177,7 @@ impl Running {
     fn close(self) {
         // Nobody listens any more when the server has ended by itself; then there is nothing to tell.
         let _ = self.stop.send(true);
-        let _ = self.runtime.block_on(tokio::time::timeout(Duration::from_secs(5), self.server));
+        let _ = self.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(5), self.server).await });
         self.runtime.shutdown_timeout(Duration::from_secs(1));
     }
 }

@@ -22,6 +22,7 @@ const KEPT_ANSWERS: usize = 1 << 16;
 pub(super) struct Service {
     pub token: Option<Token>,
     pub deadline: Duration,
+    pub max_body: usize,
     pub metrics: Metrics,
     pub queue: Arc<Queue>,
     instances: OnceLock<BTreeMap<String, Known>>,
@@ -59,6 +60,7 @@ impl Service {
         Self {
             token: options.token.clone(),
             deadline: options.deadline,
+            max_body: options.max_body,
             metrics: Metrics::default(),
             queue: Arc::new(Queue::new(options.queue)),
             instances: OnceLock::new(),
