@@ -220,7 +220,7 @@ async fn a_signal_lets_what_was_taken_finish_or_tells_it_to_come_back() {
 async fn the_reward_functions_give_numbers_for_verdicts_and_nothing_for_the_rest() {
     let served = Served::start(&[], Some("secret"));
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(swe_assay::serve::reward::FILE), swe_assay::serve::reward::SOURCE).unwrap();
+    swe_assay::serve::reward::write(folder.path()).unwrap();
     let completion = |source: &str| repair(source)["completion"].clone();
     let truth = json!({"instance_id": "small__calc", "skill": "repair"});
     let given = json!({
@@ -232,7 +232,7 @@ async fn the_reward_functions_give_numbers_for_verdicts_and_nothing_for_the_rest
     let mut python = Command::new("python3");
     python
         .arg(script)
-        .arg(folder.path())
+        .arg(folder.path().join("reward"))
         .arg(given.to_string())
         .env("ASSAY_URL", &served.url)
         .env("ASSAY_TOKEN", "secret");
