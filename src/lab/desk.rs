@@ -85,8 +85,10 @@ impl<'a> Desk<'a> {
         let (verdict, receipt) = judged.into_iter().next().context("a candidate has a verdict")?;
         if verdict.reason == Reason::SandboxFailed {
             lab.knowledge.forget_failures();
+            // Its image may be gone: the next candidate looks for it again.
+            self.open.pop_front();
         }
-        Ok(Answered { verdict, receipt, trials_run: lab.ran.load(Ordering::Relaxed) - before })
+        Ok(Answered { verdict, receipt, trials_run: self.lab.ran.load(Ordering::Relaxed) - before })
     }
 
     /// Makes the instance the first of those at hand.
@@ -110,12 +112,8 @@ impl<'a> Desk<'a> {
 }
 
 impl Open {
-    fn admission(&self) -> anyhow::Result<&Admission> {
-        self.admissions.get(&self.instance_id).context("an open instance has its admission; this is a bug of assay")
-    }
-
     fn read(&self, located: &Located, sample: &Sample) -> anyhow::Result<Candidate> {
-        let admission = self.admission()?;
+        let admission = self.admissions.get(&self.instance_id).with_context(missing)?;
         let Some(trees) = &admission.trees else { return read_candidate(sample, None) };
         let place = Place {
             repository: &self.repository,
@@ -129,6 +127,10 @@ impl Open {
     }
 }
 
+fn missing() -> &'static str {
+    "an open instance has its admission; this is a bug of assay"
+}
+
 impl Lab<'_> {
     /// Runs whatever the verdict on one candidate needs.
     fn take_alone(
@@ -138,27 +140,28 @@ impl Lab<'_> {
         open: &mut Open,
     ) -> anyhow::Result<BTreeMap<String, Contest>> {
         let [candidate] = candidates;
-        let admission = open.admission()?.clone();
+        let Open { instance_id, admissions, kept, .. } = open;
+        let admission = admissions.get(instance_id).with_context(missing)?;
         let runs = candidate.skill != Skill::Localization && SameAs::of(candidate).is_some();
         if !runs || !admission.admitted() {
             return Ok(BTreeMap::new());
         }
-        let task = Task { located, admission: &admission, candidate };
+        let task = Task { located, admission, candidate };
         if candidate.skill == Skill::Repair {
-            self.take_through(&task, &Peers::default(), &mut open.kept)?;
+            self.take_through(&task, &Peers::default(), kept)?;
             return Ok(BTreeMap::new());
         }
         // As far as base, gold and the suite go; what holds is then run against mutants of gold.
-        let mut peers = peers(candidates, &open.admissions, &self.knowledge)?;
+        let mut peers = peers(candidates, admissions, &self.knowledge)?;
         let none = Peers::default();
-        let own = peers.get(&open.instance_id).unwrap_or(&none);
-        if self.take_through(&task, own, &mut open.kept)? != Reason::NotRun {
+        let own = peers.get(instance_id).unwrap_or(&none);
+        if self.take_through(&task, own, kept)? != Reason::NotRun {
             return Ok(BTreeMap::new());
         }
         let contests = self.contests(&[task], &peers)?;
-        let own = peers.entry(open.instance_id.clone()).or_default();
-        own.contest = contests.get(&open.instance_id).cloned();
-        self.take_through(&task, own, &mut open.kept)?;
+        let own = peers.entry(instance_id.clone()).or_default();
+        own.contest = contests.get(instance_id).cloned();
+        self.take_through(&task, own, kept)?;
         Ok(contests)
     }
 }
