@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use crate::instance::Environment;
 use crate::sandbox::cache::Cache;
@@ -31,11 +31,6 @@ pub(super) struct Order<'a> {
 /// Makes the image, or finds it in the cache.
 pub(super) fn seal(engine: &Engine, cache: &Path, order: &Order) -> anyhow::Result<SealedImage> {
     let environment = order.environment;
-    if let Some(image) = &environment.image {
-        bail!(
-            "it names the image {image}, and images of others are not supported yet; import it with a recipe instead"
-        );
-    }
     let recipe = Recipe::find(recipe_name(environment), None)?;
     let environments = Environments::open(Cache::open(cache)?, environment.python.as_deref())?;
     let mut progress = |message: &str| (order.say)(message);

@@ -16,6 +16,7 @@ mod plain;
 mod pool;
 mod prepare;
 mod prompts;
+mod ready;
 mod screen;
 mod tests;
 mod trials;

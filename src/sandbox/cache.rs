@@ -148,6 +148,18 @@ impl Cache {
         lock(&folder.join(format!(".{name}.lock")))
     }
 
+    /// Names of the entries of a kind, sorted; without locks and what is being made.
+    pub fn names(&self, kind: &str) -> Result<Vec<String>, CacheError> {
+        let folder = self.root.join(kind);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let names = list(&folder)?.into_iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// Reads the small file `kind/name`; `None` if it is not there.
     pub fn read(&self, kind: &str, name: &str) -> Result<Option<Vec<u8>>, CacheError> {
         let path = self.path(kind, name);

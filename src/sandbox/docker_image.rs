@@ -28,7 +28,7 @@ use crate::trial::{Exit, Limits};
 
 /// Names the Docker base image in place of the recipe's.
 pub const BASE_VARIABLE: &str = "ASSAY_DOCKER_BASE";
-const DIGEST_LABEL: &str = "assay.digest";
+pub(super) const DIGEST_LABEL: &str = "assay.digest";
 /// Raised when images are laid out differently.
 const LAYOUT: u32 = 3;
 
@@ -126,7 +126,7 @@ impl Docker {
     }
 
     /// The id of a base image, which is pulled if it is not here.
-    async fn base_image(&self, base: &str, progress: &mut dyn FnMut(&str)) -> Result<String, SandboxError> {
+    pub(super) async fn base_image(&self, base: &str, progress: &mut dyn FnMut(&str)) -> Result<String, SandboxError> {
         if let Some(id) = self.image(base).await? {
             return Ok(id);
         }
@@ -157,7 +157,7 @@ impl Docker {
     }
 
     /// The image of this tag if it was sealed for this digest.
-    async fn labelled(&self, tag: &str, digest: &Digest) -> Result<Option<String>, SandboxError> {
+    pub(super) async fn labelled(&self, tag: &str, digest: &Digest) -> Result<Option<String>, SandboxError> {
         match self.engine.inspect_image(tag).await {
             Ok(found) => {
                 let labels = found.config.and_then(|config| config.labels).unwrap_or_default();

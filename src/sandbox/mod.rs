@@ -12,6 +12,7 @@ mod docker_files;
 mod docker_image;
 mod docker_line;
 mod docker_probe;
+pub mod docker_ready;
 mod docker_run;
 mod docker_touched;
 pub mod environment;
@@ -19,6 +20,7 @@ pub mod image;
 pub mod interpreter;
 pub mod project;
 pub mod recipe;
+mod unpack;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -27,6 +27,7 @@ mod interval;
 mod kill;
 mod plain;
 mod policy;
+mod ready_image;
 mod runner_aware;
 mod sandboxes;
 mod schemas;
