@@ -161,15 +161,25 @@ fn a_row_that_names_an_image_is_verified_in_it_and_nothing_of_its_future_can_be_
         "--rm",
         "-u",
         "0",
-        tag,
+        "--entrypoint",
         "sh",
+        tag,
         "-c",
         "find / -xdev \\( -name .git -o -name '*.pack' -o -name '*.idx' -o -name packed-refs -o -name logs -path '*git*' \\) \
          -not -path '/proc/*'; find / -xdev -type f -path '*/objects/??/*'",
     ]);
     assert_eq!(stores, "");
-    let left =
-        docker(&["run", "--rm", "-u", "0", tag, "sh", "-c", "find / -xdev -type f -name '*[0-9a-f]*' -printf '%f\\n'"]);
+    let left = docker(&[
+        "run",
+        "--rm",
+        "-u",
+        "0",
+        "--entrypoint",
+        "sh",
+        tag,
+        "-c",
+        "find / -xdev -type f -name '*[0-9a-f]*' -printf '%f\\n'",
+    ]);
     let left: BTreeSet<&str> = left.lines().collect();
     assert!(unreachable.iter().all(|id| !left.contains(&id[2..])));
     let told = docker(&[
@@ -177,8 +187,9 @@ fn a_row_that_names_an_image_is_verified_in_it_and_nothing_of_its_future_can_be_
         "--rm",
         "-u",
         "0",
-        tag,
+        "--entrypoint",
         "sh",
+        tag,
         "-c",
         "grep -rl twice_of_number /testbed /home /srv /root /opt || true",
     ]);
