@@ -44,8 +44,11 @@ pub(super) struct Gold<'a> {
 pub(super) fn docker_of(engine: &Engine) -> anyhow::Result<&Docker> {
     match engine {
         Engine::Container(docker) => Ok(docker),
+        Engine::DockerCell(cells) => Ok(cells.docker()),
         Engine::Cell(_) => {
-            bail!("it names a Docker image, and cells on the host cannot use one yet; run with --sandbox container")
+            bail!(
+                "it names a Docker image, and cells on the host cannot use one yet; run with --sandbox container or docker-cell"
+            )
         }
     }
 }
