@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::candidates::locations;
-use super::images::{self, Order};
+use super::images::{self, Made, Order};
 use super::ready::{self, Gold, Ready};
 use super::trials::{KeptSlot, job, nonce};
 use super::{Lab, Located};
@@ -113,6 +113,16 @@ impl<'a> Workshop<'a> {
         }
     }
 
+    /// Makes the sealed image, or finds it.
+    pub(super) fn make_image(&self) -> anyhow::Result<Made> {
+        let (image, refusal) = match self.make_site() {
+            Ok(site) => (Some(site.image.digest), None),
+            Err(NoSite::Refused(refusal, detail)) => (None, Some(format!("{refusal:?}: {detail}"))),
+            Err(NoSite::Error(error)) => return Err(error),
+        };
+        Ok(Made { instance_id: self.id().to_owned(), image, refusal })
+    }
+
     /// The site of an instance that was admitted.
     pub(super) fn site(&self) -> anyhow::Result<Site> {
         self.make_site().map_err(|no_site| match no_site {
@@ -160,9 +170,8 @@ impl<'a> Workshop<'a> {
         let (lab, instance) = (self.lab, &self.located.instance);
         let Some(reference) = &instance.environment.image else { return Ok(None) };
         let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
-        let recorded = ready::docker_of(&lab.engine).and_then(|docker| {
-            ready::record(docker, &lab.settings.cache, instance, reference, &self.located.repository, &say)
-        });
+        let (cache, repository) = (&lab.settings.cache, &self.located.repository);
+        let recorded = ready::record(&lab.engine, cache, instance, reference, repository, &say);
         match recorded {
             Ok(ready) => Ok(Some(ready)),
             Err(_) if lab.check_interrupt().is_err() => Err(NoSite::Error(Stop::Interrupted.into())),
@@ -219,12 +228,14 @@ impl<'a> Workshop<'a> {
                     patch: &self.located.instance.patch,
                     import_root: if first == "." { "" } else { first },
                 };
-                ready::docker_of(&lab.engine)
-                    .and_then(|docker| ready::seal(docker, &lab.engine, &lab.settings.cache, ready, &order, &gold))
+                ready::seal(&lab.engine, &lab.settings.cache, ready, &order, &gold)
             }
         };
         match sealed {
-            Ok(image) => Ok(image),
+            Ok(image) => {
+                images::used(lab, &image, self.id())?;
+                Ok(image)
+            }
             Err(error) if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) => {
                 Err(NoSite::Error(error))
             }

@@ -6,20 +6,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::images::Order;
+use super::images::{Order, docker_of};
 use crate::digest::Digest;
 use crate::instance::Instance;
 use crate::repo::{Recorded, Repository};
 use crate::sandbox::cache::Cache;
-use crate::sandbox::docker::Docker;
-use crate::sandbox::docker_ready::{ReadyImage, ReadyRequest, Wanted};
 use crate::sandbox::interpreter::EnvironmentError;
-use crate::sandbox::{Engine, SandboxError, SealedImage};
+use crate::sandbox::look::Wanted;
+use crate::sandbox::ready::{ReadyImage, ReadyRequest};
+use crate::sandbox::unpacked::{self, Registry};
+use crate::sandbox::{Engine, SandboxError, SealedImage, host_ready};
 
 /// Raised when work directories are recorded differently.
 const LAYOUT: u32 = 1;
 /// Lines shorter than this stand in many a file.
 const TELLING: usize = 12;
+/// A larger file is no patch, and nobody's copy of a source file.
+const LARGEST_ANSWER: u64 = 4 << 20;
 
 /// An image of others and what was recorded of it.
 pub(super) struct Ready {
@@ -40,32 +43,46 @@ pub(super) struct Gold<'a> {
     pub import_root: &'a str,
 }
 
-/// The engine that has images; an error that says what to do where there is none.
-pub(super) fn docker_of(engine: &Engine) -> anyhow::Result<&Docker> {
-    match engine {
-        Engine::Container(docker) => Ok(docker),
-        Engine::DockerCell(cells) => Ok(cells.docker()),
-        Engine::Cell(_) => {
-            bail!(
-                "it names a Docker image, and cells on the host cannot use one yet; run with --sandbox container or docker-cell"
-            )
-        }
+/// The image of a reference; pulled if it is not here.
+fn image(engine: &Engine, cache: &Cache, reference: &str, say: &dyn Fn(&str)) -> anyhow::Result<ReadyImage> {
+    let mut say = |message: &str| say(message);
+    if let Some(docker) = docker_of(engine) {
+        return Ok(docker.ready_image(cache, reference, &mut say)?);
     }
+    let known = unpacked::find(cache, reference)?;
+    let unpacked = match known {
+        Some(unpacked) => unpacked,
+        None => {
+            say(&format!("pulling {reference}"));
+            let pulled =
+                Registry::open(reference).and_then(|registry| unpacked::import(cache, &registry, reference, &mut say));
+            pulled.with_context(|| {
+                format!(
+                    "the image {reference} is not unpacked here; `assay image pull --unpack {reference}` takes it from Docker \
+                     or a registry, `--from FILE` from an archive of docker save or an OCI layout"
+                )
+            })?
+        }
+    };
+    Ok(unpacked.ready(cache)?)
 }
 
 /// Records the image's work directory, or finds what was recorded, and puts the tree into the instance's repository, which
 /// is made if it is not there.
 pub(super) fn record(
-    docker: &Docker,
+    engine: &Engine,
     cache: &Path,
     instance: &Instance,
     reference: &str,
     repository: &Path,
     say: &dyn Fn(&str),
 ) -> anyhow::Result<Ready> {
-    let image = docker.ready_image(reference, &mut |message: &str| say(message))?;
-    let workdir = &instance.environment.workdir;
     let cache = Cache::open(cache)?;
+    let image = image(engine, &cache, reference, say)?;
+    let workdir = &instance.environment.workdir;
+    if let Some(volume) = image.volumes.iter().find(|volume| overlap(volume, workdir)) {
+        bail!("the image {reference} declares a volume at {volume}; what is there is not part of any image");
+    }
     let repository = match repository.exists() {
         true => Repository::open(repository)?,
         false => Repository::create_bare(repository)?,
@@ -75,7 +92,10 @@ pub(super) fn record(
         say(&format!("recording {workdir} of {reference}"));
         let rest = making.join("rest");
         fs::create_dir(&rest).with_context(|| format!("cannot make {}", rest.display()))?;
-        docker.read_workdir(&image, workdir, &rest)?;
+        match docker_of(engine) {
+            Some(docker) => docker.read_workdir(&image, workdir, &rest)?,
+            None => host_ready::read_workdir(&image, workdir, &rest)?,
+        }
         let store = Repository::create_bare(&making.join("repository"))?;
         let recorded = store.record(&rest, &instance.base_commit, Some(&repository))?;
         keep_rest(&rest, &recorded)?;
@@ -91,7 +111,6 @@ pub(super) fn record(
 
 /// Seals the image with the instance's tested base in it.
 pub(super) fn seal(
-    docker: &Docker,
     engine: &Engine,
     cache: &Path,
     ready: &Ready,
@@ -115,7 +134,11 @@ pub(super) fn seal(
         modules: &order.modules,
         lines: &lines,
     };
-    let found = docker.look(&ready.image, &wanted)?;
+    let mut found = match docker_of(engine) {
+        Some(docker) => docker.look(&ready.image, &wanted)?,
+        None => host_ready::look(engine.sandbox(), &ready.image, &ready.rest, &wanted)?,
+    };
+    found.answers.extend(answers_beside(&ready.rest, &environment.workdir, &lines)?);
     (order.say)(&format!("uses {} (Python {}) with {}", found.python, found.version, found.runner));
     for removed in found.histories.iter().chain(&found.answers) {
         (order.say)(&format!("takes {removed} out of the image"));
@@ -138,9 +161,37 @@ pub(super) fn seal(
             .map_err(|error| SandboxError::Failed { doing: "preparing the warm-up run", why: format!("{error:#}") })?;
         engine.sandbox().warm(image, &job)
     };
-    docker
-        .seal_ready(&cache, &request, layer, warm, &mut |message: &str| (order.say)(message))
-        .with_context(|| format!("cannot seal the image {}", ready.image.reference))
+    let mut say = |message: &str| (order.say)(message);
+    let sealed = match docker_of(engine) {
+        Some(docker) => docker.seal_ready(&cache, &request, layer, warm, &mut say),
+        None => host_ready::seal(&cache, engine.sandbox(), &request, layer, warm, &mut say),
+    };
+    sealed.with_context(|| format!("cannot seal the image {}", ready.image.reference))
+}
+
+/// Whether one path is the other or above it.
+fn overlap(a: &str, b: &str) -> bool {
+    Path::new(a).starts_with(b) || Path::new(b).starts_with(a)
+}
+
+/// Files of the work directory that git does not track and that hold all of some lines, as paths in the image.
+fn answers_beside(rest: &Path, workdir: &str, lines: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut answers = Vec::new();
+    if lines.is_empty() {
+        return Ok(answers);
+    }
+    for entry in walkdir::WalkDir::new(rest).sort_by_file_name() {
+        let entry = entry?;
+        if !entry.file_type().is_file() || entry.metadata()?.len() > LARGEST_ANSWER {
+            continue;
+        }
+        let text = fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+        let text = String::from_utf8_lossy(&text);
+        if lines.iter().all(|line| text.contains(line.as_str())) {
+            answers.push(format!("{workdir}/{}", entry.path().strip_prefix(rest)?.display()));
+        }
+    }
+    Ok(answers)
 }
 
 /// Removes what belongs to the tree, every git store, and bytecode, which could stand for files that a candidate changes.

@@ -170,6 +170,28 @@ impl Cache {
         }
     }
 
+    /// Removes the small file `kind/name`; one that is not there is fine.
+    pub(super) fn drop_file(&self, kind: &str, name: &str) -> Result<(), CacheError> {
+        let path = self.path(kind, name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the directory `kind/name`. A process that dies on the way leaves nothing that looks like an entry.
+    pub(super) fn discard(&self, kind: &str, name: &str) -> Result<(), CacheError> {
+        let entry = self.path(kind, name);
+        let _lock = self.lock(kind, name)?;
+        let going = self.root.join(kind).join(format!(".{name}.making"));
+        remove(&going)?;
+        match fs::rename(&entry, &going) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(|source| io_error("rename", &entry, source))?,
+        }
+        remove(&going)
+    }
+
     /// Writes the small file `kind/name` whole or not at all.
     pub fn write(&self, kind: &str, name: &str, bytes: &[u8]) -> Result<(), CacheError> {
         let path = self.path(kind, name);
@@ -207,7 +229,7 @@ fn remove(path: &Path) -> Result<(), CacheError> {
     }
 }
 
-fn io_error(doing: &'static str, path: &Path, source: io::Error) -> CacheError {
+pub(super) fn io_error(doing: &'static str, path: &Path, source: io::Error) -> CacheError {
     CacheError::Io { doing, path: path.to_owned(), source }
 }
 
