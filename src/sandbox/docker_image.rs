@@ -294,7 +294,7 @@ impl Docker {
 pub(super) fn settings(digest: Option<&Digest>) -> String {
     let digest = digest.map(|digest| format!(" {DIGEST_LABEL}=\"{digest}\"")).unwrap_or_default();
     format!(
-        "LABEL {OWNER_LABEL}=\"\" {HOST_LABEL}=\"\" {LEASE_LABEL}=\"\"{digest}\nENTRYPOINT []\nCMD [\"/bin/sh\"]\n\
+        "LABEL {OWNER_LABEL}=\"\" {HOST_LABEL}=\"\" {LEASE_LABEL}=\"\"{digest}\nENTRYPOINT [\"/bin/sh\"]\n\
          WORKDIR /\nHEALTHCHECK NONE"
     )
 }

@@ -32,3 +32,4 @@ mod runner_aware;
 mod sandboxes;
 mod schemas;
 mod tampering;
+mod unpacked_image;

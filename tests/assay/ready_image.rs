@@ -35,6 +35,11 @@ def search():
                 continue
             if b"twice_of_" + b"number" in content or name.endswith((".pack", ".bundle")):
                 seen.append(path)
+    try:
+        log = subprocess.run(["git", "-C", "/testbed", "log", "--all", "-p"], capture_output=True).stdout
+        seen.extend(["git log"] if log else [])
+    except OSError:
+        pass
     return seen
 
 
@@ -103,13 +108,15 @@ fn a_row_that_names_an_image_is_verified_in_it_and_nothing_of_its_future_can_be_
     let from = std::env::var("ASSAY_DOCKER_BASE").unwrap_or_else(|_| "python:3.11-slim-bookworm".to_owned());
     let file = format!(
         "FROM {from}\nRUN python3 -m venv --without-pip /opt/miniconda3/envs/testbed\nCOPY testbed /testbed\n\
-         COPY testbed/.git /srv/mirror.git\nCOPY fix.patch /home/fix.patch\nENV COLOUR=blue\n"
+         COPY testbed/.git /srv/mirror.git\nCOPY fix.patch /home/fix.patch\nCOPY fix.patch /testbed/notes.txt\n\
+         ENV COLOUR=blue\nENTRYPOINT [\"/bin/false\"]\n"
     );
     fs::write(context.join("Dockerfile"), file).unwrap();
     let image = format!("assay-test/ready:{}", std::process::id());
     docker(&["build", "-q", "-t", &image, &context.display().to_string()]);
     // The search is a good one: in the image as it is, it finds what it looks for.
-    let found = docker(&["run", "--rm", &image, "python3", "-c", &format!("{SEARCH}\nprint(len(search()))")]);
+    let found =
+        docker(&["run", "--rm", "--entrypoint", "python3", &image, "-c", &format!("{SEARCH}\nprint(len(search()))")]);
     assert!(found.parse::<u32>().unwrap() > 2, "{found}");
 
     let row = json!({
@@ -131,72 +138,104 @@ fn a_row_that_names_an_image_is_verified_in_it_and_nothing_of_its_future_can_be_
     let answers: Vec<String> = (0..).zip(sources).map(|(index, source)| answer(index, source) + "\n").collect();
     let generations = folder.path().join("generations.jsonl");
     fs::write(&generations, answers.concat()).unwrap();
-    let run = folder.path().join("run");
-    let mut verify = assay();
-    verify.arg("verify").arg(&import).arg("-g").arg(&generations).arg("--run").arg(&run);
-    let output = expect_exit(verify.args(["--sandbox", "container", "--workers", "1"]), 0);
-    let said = stderr(&output);
-    assert!(said.contains("uses /opt/miniconda3/envs/testbed/bin/python"), "{said}");
-    for removed in ["/testbed/.git", "/srv/mirror.git", "/home/fix.patch"] {
-        assert!(said.contains(&format!("takes {removed} out of the image")), "{removed}: {said}");
+    let archive = folder.path().join("image.tar");
+    docker(&["save", "-o", &archive.display().to_string(), &image]);
+    expect_exit(assay().args(["image", "pull", "--from"]).arg(&archive).arg(&image), 0);
+
+    let mut answers: Vec<Vec<(u64, String)>> = Vec::new();
+    for sandbox in ["container", "docker-cell", "cell"] {
+        let run = folder.path().join(sandbox);
+        let mut verify = assay();
+        verify.arg("verify").arg(&import).arg("-g").arg(&generations).arg("--run").arg(&run);
+        let output = expect_exit(verify.args(["--sandbox", sandbox, "--workers", "1"]), 0);
+        let said = stderr(&output);
+        assert!(said.contains("uses /opt/miniconda3/envs/testbed/bin/python"), "{said}");
+        for removed in ["/testbed/.git", "/srv/mirror.git", "/home/fix.patch", "/testbed/notes.txt"] {
+            // Of an unpacked image only what jobs can see is looked at: its work directory is not there to begin with.
+            let seen = sandbox != "cell" || removed != "/testbed/.git";
+            assert!(
+                !seen || said.contains(&format!("takes {removed} out of the image")),
+                "{sandbox} {removed}: {said}"
+            );
+        }
+        let verdicts = lines(&run.join("verdicts.jsonl"));
+        let mut found: Vec<(u64, String)> = verdicts
+            .iter()
+            .map(|verdict| {
+                let index = verdict["generation"]["index"].as_u64().unwrap();
+                let text = |name: &str| verdict[name].as_str().unwrap().to_owned();
+                (index, format!("{} {}", text("status"), text("reason")))
+            })
+            .collect();
+        found.sort();
+        answers.push(found);
+        let dataset = folder.path().join(format!("dataset-{sandbox}"));
+        expect_exit(assay().arg("export").arg(&run).arg("--out").arg(dataset), 0);
     }
-    let mut statuses: Vec<(u64, String)> = lines(&run.join("verdicts.jsonl"))
-        .iter()
-        .map(|verdict| {
-            let index = verdict["generation"]["index"].as_u64().unwrap();
-            (index, verdict["status"].as_str().unwrap().to_owned())
-        })
-        .collect();
-    statuses.sort();
-    let expected = ["verified", "rejected", "rejected"].map(str::to_owned);
-    assert_eq!(statuses, (0..).zip(expected).collect::<Vec<_>>());
-    expect_exit(assay().arg("export").arg(&run).arg("--out").arg(folder.path().join("dataset")), 0);
+    let statuses: Vec<&str> = answers[0].iter().filter_map(|(_, answer)| answer.split(' ').next()).collect();
+    assert_eq!(statuses, ["verified", "rejected", "rejected"]);
+    assert!(answers.iter().all(|others| *others == answers[0]), "{answers:?}");
 
     let listed = json(&expect_exit(assay().args(["image", "list", "--json"]), 0));
-    let sealed = listed.as_array().unwrap().iter().find(|sealed| sealed["reference"] == json!(image)).unwrap();
-    let tag = sealed["tag"].as_str().unwrap();
-    // By reachability: not one object that base does not reach is in any object store, for there is no store.
-    let stores = docker(&[
-        "run",
-        "--rm",
-        "-u",
-        "0",
-        "--entrypoint",
-        "sh",
-        tag,
-        "-c",
-        "find / -xdev \\( -name .git -o -name '*.pack' -o -name '*.idx' -o -name packed-refs -o -name logs -path '*git*' \\) \
-         -not -path '/proc/*'; find / -xdev -type f -path '*/objects/??/*'",
-    ]);
-    assert_eq!(stores, "");
-    let left = docker(&[
-        "run",
-        "--rm",
-        "-u",
-        "0",
-        "--entrypoint",
-        "sh",
-        tag,
-        "-c",
-        "find / -xdev -type f -name '*[0-9a-f]*' -printf '%f\\n'",
-    ]);
-    let left: BTreeSet<&str> = left.lines().collect();
-    assert!(unreachable.iter().all(|id| !left.contains(&id[2..])));
-    let told = docker(&[
-        "run",
-        "--rm",
-        "-u",
-        "0",
-        "--entrypoint",
-        "sh",
-        tag,
-        "-c",
-        "grep -rl twice_of_number /testbed /home /srv /root /opt || true",
-    ]);
-    assert_eq!(told, "");
+    let of_image = |kind: &str| {
+        let mut listed = listed.as_array().unwrap().iter();
+        let found = listed.find(|one| one["kind"] == json!(kind) && one["reference"] == json!(image));
+        found.unwrap_or_else(|| panic!("no {kind} of {image} in {listed:?}")).clone()
+    };
+    let (sealed, cell, unpacked) = (of_image("docker"), of_image("cell"), of_image("unpacked"));
+    for one in [&sealed, &cell] {
+        assert_eq!(one["instances"], json!(["ready__calc-1"]));
+        assert_eq!(one["in_use"], json!(false));
+        assert!(one["bytes"].as_u64().unwrap() > 1 << 20);
+    }
+    // What a sealed root holds is, but for a few files, what the unpacked image holds.
+    assert!(cell["shared_bytes"].as_u64().unwrap() * 10 > cell["bytes"].as_u64().unwrap() * 9, "{cell}");
+    assert!(unpacked["shared_bytes"].as_u64().unwrap() > 1 << 20);
+    nothing_of_the_future_in_docker(sealed["name"].as_str().unwrap(), &unreachable);
+    nothing_of_the_future_on_the_host(Path::new(cell["name"].as_str().unwrap()), &unreachable);
 
-    expect_exit(assay().args(["image", "gc", "--reference", &image]), 0);
+    let removed = json(&expect_exit(assay().args(["image", "gc", "--json", "--reference", &image]), 0));
+    assert_eq!(removed.as_array().unwrap().len(), 3);
     let listed = json(&expect_exit(assay().args(["image", "list", "--json"]), 0));
     assert!(listed.as_array().unwrap().iter().all(|sealed| sealed["reference"] != json!(image)));
+    assert!(!Path::new(cell["name"].as_str().unwrap()).exists());
+    // The image itself is its owner's.
+    docker(&["image", "inspect", &image]);
     docker(&["rmi", "-f", &image]);
+}
+
+/// By reachability: not one object that base does not reach is in any object store, for there is no store.
+fn nothing_of_the_future_in_docker(tag: &str, unreachable: &BTreeSet<String>) {
+    let script = "find / -xdev \\( -name .git -o -name '*.pack' -o -name '*.idx' -o -name packed-refs -o -name logs -path '*git*' \\) \
+         -not -path '/proc/*'; find / -xdev -type f -path '*/objects/??/*'; echo names; \
+         find / -xdev -type f -name '*[0-9a-f]*' -printf '%f\\n'; echo texts; \
+         grep -rl twice_of_number /testbed /home /srv /root /opt || true; echo entry; id -u";
+    let said = docker(&["run", "--rm", "-u", "0", "--entrypoint", "sh", tag, "-c", script]);
+    let (stores, rest) = said.split_once("names\n").unwrap();
+    let (names, texts) = rest.split_once("texts\n").unwrap();
+    assert_eq!(stores, "");
+    let names: BTreeSet<&str> = names.lines().collect();
+    assert!(unreachable.iter().all(|id| !names.contains(&id[2..])));
+    assert_eq!(texts, "entry\n0");
+    let entry = docker(&["image", "inspect", "--format", "{{json .Config.Entrypoint}} {{json .Config.Cmd}}", tag]);
+    assert!(matches!(entry.as_str(), "[\"/bin/sh\"] null" | "[\"/bin/sh\"] []"), "{entry}");
+}
+
+/// The same of a sealed image in the cache.
+fn nothing_of_the_future_on_the_host(folder: &Path, unreachable: &BTreeSet<String>) {
+    let mut seen = 0;
+    for entry in walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap) {
+        let name = entry.file_name().to_string_lossy();
+        let path = entry.path();
+        assert!(!matches!(&*name, ".git" | "packed-refs") && !name.ends_with(".pack"), "{}", path.display());
+        assert!(unreachable.iter().all(|id| name != id[2..]), "{}", path.display());
+        if entry.file_type().is_file() {
+            seen += 1;
+            let content = fs::read(path).unwrap();
+            let tells = content.windows(15).any(|window| window == b"twice_of_number");
+            assert!(!tells, "{}", path.display());
+        }
+    }
+    assert!(seen > 100, "{seen} files");
+    assert!(folder.join("tree/__pycache__").is_dir(), "the bytecode is warm");
 }

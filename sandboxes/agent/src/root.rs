@@ -182,7 +182,7 @@ impl Parts {
             match fs::symlink_metadata(&path) {
                 Ok(meta) if meta.is_symlink() => {
                     let target = fs::read_link(&path).doing(|| format!("reading the link {}", path.display()))?;
-                    links.push((target, (*name).to_owned()));
+                    links.push((target, format!("/{name}")));
                 }
                 Ok(_) => trees.push((path.clone(), path.display().to_string())),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
