@@ -38,5 +38,6 @@ pub mod schema;
 pub mod screen;
 pub mod strength;
 pub mod test_record;
+pub mod tokens;
 pub mod trial;
 pub mod verdict;
