@@ -95,7 +95,7 @@ struct List {
 /// Removes prepared images, least recently used first, none that is in use; a run makes them again when it needs them
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What this tool did not make or pull is never removed. Exit code 2: more than the budget is in use.\n\n\
+    after_help = "What this tool did not make or pull, with this cache, is never removed. Exit code 2: more than the budget is in use.\n\n\
 Example: assay image gc --budget 40G\nExample: assay image gc --reference project:tag"
 )]
 struct Gc {

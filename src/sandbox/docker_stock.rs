@@ -38,7 +38,8 @@ impl Docker {
         cache.lease(&lease_name(&Digest::of(id.as_bytes()))).map_err(fault)
     }
 
-    /// Images that carry our label under a tag of ours, and those that we pulled.
+    /// Images that carry our label under a tag of ours and that this cache knows, and those that we pulled. Whether an
+    /// image is in use is known to the cache alone through which it is used.
     pub(super) fn stock(&self, cache: &Cache) -> Result<Vec<Stocked>, StockError> {
         let filters = HashMap::from([("label", vec![DIGEST_LABEL])]);
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
@@ -46,7 +47,7 @@ impl Docker {
         let mut stock = Vec::new();
         for image in listed {
             let digest = image.labels.get(DIGEST_LABEL).and_then(|hex| Digest::from_hex(hex).ok());
-            let Some(digest) = digest else { continue };
+            let Some(digest) = digest.filter(|digest| cache.last_use(digest).is_some()) else { continue };
             for tag in image.repo_tags.iter().filter(|tag| tag.starts_with("assay/")) {
                 let Some(layers) = self.layers(&image.id)? else { continue };
                 let created = u64::try_from(image.created).unwrap_or(0);
@@ -79,17 +80,18 @@ impl Docker {
         Ok(Some(sized(&ids, &history, size)))
     }
 
-    /// Removes an image's tag; layers that others need stay.
-    pub(super) fn discard(&self, cache: &Cache, image: &Prepared) -> Result<(), StockError> {
+    /// Removes an image's tag; layers that others need stay. `false`: a container uses it.
+    pub(super) fn discard(&self, cache: &Cache, image: &Prepared) -> Result<bool, StockError> {
         let options = RemoveImageOptionsBuilder::default().build();
         match self.wait(self.engine.remove_image(&image.name, Some(options), None)) {
             Ok(_) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
+            Err(Error::DockerResponseServerError { status_code: 409, .. }) => return Ok(false),
             Err(error) => return Err(failed("removing an image")(error).into()),
         }
         if image.kind == super::stock::Kind::Pulled {
             cache.drop_file(PULLED, Digest::of(image.name.as_bytes()).as_str())?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

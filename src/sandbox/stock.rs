@@ -80,7 +80,7 @@ pub enum StockError {
     Unpack(#[from] UnpackError),
 }
 
-/// All prepared images of a cache and, where there is one, of an engine, least recently used first.
+/// All prepared images of a cache and, where there is one, those that it has in an engine, least recently used first.
 pub fn list(cache: &Cache, docker: Option<&Docker>) -> Result<Vec<Prepared>, StockError> {
     let mut stock = Vec::new();
     for (kind, folder) in [(Kind::Cell, SEALED), (Kind::Layer, BASE_LAYERS)] {
@@ -159,14 +159,14 @@ pub fn plan(stock: &[Prepared], budget: u64) -> Vec<usize> {
     gone
 }
 
-/// Removes a prepared image. `false`: somebody has begun to use it meanwhile.
+/// Removes a prepared image. `false`: somebody uses it.
 pub fn remove(cache: &Cache, docker: Option<&Docker>, image: &Prepared) -> Result<bool, StockError> {
     let Some(_claim) = cache.claim(&image.digest)? else { return Ok(false) };
     match (&image.kind, docker) {
         (Kind::Cell, _) => cache.discard(SEALED, image.digest.as_str())?,
         (Kind::Layer, _) => cache.discard(BASE_LAYERS, image.digest.as_str())?,
         (Kind::Unpacked, _) => unpacked::forget(cache, image.reference.as_deref().unwrap_or_default())?,
-        (Kind::Docker | Kind::Pulled, Some(docker)) => docker.discard(cache, image)?,
+        (Kind::Docker | Kind::Pulled, Some(docker)) => return docker.discard(cache, image),
         (Kind::Docker | Kind::Pulled, None) => return Ok(false),
     }
     Ok(true)

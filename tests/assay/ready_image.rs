@@ -142,12 +142,15 @@ fn a_row_that_names_an_image_is_verified_in_it_and_nothing_of_its_future_can_be_
     docker(&["save", "-o", &archive.display().to_string(), &image]);
     expect_exit(assay().args(["image", "pull", "--from"]).arg(&archive).arg(&image), 0);
 
+    let made = json(&expect_exit(assay().args(["image", "seal", "--json", "--sandbox", "cell"]).arg(&import), 0));
+    assert_eq!((&made[0]["instance_id"], &made[0]["refusal"]), (&json!("ready__calc-1"), &json!(null)));
+
     let mut answers: Vec<Vec<(u64, String)>> = Vec::new();
     for sandbox in ["container", "docker-cell", "cell"] {
         let run = folder.path().join(sandbox);
         let mut verify = assay();
         verify.arg("verify").arg(&import).arg("-g").arg(&generations).arg("--run").arg(&run);
-        let output = expect_exit(verify.args(["--sandbox", sandbox, "--workers", "1"]), 0);
+        let output = expect_exit(verify.args(["--sandbox", sandbox, "--workers", "1", "--repeats", "1"]), 0);
         let said = stderr(&output);
         assert!(said.contains("uses /opt/miniconda3/envs/testbed/bin/python"), "{said}");
         for removed in ["/testbed/.git", "/srv/mirror.git", "/home/fix.patch", "/testbed/notes.txt"] {
@@ -158,6 +161,8 @@ fn a_row_that_names_an_image_is_verified_in_it_and_nothing_of_its_future_can_be_
                 "{sandbox} {removed}: {said}"
             );
         }
+        // What was sealed before is found: cells' ahead of the run, and the engine's by the run before.
+        assert_eq!(said.contains("sealing"), sandbox == "container", "{sandbox}: {said}");
         let verdicts = lines(&run.join("verdicts.jsonl"));
         let mut found: Vec<(u64, String)> = verdicts
             .iter()
