@@ -265,8 +265,7 @@ fn an_oci_layout_is_read_as_a_folder_and_as_a_tar_and_one_that_lies_is_refused()
     let said = stderr(&expect_exit(&mut pull(&layout, "c"), 1));
     assert!(said.contains("content is another one"), "{said}");
     fs::write(path(digest), blob).unwrap();
-    fs::write(layout.join("index.json"), image.manifest.replace("\"1\"", "\"1\"").replace("sha256:", "sha256:0"))
-        .unwrap();
+    fs::write(layout.join("index.json"), image.manifest.replace("sha256:", "sha256:0")).unwrap();
     expect_exit(&mut pull(&layout, "d"), 1);
     let said = stderr(&expect_exit(&mut pull(&folder.path().join("nothing.tar"), "e"), 1));
     assert!(said.contains("nothing.tar"), "{said}");
