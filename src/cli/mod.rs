@@ -6,6 +6,9 @@ mod export;
 mod export_input;
 mod import;
 mod judge;
+mod prompt;
+mod sample;
+mod sampling;
 mod schema;
 mod session;
 mod validate;
@@ -39,6 +42,8 @@ enum Command {
     Demo(demo::Demo),
     Import(Box<import::Import>),
     Validate(validate::Validate),
+    Prompt(Box<prompt::Prompt>),
+    Sample(Box<sample::Sample>),
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
@@ -64,6 +69,8 @@ impl Cli {
             Command::Demo(command) => command.run(&console),
             Command::Import(command) => command.run(&console),
             Command::Validate(command) => command.run(&console),
+            Command::Prompt(command) => command.run(&console),
+            Command::Sample(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),

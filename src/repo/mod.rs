@@ -19,6 +19,7 @@ mod policy_table;
 mod prepare;
 mod reduce;
 mod runner_options;
+mod scan;
 mod store;
 mod survey;
 #[cfg(test)]
