@@ -4,6 +4,7 @@ mod clean;
 mod demo;
 mod export;
 mod export_input;
+mod image;
 mod import;
 mod judge;
 mod prompt;
@@ -41,6 +42,7 @@ pub struct Cli {
 enum Command {
     Demo(demo::Demo),
     Import(Box<import::Import>),
+    Image(image::Image),
     Validate(validate::Validate),
     Prompt(Box<prompt::Prompt>),
     Sample(Box<sample::Sample>),
@@ -68,6 +70,7 @@ impl Cli {
         let result = match self.command {
             Command::Demo(command) => command.run(&console),
             Command::Import(command) => command.run(&console),
+            Command::Image(command) => command.run(&console),
             Command::Validate(command) => command.run(&console),
             Command::Prompt(command) => command.run(&console),
             Command::Sample(command) => command.run(&console),
