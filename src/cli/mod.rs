@@ -4,10 +4,15 @@ mod clean;
 mod demo;
 mod export;
 mod export_input;
+mod image;
 mod import;
 mod judge;
+mod prompt;
 mod report;
+mod sample;
+mod sampling;
 mod schema;
+mod serve;
 mod session;
 mod validate;
 mod verify;
@@ -39,10 +44,14 @@ pub struct Cli {
 enum Command {
     Demo(demo::Demo),
     Import(Box<import::Import>),
+    Image(image::Image),
     Validate(validate::Validate),
+    Prompt(Box<prompt::Prompt>),
+    Sample(Box<sample::Sample>),
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
+    Serve(serve::Serve),
     Report(report::Report),
     Schema(schema::Schema),
     Clean(clean::Clean),
@@ -65,10 +74,14 @@ impl Cli {
         let result = match self.command {
             Command::Demo(command) => command.run(&console),
             Command::Import(command) => command.run(&console),
+            Command::Image(command) => command.run(&console),
             Command::Validate(command) => command.run(&console),
+            Command::Prompt(command) => command.run(&console),
+            Command::Sample(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
+            Command::Serve(command) => command.run(&console),
             Command::Report(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),

@@ -17,8 +17,10 @@ pub mod paths;
 pub mod policy;
 mod policy_table;
 mod prepare;
+mod record;
 mod reduce;
 mod runner_options;
+mod scan;
 mod store;
 mod survey;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
 pub use layout::Layout;
 pub use prepare::{SCRIPT_PATH, prepare};
+pub use record::Recorded;
 pub use reduce::GoldParts;
 pub use store::Repository;
 pub use survey::{Stated, survey};

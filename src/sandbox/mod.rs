@@ -12,19 +12,30 @@ mod docker_files;
 mod docker_image;
 mod docker_line;
 mod docker_probe;
+pub mod docker_ready;
 mod docker_run;
+mod docker_stock;
 mod docker_touched;
 pub mod environment;
+pub mod host_ready;
 pub mod image;
 pub mod interpreter;
+pub mod lease;
+pub mod look;
 pub mod project;
+pub mod ready;
 pub mod recipe;
+pub mod stock;
+mod unpack;
+pub mod unpacked;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use assay_agent::{REPORT_FD, SUPPORT_DIR};
+pub use lease::Lease;
 use thiserror::Error;
 
 use crate::digest::Digest;
@@ -46,6 +57,8 @@ pub struct SealedImage {
     /// Absolute path of the interpreter inside the sandbox.
     pub python: String,
     pub backing: Backing,
+    /// Keeps the image from being removed while it is in use.
+    pub lease: Lease,
 }
 
 /// What an image is made of.
@@ -58,6 +71,8 @@ pub enum Backing {
         /// Read-only mounts: host path -> path inside.
         mounts: Vec<(PathBuf, String)>,
     },
+    /// An image of others, unpacked on this host: its root, read-only, and the base layer that appears at `workdir`.
+    Unpacked { root: PathBuf, base_layer: PathBuf },
     /// An image of the Docker engine, by id, that holds base layer and environment.
     Docker { image_id: String },
 }
@@ -144,6 +159,15 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The same way of running jobs, with those of the copy ended and new ones refused once `cancel` is raised.
+    pub fn with_cancel(&self, cancel: &Arc<AtomicBool>) -> Self {
+        match self {
+            Self::Cell(cell) => Self::Cell(Arc::new(cell.as_ref().clone().with_cancel(cancel.clone()))),
+            Self::DockerCell(cells) => Self::DockerCell(Arc::new(cells.as_ref().clone().with_cancel(cancel.clone()))),
+            Self::Container(docker) => Self::Container(Arc::new(docker.as_ref().clone().with_cancel(cancel.clone()))),
+        }
+    }
+
     pub fn sandbox(&self) -> &dyn Sandbox {
         match self {
             Self::Cell(cell) => cell.as_ref(),
