@@ -12,7 +12,7 @@ use crate::instance::Instance;
 use crate::repo::{Recorded, Repository};
 use crate::sandbox::cache::Cache;
 use crate::sandbox::interpreter::EnvironmentError;
-use crate::sandbox::look::Wanted;
+use crate::sandbox::look::{self, Wanted};
 use crate::sandbox::ready::{ReadyImage, ReadyRequest};
 use crate::sandbox::unpacked::{self, Registry};
 use crate::sandbox::{Engine, SandboxError, SealedImage, host_ready};
@@ -134,10 +134,11 @@ pub(super) fn seal(
         modules: &order.modules,
         lines: &lines,
     };
-    let mut found = match docker_of(engine) {
-        Some(docker) => docker.look(&ready.image, &wanted)?,
-        None => host_ready::look(engine.sandbox(), &ready.image, &ready.rest, &wanted)?,
-    };
+    let kind = if docker_of(engine).is_some() { "docker" } else { "unpacked" };
+    let mut found = look::remembered(&cache, kind, &ready.image, &wanted, || match docker_of(engine) {
+        Some(docker) => docker.look(&ready.image, &wanted),
+        None => host_ready::look(engine.sandbox(), &ready.image, &ready.rest, &wanted),
+    })?;
     found.answers.extend(answers_beside(&ready.rest, &environment.workdir, &lines)?);
     (order.say)(&format!("uses {} (Python {}) with {}", found.python, found.version, found.runner));
     for removed in found.histories.iter().chain(&found.answers) {
