@@ -14,7 +14,7 @@ use crate::sandbox::cache::Cache;
 use crate::sandbox::interpreter::EnvironmentError;
 use crate::sandbox::look::{self, Wanted};
 use crate::sandbox::ready::{ReadyImage, ReadyRequest};
-use crate::sandbox::unpacked::{self, Registry};
+use crate::sandbox::unpacked;
 use crate::sandbox::{Engine, SandboxError, SealedImage, host_ready};
 
 /// Raised when work directories are recorded differently.
@@ -53,13 +53,10 @@ fn image(engine: &Engine, cache: &Cache, reference: &str, say: &dyn Fn(&str)) ->
     let unpacked = match known {
         Some(unpacked) => unpacked,
         None => {
-            say(&format!("pulling {reference}"));
-            let pulled =
-                Registry::open(reference).and_then(|registry| unpacked::import(cache, &registry, reference, &mut say));
-            pulled.with_context(|| {
+            unpacked::pull(cache, reference, &mut say).with_context(|| {
                 format!(
-                    "the image {reference} is not unpacked here; `assay image pull --unpack {reference}` takes it from Docker \
-                     or a registry, `--from FILE` from an archive of docker save or an OCI layout"
+                    "the image {reference} is not unpacked here; `assay image pull --from FILE {reference}` takes it from an \
+                     archive of docker save or an OCI layout"
                 )
             })?
         }
