@@ -16,7 +16,7 @@ use crate::sandbox::SandboxError;
 use crate::sandbox::cache::Cache;
 use crate::sandbox::docker::Docker;
 use crate::sandbox::stock::{self, Kind, Prepared};
-use crate::sandbox::unpacked::{self, Archive, Registry, Source, UnpackError};
+use crate::sandbox::unpacked::{self, Archive, UnpackError};
 
 /// Pulls, builds, seals, lists and removes the images that instances run in
 #[derive(Debug, Args)]
@@ -142,22 +142,11 @@ impl Pull {
                     (image.image_id, "docker")
                 }
                 _ => {
-                    let saved;
-                    let registry;
-                    let in_engine = docker.as_ref().ok().filter(|docker| docker.has(reference).unwrap_or(false));
-                    let source: &dyn Source = match (&archive, in_engine) {
-                        (Some(archive), _) => archive,
-                        (None, Some(docker)) => {
-                            say(&format!("saving {reference} out of the Docker engine"));
-                            saved = Archive::of_file(docker.save_image(reference)?, reference)?;
-                            &saved
-                        }
-                        (None, None) => {
-                            registry = Registry::open(reference)?;
-                            &registry
-                        }
+                    let image = match &archive {
+                        Some(archive) => unpacked::import(&cache, archive, reference, &mut say),
+                        None => unpacked::pull(&cache, reference, &mut say),
                     };
-                    let image = unpacked::import(&cache, source, reference, &mut say).map_err(|error| match error {
+                    let image = image.map_err(|error| match error {
                         UnpackError::Registry { .. } => Stop::Environment(error.to_string()).into(),
                         other => anyhow::Error::from(other),
                     })?;

@@ -158,10 +158,7 @@ impl<'a> Workshop<'a> {
             }
         };
         let image = self.image(&repository, &trees, framework, ready.as_ref())?;
-        let mut environment = self.environment(&repository, &trees.base)?;
-        for (name, value) in ready.map(|ready| ready.image.env).unwrap_or_default() {
-            environment.env.entry(name).or_insert(value);
-        }
+        let environment = self.environment(&repository, &trees.base, ready.as_ref())?;
         Ok(Site { repository, trees, image, framework, environment })
     }
 
@@ -183,14 +180,17 @@ impl<'a> Workshop<'a> {
     }
 
     /// The instance's environment with the import roots that base has: a candidate that plants a `src` folder must not
-    /// decide where the project is imported from.
-    fn environment(&self, repository: &Repository, base: &str) -> anyhow::Result<Environment> {
+    /// decide where the project is imported from. What an image of others sets comes after what the instance sets.
+    fn environment(&self, repository: &Repository, base: &str, ready: Option<&Ready>) -> anyhow::Result<Environment> {
         let paths = repository.paths(base)?;
         let has_source_root = paths.iter().any(|path| path.starts_with("src/"))
             && paths.binary_search_by(|path| path.as_str().cmp("src/__init__.py")).is_err();
         let mut environment = self.located.instance.environment.clone();
         let roots = if has_source_root { "src:." } else { "." };
         environment.env.entry("ASSAY_IMPORT_PATH".to_owned()).or_insert_with(|| roots.to_owned());
+        for (name, value) in ready.iter().flat_map(|ready| &ready.image.env) {
+            environment.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
         Ok(environment)
     }
 
@@ -205,7 +205,7 @@ impl<'a> Workshop<'a> {
         let lab = self.lab;
         let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
         let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
-        let warm_job = |image: &SealedImage| self.warm_job(repository, trees, framework, image);
+        let warm_job = |image: &SealedImage| self.warm_job(repository, trees, framework, image, ready);
         let order = Order {
             environment: &self.located.instance.environment,
             base_tree: &trees.base,
@@ -218,7 +218,7 @@ impl<'a> Workshop<'a> {
         let sealed = match ready {
             None => images::seal(&lab.engine, &lab.settings.cache, &order),
             Some(ready) => {
-                let roots = self.environment(repository, &trees.base)?;
+                let roots = self.environment(repository, &trees.base, None)?;
                 let roots = roots.env.get("ASSAY_IMPORT_PATH").map_or(".", String::as_str);
                 let first = roots.split(':').next().unwrap_or_default();
                 let gold = Gold {
@@ -251,6 +251,7 @@ impl<'a> Workshop<'a> {
         trees: &Trees,
         framework: &'static dyn Framework,
         image: &SealedImage,
+        ready: Option<&Ready>,
     ) -> anyhow::Result<Job> {
         let collected = |path: &String| trees.layout.collects(framework, path);
         let tree = &trees.tested_base;
@@ -265,7 +266,7 @@ impl<'a> Workshop<'a> {
         };
         let mut command = framework.command(&image.python, &image.workdir, &trial.plan, &nonce()?);
         command.env.remove("PYTHONDONTWRITEBYTECODE");
-        let environment = self.environment(repository, tree)?;
+        let environment = self.environment(repository, tree, ready)?;
         Ok(job(&environment, &trial, &command, Vec::new()))
     }
 

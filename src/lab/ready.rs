@@ -12,9 +12,9 @@ use crate::instance::Instance;
 use crate::repo::{Recorded, Repository};
 use crate::sandbox::cache::Cache;
 use crate::sandbox::interpreter::EnvironmentError;
-use crate::sandbox::look::Wanted;
+use crate::sandbox::look::{self, Wanted};
 use crate::sandbox::ready::{ReadyImage, ReadyRequest};
-use crate::sandbox::unpacked::{self, Registry};
+use crate::sandbox::unpacked;
 use crate::sandbox::{Engine, SandboxError, SealedImage, host_ready};
 
 /// Raised when work directories are recorded differently.
@@ -53,13 +53,10 @@ fn image(engine: &Engine, cache: &Cache, reference: &str, say: &dyn Fn(&str)) ->
     let unpacked = match known {
         Some(unpacked) => unpacked,
         None => {
-            say(&format!("pulling {reference}"));
-            let pulled =
-                Registry::open(reference).and_then(|registry| unpacked::import(cache, &registry, reference, &mut say));
-            pulled.with_context(|| {
+            unpacked::pull(cache, reference, &mut say).with_context(|| {
                 format!(
-                    "the image {reference} is not unpacked here; `assay image pull --unpack {reference}` takes it from Docker \
-                     or a registry, `--from FILE` from an archive of docker save or an OCI layout"
+                    "the image {reference} is not unpacked here; `assay image pull --from FILE {reference}` takes it from an \
+                     archive of docker save or an OCI layout"
                 )
             })?
         }
@@ -134,10 +131,11 @@ pub(super) fn seal(
         modules: &order.modules,
         lines: &lines,
     };
-    let mut found = match docker_of(engine) {
-        Some(docker) => docker.look(&ready.image, &wanted)?,
-        None => host_ready::look(engine.sandbox(), &ready.image, &ready.rest, &wanted)?,
-    };
+    let kind = if docker_of(engine).is_some() { "docker" } else { "unpacked" };
+    let mut found = look::remembered(&cache, kind, &ready.image, &wanted, || match docker_of(engine) {
+        Some(docker) => docker.look(&ready.image, &wanted),
+        None => host_ready::look(engine.sandbox(), &ready.image, &ready.rest, &wanted),
+    })?;
     found.answers.extend(answers_beside(&ready.rest, &environment.workdir, &lines)?);
     (order.say)(&format!("uses {} (Python {}) with {}", found.python, found.version, found.runner));
     for removed in found.histories.iter().chain(&found.answers) {

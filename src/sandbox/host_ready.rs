@@ -40,11 +40,17 @@ pub fn look(sandbox: &dyn Sandbox, image: &ReadyImage, layer: &Path, wanted: &Wa
         digest: super::unpacked::lease_name(&crate::digest::Digest::of(image.image_id.as_bytes())),
         workdir: wanted.workdir.to_owned(),
         python: String::new(),
-        backing: Backing::Unpacked { root, base_layer: layer.to_owned() },
+        backing: Backing::Unpacked { root: root.clone(), base_layer: layer.to_owned() },
         lease: image.lease.clone(),
     };
+    let own = place(&root, &Path::new(wanted.workdir).join(".git"));
     let executed = sandbox.slot(&looked)?.run(&question.job)?;
-    question.answer(image, &executed)
+    let mut found = question.answer(image, &executed)?;
+    // Out of sight of the job, for the layer stands there.
+    if own.is_ok_and(|path| path.is_some_and(|path| fs::symlink_metadata(path).is_ok())) {
+        found.histories.push(format!("{}/.git", wanted.workdir));
+    }
+    Ok(found)
 }
 
 /// Seals a tree into an unpacked image; found without any work when it was sealed before. `checkout` and `warm` as in

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::cache::Cache;
 use super::docker_files::quoted;
 use super::image::SealError;
 use super::interpreter::EnvironmentError;
 use super::ready::ReadyImage;
 use super::{Executed, Job, SandboxError};
+use crate::digest::{Digest, canonical_json};
 use crate::trial::{Exit, Limits};
 
 const LOOK: &str = include_str!("../../sandboxes/reporters/assay_look.py");
@@ -27,7 +29,7 @@ const CONDA: [&str; 4] = [
 const VENVS: [&str; 2] = ["/opt/venv/bin/python", "/venv/bin/python"];
 
 /// What is looked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Wanted<'a> {
     pub workdir: &'a str,
     /// The only interpreter that will do.
@@ -64,6 +66,29 @@ impl Found {
     pub fn runner_module(&self) -> &str {
         self.runner.split(' ').next().unwrap_or_default()
     }
+}
+
+/// What a look found is kept by what was asked: an image never changes under its id.
+const LOOKS: &str = "image-looks";
+
+/// What an earlier look found, or else what `look` finds. `kind` is what holds the image.
+pub fn remembered(
+    cache: &Cache,
+    kind: &str,
+    image: &ReadyImage,
+    wanted: &Wanted<'_>,
+    look: impl FnOnce() -> Result<Found, SealError>,
+) -> Result<Found, SealError> {
+    let asked = Digest::of_json(&(LOOK, kind, &image.image_id, &image.env, wanted));
+    let name = format!("{asked}.json");
+    if let Some(bytes) = cache.read(LOOKS, &name)?
+        && let Ok(known) = serde_json::from_slice(&bytes)
+    {
+        return Ok(known);
+    }
+    let found = look()?;
+    cache.write(LOOKS, &name, &canonical_json(&found))?;
+    Ok(found)
 }
 
 /// The job that looks, and where it looks for a Python.

@@ -43,7 +43,7 @@ pub enum Kind {
 }
 
 /// A prepared image.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Prepared {
     pub digest: Digest,
     pub kind: Kind,
@@ -284,6 +284,28 @@ mod tests {
         assert_eq!(total(&stock), 103);
         assert_eq!(plan(&stock, 102), [0]);
         assert_eq!(plan(&stock, 50), [0, 1]);
+    }
+
+    #[test]
+    fn a_leased_image_stays_until_its_user_is_gone_whatever_the_budget() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let images = ["a", "b"].map(|name| Digest::of(name.as_bytes()));
+        for image in &images {
+            let path = cache.path(BASE_LAYERS, image.as_str());
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join("file"), vec![1; 100_000]).unwrap();
+        }
+        let lease = cache.lease(&images[0]).unwrap();
+        let (gone, left) = keep_to(&cache, None, 0).unwrap();
+        assert_eq!(gone.iter().map(|image| &image.digest).collect::<Vec<_>>(), [&images[1]]);
+        assert!(left >= 100_000);
+        assert!(cache.path(BASE_LAYERS, images[0].as_str()).join("file").exists());
+        drop(lease);
+        assert_eq!(keep_to(&cache, None, left).unwrap(), (Vec::new(), left), "what fits stays");
+        let (gone, left) = keep_to(&cache, None, left - 1).unwrap();
+        assert_eq!((gone.len(), left), (1, 0));
+        assert!(!cache.path(BASE_LAYERS, images[0].as_str()).exists());
     }
 
     #[test]

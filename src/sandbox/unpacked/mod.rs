@@ -18,11 +18,13 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 pub use archive::Archive;
-pub use registry::Registry;
+use registry::Registry;
 pub(super) use registry::canonical;
-pub use source::Source;
+use source::Source;
 
+use super::SandboxError;
 use super::cache::{Cache, CacheError};
+use super::docker::Docker;
 use super::ready::ReadyImage;
 use crate::digest::{Digest, canonical_json};
 use layer::Marks;
@@ -49,6 +51,8 @@ pub enum UnpackError {
     Unsupported(String),
     #[error(transparent)]
     Cache(#[from] CacheError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
 }
 
 /// An image in the cache.
@@ -77,6 +81,19 @@ pub fn all(cache: &Cache) -> Result<Vec<Unpacked>, UnpackError> {
     }
     all.sort_by(|a, b| a.reference.cmp(&b.reference));
     Ok(all)
+}
+
+/// Takes an image into the cache: out of a Docker engine of this host that has it, else out of its registry.
+pub fn pull(cache: &Cache, reference: &str, progress: &mut dyn FnMut(&str)) -> Result<Unpacked, UnpackError> {
+    if let Ok(docker) = Docker::connect()
+        && docker.has(reference)?
+    {
+        progress(&format!("saving {reference} out of the Docker engine"));
+        let archive = Archive::of_file(docker.save_image(reference)?, reference)?;
+        return import(cache, &archive, reference, progress);
+    }
+    progress(&format!("pulling {reference} from its registry"));
+    import(cache, &Registry::open(reference)?, reference, progress)
 }
 
 /// Takes an image out of a source into the cache. Layers that are there already are not read again, also after an
