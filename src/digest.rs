@@ -41,6 +41,18 @@ impl Digest {
         Self::of(&canonical_json(value))
     }
 
+    /// A name as it is written.
+    ///
+    /// # Errors
+    /// It is not 64 lower-case hex digits.
+    pub fn from_hex(name: &str) -> anyhow::Result<Self> {
+        let digits = name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if name.len() != 64 || !digits {
+            anyhow::bail!("{name:?} is not a sha256 in lower-case hex");
+        }
+        Ok(Self(name.to_owned()))
+    }
+
     /// The 64 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0

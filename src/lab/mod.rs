@@ -107,12 +107,12 @@ impl<'a> Lab<'a> {
         settings: Settings,
         cancel: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
-        let contents = run.contents()?;
-        if contents.torn > 0 {
-            console.say(format!("{} record(s) were cut off by an earlier kill; those trials run again", contents.torn));
+        let mut index = run.index()?;
+        if index.torn > 0 {
+            console.say(format!("{} record(s) were cut off by an earlier kill; those trials run again", index.torn));
         }
-        let writer = std::sync::Mutex::new(run.writer()?);
-        let knowledge = Knowledge::new(contents.without_failures(), run.blobs().clone());
+        let writer = std::sync::Mutex::new(run.writer(&mut index)?);
+        let knowledge = Knowledge::new(index.without_failures(), run.blobs().clone());
         Ok(Self { run, console, engine, settings, cancel, knowledge, sandbox: None, writer })
     }
 

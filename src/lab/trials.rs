@@ -96,9 +96,9 @@ impl Lab<'_> {
 
     /// Appends to the journal, then takes it as known.
     pub(super) fn record(&self, record: Record) -> anyhow::Result<()> {
-        self.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&record)?;
-        self.knowledge.learn(&record);
-        Ok(())
+        let mut writer = self.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let place = writer.append(&record)?;
+        self.knowledge.learn(record, place)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::framework;
 use crate::generation::Skill;
 use crate::instance::Instance;
 use crate::journal::RunDir;
-use crate::judge::{Evidence as _, Judgement, LocalizationRules, Peers, Step, judge};
+use crate::judge::{Judgement, LocalizationRules, Peers, Step, judge};
 use crate::receipt::{Receipt, Tool};
 use crate::verdict::{Reason, Verdict};
 
@@ -29,7 +29,7 @@ pub fn recompute(run: &RunDir) -> anyhow::Result<Vec<Judged>> {
     let candidates: Vec<Candidate> = run.read_lines("candidates.jsonl")?;
     let admissions: Vec<Admission> = run.read_lines("admissions.jsonl")?;
     let instances: Vec<Instance> = run.read_lines("instances.jsonl")?;
-    let knowledge = Knowledge::new(run.contents()?, run.blobs().clone());
+    let knowledge = Knowledge::new(run.index()?, run.blobs().clone());
     let admissions = admissions.into_iter().map(|admission| (admission.instance_id.clone(), admission)).collect();
     let instances = instances.iter().map(|instance| (instance.instance_id.clone(), instance.digest())).collect();
     // Made only where generated tests came that far.
@@ -117,7 +117,7 @@ fn receipt(
     let missing = || format!("candidate {}: instance {id} is not in the run directory", candidate.candidate_id);
     let outcome = |trial: &Digest| {
         let outcome =
-            knowledge.outcome(trial).with_context(|| format!("trial {trial} was judged and has no outcome"))?;
+            knowledge.read_outcome(trial)?.with_context(|| format!("trial {trial} was judged and has no outcome"))?;
         Ok((trial.clone(), Digest::of_json(&*outcome)))
     };
     Ok(Receipt {
