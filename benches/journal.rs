@@ -72,6 +72,7 @@ fn outcome(number: u64) -> Outcome {
         overhead_ms: 4,
         peak_memory_bytes: Some(64 << 20),
         retried: Vec::new(),
+        reused: false,
     }
 }
 

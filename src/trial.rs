@@ -239,4 +239,12 @@ pub struct Outcome {
     /// Sandbox failures before this outcome, in order. They never count against a candidate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retried: Vec<String>,
+    /// Another run had this trial's outcome already; it was taken from there.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reused: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !value
 }

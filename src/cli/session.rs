@@ -51,6 +51,9 @@ pub struct SandboxOptions {
     /// Evidence that is asked of repairs; E3 also runs the tests' bodies without the test runner
     #[arg(long, value_enum, default_value_t = EvidenceChoice::E2, value_name = "LEVEL")]
     pub evidence: EvidenceChoice,
+    /// Run every trial, also those whose outcome an earlier run left in the cache, and leave none there
+    #[arg(long, env = "ASSAY_FRESH")]
+    pub fresh: bool,
     /// Memory of one trial in MiB; swap is off
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     pub memory: u64,
@@ -101,7 +104,10 @@ impl SandboxOptions {
             EvidenceChoice::E3 => Evidence::E3,
         };
         let minimal_gold = self.minimal_gold;
-        let settings = Settings { workers, repeats: self.repeats, evidence, minimal_gold, limits, attempts: 3, cache };
+        // What a weak sandbox let happen is no evidence for a run that asks for a sound one.
+        let reuse = !self.fresh && !self.allow_weak_sandbox;
+        let repeats = self.repeats;
+        let settings = Settings { workers, repeats, evidence, minimal_gold, limits, attempts: 3, cache, reuse };
         Ok(Session { engine, settings, cancel })
     }
 

@@ -18,8 +18,8 @@ use crate::format;
 use crate::generation::{GenerationRef, Skill};
 use crate::intake::{self, Quarantined};
 use crate::journal::{RunDir, RunInfo};
-use crate::lab::{Lab, Located, Sample, write_verdicts};
-use crate::verdict::{Counts, Reason, Verdict};
+use crate::lab::{Lab, Located, Samples, Tally};
+use crate::verdict::{Counts, Reason};
 
 /// Runs every candidate against its repository's tests and judges it
 #[derive(Debug, Args)]
@@ -51,10 +51,11 @@ pub struct Verify {
 impl Verify {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
-        let input = Input::read(&self.instances, self.repos.as_deref(), &self.generations)?;
+        let mut input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
+        input.keep_generations(&self.generations, &run)?;
         let session = self.sandbox.open(console)?;
-        let verified = verify_into(&run, console, &session, &input)?;
+        let verified = verify_into(&run, console, &session, &mut input)?;
         let mut summary = verified.summary;
         summary.seconds = Some(started.elapsed().as_secs_f64());
         if self.json {
@@ -77,43 +78,48 @@ impl Verify {
 /// Everything that a run reads.
 pub(super) struct Input {
     pub instances: Vec<Located>,
-    pub samples: Vec<Sample>,
+    pub samples: Samples,
     pub quarantined: Vec<Quarantined>,
     /// Input file, by [`name_among`] -> sha256.
     pub digests: BTreeMap<String, Digest>,
 }
 
 impl Input {
-    pub fn read(instances: &Path, repos: Option<&Path>, generations: &[PathBuf]) -> anyhow::Result<Self> {
+    pub fn read(instances: &Path, repos: Option<&Path>) -> anyhow::Result<Self> {
         let file = if instances.is_dir() { instances.join("instances.jsonl") } else { instances.to_owned() };
         let read = intake::read_instances(&file)?;
         let beside = file.parent().unwrap_or(Path::new(".")).join("repos");
         let repos = repos.unwrap_or(&beside);
         let mut input = Self {
             instances: Vec::new(),
-            samples: Vec::new(),
+            samples: Samples::default(),
             quarantined: read.quarantined,
             digests: BTreeMap::from([(name_among(&file, &[]), digest_of_file(&file)?)]),
         };
-        let known = read.instances.iter().map(|instance| instance.instance_id.clone()).collect();
         for instance in read.instances {
             let repository = intake::repository_in(repos, &instance.repo);
             input.instances.push(Located { instance, repository });
-        }
-        for path in generations {
-            let read = intake::read_generations(path, &known)?;
-            let name = name_among(path, generations);
-            for (place, generation) in read.generations {
-                let place = GenerationRef { file: name.clone(), ..place };
-                input.samples.push(Sample { generation, place });
-            }
-            input.quarantined.extend(read.quarantined);
-            input.digests.insert(name, digest_of_file(path)?);
         }
         if input.instances.is_empty() {
             return Err(Stop::Usage(format!("{} holds no usable instance", file.display())).into());
         }
         Ok(input)
+    }
+
+    /// Reads generations and keeps them in the run directory.
+    pub fn keep_generations(&mut self, generations: &[PathBuf], run: &RunDir) -> anyhow::Result<()> {
+        let known = self.instances.iter().map(|located| located.instance.instance_id.clone()).collect();
+        for path in generations {
+            let name = name_among(path, generations);
+            let samples = &mut self.samples;
+            let read = intake::read_generations(path, &known, &mut |place, generation| {
+                let place = GenerationRef { file: name.clone(), ..place };
+                samples.keep(run.blobs(), &generation, &place)
+            })?;
+            self.quarantined.extend(read.quarantined);
+            self.digests.insert(name, digest_of_file(path)?);
+        }
+        Ok(())
     }
 }
 
@@ -128,8 +134,8 @@ fn name_among(path: &Path, others: &[PathBuf]) -> String {
 }
 
 fn digest_of_file(path: &Path) -> anyhow::Result<Digest> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Digest::of(&bytes))
+    let file = std::fs::File::open(path).and_then(Digest::of_reader);
+    file.with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// What a run gave.
@@ -143,12 +149,12 @@ pub(super) fn verify_into(
     run: &RunDir,
     console: &Console,
     session: &Session,
-    input: &Input,
+    input: &mut Input,
 ) -> anyhow::Result<Verified> {
     let admissions = admit_into(run, console, session, input)?;
     let lab = lab(run, console, session)?;
-    let verdicts = write_verdicts(run, lab.verify(&input.instances, &admissions, &input.samples)?)?;
-    let mut summary = Summary::of(&verdicts, run);
+    let tally = lab.verify(&input.instances, &admissions, &mut input.samples)?;
+    let mut summary = Summary::of(tally, run);
     summary.instances = Some(admissions.values().filter(|admission| admission.admitted()).count() as u64);
     summary.quarantined = input.quarantined.len() as u64;
     run.write_derived("summary.json", &serde_json::to_vec_pretty(&summary)?)?;
@@ -217,12 +223,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn of(verdicts: &[Verdict], run: &RunDir) -> Self {
-        let (total, skills) = Counts::of(verdicts);
-        let mut reasons = BTreeMap::new();
-        for verdict in verdicts {
-            *reasons.entry(verdict.reason).or_default() += 1;
-        }
+    pub fn of(tally: Tally, run: &RunDir) -> Self {
+        let Tally { total, skills, reasons } = tally;
         Self {
             instances: None,
             candidates: total.candidates,

@@ -219,6 +219,7 @@ mod tests {
             overhead_ms: 0,
             peak_memory_bytes: None,
             retried: Vec::new(),
+            reused: false,
         }
     }
 

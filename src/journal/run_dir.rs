@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Blobs, Index, Place, Record};
+use super::{Blobs, ByInstance, Index, LinesWriter, Place, Record};
 use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::format;
@@ -152,6 +152,16 @@ impl RunDir {
         self.write_derived(name, &bytes)
     }
 
+    /// Starts a derived JSON Lines file that is too large to be held.
+    pub fn lines_writer(&self, name: &str) -> anyhow::Result<LinesWriter> {
+        LinesWriter::create(self.path.join(name))
+    }
+
+    /// Opens a derived JSON Lines file to be read one instance at a time.
+    pub fn by_instance(&self, name: &str) -> anyhow::Result<ByInstance> {
+        ByInstance::open(self.path.join(name))
+    }
+
     /// Reads a derived JSON Lines file back.
     pub fn read_lines<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Vec<T>> {
         let path = self.path.join(name);
@@ -183,7 +193,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}; free space or make its folder writable", path.display()))
 }
 
-fn readable() -> fs::Permissions {
+pub(super) fn readable() -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt as _;
     fs::Permissions::from_mode(0o644)
 }

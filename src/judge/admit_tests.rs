@@ -88,6 +88,7 @@ impl Scripted<'_> {
             peak_memory_bytes: None,
             tampered: Vec::new(),
             retried: Vec::new(),
+            reused: false,
         };
         self.known.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
     }

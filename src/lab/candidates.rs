@@ -1,17 +1,18 @@
 //! Samples to candidates, and candidates through their trials.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::peers::peers;
 use super::prepare::Site;
+use super::samples::Samples;
 use super::screen::screened;
 use super::tests::test_trees;
 use super::trials::KeptSlot;
-use super::{Lab, Located, Sample, Workshop, pool};
+use super::{CANDIDATES, CONTESTS, Lab, Located, Sample, Workshop, pool};
 use crate::admission::{Admission, Canaries, Trees};
 use crate::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::contest::Contest;
-use crate::digest::canonical_json;
 use crate::format;
 use crate::framework::Framework;
 use crate::generation::Skill;
@@ -19,6 +20,9 @@ use crate::judge::{LocalizationRules, Peers, Step, judge};
 use crate::prompt::extract::extract;
 use crate::repo::{self, Layout, Repository};
 use crate::verdict::Reason;
+
+/// Candidates in memory at a time; more only where one instance has more.
+const HELD: usize = 256;
 
 /// What makes two candidates the same in other clothes: everything that runs, or what is predicted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,40 +58,89 @@ impl SameAs {
 }
 
 impl Lab<'_> {
-    /// Reads every sample as a candidate, in a stable order, and keeps the generations as blobs.
+    /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. So many are
+    /// held at a time.
     pub(super) fn read_candidates(
         &self,
         instances: &[Located],
         admissions: &BTreeMap<String, Admission>,
-        samples: &[Sample],
-    ) -> anyhow::Result<Vec<Candidate>> {
+        samples: &mut Samples,
+    ) -> anyhow::Result<()> {
         let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
-        let mut candidates = pool::map(self.settings.workers, samples, |sample| {
-            self.check_interrupt()?;
-            self.run.blobs().put(&canonical_json(&sample.generation))?;
-            let known = located.get(sample.generation.instance_id.as_str());
-            let admission = admissions.get(&sample.generation.instance_id);
-            match (known, admission.and_then(|admission| Some((admission, admission.trees.as_ref()?)))) {
-                (Some(located), Some((admission, trees))) => {
-                    let repository = Repository::open(&located.repository)?;
-                    let framework = crate::framework::by_name(&located.instance.environment.framework);
-                    let canaries = admission.canaries.as_ref();
-                    let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
-                    let issue = &located.instance.problem_statement;
-                    let repository = &repository;
-                    read_candidate(sample, Some(Place { repository, trees, canaries, framework, tests, issue }))
-                }
-                _ => read_candidate(sample, None),
+        samples.sort();
+        let mut lines = self.run.lines_writer(CANDIDATES)?;
+        for piece in samples.pieces(self.run.blobs(), HELD) {
+            let read = pool::each(
+                self.settings.workers,
+                &piece?,
+                || None,
+                |kept, sample| {
+                    self.check_interrupt()?;
+                    self.read_one(
+                        located.get(sample.generation.instance_id.as_str()).copied(),
+                        admissions,
+                        sample,
+                        kept,
+                    )
+                },
+            )?;
+            for candidate in read {
+                lines.push(&candidate)?;
             }
-        })?;
-        candidates.sort_by(|a, b| (&a.generation, &a.candidate_id).cmp(&(&b.generation, &b.candidate_id)));
-        self.run.write_lines("candidates.jsonl", &candidates)?;
-        Ok(candidates)
+        }
+        lines.finish()
+    }
+
+    /// `kept` is the repository that the worker opened last.
+    fn read_one<'l>(
+        &self,
+        located: Option<&'l Located>,
+        admissions: &BTreeMap<String, Admission>,
+        sample: &Sample,
+        kept: &mut Option<(&'l Path, Repository)>,
+    ) -> anyhow::Result<Candidate> {
+        let admission = admissions.get(&sample.generation.instance_id);
+        let known = located.zip(admission.and_then(|admission| Some((admission, admission.trees.as_ref()?))));
+        let Some((located, (admission, trees))) = known else { return read_candidate(sample, None) };
+        let path = located.repository.as_path();
+        let (_, repository) = match kept.take().filter(|(opened, _)| *opened == path) {
+            Some(same) => kept.insert(same),
+            None => kept.insert((path, Repository::open(path)?)),
+        };
+        let repository = &*repository;
+        let framework = crate::framework::by_name(&located.instance.environment.framework);
+        let canaries = admission.canaries.as_ref();
+        let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
+        let issue = &located.instance.problem_statement;
+        read_candidate(sample, Some(Place { repository, trees, canaries, framework, tests, issue }))
+    }
+
+    /// Takes whole instances, together at least as many candidates as keep the workers busy, through their trials; then the
+    /// next ones.
+    pub(super) fn run_all_trials(
+        &self,
+        instances: &[Located],
+        admissions: &BTreeMap<String, Admission>,
+    ) -> anyhow::Result<()> {
+        let candidates = self.run.by_instance(CANDIDATES)?;
+        let mut contests = self.run.lines_writer(CONTESTS)?;
+        let mut batch = Vec::new();
+        let mut waiting = candidates.instances().peekable();
+        while let Some((id, _)) = waiting.next() {
+            batch.extend(candidates.read(id)?);
+            if batch.len() >= HELD || waiting.peek().is_none() {
+                for contest in self.run_trials(instances, admissions, &batch)?.into_values() {
+                    contests.push(&contest)?;
+                }
+                batch.clear();
+            }
+        }
+        contests.finish()
     }
 
     /// Runs whatever trials the candidates' verdicts need. Of candidates that are the same, the first is run. Repairs come
     /// first: what they showed is what tests are run against.
-    pub(super) fn run_trials(
+    fn run_trials(
         &self,
         instances: &[Located],
         admissions: &BTreeMap<String, Admission>,

@@ -15,6 +15,7 @@ mod plain;
 mod pool;
 mod prepare;
 mod prompts;
+mod samples;
 mod screen;
 mod tests;
 mod trials;
@@ -32,7 +33,7 @@ use crate::exit_code::Stop;
 use crate::framework::{canary, plain as plain_run};
 use crate::generation::{Generation, GenerationRef};
 use crate::instance::Instance;
-use crate::journal::{RunDir, Writer};
+use crate::journal::{RunDir, SharedOutcomes, Writer};
 use crate::sandbox::{Engine, Sandbox};
 use crate::trial::Limits;
 use crate::verdict::Evidence;
@@ -41,10 +42,13 @@ pub use candidates::read_candidate;
 pub use knowledge::Knowledge;
 pub use prepare::Workshop;
 pub use prompts::Prompt;
-pub use verdicts::{Judged, recompute, write_verdicts};
+pub use samples::Samples;
+pub use verdicts::{Tally, recompute};
 
 /// What generated tests were run against, one line per instance that has any.
 const CONTESTS: &str = "contests.jsonl";
+/// What was understood of every sample.
+const CANDIDATES: &str = "candidates.jsonl";
 
 /// How a run is done.
 #[derive(Clone, Debug)]
@@ -61,6 +65,8 @@ pub struct Settings {
     pub attempts: u32,
     /// Where environments and base layers are kept between runs.
     pub cache: PathBuf,
+    /// Whether outcomes of earlier runs are used, and those of this one kept for later ones.
+    pub reuse: bool,
 }
 
 /// An instance and where its repository is.
@@ -89,6 +95,9 @@ pub struct Lab<'a> {
     pub knowledge: Knowledge,
     /// Runs the trials in place of the engine's own.
     sandbox: Option<Arc<dyn Sandbox>>,
+    /// Outcomes of earlier runs; none where every trial is to be run.
+    shared: Option<SharedOutcomes>,
+    share_failed: AtomicBool,
     pub(crate) writer: std::sync::Mutex<Writer>,
 }
 
@@ -113,7 +122,9 @@ impl<'a> Lab<'a> {
         }
         let writer = std::sync::Mutex::new(run.writer(&mut index)?);
         let knowledge = Knowledge::new(index.without_failures(), run.blobs().clone());
-        Ok(Self { run, console, engine, settings, cancel, knowledge, sandbox: None, writer })
+        let shared = settings.reuse.then(|| SharedOutcomes::new(&settings.cache));
+        let share_failed = AtomicBool::new(false);
+        Ok(Self { run, console, engine, settings, cancel, knowledge, sandbox: None, shared, share_failed, writer })
     }
 
     /// The same lab with trials going through another sandbox: one that watches, or one that fails. Images are still the
@@ -141,19 +152,18 @@ impl<'a> Lab<'a> {
         Ok(admissions.into_iter().collect())
     }
 
-    /// Takes every sample through its trials and gives the verdicts, in the order of the samples.
+    /// Takes every sample through its trials and writes the verdicts. One batch of candidates is in memory at a time.
     pub fn verify(
         &self,
         instances: &[Located],
         admissions: &BTreeMap<String, Admission>,
-        samples: &[Sample],
-    ) -> anyhow::Result<Vec<Judged>> {
-        let candidates = self.read_candidates(instances, admissions, samples)?;
-        let contests = self.run_trials(instances, admissions, &candidates)?;
-        self.run.write_lines(CONTESTS, contests.values())?;
+        samples: &mut Samples,
+    ) -> anyhow::Result<Tally> {
+        self.read_candidates(instances, admissions, samples)?;
+        self.run_all_trials(instances, admissions)?;
         let instances =
             instances.iter().map(|located| (located.instance.instance_id.clone(), located.instance.digest()));
-        verdicts::verdicts(&candidates, admissions, &instances.collect(), contests, &self.knowledge)
+        verdicts::write_verdicts(self.run, admissions, &instances.collect(), &self.knowledge)
     }
 
     pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {

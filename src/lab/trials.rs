@@ -1,6 +1,7 @@
 //! One trial: from its name to a recorded outcome, with the machine's faults retried.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, anyhow};
 
@@ -11,7 +12,7 @@ use crate::exit_code::Stop;
 use crate::format;
 use crate::framework::{self, Command};
 use crate::instance::Environment;
-use crate::journal::{Failure, Record};
+use crate::journal::{Failure, Record, Shared};
 use crate::repo::protected_among;
 use crate::sandbox::{Executed, Job, SandboxError, Slot};
 use crate::trial::{Mode, Outcome, OutputRef, Trial};
@@ -22,6 +23,9 @@ pub(super) type KeptSlot = Option<(Digest, Box<dyn Slot>)>;
 impl Lab<'_> {
     /// Runs a trial and records its outcome, or the failure to get one.
     pub(super) fn run_trial(&self, site: &Site, kept: &mut KeptSlot, trial: &Trial) -> anyhow::Result<()> {
+        if self.reuse(trial)? {
+            return Ok(());
+        }
         let changes = site.repository.changes(&site.trees.tested_base, &trial.tree)?;
         let mut attempts = Vec::new();
         while attempts.len() < self.settings.attempts.max(1) as usize {
@@ -48,6 +52,29 @@ impl Lab<'_> {
             attempts.last().map_or("", String::as_str)
         ));
         self.record(Record::Failure(Failure { trial_id: trial.id(), attempts }))
+    }
+
+    /// Takes the outcome from an earlier run, if one kept it.
+    fn reuse(&self, trial: &Trial) -> anyhow::Result<bool> {
+        let Some(shared) = &self.shared else { return Ok(false) };
+        match shared.find(trial, self.sandbox().name(), self.run.blobs())? {
+            Shared::Found(outcome) => self.record(Record::Outcome(outcome)).map(|()| true),
+            Shared::Nothing => Ok(false),
+            Shared::Dropped(why) => {
+                self.console.say(format!("an outcome of an earlier run is not used: {why}"));
+                Ok(false)
+            }
+        }
+    }
+
+    /// For other runs. That it cannot be kept costs this run nothing; said once.
+    fn share(&self, outcome: &Outcome) {
+        let Some(shared) = &self.shared else { return };
+        if let Err(error) = shared.keep(outcome, self.run.blobs())
+            && !self.share_failed.swap(true, Ordering::SeqCst)
+        {
+            self.console.say(format!("outcomes are not kept for other runs: {error:#}"));
+        }
     }
 
     fn attempt(&self, site: &Site, kept: &mut KeptSlot, job: &Job) -> Result<Executed, SandboxError> {
@@ -90,7 +117,9 @@ impl Lab<'_> {
             peak_memory_bytes: executed.peak_memory_bytes,
             tampered,
             retried,
+            reused: false,
         };
+        self.share(&outcome);
         self.record(Record::Outcome(Box::new(outcome)))
     }
 

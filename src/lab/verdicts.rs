@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
-use super::CONTESTS;
 use super::candidates::{SameAs, exported_content};
 use super::knowledge::Knowledge;
 use super::peers::{judge_repairs, peers_of};
+use super::{CANDIDATES, CONTESTS};
 use crate::admission::Admission;
 use crate::candidate::Candidate;
 use crate::contest::Contest;
@@ -19,35 +19,69 @@ use crate::instance::Instance;
 use crate::journal::RunDir;
 use crate::judge::{Judgement, LocalizationRules, Peers, Step, judge};
 use crate::receipt::{Receipt, Tool};
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Counts, Reason, Verdict};
 
 /// A verdict and the receipt that it carries the digest of.
-pub type Judged = (Verdict, Receipt);
+type Judged = (Verdict, Receipt);
 
-/// Recomputes the verdicts of a run directory from what it holds.
-pub fn recompute(run: &RunDir) -> anyhow::Result<Vec<Judged>> {
-    let candidates: Vec<Candidate> = run.read_lines("candidates.jsonl")?;
+/// How many verdicts of which kind were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub total: Counts,
+    pub skills: BTreeMap<Skill, Counts>,
+    pub reasons: BTreeMap<Reason, u64>,
+}
+
+impl Tally {
+    fn add(&mut self, verdict: &Verdict) {
+        self.total.add(verdict);
+        self.skills.entry(verdict.skill).or_default().add(verdict);
+        *self.reasons.entry(verdict.reason).or_default() += 1;
+    }
+}
+
+/// Recomputes the verdicts of a run directory from what it holds, and writes them.
+pub fn recompute(run: &RunDir) -> anyhow::Result<Tally> {
     let admissions: Vec<Admission> = run.read_lines("admissions.jsonl")?;
     let instances: Vec<Instance> = run.read_lines("instances.jsonl")?;
     let knowledge = Knowledge::new(run.index()?, run.blobs().clone());
     let admissions = admissions.into_iter().map(|admission| (admission.instance_id.clone(), admission)).collect();
     let instances = instances.iter().map(|instance| (instance.instance_id.clone(), instance.digest())).collect();
+    write_verdicts(run, &admissions, &instances, &knowledge)
+}
+
+/// Writes `verdicts.jsonl` and `receipts.jsonl` with one instance in memory at a time.
+pub(super) fn write_verdicts(
+    run: &RunDir,
+    admissions: &BTreeMap<String, Admission>,
+    instances: &BTreeMap<String, Digest>,
+    knowledge: &Knowledge,
+) -> anyhow::Result<Tally> {
+    let candidates = run.by_instance(CANDIDATES)?;
     // Made only where generated tests came that far.
-    let contests: Vec<Contest> =
-        if run.path().join(CONTESTS).exists() { run.read_lines(CONTESTS)? } else { Vec::new() };
-    let contests = contests.into_iter().map(|contest| (contest.instance_id.clone(), contest)).collect();
-    verdicts(&candidates, &admissions, &instances, contests, &knowledge)
+    let contests = if run.path().join(CONTESTS).exists() { Some(run.by_instance(CONTESTS)?) } else { None };
+    let (mut receipts, mut lines) = (run.lines_writer("receipts.jsonl")?, run.lines_writer("verdicts.jsonl")?);
+    let mut tally = Tally { skills: Skill::ALL.map(|skill| (skill, Counts::default())).into(), ..Tally::default() };
+    for (id, _) in candidates.instances() {
+        let contest = match &contests {
+            Some(contests) => {
+                contests.read::<Contest>(id)?.into_iter().map(|contest| (id.to_owned(), contest)).collect()
+            }
+            None => BTreeMap::new(),
+        };
+        for (verdict, receipt) in verdicts(&candidates.read(id)?, admissions, instances, contest, knowledge)? {
+            receipts.push(&receipt)?;
+            lines.push(&verdict)?;
+            tally.add(&verdict);
+        }
+    }
+    receipts.finish()?;
+    lines.finish()?;
+    Ok(tally)
 }
 
-/// Writes `verdicts.jsonl` and `receipts.jsonl`, and gives the verdicts.
-pub fn write_verdicts(run: &RunDir, judged: Vec<Judged>) -> anyhow::Result<Vec<Verdict>> {
-    run.write_lines("receipts.jsonl", judged.iter().map(|(_, receipt)| receipt))?;
-    run.write_lines("verdicts.jsonl", judged.iter().map(|(verdict, _)| verdict))?;
-    Ok(judged.into_iter().map(|(verdict, _)| verdict).collect())
-}
-
-/// One verdict per candidate, in the candidates' order.
-pub(super) fn verdicts(
+/// One verdict per candidate of an instance, in the candidates' order.
+fn verdicts(
     candidates: &[Candidate],
     admissions: &BTreeMap<String, Admission>,
     instances: &BTreeMap<String, Digest>,

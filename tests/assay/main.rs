@@ -26,6 +26,7 @@ mod interval;
 mod kill;
 mod plain;
 mod policy;
+mod reuse;
 mod runner_aware;
 mod sandboxes;
 mod schemas;

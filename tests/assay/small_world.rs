@@ -1,5 +1,6 @@
 //! A repository of three files made on the spot, its candidates, and a lab over it whose sandbox a test may spoil.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use swe_assay::console::Console;
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, read_generations, repository_path, write_import};
 use swe_assay::journal::RunDir;
-use swe_assay::lab::{Judged, Lab, Located, Sample, Settings, recompute};
+use swe_assay::lab::{Lab, Located, Samples, Settings, recompute};
 use swe_assay::sandbox::cell::Cell;
 use swe_assay::sandbox::docker::Docker;
 use swe_assay::sandbox::{Engine, Sandbox};
@@ -61,7 +62,9 @@ pub struct World {
     console: Console,
     engine: Engine,
     located: Located,
-    admissions: std::collections::BTreeMap<String, Admission>,
+    admissions: BTreeMap<String, Admission>,
+    /// A cache whose outcomes are used and kept; none in other tests.
+    pub reuse: Option<PathBuf>,
 }
 
 pub fn cell() -> Arc<Cell> {
@@ -115,7 +118,12 @@ impl World {
         write_import(&import, std::slice::from_ref(&instance), &[]).unwrap();
         let repository = repository_path(&import, &instance.repo);
         let located = Located { instance, repository };
-        Self { folder, console: Console::default(), engine, located, admissions: Default::default() }
+        Self { folder, console: Console::default(), engine, located, admissions: Default::default(), reuse: None }
+    }
+
+    /// Where a run directory is.
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     fn run(&self, name: &str) -> RunDir {
@@ -132,7 +140,8 @@ impl World {
             attempts: 3,
             evidence: swe_assay::verdict::Evidence::E2,
             minimal_gold: false,
-            cache: shared_cache(),
+            cache: self.reuse.clone().unwrap_or_else(shared_cache),
+            reuse: self.reuse.is_some(),
         };
         Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
     }
@@ -146,10 +155,7 @@ impl World {
             Some(sandbox) => self.lab(&run).with_sandbox(sandbox),
             None => self.lab(&run),
         };
-        let judged = lab.verify(std::slice::from_ref(&self.located), &self.admissions, &self.samples(sources)).unwrap();
-        drop(lab);
-        self.same_offline(&run, &judged);
-        judged.into_iter().map(|(verdict, _)| verdict).collect()
+        self.judged(&run, lab, &self.admissions, sources)
     }
 
     /// Verdicts with the admission too going through `sandbox`.
@@ -158,17 +164,27 @@ impl World {
         let lab = self.lab(&run).with_sandbox(sandbox);
         let admissions = lab.admit(std::slice::from_ref(&self.located)).unwrap();
         run.write_lines("admissions.jsonl", admissions.values()).unwrap();
-        let judged = lab.verify(std::slice::from_ref(&self.located), &admissions, &self.samples(sources)).unwrap();
+        self.judged(&run, lab, &admissions, sources)
+    }
+
+    fn judged(
+        &self,
+        run: &RunDir,
+        lab: Lab,
+        admissions: &BTreeMap<String, Admission>,
+        sources: &[&str],
+    ) -> Vec<Verdict> {
+        let mut samples = self.samples(run, sources);
+        let tally = lab.verify(std::slice::from_ref(&self.located), admissions, &mut samples).unwrap();
         drop(lab);
-        self.same_offline(&run, &judged);
-        judged.into_iter().map(|(verdict, _)| verdict).collect()
+        let written = || ["verdicts.jsonl", "receipts.jsonl"].map(|name| fs::read(run.path().join(name)).unwrap());
+        let before = written();
+        assert_eq!(recompute(run).unwrap(), tally, "the same from what was recorded");
+        assert_eq!(written(), before, "the same from what was recorded");
+        run.read_lines("verdicts.jsonl").unwrap()
     }
 
-    fn same_offline(&self, run: &RunDir, judged: &[Judged]) {
-        assert_eq!(recompute(run).unwrap(), judged, "the same from what was recorded");
-    }
-
-    fn samples(&self, sources: &[&str]) -> Vec<Sample> {
+    fn samples(&self, run: &RunDir, sources: &[&str]) -> Samples {
         let path: PathBuf = self.folder.path().join("generations.jsonl");
         let rows = sources.iter().enumerate().map(|(index, source)| {
             let completion =
@@ -179,12 +195,15 @@ impl World {
         });
         fs::write(&path, rows.collect::<String>()).unwrap();
         let known = [self.located.instance.instance_id.clone()].into();
-        let read = read_generations(&path, &known).unwrap();
-        read.generations.into_iter().map(|(place, generation)| Sample { generation, place }).collect()
+        let mut samples = Samples::default();
+        read_generations(&path, &known, &mut |place, generation| samples.keep(run.blobs(), &generation, &place))
+            .unwrap();
+        samples
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies the files of a run directory into another.
+pub fn copy(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.unwrap();
         let target = to.join(entry.path().strip_prefix(from).unwrap());

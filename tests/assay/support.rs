@@ -9,7 +9,8 @@ use serde_json::Value;
 /// The `assay` binary with a cache that all tests share, so that environments are made once.
 pub fn assay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-    command.env("ASSAY_CACHE", shared_cache());
+    // What one test saw must not answer for another.
+    command.env("ASSAY_CACHE", shared_cache()).env("ASSAY_FRESH", "true");
     command
 }
 
