@@ -1,5 +1,6 @@
 //! Samples to candidates, and candidates through their trials.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -125,8 +126,11 @@ impl Lab<'_> {
         let candidates = self.run.by_instance(CANDIDATES)?;
         let mut contests = self.run.lines_writer(CONTESTS)?;
         let mut batch = Vec::new();
-        let mut waiting = candidates.instances().peekable();
-        while let Some((id, _)) = waiting.next() {
+        // What takes longest comes first, so that no worker is left alone with it at the end.
+        let mut ids: Vec<_> = candidates.instances().map(|(id, _)| id).collect();
+        ids.sort_by_key(|id| Reverse(longest(admissions.get(*id))));
+        let mut waiting = ids.into_iter().peekable();
+        while let Some(id) = waiting.next() {
             batch.extend(candidates.read(id)?);
             if batch.len() >= HELD || waiting.peek().is_none() {
                 for contest in self.run_trials(instances, admissions, &batch)?.into_values() {
@@ -160,7 +164,8 @@ impl Lab<'_> {
             }
         }
         // Workers stay on an image: its slot is open and its files are warm.
-        tasks.sort_by(|a, b| a.candidate.instance_id.cmp(&b.candidate.instance_id));
+        let key = |task: &Task| Reverse(longest(Some(task.admission)));
+        tasks.sort_by(|a, b| (key(a), &a.candidate.instance_id).cmp(&(key(b), &b.candidate.instance_id)));
         let (tests, repairs): (Vec<_>, Vec<_>) =
             tasks.into_iter().partition(|task| task.candidate.skill == Skill::Test);
         let stage = self.console.stage("verify", (repairs.len() + tests.len()) as u64);
@@ -224,6 +229,11 @@ impl Lab<'_> {
             }
         }
     }
+}
+
+/// How long a trial of an instance may take; it follows from how long gold took.
+fn longest(admission: Option<&Admission>) -> u64 {
+    admission.map_or(0, |admission| admission.limits.deadline_ms)
 }
 
 /// A candidate to take through its trials.

@@ -85,7 +85,10 @@ fn an_outcome_of_an_earlier_run_is_used_and_marked_and_a_changed_one_is_dropped(
     for blob in files(&cache.path().join("outcomes"), "zst") {
         fs::remove_file(blob).unwrap();
     }
-    assert_eq!(counted(&world, "fourth", &[RIGHT, WRONG]), (verdicts.clone(), jobs));
+    // Equal reports are one blob: what the first of them leaves again serves the others.
+    let (without_blobs, again) = counted(&world, "fourth", &[RIGHT, WRONG]);
+    assert_eq!(without_blobs, verdicts);
+    assert!(again > 0);
     assert_eq!(counted(&world, "fifth", &[RIGHT, WRONG]), (verdicts, 0));
 }
 
