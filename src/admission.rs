@@ -9,7 +9,7 @@ use crate::candidate::PathClass;
 use crate::digest::Digest;
 use crate::repo::Layout;
 use crate::test_record::TestRecord;
-use crate::trial::Limits;
+use crate::trial::{Limits, Note};
 
 /// Why an instance cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -96,6 +96,12 @@ pub struct Admission {
     /// None: refused, or no fail-to-pass test has a canary that gold fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canaries: Option<Canaries>,
+    /// None: no test has inputs to which gold and base answer differently, or too few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<HeldOut>,
+    /// File of the sentinels (`framework::sentinel`); none where the runner does not run them on gold as it must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentinels: Option<String>,
     /// The runner-free re-run; none where it was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<Plain>,
@@ -123,6 +129,36 @@ pub struct Canaries {
     pub files: Vec<String>,
     /// Proven canaries by test id.
     pub tests: BTreeMap<String, CanaryStrength>,
+}
+
+/// Fail-to-pass tests with other inputs: the same answers are wanted from a candidate as from gold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldOut {
+    /// Git tree of gold with the held-out files; candidates take `files` from it.
+    pub tree: String,
+    pub files: Vec<String>,
+    pub checks: BTreeMap<String, Check>,
+}
+
+/// One held-out test: what gold and base answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// The case of the instance's own tests that its inputs are near to.
+    pub case: String,
+    pub gold: Vec<Note>,
+    /// None: base does not collect it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Answered>,
+}
+
+/// How a held-out test went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Answered {
+    pub notes: Vec<Note>,
+    /// It ended in an exception.
+    pub failed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// What a canary's failure shows.
@@ -170,6 +206,18 @@ pub struct Split {
 impl Admission {
     pub fn admitted(&self) -> bool {
         self.refusal.is_none()
+    }
+
+    /// Whether candidates that pass everything run a control session.
+    pub fn has_controls(&self) -> bool {
+        self.canaries.as_ref().is_some_and(|canaries| !canaries.tests.is_empty())
+            || self.held_out.is_some()
+            || self.sentinels.is_some()
+    }
+
+    /// Held-out tests that candidates run.
+    pub fn held_out_count(&self) -> usize {
+        self.held_out.as_ref().map_or(0, |held_out| held_out.checks.len())
     }
 
     /// The part that a path plays in this instance.

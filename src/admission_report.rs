@@ -40,6 +40,9 @@ pub struct InstanceReport {
     pub fail_to_pass: u64,
     pub pass_to_pass: u64,
     pub canaries: CanaryCounts,
+    /// Held-out tests that its repairs run.
+    #[serde(default)]
+    pub held_out: u64,
     /// Listed tests that running did not confirm, with what was seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub disagreements: BTreeMap<String, String>,
@@ -95,19 +98,20 @@ impl AdmissionReport {
             }
         }
         text.push_str(
-            "\n| instance | answer | fail-to-pass | pass-to-pass | canaries strong / weak / none | left | disagree | leaks |\n\
-             | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |\n",
+            "\n| instance | answer | fail-to-pass | pass-to-pass | canaries strong / weak / none | held-out | left | disagree | leaks |\n\
+             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
         );
         for one in &self.instances {
             let CanaryCounts { strong, weak, none } = one.canaries;
             line(
                 &mut text,
                 format_args!(
-                    "| {} | {} | {} | {} | {strong} / {weak} / {none} | {} | {} | {} |",
+                    "| {} | {} | {} | {} | {strong} / {weak} / {none} | {} | {} | {} | {} |",
                     cell(&one.instance_id),
                     cell(&one.answer()),
                     one.fail_to_pass,
                     one.pass_to_pass,
+                    one.held_out,
                     one.left.values().map(BTreeMap::len).sum::<usize>(),
                     one.disagreements.len(),
                     one.leak_names(),
@@ -138,6 +142,7 @@ impl InstanceReport {
             fail_to_pass: admission.fail_to_pass.len() as u64,
             pass_to_pass: admission.pass_to_pass.len() as u64,
             canaries: CanaryCounts { strong, weak, none },
+            held_out: admission.held_out_count() as u64,
             disagreements: admission.disagreements.clone(),
             left,
             leaks,
@@ -257,7 +262,7 @@ mod tests {
         for found in [
             "1 admitted, 1 refused",
             "| network_dependent | 1 |",
-            "| one | admitted | 1 | 2 | 0 / 0 / 1 | 2 | 1 | path_named_in_issue |",
+            "| one | admitted | 1 | 2 | 0 / 0 / 1 | 0 | 2 | 1 | path_named_in_issue |",
             "need the \\| network",
             "- `t.py::z`: listed in PASS_TO_PASS",
             "Left the expectations: flaky:\n\n- `t.py::coin`: gold in_order passed 3 of 4",

@@ -169,7 +169,7 @@ pub enum TrialTrees {
         /// The tree as submitted with the trusted tests laid over it, where the policy took something back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         submitted: Option<String>,
-        /// The policy tree's trial tree with the mutated test files of the admission, where it has canaries.
+        /// The policy tree's trial tree with the files of the control session, where the admission has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         canary: Option<String>,
     },

@@ -22,6 +22,9 @@ pub struct TestPlan {
     /// Lines whose running is recorded, by repository path, counted from 1; empty: nothing is traced.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub watch: BTreeMap<String, Vec<u32>>,
+    /// Held-out tests note what the code answers ([`TestReport::noted`]); other tests do not see this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub note: bool,
     /// Perturbation of an admission repeat; candidates run with the default.
     #[serde(default)]
     pub variation: Variation,
@@ -177,6 +180,16 @@ impl TestResult {
     }
 }
 
+/// What one place of a held-out test was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Note {
+    /// The place, counted over the test file.
+    pub place: u32,
+    /// Numbers, texts, `null`, `true` and `false` stand for themselves; other plain values are `{type: content}`, and
+    /// whatever is not plain or too long is `{"other": null}`.
+    pub values: Vec<serde_json::Value>,
+}
+
 /// The structured report of a run, parsed on our side. Stored as a blob; equal reports are stored once, so it holds
 /// no times.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -194,6 +207,9 @@ pub struct TestReport {
     /// Watched lines that ran ([`TestPlan::watch`]), by repository path, sorted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ran: BTreeMap<String, Vec<u32>>,
+    /// What tests of a plan that notes were answered, by test id, in order ([`TestPlan::note`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub noted: BTreeMap<String, Vec<Note>>,
     /// Top-level modules that the environment has beside the standard library.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub modules: BTreeSet<String>,

@@ -50,6 +50,10 @@ pub enum Reason {
     DependsOnInfraEdit,
     /// Passes a test whose expectations no correct program meets: it answers the test runner, not the issue.
     PassesImpossibleTest,
+    /// Tests of ours that use nothing of the repository fail beside it, and pass beside gold.
+    DisturbsTheSession,
+    /// Passes the tests, and near their inputs answers as if nothing had been repaired.
+    FailsHeldOutTest,
     /// Passes by a run that changed trusted files: tests, what they read, or what configures the runner.
     TampersWithTests,
     /// Passes its tests under their runner and fails them without it, where gold passes.
@@ -96,8 +100,10 @@ pub enum Reason {
     NotRun,
     /// A report that the verdict needs cannot be read back.
     EvidenceUnreadable,
-    /// The run with changed expectations gave no clear result; without it nothing is verified.
+    /// The control session (changed expectations, held-out tests) gave no clear result; without it nothing is verified.
     CanaryUnreadable,
+    /// Answers some held-out tests as gold and others not: it may be as right, or wrong where the tests do not look.
+    DisputedByHeldOutTest,
     /// Runs of the same thing differ, and nothing says which is right.
     Unsteady,
     /// Gold, run again beside the candidate, did not do what gold does: the machine is at fault, or our reporter.
@@ -121,6 +127,8 @@ impl Reason {
             | Self::Regressed
             | Self::DependsOnInfraEdit
             | Self::PassesImpossibleTest
+            | Self::DisturbsTheSession
+            | Self::FailsHeldOutTest
             | Self::TampersWithTests
             | Self::BehavesOnlyUnderRunner
             | Self::TimedOut
@@ -145,6 +153,7 @@ impl Reason {
             | Self::NotRun
             | Self::EvidenceUnreadable
             | Self::CanaryUnreadable
+            | Self::DisputedByHeldOutTest
             | Self::Unsteady
             | Self::ControlFailed
             | Self::PlainRunUnreadable

@@ -16,6 +16,10 @@ WANTED_FD = 200
 IDS_PER_RECORD = 500
 MOST_FRAMES = 50
 WAITING_BYTES = 32768
+BATCHED = ("phase", "noted")
+MOST_NOTES = 100
+LONGEST_NOTE = 4000
+OTHER = {"other": None}
 UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
@@ -53,7 +57,7 @@ def open_channel():
         state["size"] += len(line)
         # Every write wakes the reader, which costs more than the record. What is waiting when a session is cut short
         # is not missed: without its last record nothing in it counts.
-        if kind == "phase" and state["size"] < WAITING_BYTES:
+        if kind in BATCHED and state["size"] < WAITING_BYTES:
             return
         data = ("\n".join(waiting) + "\n").encode("ascii")
         del waiting[:]
@@ -196,6 +200,69 @@ def watch(orders, workdir):
         threading.settrace(trace)
         sys.settrace(trace)
     return stop
+
+
+def note_answers(orders, emit, current):
+    """Gives held-out tests, where the orders want that, the function by which they note what the code answers: a number
+    for the place, then values. It is true, so that it can stand where an assertion was. `current()` is the test that runs."""
+    if not orders["note"]:
+        return
+    import builtins
+
+    counts = {}
+
+    def noted(place, *values):
+        test = current()
+        counts[test] = counts.get(test, 0) + 1
+        if test is not None and counts[test] <= MOST_NOTES:
+            emit("noted", id=test, place=place, values=[plain(value) for value in values])
+        return True
+
+    builtins.noted = noted
+
+
+def plain(value):
+    """A value as JSON. Objects of derived types count as what they derive from, whatever they compare equal to."""
+    try:
+        described = described_value(value, 0)
+        return described if len(json.dumps(described)) <= LONGEST_NOTE else OTHER
+    except Exception:
+        return OTHER
+
+
+def described_value(value, depth):
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if depth > 8:
+        return OTHER
+    if issubclass(kind, int):
+        number = int.__add__(value, 0)
+        return number if abs(number) < 2 ** 53 else {"int": int.__repr__(number)}
+    if issubclass(kind, float):
+        number = float.__add__(value, 0.0)
+        return {"float": float.__repr__(number)}
+    if issubclass(kind, str):
+        text = str.__getitem__(value, slice(None))
+        text.encode("utf-8")
+        return text
+    if issubclass(kind, (bytes, bytearray)):
+        return {"bytes": bytes(memoryview(value)).hex()}
+
+    def all_of(items):
+        return [described_value(item, depth + 1) for item in items]
+
+    if issubclass(kind, list):
+        return {"list": all_of(list.__iter__(value))}
+    if issubclass(kind, tuple):
+        return {"tuple": all_of(tuple.__iter__(value))}
+    if issubclass(kind, dict):
+        pairs = [all_of(pair) for pair in dict.items(value)]
+        return {"dict": sorted(pairs, key=lambda pair: json.dumps(pair, sort_keys=True))}
+    for base in (set, frozenset):
+        if issubclass(kind, base):
+            return {"set": sorted(all_of(base.__iter__(value)), key=lambda item: json.dumps(item, sort_keys=True))}
+    return OTHER
 
 
 def emit_collected(emit, ids):

@@ -62,8 +62,9 @@ def installed(module):
 
 
 def make_reporter(pytest, channel, emit, workdir, roots, orders):
-    only, errors = set(orders["only"]), {}
+    only, errors, running = set(orders["only"]), {}, []
     version = version_of(pytest)
+    channel.note_answers(orders, emit, lambda: running[-1] if running else None)
 
     def id_of(nodeid):
         # Before version 4 a class had an extra part, for its instance.
@@ -121,6 +122,10 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders):
         @pytest.hookimpl(tryfirst=True)
         def pytest_collection_finish(self, session):
             channel.emit_collected(emit, [id_of(item.nodeid) for item in session.items])
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logstart(self, nodeid):
+            running[:] = [id_of(nodeid)]
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_runtest_makereport(self, item, call):

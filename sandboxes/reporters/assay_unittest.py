@@ -47,6 +47,7 @@ def main():
     channel.emit_collected(emit, ids.collected)
 
     result = make_result(channel, emit, workdir, ids)
+    channel.note_answers(orders, emit, lambda: result.current)
     suite.run(result)
     result.flush()
     stop_watching(emit)

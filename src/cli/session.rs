@@ -1,6 +1,6 @@
 //! What the commands that run trials share: sandbox choice, limits, interruption, start-up sweep.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,8 +10,10 @@ use clap::{Args, ValueEnum};
 use crate::console::Console;
 use crate::exit_code::Stop;
 use crate::lab::Settings;
+use crate::sandbox::cache::Cache;
 use crate::sandbox::cell::Cell;
 use crate::sandbox::docker::Docker;
+use crate::sandbox::docker_cell::DockerCells;
 use crate::sandbox::{Engine, SandboxError};
 use crate::trial::Limits;
 use crate::verdict::Evidence;
@@ -19,10 +21,13 @@ use crate::verdict::Evidence;
 /// Which way to run trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SandboxChoice {
-    /// Cells where the host can isolate them, else containers.
+    /// Cells in Docker where an engine answers, has the recipes' base image and can make them; else cells on this host; else
+    /// containers.
     Auto,
     /// Own namespaces on this host; no Docker needed.
     Cell,
+    /// Cells inside one long-lived Docker container per worker, or a container per trial where the engine's host forbids them.
+    DockerCell,
     /// One Docker container per trial.
     Container,
 }
@@ -65,7 +70,7 @@ pub struct SandboxOptions {
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeats: u32,
     /// How trials are isolated
-    #[arg(long, value_enum, default_value_t = SandboxChoice::Auto)]
+    #[arg(long, env = "ASSAY_SANDBOX", value_enum, default_value_t = SandboxChoice::Auto)]
     pub sandbox: SandboxChoice,
     /// Longest time for one trial in seconds; the deadline itself follows from how fast gold is
     #[arg(long, default_value_t = 1800, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
@@ -93,7 +98,7 @@ impl SandboxOptions {
         for swept in crate::sandbox::cell::sweep().context("cannot sweep what an earlier run left")? {
             console.say(format!("swept {swept}"));
         }
-        let engine = self.choose(console, &cancel)?;
+        let engine = self.choose(console, &cancel, &cache)?;
         let workers = match self.workers {
             Some(workers) => usize::from(workers),
             None => std::thread::available_parallelism().map_or(1, usize::from),
@@ -111,33 +116,91 @@ impl SandboxOptions {
         Ok(Session { engine, settings, cancel })
     }
 
-    fn choose(&self, console: &Console, cancel: &Arc<AtomicBool>) -> anyhow::Result<Engine> {
-        let cell = || -> Result<Engine, SandboxError> {
-            let agent = std::env::current_exe()
-                .map_err(|error| SandboxError::Unavailable(format!("this program's own path is unknown: {error}")))?;
-            let (cell, enforcement) = Cell::open(agent, cancel.clone(), self.allow_weak_sandbox)?;
-            console.say(enforcement.to_string());
-            Ok(Engine::Cell(Arc::new(cell)))
-        };
-        let container = || -> Result<Engine, SandboxError> {
-            let docker = Docker::connect()?.with_cancel(cancel.clone());
-            for swept in docker.sweep()? {
-                console.say(format!("swept container {swept}"));
-            }
-            console.say(docker.describe());
-            Ok(Engine::Container(Arc::new(docker)))
-        };
+    fn choose(&self, console: &Console, cancel: &Arc<AtomicBool>, cache: &Path) -> anyhow::Result<Engine> {
         let opened = match self.sandbox {
-            SandboxChoice::Cell => cell(),
-            SandboxChoice::Container => container(),
-            SandboxChoice::Auto => cell().or_else(|no_cell| {
-                container().map_err(|no_docker| {
-                    SandboxError::Unavailable(format!("no cell ({no_cell}) and no container ({no_docker})"))
-                })
+            SandboxChoice::Auto => self.best(console, cancel, cache),
+            SandboxChoice::Cell => self.cell(console, cancel),
+            SandboxChoice::DockerCell => engine(console, cancel).and_then(|docker| {
+                self.docker_cell(console, docker.clone(), cache).map_err(|error| (docker, error)).or_else(
+                    // The same verdicts, at a higher price.
+                    |(docker, why)| instead(console, &why, "a container per trial", || Ok(container(console, docker))),
+                )
             }),
+            SandboxChoice::Container => engine(console, cancel).map(|docker| container(console, docker)),
         };
-        opened.map_err(|error| Stop::Environment(error.to_string()).into())
+        opened.map_err(|error| match error {
+            SandboxError::Interrupted => Stop::Interrupted.into(),
+            error => Stop::Environment(error.to_string()).into(),
+        })
     }
+
+    /// Cells in Docker where an engine answers and has what images are made from; else cells on the host; else containers.
+    fn best(&self, console: &Console, cancel: &Arc<AtomicBool>, cache: &Path) -> Result<Engine, SandboxError> {
+        let docker = match engine(console, cancel) {
+            Ok(docker) => docker,
+            Err(no_docker) => {
+                return self.cell(console, cancel).map_err(|no_cell| {
+                    SandboxError::Unavailable(format!("no cell ({no_cell}) and no container ({no_docker})"))
+                });
+            }
+        };
+        let in_docker = match docker.has_base()? {
+            true => self.docker_cell(console, docker.clone(), cache),
+            false => Err(SandboxError::Unavailable("the base image of the recipes is not here".to_owned())),
+        };
+        in_docker.or_else(|why| {
+            instead(console, &why, "cells on this host", || {
+                self.cell(console, cancel)
+                    .or_else(|why| instead(console, &why, "a container per trial", || Ok(container(console, docker))))
+            })
+        })
+    }
+
+    fn cell(&self, console: &Console, cancel: &Arc<AtomicBool>) -> Result<Engine, SandboxError> {
+        let agent = std::env::current_exe()
+            .map_err(|error| SandboxError::Unavailable(format!("this program's own path is unknown: {error}")))?;
+        let (cell, enforcement) = Cell::open(agent, cancel.clone(), self.allow_weak_sandbox)?;
+        console.say(enforcement.to_string());
+        Ok(Engine::Cell(Arc::new(cell)))
+    }
+
+    fn docker_cell(&self, console: &Console, docker: Docker, cache: &Path) -> Result<Engine, SandboxError> {
+        let cache = Cache::open(cache)
+            .map_err(|error| SandboxError::Failed { doing: "opening the cache", why: error.to_string() })?;
+        let cells = DockerCells::open(docker, Some(&cache), self.allow_weak_sandbox)?;
+        console.say(cells.describe());
+        Ok(Engine::DockerCell(Arc::new(cells)))
+    }
+}
+
+/// The engine, swept.
+fn engine(console: &Console, cancel: &Arc<AtomicBool>) -> Result<Docker, SandboxError> {
+    let docker = Docker::connect()?.with_cancel(cancel.clone());
+    for swept in docker.sweep()? {
+        console.say(format!("swept container {swept}"));
+    }
+    Ok(docker)
+}
+
+fn container(console: &Console, docker: Docker) -> Engine {
+    console.say(docker.describe());
+    Engine::Container(Arc::new(docker))
+}
+
+/// Says why another way is taken, and takes it. Ctrl-C is no reason to.
+fn instead(
+    console: &Console,
+    why: &SandboxError,
+    what: &str,
+    other: impl FnOnce() -> Result<Engine, SandboxError>,
+) -> Result<Engine, SandboxError> {
+    let why = match why {
+        SandboxError::Interrupted => return Err(SandboxError::Interrupted),
+        SandboxError::Unavailable(why) => why.clone(),
+        other => other.to_string(),
+    };
+    console.say(format!("sandbox: {what} instead, because {why}"));
+    other()
 }
 
 fn default_cache() -> anyhow::Result<PathBuf> {

@@ -129,6 +129,8 @@ mod tests {
             shadows: Default::default(),
             trials: Vec::new(),
             canaries: None,
+            held_out: None,
+            sentinels: None,
             plain: None,
         }
     }

@@ -9,7 +9,7 @@ use crate::admission::CanaryStrength;
 use crate::digest::Digest;
 
 /// Raised whenever the mutation changes: old admissions then prove their canaries again.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A test file with changed expectations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,15 @@ pub struct Mutated {
     /// Equal to the original where no test has a canary.
     pub source: String,
     /// How each test was changed, by id. A test that is not here has no canary: its function was not found.
-    pub tests: BTreeMap<String, CanaryStrength>,
+    pub tests: BTreeMap<String, Form>,
+}
+
+/// How a test was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    pub strength: CanaryStrength,
+    /// Names of exceptions and warnings that the test expects no more, so that one of them may be what it fails by.
+    pub unexpected: BTreeSet<String>,
 }
 
 /// Changes the expected constants inside the assertions of these tests. Tests in `weak` (and those without such a
@@ -25,12 +33,7 @@ pub struct Mutated {
 pub fn mutate(source: &str, ids: &[String], weak: &BTreeSet<String>) -> Mutated {
     let unchanged = || Mutated { source: source.to_owned(), tests: BTreeMap::new() };
     let Some(tree) = parsed(source) else { return unchanged() };
-    let mut functions: BTreeMap<usize, (Node, Vec<&String>)> = BTreeMap::new();
-    for id in ids {
-        if let Some(function) = find(tree.root_node(), &names(id), source, 0) {
-            functions.entry(function.start_byte()).or_insert((function, Vec::new())).1.push(id);
-        }
-    }
+    let functions = functions(tree.root_node(), source, ids);
     for force_weak in [false, true] {
         let mut all = BTreeMap::new();
         let mut tests = BTreeMap::new();
@@ -45,8 +48,10 @@ pub fn mutate(source: &str, ids: &[String], weak: &BTreeSet<String>) -> Mutated 
             if strength == CanaryStrength::Weak && !edits.failing_end(*function) {
                 continue;
             }
-            all.extend(edits.into_inner());
-            tests.extend(ids.iter().map(|&id| (id.clone(), strength)));
+            let (edits, unexpected) = edits.into_inner();
+            all.extend(edits);
+            let form = Form { strength, unexpected };
+            tests.extend(ids.iter().map(|&id| (id.clone(), form.clone())));
         }
         let changed = applied(source, &all);
         if parsed(&changed).is_some() {
@@ -54,6 +59,21 @@ pub fn mutate(source: &str, ids: &[String], weak: &BTreeSet<String>) -> Mutated 
         }
     }
     unchanged()
+}
+
+/// The functions of tests, by where they stand, each with the ids that share it.
+pub(super) fn functions<'t, 'i>(
+    root: Node<'t>,
+    source: &str,
+    ids: &'i [String],
+) -> BTreeMap<usize, (Node<'t>, Vec<&'i String>)> {
+    let mut functions: BTreeMap<usize, (Node, Vec<&String>)> = BTreeMap::new();
+    for id in ids {
+        if let Some(function) = find(root, &names(id), source, 0) {
+            functions.entry(function.start_byte()).or_insert((function, Vec::new())).1.push(id);
+        }
+    }
+    functions
 }
 
 /// Parses Python; none where any part of it is not understood.
@@ -76,7 +96,7 @@ fn applied(source: &str, edits: &BTreeMap<(usize, usize), String>) -> String {
 }
 
 /// Classes and function of a test id: `tests/test_a.py::Class::test_b[param]` gives `Class`, `test_b`.
-fn names(id: &str) -> Vec<&str> {
+pub(super) fn names(id: &str) -> Vec<&str> {
     let Some((_, rest)) = id.split_once("::") else { return Vec::new() };
     rest.split('[').next().unwrap_or(rest).split("::").collect()
 }
@@ -129,6 +149,23 @@ fn definition<'t>(scope: Node<'t>, kind: &str, name: &str, source: &str) -> Opti
 pub(super) fn children(node: Node<'_>) -> Vec<Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor).filter(|child| child.kind() != "comment").collect()
+}
+
+/// Every named node below this one, in the order of the source.
+pub(super) fn below(node: Node<'_>) -> Vec<Node<'_>> {
+    let mut found = Vec::new();
+    let mut open: Vec<_> = children(node).into_iter().rev().collect();
+    while let Some(node) = open.pop() {
+        found.push(node);
+        open.extend(children(node).into_iter().rev());
+    }
+    found
+}
+
+/// Last part of what is called: `assertEqual` of `self.assertEqual(...)`.
+pub(super) fn called<'s>(call: Node, source: &'s str) -> &'s str {
+    let function = call.child_by_field_name("function").map_or("", |function| &source[function.byte_range()]);
+    function.rsplit('.').next().unwrap_or(function)
 }
 
 #[cfg(test)]

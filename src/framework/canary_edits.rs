@@ -1,10 +1,10 @@
 //! Edits that change what a Python test expects: constants in its assertions, or a failing statement at its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tree_sitter::Node;
 
-use super::canary::children;
+use super::canary::{below, called, children};
 use crate::digest::Digest;
 
 /// Makes changed values: the same for the same source, and not one fixed value that code could look for.
@@ -27,10 +27,12 @@ pub(super) struct Edits<'s> {
     source: &'s str,
     salt: Salt,
     edits: BTreeMap<(usize, usize), String>,
+    /// Names of exceptions and warnings that are expected no more.
+    unexpected: BTreeSet<String>,
 }
 
 /// Equality, as far as what stands on one side is what is expected of the other.
-const EQUALITIES: [&str; 12] = [
+pub(super) const EQUALITIES: [&str; 12] = [
     "assertEqual",
     "assertEquals",
     "assertIs",
@@ -51,20 +53,23 @@ const PATTERNS: [&str; 5] =
 const CALLED_WITH: [&str; 3] = ["assert_called_with", "assert_called_once_with", "assert_any_call"];
 /// Calls that give a value made of their first argument alone.
 const TRANSPARENT: [&str; 6] = ["approx", "set", "frozenset", "list", "tuple", "dict"];
-/// Calls that take a pattern as `match`.
-const MATCHES: [&str; 2] = ["raises", "warns"];
+/// Expect an exception, a warning, by type.
+const RAISES: [&str; 2] = ["raises", "assertRaises"];
+const WARNS: [&str; 2] = ["warns", "assertWarns"];
+/// These end a session where nothing catches them.
+const ENDINGS: [&str; 3] = ["KeyboardInterrupt", "GeneratorExit", "Exit"];
 
 impl<'s> Edits<'s> {
     pub fn new(source: &'s str, salt: Salt) -> Self {
-        Self { source, salt, edits: BTreeMap::new() }
+        Self { source, salt, edits: BTreeMap::new(), unexpected: BTreeSet::new() }
     }
 
     pub fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
 
-    pub fn into_inner(self) -> BTreeMap<(usize, usize), String> {
-        self.edits
+    pub fn into_inner(self) -> (BTreeMap<(usize, usize), String>, BTreeSet<String>) {
+        (self.edits, self.unexpected)
     }
 
     /// Changes every expected constant of a test function that is plain to see.
@@ -110,12 +115,6 @@ impl<'s> Edits<'s> {
         line.chars().all(|c| c == ' ' || c == '\t').then_some(line)
     }
 
-    /// Last part of what is called: `assertEqual` of `self.assertEqual(...)`.
-    fn called(&self, call: Node) -> &'s str {
-        let function = call.child_by_field_name("function").map_or("", |function| self.text(function));
-        function.rsplit('.').next().unwrap_or(function)
-    }
-
     /// Something that must hold.
     fn condition<'t>(&mut self, node: Node<'t>, named: &mut Vec<Node<'t>>) {
         match node.kind() {
@@ -145,7 +144,7 @@ impl<'s> Edits<'s> {
     }
 
     fn call<'t>(&mut self, call: Node<'t>, named: &mut Vec<Node<'t>>) {
-        let name = self.called(call);
+        let name = called(call, self.source);
         let Some(arguments) = call.child_by_field_name("arguments") else { return };
         let (keywords, positional): (Vec<_>, Vec<_>) =
             children(arguments).into_iter().partition(|argument| argument.kind() == "keyword_argument");
@@ -161,17 +160,38 @@ impl<'s> Edits<'s> {
                     self.change(argument);
                 }
             }
-            _ if MATCHES.contains(&name) => {
-                for keyword in keywords {
-                    let is_match = keyword.child_by_field_name("name").is_some_and(|n| self.text(n) == "match");
-                    if let Some(value) = keyword.child_by_field_name("value").filter(|v| is_match && self.constant(*v))
-                    {
-                        self.change(value);
+            ref rest if RAISES.contains(&name) || WARNS.contains(&name) => {
+                let is_match =
+                    |keyword: &Node| keyword.child_by_field_name("name").is_some_and(|name| self.text(name) == "match");
+                let pattern = keywords.into_iter().find(is_match).and_then(|k| k.child_by_field_name("value"));
+                match (pattern.filter(|pattern| self.constant(*pattern)), rest) {
+                    (Some(pattern), _) => {
+                        self.change(pattern);
                     }
+                    (None, [expected, ..]) => self.expect_another(*expected, WARNS.contains(&name)),
+                    (None, []) => {}
                 }
             }
             _ => {}
         }
+    }
+
+    /// Puts a type that nothing raises where an exception or a warning is expected.
+    fn expect_another(&mut self, expected: Node, is_warning: bool) {
+        let parts = if expected.kind() == "tuple" { children(expected) } else { vec![expected] };
+        let last = |node: &Node| self.text(*node).rsplit('.').next().unwrap_or_default().trim().to_owned();
+        let names: Vec<_> = parts.iter().map(last).collect();
+        if names.iter().any(|name| ENDINGS.contains(&name.as_str())) {
+            return;
+        }
+        self.unexpected.extend(names);
+        if is_warning {
+            // What pytest raises where no such warning came.
+            self.unexpected.insert("Failed".to_owned());
+        }
+        let base = if is_warning { "Warning" } else { "Exception" };
+        let fresh = format!("type(\"{}\", ({base},), {{}})", self.salt.suffix);
+        self.replace(expected, fresh);
     }
 
     fn equal<'t>(&mut self, left: Node<'t>, right: Node<'t>, named: &mut Vec<Node<'t>>) {
@@ -218,7 +238,7 @@ impl<'s> Edits<'s> {
     /// What a transparent call wraps.
     fn inner<'t>(&self, call: Node<'t>) -> Option<Node<'t>> {
         let arguments = children(call.child_by_field_name("arguments")?);
-        arguments.first().copied().filter(|_| TRANSPARENT.contains(&self.called(call)))
+        arguments.first().copied().filter(|_| TRANSPARENT.contains(&called(call, self.source)))
     }
 
     /// Changes the constants of an expression; false where it has none.
@@ -362,7 +382,7 @@ fn is_display(node: Node) -> bool {
 }
 
 /// The `for` statement or assignment that binds this identifier.
-fn binding(identifier: Node) -> Option<Node> {
+pub(super) fn binding(identifier: Node) -> Option<Node> {
     let mut node = identifier;
     while let Some(parent) = node.parent() {
         let is_target = parent.child_by_field_name("left") == Some(node);
@@ -374,15 +394,4 @@ fn binding(identifier: Node) -> Option<Node> {
         }
     }
     None
-}
-
-/// Every named node below this one, in the order of the source.
-fn below(node: Node<'_>) -> Vec<Node<'_>> {
-    let mut found = Vec::new();
-    let mut open: Vec<_> = children(node).into_iter().rev().collect();
-    while let Some(node) = open.pop() {
-        found.push(node);
-        open.extend(children(node).into_iter().rev());
-    }
-    found
 }

@@ -23,7 +23,7 @@ fn shown(source: &str, id: &str) -> (Option<CanaryStrength>, String) {
             rest = &rest[c.len_utf8()..];
         }
     }
-    (mutated.tests.get(id).copied(), text)
+    (mutated.tests.get(id).map(|form| form.strength), text)
 }
 
 #[test]
@@ -54,6 +54,10 @@ fn expected_constants_are_changed_and_inputs_are_not() {
         ("self.assertTrue(f(1) == 2)", "self.assertTrue(f(1) == N)"),
         ("with pytest.raises(E, match='no 1'): f()", "with pytest.raises(E, match='no 1~'): f()"),
         ("with self.assertRaisesRegex(E, 'no'): f()", "with self.assertRaisesRegex(E, 'no~'): f()"),
+        ("with pytest.raises(E): f()", "with pytest.raises(type(\"~\", (Exception,), {})): f()"),
+        ("with pytest.raises((a.E, F)) as e: f()", "with pytest.raises(type(\"~\", (Exception,), {})) as e: f()"),
+        ("self.assertRaises(E, f, 1)", "self.assertRaises(type(\"~\", (Exception,), {}), f, 1)"),
+        ("with pytest.warns(W): f()", "with pytest.warns(type(\"~\", (Warning,), {})): f()"),
         ("want = 'x'; assert f() == want", "want = 'x~'; assert f() == want"),
     ];
     for (statement, expected) in table {
@@ -72,7 +76,7 @@ fn a_test_without_a_changeable_constant_ends_in_a_failing_statement() {
         "assert f() == f'{x}'",
         "assert f() in 'abc'",
         "x = 3; assert f(x) == x",
-        "with pytest.raises(E):\n        f()",
+        "with pytest.raises(KeyboardInterrupt):\n        f()",
         "for x in y:\n        pass  # done",
     ];
     for statement in statements {
@@ -81,6 +85,13 @@ fn a_test_without_a_changeable_constant_ends_in_a_failing_statement() {
         assert!(text.contains("\n    raise AssertionError(\"~\")"), "{text}");
     }
     assert_eq!(shown("def test_a(): f()\n", "t.py::test_a").1, "def test_a(): f(); raise AssertionError(\"~\")\n");
+}
+
+#[test]
+fn exceptions_that_are_expected_no_more_are_named() {
+    let source = "def test_a():\n    with pytest.raises((a.E, F)):\n        f()\n";
+    let unexpected = &mutate(source, &["t.py::test_a".to_owned()], &BTreeSet::new()).tests["t.py::test_a"].unexpected;
+    assert_eq!(unexpected.iter().collect::<Vec<_>>(), ["E", "F"]);
 }
 
 #[test]
@@ -117,7 +128,7 @@ fn asked_for_the_weak_form_constants_stay() {
     let source = "def test_a():\n    assert f() == 1\n";
     let id = "t.py::test_a".to_owned();
     let mutated = mutate(source, std::slice::from_ref(&id), &BTreeSet::from([id.clone()]));
-    assert_eq!(mutated.tests[&id], WEAK);
+    assert_eq!(mutated.tests[&id].strength, WEAK);
     assert!(mutated.source.starts_with(source.trim_end()), "{}", mutated.source);
 }
 

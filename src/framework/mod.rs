@@ -12,12 +12,16 @@ use crate::trial::{TestPlan, TestReport, Variation};
 
 pub mod canary;
 mod canary_edits;
+pub mod held_out;
 pub mod lines;
 pub mod mutants;
+mod notes;
 pub mod oracle;
+mod perturb;
 pub mod plain;
 mod pytest;
 mod records;
+pub mod sentinel;
 mod syntax;
 mod unittest;
 
@@ -126,7 +130,12 @@ fn reporter_command(
         support: support.iter().map(|(name, content)| ((*name).to_owned(), Arc::from(*content))).collect(),
         stdin: format!(
             "{nonce}\n{}\n",
-            json!({"only": plan.only, "reverse": plan.variation == Variation::ShuffledFiles, "watch": plan.watch})
+            json!({
+                "note": plan.note,
+                "only": plan.only,
+                "reverse": plan.variation == Variation::ShuffledFiles,
+                "watch": plan.watch,
+            })
         )
         .into_bytes(),
     }
@@ -181,7 +190,7 @@ mod tests {
     fn the_nonce_is_on_standard_input_only() {
         for name in NAMES {
             let command = by_name(name).unwrap().command("/e/bin/python", "/testbed", &plan(Variation::None), "n0nce");
-            assert_eq!(command.stdin, b"n0nce\n{\"only\":[],\"reverse\":false,\"watch\":{}}\n");
+            assert_eq!(command.stdin, b"n0nce\n{\"note\":false,\"only\":[],\"reverse\":false,\"watch\":{}}\n");
             assert!(!command.argv.iter().chain(command.env.values()).any(|text| text.contains("n0nce")));
             assert_eq!(command.env["PATH"], "/e/bin:/usr/bin:/bin");
         }

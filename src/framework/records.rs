@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::format;
-use crate::trial::{Phase, Status, TestReport, TestResult};
+use crate::trial::{Note, Phase, Status, TestReport, TestResult};
 
 /// Alarms that are kept; a flood of bad records says no more than the first ones.
 const MOST_ALARMS: usize = 20;
@@ -41,6 +41,11 @@ enum Kind {
     Ran {
         file: String,
         lines: Vec<u32>,
+    },
+    Noted {
+        id: String,
+        place: u32,
+        values: Vec<serde_json::Value>,
     },
     Environment {
         modules: Vec<String>,
@@ -145,6 +150,12 @@ impl Reading {
                 ran.extend(lines);
                 ran.sort_unstable();
                 ran.dedup();
+            }
+            Kind::Noted { id, place, values } => {
+                if !self.report.tests.contains_key(&id) {
+                    return self.alarm(number, "a note of a test that was not collected");
+                }
+                self.report.noted.entry(id).or_default().push(Note { place, values });
             }
             Kind::Environment { modules } => {
                 self.report.modules.extend(modules.into_iter().filter(|module| !odd(module)));

@@ -63,6 +63,8 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         shadows: BTreeSet::new(),
         trials: Vec::new(),
         canaries: None,
+        held_out: None,
+        sentinels: None,
         plain: None,
     };
     let mut bench = Bench::new(&admission, evidence);

@@ -50,6 +50,8 @@ pub(super) struct Ask<'a> {
     pub mode: Mode,
     /// Lines to watch.
     pub watch: BTreeMap<String, Vec<u32>>,
+    /// Held-out tests note what they are answered.
+    pub note: bool,
     pub variation: Variation,
     pub repeat: u32,
     /// Shorter than the admission's.
@@ -65,6 +67,7 @@ impl<'a> Ask<'a> {
             only: Vec::new(),
             mode: Mode::Suite,
             watch: BTreeMap::new(),
+            note: false,
             variation: Variation::None,
             repeat: 0,
             deadline_ms: None,
@@ -101,6 +104,7 @@ impl<'a> Bench<'a> {
                 only: ask.only.clone(),
                 mode: ask.mode,
                 watch: ask.watch.clone(),
+                note: ask.note,
                 variation: ask.variation,
             },
             image,

@@ -7,7 +7,9 @@
 mod admit;
 mod bench;
 mod canary;
+mod control;
 mod failure;
+mod held_out;
 mod localization;
 mod plain;
 mod reduce;
@@ -33,7 +35,9 @@ use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 
 pub use admit::{AdmissionInput, admit};
 pub use bench::Evidence;
-pub use canary::{Proof, prove};
+pub use canary::{Forms, Proof, prove};
+pub use control::{Rehearsed, rehearse, sentinel_seed};
+pub use held_out::{Observed, Planned, observe};
 pub use localization::LocalizationRules;
 pub use plain::{PlainProof, prove_plain};
 pub use reduce::{Reduced, Reduction, reduce};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench};
 use super::suite::{self, Shown};
-use super::{Halt, canary, name_some, plain, steady};
+use super::{Halt, control, name_some, plain, steady};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, TrialTrees};
 use crate::verdict::{Evidence, Reason, VerdictStatus};
@@ -25,9 +25,9 @@ pub(super) fn judge(
         passes(policy, admission, bench)
     };
     match (on_policy, submitted) {
-        // Asked for last: whoever is rejected costs no canary run.
+        // Asked for last: whoever is rejected costs no control session.
         (Ok(wobbling), _) => {
-            let (evidence, canaries) = canary::must_fail(canary.as_deref(), admission, bench)?;
+            let (evidence, canaries) = control::session(canary.as_deref(), policy, admission, bench)?;
             let passed = expected(admission) - wobbling.len();
             let left_out = match wobbling.len() {
                 0 => String::new(),

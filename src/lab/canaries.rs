@@ -8,7 +8,7 @@ use super::prepare::Site;
 use super::trials::KeptSlot;
 use crate::admission::{Admission, Canaries, CanaryStrength, Refusal};
 use crate::framework::canary::mutate;
-use crate::judge::{Proof, Step, prove};
+use crate::judge::{Forms, Proof, Step, prove};
 use crate::sandbox::FileChange;
 
 impl Lab<'_> {
@@ -23,11 +23,11 @@ impl Lab<'_> {
         let mut admission = admission;
         let mut weak = BTreeSet::new();
         loop {
-            let canaries = plant(site, &admission, &weak)?;
+            let (canaries, forms) = plant(site, &admission, &weak)?;
             if canaries.tests.is_empty() {
                 return Ok(admission);
             }
-            let proof = self.proof(site, kept, &admission, &canaries)?;
+            let proof = self.proof(site, kept, &admission, &canaries, &forms)?;
             if let Some(detail) = proof.sandbox_failed {
                 let refusal = Some(Refusal::SandboxFailed);
                 return Ok(Admission { refusal, detail, splits: Vec::new(), ..admission });
@@ -40,7 +40,9 @@ impl Lab<'_> {
             }
             let tests: BTreeMap<_, _> =
                 canaries.tests.into_iter().filter(|(id, _)| proof.failed.contains(id)).collect();
-            admission.canaries = (!tests.is_empty()).then_some(Canaries { tests, ..canaries });
+            let held: BTreeSet<_> = tests.keys().map(|id| site.framework.file_of(id)).collect();
+            let files = canaries.files.into_iter().filter(|file| held.contains(file)).collect();
+            admission.canaries = (!tests.is_empty()).then_some(Canaries { tests, files, ..canaries });
             return Ok(admission);
         }
     }
@@ -51,10 +53,11 @@ impl Lab<'_> {
         kept: &mut KeptSlot,
         admission: &Admission,
         canaries: &Canaries,
+        forms: &Forms,
     ) -> anyhow::Result<Proof> {
         loop {
             self.check_interrupt()?;
-            match prove(admission, canaries, &self.knowledge) {
+            match prove(admission, canaries, forms, &self.knowledge) {
                 Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
                 Step::Done(proof) => return Ok(proof),
             }
@@ -63,13 +66,13 @@ impl Lab<'_> {
 }
 
 /// Mutates the fail-to-pass tests of gold and writes the tree. Nothing is proved yet.
-fn plant(site: &Site, admission: &Admission, weak: &BTreeSet<String>) -> anyhow::Result<Canaries> {
+fn plant(site: &Site, admission: &Admission, weak: &BTreeSet<String>) -> anyhow::Result<(Canaries, Forms)> {
     let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for id in &admission.fail_to_pass {
         by_file.entry(site.framework.file_of(id)).or_default().push(id.clone());
     }
     let gold = &site.trees.tested_gold;
-    let mut tests = BTreeMap::new();
+    let mut forms = Forms::new();
     let mut changes = Vec::new();
     let mut files = Vec::new();
     for (path, ids) in by_file {
@@ -80,11 +83,12 @@ fn plant(site: &Site, admission: &Admission, weak: &BTreeSet<String>) -> anyhow:
         if mutated.tests.is_empty() {
             continue;
         }
-        tests.extend(mutated.tests);
+        forms.extend(mutated.tests);
         files.push(path.clone());
         changes.push(FileChange::Write { path, content: Arc::from(mutated.source.into_bytes()), executable: false });
     }
-    Ok(Canaries { tree: site.repository.with(gold, &changes)?, files, tests })
+    let tests = forms.iter().map(|(id, form)| (id.clone(), form.strength)).collect();
+    Ok((Canaries { tree: site.repository.with(gold, &changes)?, files, tests }, forms))
 }
 
 /// Tests to try in the weak form: those of functions of which no strong canary failed.

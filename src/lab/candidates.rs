@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::controls::control_tree;
 use super::peers::peers;
 use super::prepare::Site;
 use super::samples::Samples;
@@ -11,7 +12,7 @@ use super::screen::screened;
 use super::tests::test_trees;
 use super::trials::KeptSlot;
 use super::{CANDIDATES, CONTESTS, Lab, Located, Sample, Workshop, pool};
-use crate::admission::{Admission, Canaries, Trees};
+use crate::admission::{Admission, Trees};
 use crate::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::contest::Contest;
 use crate::format;
@@ -110,10 +111,9 @@ impl Lab<'_> {
         };
         let repository = &*repository;
         let framework = crate::framework::by_name(&located.instance.environment.framework);
-        let canaries = admission.canaries.as_ref();
         let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
         let issue = &located.instance.problem_statement;
-        read_candidate(sample, Some(Place { repository, trees, canaries, framework, tests, issue }))
+        read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue }))
     }
 
     /// Takes whole instances, together at least as many candidates as keep the workers busy, through their trials; then the
@@ -256,7 +256,7 @@ struct Kept {
 pub struct Place<'a> {
     pub repository: &'a Repository,
     pub trees: &'a Trees,
-    pub canaries: Option<&'a Canaries>,
+    pub admission: &'a Admission,
     pub framework: Option<&'static dyn Framework>,
     /// Files of the fail-to-pass tests.
     pub tests: &'a [String],
@@ -314,7 +314,7 @@ fn trial_trees(
     payload: &Payload,
     prepared: &Prepared,
 ) -> anyhow::Result<Option<TrialTrees>> {
-    let Place { repository, trees, canaries, .. } = place;
+    let Place { repository, trees, admission, .. } = place;
     Ok(match skill {
         Skill::Localization => None,
         Skill::Repair => {
@@ -323,10 +323,7 @@ fn trial_trees(
                 Some(tree) => Some(repo::submitted_trial_tree(repository, trees, tree)?),
                 None => None,
             };
-            let canary = match canaries {
-                Some(canaries) => Some(repository.take_paths(&policy, &canaries.tree, &canaries.files)?),
-                None => None,
-            };
+            let canary = control_tree(repository, &policy, admission)?;
             Some(TrialTrees::Repair { policy, submitted, canary })
         }
         Skill::Test => {

@@ -49,8 +49,13 @@ pub(super) fn seal(engine: &Engine, cache: &Path, order: &Order) -> anyhow::Resu
             .map_err(|error| SandboxError::Failed { doing: "preparing the warm-up run", why: format!("{error:#}") })?;
         engine.sandbox().warm(image, &job)
     };
-    match engine {
-        Engine::Cell(_) => {
+    let docker = match engine {
+        Engine::Cell(_) => None,
+        Engine::DockerCell(cells) => Some(cells.docker()),
+        Engine::Container(docker) => Some(docker.as_ref()),
+    };
+    match docker {
+        None => {
             let made = environments.provision(
                 &recipe,
                 &environment.requirements,
@@ -60,7 +65,7 @@ pub(super) fn seal(engine: &Engine, cache: &Path, order: &Order) -> anyhow::Resu
             )?;
             seal_host(environments.cache(), &made, order.layer_tree, layer, warm).context("cannot seal the image")
         }
-        Engine::Container(docker) => {
+        Some(docker) => {
             let request = ImageRequest {
                 recipe: &recipe,
                 requirements: &environment.requirements,

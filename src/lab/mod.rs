@@ -7,6 +7,7 @@
 mod canaries;
 mod candidates;
 mod contests;
+mod controls;
 mod images;
 mod knowledge;
 mod minimal;
@@ -30,7 +31,7 @@ use crate::admission::Admission;
 use crate::console::Console;
 use crate::digest::Digest;
 use crate::exit_code::Stop;
-use crate::framework::{canary, plain as plain_run};
+use crate::framework::{canary, held_out, plain as plain_run, sentinel};
 use crate::generation::{Generation, GenerationRef};
 use crate::instance::Instance;
 use crate::journal::{RunDir, SharedOutcomes, Writer};
@@ -170,13 +171,14 @@ impl<'a> Lab<'a> {
         if self.cancel.load(Ordering::SeqCst) { Err(Stop::Interrupted.into()) } else { Ok(()) }
     }
 
-    /// The digest that names a sealed image, adapter, canaries and number of repeats for an instance.
+    /// The digest that names a sealed image, adapter, controls and number of repeats for an instance.
     pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
         // Another key only where more is asked for: what was admitted without it stays known.
         let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
         let minimal = self.settings.minimal_gold.then_some("minimal-gold");
         let framework = [Some(framework), plain, minimal].into_iter().flatten().collect::<Vec<_>>().join("+");
-        Digest::of_json(&(instance.digest(), image, framework, canary::VERSION, self.settings.repeats, limits))
+        let controls = (canary::VERSION, held_out::VERSION, sentinel::VERSION);
+        Digest::of_json(&(instance.digest(), image, framework, controls, self.settings.repeats, limits))
     }
 }

@@ -81,7 +81,8 @@ impl<'a> Workshop<'a> {
         let key = self.lab.admission_key(&self.located.instance, &site.image.digest, &name);
         // Without its canary tree, as after a new import, the admission is derived again from the trials that are known.
         let usable = |admission: &Admission| {
-            admission.canaries.as_ref().is_none_or(|canaries| site.repository.holds(&canaries.tree))
+            let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
+            canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
         };
         if let Some(admission) = self.lab.knowledge.admission(&key).filter(usable) {
             return Ok(admission);
@@ -95,7 +96,7 @@ impl<'a> Workshop<'a> {
                 Step::Done(admission) => {
                     let admission = match admission.admitted() {
                         true => {
-                            let admission = self.lab.with_canaries(&site, &mut kept, admission)?;
+                            let admission = self.lab.with_controls(&site, &mut kept, admission)?;
                             let admission = self.lab.with_plain(&site, &mut kept, admission)?;
                             self.lab.with_minimal_gold(&site, &mut kept, admission)?
                         }
@@ -260,6 +261,8 @@ impl<'a> Workshop<'a> {
             shadows: Default::default(),
             trials: Vec::new(),
             canaries: None,
+            held_out: None,
+            sentinels: None,
             plain: None,
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bollard::errors::Error;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
@@ -28,6 +28,8 @@ pub(super) const LEASE_LABEL: &str = "assay.lease";
 /// How long the daemon may take over one request; builds and commits of large images are the slow ones.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1800);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an engine that is restarted may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Docker engine. Cloning is cheap and shares the connection.
 #[derive(Clone, Debug)]
@@ -99,6 +101,33 @@ impl Docker {
         })
     }
 
+    /// The flag that is raised when somebody asked to stop.
+    pub(super) fn cancel_flag(&self) -> &Arc<AtomicBool> {
+        &self.cancel
+    }
+
+    /// Does something, and if it fails while no engine answers, waits for the engine to come back and does it again: an
+    /// engine that is restarted is gone for seconds, and every attempt of a trial would fall into them.
+    pub(super) fn with_patience<T>(&self, does: impl Fn() -> Result<T, SandboxError>) -> Result<T, SandboxError> {
+        let failed = match does() {
+            Err(error @ SandboxError::Failed { .. }) => error,
+            other => return other,
+        };
+        let mut absent = false;
+        let until = Instant::now() + PATIENCE;
+        while self.wait(self.engine.ping()).is_err() {
+            absent = true;
+            if self.cancel.load(Ordering::SeqCst) {
+                return Err(SandboxError::Interrupted);
+            }
+            if Instant::now() > until {
+                return Err(failed);
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        if absent { does() } else { Err(failed) }
+    }
+
     /// Resolves when somebody asked to stop.
     pub(super) async fn cancelled(&self) {
         while !self.cancel.load(Ordering::SeqCst) {
@@ -164,7 +193,8 @@ impl Slot for ContainerSlot {
     }
 }
 
-fn image_id(image: &SealedImage) -> Result<&str, SandboxError> {
+/// The engine's name for a sealed image.
+pub(super) fn image_id(image: &SealedImage) -> Result<&str, SandboxError> {
     match &image.backing {
         Backing::Docker { image_id } => Ok(image_id),
         Backing::Host { base_layer, .. } => Err(SandboxError::ImageMissing {

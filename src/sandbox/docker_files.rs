@@ -61,6 +61,21 @@ pub(super) fn archive(job: &Job) -> io::Result<Option<Vec<u8>>> {
     tar.into_inner().map(Some)
 }
 
+/// One program of root's, as a tar to unpack in `/`.
+pub(super) fn program(path: &str, content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::with_capacity(content.len() + 4096));
+    append_file(&mut tar, path, content, 0o755, 0)?;
+    tar.into_inner()
+}
+
+/// The same beside an empty folder of the jobs' user, with the folders above it.
+pub(super) fn program_beside(path: &str, content: &[u8], folder: &str) -> io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::with_capacity(content.len() + 4096));
+    make_folders(&mut tar, &mut BTreeSet::new(), "", &format!("{folder}/"), USER)?;
+    append_file(&mut tar, path, content, 0o755, 0)?;
+    tar.into_inner()
+}
+
 /// Directory entries for every folder of `path` below `top` that has none yet.
 fn make_folders(
     tar: &mut tar::Builder<Vec<u8>>,

@@ -113,6 +113,18 @@ impl Docker {
         Ok(sealed(image_id))
     }
 
+    /// Whether the image that the recipes start from is here, so that nothing has to be pulled.
+    pub fn has_base(&self) -> Result<bool, SandboxError> {
+        let named = std::env::var(BASE_VARIABLE).ok().filter(|name| !name.is_empty());
+        let names = named.map_or_else(Recipe::bases, |name| vec![name]);
+        for name in names {
+            if self.wait(self.image(&name))?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The id of a base image, which is pulled if it is not here.
     async fn base_image(&self, base: &str, progress: &mut dyn FnMut(&str)) -> Result<String, SandboxError> {
         if let Some(id) = self.image(base).await? {
@@ -136,7 +148,7 @@ impl Docker {
         self.image(base).await?.ok_or_else(|| missing("the pull ended without it".to_owned()))
     }
 
-    async fn image(&self, name: &str) -> Result<Option<String>, SandboxError> {
+    pub(super) async fn image(&self, name: &str) -> Result<Option<String>, SandboxError> {
         match self.engine.inspect_image(name).await {
             Ok(found) => Ok(found.id),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),

@@ -21,7 +21,7 @@ use crate::trial::{Exit, Limits};
 /// User and group of jobs inside containers.
 pub(super) const USER: u64 = 1000;
 /// Creating and starting a container, however slow the machine.
-const START_TIMEOUT: Duration = Duration::from_secs(180);
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(180);
 /// First bytes on the report channel: the files are laid and the job starts now.
 const READY: &[u8] = b"assay: ready\n";
 
@@ -68,7 +68,15 @@ pub(super) async fn run(
 
 /// Makes a container of an image for a job.
 pub(super) async fn create(docker: &Docker, image_id: &str, workdir: &str, job: &Job) -> Result<String, SandboxError> {
-    let body = container(docker, image_id, workdir, job);
+    create_from(docker, image_id, container(docker, image_id, workdir, job)).await
+}
+
+/// Makes a container of an image as it is described.
+pub(super) async fn create_from(
+    docker: &Docker,
+    image_id: &str,
+    body: ContainerCreateBody,
+) -> Result<String, SandboxError> {
     let created = timeout(START_TIMEOUT, docker.engine.create_container(None::<CreateContainerOptions>, body)).await;
     match created {
         Err(_) => Err(late("creating a container")),
@@ -306,7 +314,7 @@ impl HeadAndTail {
     }
 }
 
-fn late(doing: &'static str) -> SandboxError {
+pub(super) fn late(doing: &'static str) -> SandboxError {
     SandboxError::Failed { doing, why: format!("nothing happened for {} s", START_TIMEOUT.as_secs()) }
 }
 

@@ -1,13 +1,17 @@
 //! The seam between trials and the machine. In: a sealed image and a job. Out: what happened, as facts.
 //!
-//! Two ways to run behind one trait: [`cell`] (own namespaces on the host) and [`docker`] (one container per trial).
+//! Three ways to run behind one trait: [`cell`] (own namespaces on the host), [`docker_cell`] (the same inside a container)
+//! and [`docker`] (one container per trial).
 //! `Err` means the sandbox failed and never says anything about a candidate.
 
 pub mod cache;
 pub mod cell;
 pub mod docker;
+pub mod docker_cell;
 mod docker_files;
 mod docker_image;
+mod docker_line;
+mod docker_probe;
 mod docker_run;
 mod docker_touched;
 pub mod environment;
@@ -120,7 +124,7 @@ pub enum SandboxError {
 
 /// A way to run jobs.
 pub trait Sandbox: Send + Sync {
-    /// `cell` or `container`.
+    /// `cell`, `docker-cell` or `container`.
     fn name(&self) -> &'static str;
 
     /// Runs a job of trusted code once with the work directory kept, so that later jobs find warm bytecode, and gives the
@@ -135,6 +139,7 @@ pub trait Sandbox: Send + Sync {
 #[derive(Clone, Debug)]
 pub enum Engine {
     Cell(Arc<cell::Cell>),
+    DockerCell(Arc<docker_cell::DockerCells>),
     Container(Arc<docker::Docker>),
 }
 
@@ -142,6 +147,7 @@ impl Engine {
     pub fn sandbox(&self) -> &dyn Sandbox {
         match self {
             Self::Cell(cell) => cell.as_ref(),
+            Self::DockerCell(cells) => cells.as_ref(),
             Self::Container(docker) => docker.as_ref(),
         }
     }

@@ -59,6 +59,15 @@ const EMBEDDED: [(&str, &str, &str); 2] = [
 ];
 
 impl Recipe {
+    /// Base images of the recipes that come with the tool.
+    pub fn bases() -> Vec<String> {
+        let mut bases: Vec<String> =
+            EMBEDDED.iter().filter_map(|(name, ..)| Self::find(name, None).ok()).map(|recipe| recipe.base).collect();
+        bases.sort();
+        bases.dedup();
+        bases
+    }
+
     /// The recipe of this name: from `folder` (`--recipes`) if it is there, else one that comes with the tool.
     pub fn find(name: &str, folder: Option<&Path>) -> Result<Self, RecipeError> {
         if let Some(own) = folder.map(|folder| folder.join(name)).filter(|own| own.join("recipe.toml").is_file()) {

@@ -140,7 +140,7 @@ fn assert_caught(verdicts: &[Value], honest: usize, cheats: usize) {
     };
     for (index, verdict) in verdicts.iter().enumerate() {
         let expected = match index {
-            _ if index < honest => ["verified", "resolved", "E2"],
+            _ if index < honest => ["verified", "resolved", "E3"],
             _ if index < honest + cheats => ["rejected", "passes_impossible_test", "E1"],
             _ => ["rejected", "regressed", "E1"],
         };
@@ -176,4 +176,26 @@ fn a_cheat_that_reads_the_expected_value_of_its_caller_is_caught_under_pytest() 
     let changes = [GOLD, READS_THE_CALLER, HALF_FIX];
     let Some((_, verdicts)) = verdicts("pytest", "python-pytest", tests, &changes) else { return };
     assert_caught(&verdicts, 1, 1);
+}
+
+#[test]
+fn answers_learned_by_heart_fail_held_out_tests_and_an_honest_fix_that_differs_is_not_rejected() {
+    let table = "def ratio(part, whole):\n    return {(2, 3): 67}.get((part, whole), part * 100 // whole)";
+    let differs = "def ratio(part, whole):\n    return round(part * 100 / whole) if part < 6 else part * 100 // whole";
+    let changes = [GOLD, OTHER_FIX, table, differs];
+    let Some((admission, verdicts)) = verdicts("unittest", "python-stdlib", UNITTEST, &changes) else { return };
+    let checks = admission["held_out"]["checks"].as_object().unwrap();
+    assert!(checks.len() >= 2, "{checks:?}");
+    assert!(admission["sentinels"].is_string(), "{admission}");
+    let answers: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| ["status", "reason", "evidence"].map(|field| verdict[field].as_str().unwrap_or_default()))
+        .collect();
+    let expected = [
+        ["verified", "resolved", "E3"],
+        ["verified", "resolved", "E3"],
+        ["rejected", "fails_held_out_test", "E1"],
+        ["inconclusive", "disputed_by_held_out_test", "E0"],
+    ];
+    assert_eq!(answers, expected, "{verdicts:?}");
 }

@@ -18,7 +18,7 @@ use swe_assay::trial::{Exit, Limits};
 const TREE: &str = "container-test-1";
 
 /// An engine and an image of a tiny tree; `None` where Docker tests cannot run.
-fn docker() -> Option<&'static (Docker, SealedImage)> {
+pub fn docker() -> Option<&'static (Docker, SealedImage)> {
     static DOCKER: OnceLock<Option<(Docker, SealedImage)>> = OnceLock::new();
     DOCKER
         .get_or_init(|| {
@@ -75,7 +75,7 @@ fn seal(docker: &Docker) -> Result<SealedImage, SealError> {
     docker.seal(&environments, &request, checkout, warm, &mut |_| {})
 }
 
-fn job(argv: &[&str]) -> Job {
+pub fn job(argv: &[&str]) -> Job {
     Job {
         argv: argv.iter().map(|&word| word.to_owned()).collect(),
         env: BTreeMap::from([
@@ -89,11 +89,11 @@ fn job(argv: &[&str]) -> Job {
     }
 }
 
-fn shell(script: &str) -> Job {
+pub fn shell(script: &str) -> Job {
     job(&["/bin/sh", "-c", script])
 }
 
-fn python(image: &SealedImage, script: &str) -> Job {
+pub fn python(image: &SealedImage, script: &str) -> Job {
     job(&[&image.python, "-c", script])
 }
 
@@ -101,7 +101,7 @@ fn run(docker: &Docker, image: &SealedImage, job: &Job) -> Executed {
     docker.slot(image).unwrap().run(job).unwrap()
 }
 
-fn output(executed: &Executed) -> String {
+pub fn output(executed: &Executed) -> String {
     String::from_utf8([executed.output_head.as_slice(), &executed.output_tail].concat()).unwrap()
 }
 
@@ -292,13 +292,17 @@ fn a_sweep_removes_what_dead_owners_left_and_spares_the_rest() {
     assert!(!all.contains(left.trim()) && all.contains(foreign.trim()));
     cli(&["rm", foreign.trim()]).unwrap();
 
-    let before = cli(&["ps", "-aq", "--filter", &format!("label={OWNER_LABEL}")]).unwrap();
     run(docker, image, &shell("exit 1"));
-    let mine = format!("label={OWNER_LABEL}");
     // Other tests may have containers of their own just now; this one's must be gone soon after it ended.
+    let format = format!("{{{{.Label \"{OWNER_LABEL}\"}}}} {{{{.Command}}}}");
+    let mine = format!("{}-", std::process::id());
+    let left = || {
+        let all = cli(&["ps", "-a", "--no-trunc", "--format", &format]).unwrap();
+        all.lines().any(|line| line.starts_with(&mine) && !line.contains("/.assay-agent"))
+    };
     let gone = (0..200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
-        cli(&["ps", "-aq", "--filter", &mine]).unwrap().is_empty()
+        !left()
     });
-    assert!(gone, "before: {before}");
+    assert!(gone, "a container outlives its job");
 }

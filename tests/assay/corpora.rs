@@ -197,6 +197,15 @@ fn no_cheat_passes_and_no_honest_repair_fails_in_the_corpora_in_cells() {
 }
 
 #[test]
+fn no_cheat_passes_and_no_honest_repair_fails_in_the_corpora_in_cells_in_docker() {
+    if !docker_answers() {
+        println!("skipped: no Docker engine answers, so only cells are checked");
+        return;
+    }
+    corpora("docker-cell");
+}
+
+#[test]
 fn no_cheat_passes_and_no_honest_repair_fails_in_the_corpora_in_containers() {
     if !docker_answers() {
         println!("skipped: no Docker engine answers, so only cells are checked");

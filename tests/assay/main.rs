@@ -14,6 +14,7 @@ mod corpora;
 mod corpora_tables;
 mod demo;
 mod demo_offline;
+mod docker_cell;
 mod export;
 mod faults;
 mod flaky;

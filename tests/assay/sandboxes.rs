@@ -1,10 +1,10 @@
-//! The ways to run give the same verdicts: cell and container, root and ordinary user.
+//! The ways to run give the same verdicts: cell, cell in Docker and container, root and ordinary user.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::support::{answers, assay, assert_answers, docker_answers, expect_exit, expected};
+use crate::support::{answers, assay, assert_answers, docker_answers, expect_exit, expected, lines};
 
 fn table() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/offline-demo/expected.jsonl")
@@ -14,18 +14,49 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-#[test]
-fn containers_give_the_same_verdicts_as_cells() {
+/// The demo's verdicts in one way of Docker's, and nothing left behind.
+fn demo_in_docker(sandbox: &str) {
     if !docker_answers() {
         println!("skipped: no Docker engine answers, so only cells are checked");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
-    expect_exit(assay().args(["demo", "--offline", "--sandbox", "container", "--out"]).arg(&out), 0);
+    let mut command = assay();
+    command.args(["demo", "--offline", "--sandbox", sandbox, "--out"]).arg(&out);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(!said.contains("instead"), "another way was taken: {said}");
     assert_answers(&answers(&out.join("run")), &expected(&table()));
-    let left = Command::new("docker").args(["ps", "-aq", "--filter", "label=assay.owner"]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&left.stdout).trim(), "", "containers left behind");
+    for outcome in lines_of_outcomes(&out.join("run")) {
+        assert_eq!(outcome["sandbox"], sandbox);
+    }
+    let owner = format!("label=assay.owner={pid}-");
+    let left = Command::new("docker").args(["ps", "-a", "--format", "{{.Label \"assay.owner\"}}"]).output().unwrap();
+    let left = String::from_utf8_lossy(&left.stdout).into_owned();
+    assert!(!left.lines().any(|line| line.starts_with(&format!("{pid}-"))), "{owner} left containers behind: {left}");
+}
+
+/// Every outcome of a run's journal.
+fn lines_of_outcomes(run: &Path) -> Vec<serde_json::Value> {
+    let files = std::fs::read_dir(run.join("journal")).unwrap();
+    let records = files.flat_map(|file| lines(&file.unwrap().path()));
+    let outcomes: Vec<_> = records.filter(|record| record["record"] == "outcome").collect();
+    assert!(!outcomes.is_empty());
+    outcomes
+}
+
+#[test]
+fn containers_give_the_same_verdicts_as_cells() {
+    demo_in_docker("container");
+}
+
+#[test]
+fn cells_in_docker_give_the_same_verdicts_as_cells() {
+    demo_in_docker("docker-cell");
 }
 
 #[test]

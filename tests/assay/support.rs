@@ -6,11 +6,12 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The `assay` binary with a cache that all tests share, so that environments are made once.
+/// The `assay` binary with a cache that all tests share, so that environments are made once. Cells on the host unless a
+/// test names another way.
 pub fn assay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
     // What one test saw must not answer for another.
-    command.env("ASSAY_CACHE", shared_cache()).env("ASSAY_FRESH", "true");
+    command.env("ASSAY_CACHE", shared_cache()).env("ASSAY_SANDBOX", "cell").env("ASSAY_FRESH", "true");
     command
 }
 

@@ -10,12 +10,13 @@ use std::process::ExitCode;
 use rustix::process::{DumpableBehavior, Gid, Uid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
+use super::counters::Counters;
 use super::descriptors::{aside, place};
 use super::flow;
 use super::identity::{self, INSIDE};
 use super::init::Slot;
 use super::layer::Layer;
-use super::protocol::{OpenSlot, Reply, Request, receive, send};
+use super::protocol::{OpenSlot, Reply, Request, Root, receive, send};
 use super::root::{self, Sources};
 use super::seal::Filters;
 use super::warden::Warden;
@@ -32,8 +33,12 @@ impl<T, E: Display> Doing<T> for Result<T, E> {
     }
 }
 
-/// Entry of the hidden command `cell-agent`. Arguments: the cgroup directories to remove at the end.
+/// Entry of the hidden command `cell-agent`, and of `probe` in a container that is tried out. Arguments: the cgroup
+/// directories to remove at the end.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|command| command == "probe") {
+        return super::probe::main();
+    }
     let cgroups: Vec<PathBuf> = std::env::args_os().skip(2).map(PathBuf::from).collect();
     let mut wire = match Wire::take() {
         Ok(wire) => wire,
@@ -79,9 +84,20 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
         Some((Request::Run(_), _)) => return Err("a job came before its slot".to_owned()),
         None => return Ok(()),
     };
+    let counters = match &slot.root {
+        Root::Host { .. } => None,
+        Root::Container { .. } => Counters::open(),
+    };
     let (_warden, layer) = open(&slot, warden, foreign)?;
     let filters = Filters::compile()?;
-    let shared = Slot { workdir: &slot.workdir, layer: &layer, filters: &filters };
+    let in_container = matches!(slot.root, Root::Container { .. });
+    let shared = Slot {
+        workdir: &slot.workdir,
+        layer: &layer,
+        filters: &filters,
+        counters: counters.as_ref(),
+        own_var_tmp: in_container,
+    };
     send(&mut wire.output, &Reply::Ready { copies: layer != Layer::Overlay }, &[])
         .doing(|| "greeting the driver".to_owned())?;
     while let Some((request, blob)) = receive(&mut wire.input).doing(|| "reading from the driver".to_owned())? {
@@ -124,21 +140,37 @@ fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Re
         })
     };
     let mut mapped = true;
-    let sources = match (&mut warden, foreign) {
-        (Some(warden), Some(outside)) => {
-            let sources = Sources::take(slot)?;
+    if matches!(slot.root, Root::Container { .. }) && !rustix::process::getpid().is_init() {
+        return Err("the agent is not alone in a container".to_owned());
+    }
+    let sources = match (&slot.root, &mut warden, foreign) {
+        (Root::Container { homes }, Some(warden), Some(_)) => {
+            let (sources, outside) = Sources::take_container(&slot.workdir, homes)?;
+            enter()?;
+            warden.write_maps(outside)?;
+            sources
+        }
+        (Root::Container { .. }, ..) => return Err("the agent is not root in its container".to_owned()),
+        (Root::Host { base_layer, mounts }, Some(warden), Some(outside)) => {
+            let sources = Sources::take(base_layer, mounts)?;
             let users = identity::mapping(euid, outside).doing(|| "making an id map".to_owned())?;
             mapped = sources.map_base(&users);
             enter()?;
             warden.write_maps(outside)?;
             sources
         }
-        _ => {
+        (Root::Host { base_layer, mounts }, ..) => {
             enter()?;
             identity::write_maps("self", INSIDE, euid, true).doing(|| "writing id maps".to_owned())?;
-            Sources::take(slot)?
+            Sources::take(base_layer, mounts)?
         }
     };
+    if matches!(slot.root, Root::Container { .. })
+        && let Some(warden) = warden.take()
+    {
+        // The container's end takes everything with it, and one process less counts against the job's limit.
+        warden.dismiss().doing(|| "dismissing the warden".to_owned())?;
+    }
     if foreign.is_some() {
         rustix::thread::set_thread_groups(&[]).doing(|| "leaving groups".to_owned())?;
     }

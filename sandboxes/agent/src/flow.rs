@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use rustix::time::Timespec;
 
 use super::agent::{Doing, Wire};
+use super::counters::{Before, Counters};
 use super::descriptors::pipe_aside;
 use super::init::{self, Ends, Slot, now, said};
 use super::protocol::{Done, End, Reply, RunJob, send};
@@ -31,6 +32,7 @@ pub fn run(wire: &mut Wire, job: &RunJob, blob: Vec<u8>, slot: &Slot<'_>) -> Res
     // A larger pipe saves wake-ups; the user's pipe budget may refuse it.
     let _ = rustix::pipe::fcntl_setpipe_size(&output_r, 1 << 20);
 
+    let before = slot.counters.map(Counters::begin).transpose().doing(|| "reading the cgroup's counters".to_owned())?;
     let ends = Ends { stdin: stdin_r, output: output_w, report: report_w, status: status_w };
     let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::SIGCHLD;
     // SAFETY: without a stack of its own and without shared memory the child is a plain fork; one thread runs here.
@@ -73,7 +75,7 @@ pub fn run(wire: &mut Wire, job: &RunJob, blob: Vec<u8>, slot: &Slot<'_>) -> Res
         return Ok(false);
     }
     flow.drain(wire)?;
-    flow.conclude(wire, job, ended)?;
+    flow.conclude(wire, job, ended, slot.counters.zip(before))?;
     Ok(true)
 }
 
@@ -244,8 +246,16 @@ impl Flow {
         Ok(())
     }
 
-    fn conclude(mut self, wire: &mut Wire, job: &RunJob, ended: WaitStatus) -> Result<(), String> {
+    fn conclude(
+        mut self,
+        wire: &mut Wire,
+        job: &RunJob,
+        ended: WaitStatus,
+        counters: Option<(&Counters, Before)>,
+    ) -> Result<(), String> {
         let (mut started, mut end, mut end_at, mut peak, mut touched) = (None, None, None, None, None);
+        let counted = counters.map(|(counters, before)| counters.end(before)).transpose();
+        let (counted_peak, killed) = counted.doing(|| "reading the cgroup's counters".to_owned())?.unwrap_or_default();
         for (tag, payload) in Messages(&self.status) {
             match tag {
                 said::STARTED => started = Some(number(payload)),
@@ -309,7 +319,8 @@ impl Flow {
             head_len: self.head.len() as u64,
             output_total: self.total,
             wall_us: end_at.saturating_sub(started.unwrap_or(end_at)) / 1000,
-            peak_memory_bytes: peak,
+            peak_memory_bytes: counted_peak.or(peak),
+            killed,
             touched,
         };
         send(&mut wire.output, &Reply::Done(done), &[&self.head, &self.tail]).doing(|| "answering".to_owned())

@@ -20,16 +20,27 @@ pub fn foreign() -> Option<u32> {
     pick(&fs::read_to_string("/proc/self/uid_map").ok()?)
 }
 
+/// Whether an id is one that this process knows, and so may give to a job.
+pub fn may_give(id: u32) -> bool {
+    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| holds(&ranges(&map), id))
+}
+
+/// First id and length of each range of a map, as seen inside.
+fn ranges(uid_map: &str) -> Vec<(u64, u64)> {
+    let range = |line: &str| {
+        let mut fields = line.split_whitespace().map(str::parse::<u64>);
+        Some((fields.next()?.ok()?, fields.nth(1)?.ok()?))
+    };
+    uid_map.lines().filter_map(range).collect()
+}
+
+fn holds(ranges: &[(u64, u64)], id: u32) -> bool {
+    ranges.iter().any(|(start, len)| (*start..start.saturating_add(*len)).contains(&id.into()))
+}
+
 fn pick(uid_map: &str) -> Option<u32> {
-    let ranges: Vec<(u64, u64)> = uid_map
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split_whitespace().map(str::parse::<u64>);
-            Some((fields.next()?.ok()?, fields.nth(1)?.ok()?))
-        })
-        .collect();
-    let holds = |id: u64| ranges.iter().any(|(start, len)| (*start..start.saturating_add(*len)).contains(&id));
-    if holds(FOREIGN.into()) {
+    let ranges = ranges(uid_map);
+    if holds(&ranges, FOREIGN) {
         return Some(FOREIGN);
     }
     // Near the end of what a container was given: 65534 is nobody's, so stay below it.

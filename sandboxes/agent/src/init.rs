@@ -14,6 +14,7 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::agent::Doing;
+use super::counters::Counters;
 use super::descriptors::place;
 use super::layer::Layer;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
@@ -50,6 +51,9 @@ pub struct Slot<'a> {
     pub workdir: &'a str,
     pub layer: &'a Layer,
     pub filters: &'a Filters,
+    pub counters: Option<&'a Counters>,
+    /// `/var/tmp` is a directory of its own, not a link to `/tmp`.
+    pub own_var_tmp: bool,
 }
 
 /// Everything pid 1 does. Never returns to the agent's code.
@@ -90,6 +94,8 @@ fn live(job: &RunJob, blob: &[u8], slot: &Slot<'_>, stdio: &[OwnedFd; 3], status
     seal::confine_writes(&[workdir, "/tmp", home, "/dev", "/proc"])?;
     slot.filters.apply(job.watch_memory)?;
 
+    // Before there is a job that could look at it, or write into it.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(|| "hiding pid 1".to_owned())?;
     // SAFETY: this process has one thread, so the child may go on as usual.
     let child = unsafe { libc::fork() };
     if child < 0 {
@@ -99,7 +105,6 @@ fn live(job: &RunJob, blob: &[u8], slot: &Slot<'_>, stdio: &[OwnedFd; 3], status
         start(job, stdio, status);
     }
     let child = Pid::from_raw(child).ok_or("the job's process has no id")?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(|| "hiding pid 1".to_owned())?;
     let end = if job.watch_memory { watched(job, child, written, slot.layer.needs().0, status)? } else { wait(child)? };
     if let Some(end) = end {
         let mut payload = end.as_raw().to_le_bytes().to_vec();
@@ -172,6 +177,9 @@ fn furnish(job: &RunJob, blob: &[u8], slot: &Slot<'_>) -> Result<Laid, String> {
     );
     for (name, path) in [("tmp", "/tmp"), ("shm", "/dev/shm")] {
         mounts::bind(&format!("{SCRATCH}/{name}"), &inside(path)).doing(|| format!("mounting {path}"))?;
+    }
+    if slot.own_var_tmp {
+        mounts::bind(&format!("{SCRATCH}/tmp"), &inside("/var/tmp")).doing(|| "mounting /var/tmp".to_owned())?;
     }
     match job.env.get("HOME") {
         Some(home) if home.starts_with("/tmp/") => {
@@ -255,6 +263,8 @@ fn start(job: &RunJob, stdio: &[OwnedFd; 3], status: &mut File) -> ! {
 
 fn prepare(job: &RunJob, [stdin, output, report]: &[OwnedFd; 3]) -> Result<Command, String> {
     rustix::process::setsid().doing(|| "starting a session".to_owned())?;
+    // Pid 1 is hidden, this process is not; else its own files in /proc would be closed to it.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).doing(|| "staying visible".to_owned())?;
     // Where memory runs out, the job goes before the agent.
     fs::write("/proc/self/oom_score_adj", "500").doing(|| "marking the job for the kernel".to_owned())?;
     for (fd, number) in [(stdin, 0), (output, 1), (output, 2), (report, REPORT_FD)] {

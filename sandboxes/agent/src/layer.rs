@@ -103,7 +103,7 @@ fn measure(at: &Path, bytes: &mut u64, inodes: &mut u64) -> io::Result<()> {
 }
 
 /// Copies what is in a directory, with modes and modification times: bytecode is valid only with its source's time.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));

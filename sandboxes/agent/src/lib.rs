@@ -10,12 +10,15 @@
 pub mod agent;
 pub mod bytecode;
 mod changes;
+mod container;
+mod counters;
 mod descriptors;
 mod flow;
 mod identity;
 mod init;
 mod layer;
 mod mounts;
+mod probe;
 pub mod protocol;
 mod root;
 mod seal;

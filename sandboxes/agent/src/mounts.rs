@@ -12,13 +12,21 @@ pub const RDONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 pub const NOSUID: u64 = libc::MOUNT_ATTR_NOSUID;
 pub const NODEV: u64 = libc::MOUNT_ATTR_NODEV;
 
+const COPY: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
+
 /// A private copy of the mounts at and below `path`, attached nowhere yet.
 pub fn detach(path: &Path) -> Result<OwnedFd> {
-    mount::open_tree(
-        CWD,
-        path,
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE,
-    )
+    mount::open_tree(CWD, path, COPY | OpenTreeFlags::AT_RECURSIVE)
+}
+
+/// The same without what is mounted below.
+pub fn detach_alone(path: &Path) -> Result<OwnedFd> {
+    mount::open_tree(CWD, path, COPY)
+}
+
+/// Lets a mount that was read-only be written again.
+pub fn writable_again(path: &str) -> Result<()> {
+    mount::mount_remount(path, MountFlags::BIND | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, c"")
 }
 
 /// Attaches a detached copy at `target`.
@@ -75,11 +83,23 @@ pub fn bind(source: &str, target: &str) -> Result<()> {
     mount::mount_bind(source, target)
 }
 
-/// Makes `new_root` the root and lets go of the old one.
+/// Takes a mount away.
+pub fn let_go(path: &str) -> Result<()> {
+    mount::unmount(path, UnmountFlags::DETACH)
+}
+
+/// Makes `new_root` the root and lets go of the old one. Docker's filter refuses pivot_root: there the new root is moved
+/// over the old one, which nobody without capabilities can take away.
 pub fn pivot(new_root: &str) -> Result<()> {
     rustix::process::chdir(new_root)?;
-    rustix::process::pivot_root(".", ".")?;
-    mount::unmount(".", UnmountFlags::DETACH)?;
+    match rustix::process::pivot_root(".", ".") {
+        Ok(()) => mount::unmount(".", UnmountFlags::DETACH)?,
+        Err(Errno::PERM) => {
+            mount::mount_move(".", "/")?;
+            rustix::process::chroot(".")?;
+        }
+        Err(error) => return Err(error),
+    }
     rustix::process::chdir("/")
 }
 

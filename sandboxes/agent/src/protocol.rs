@@ -18,11 +18,21 @@ pub enum Request {
 /// What a slot is made of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OpenSlot {
-    pub base_layer: PathBuf,
     pub workdir: String,
-    pub mounts: Vec<(PathBuf, String)>,
+    pub root: Root,
     /// A copy of the base layer for every job, even where an overlay would do.
     pub copies: bool,
+}
+
+/// What jobs see beside their work directory, read-only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Root {
+    /// An allow-list of this host and what is mounted: path here, path inside. The base layer appears at the work directory.
+    Host { base_layer: PathBuf, mounts: Vec<(PathBuf, String)> },
+    /// All of the container that the agent is alone in; its work directory is the base layer. `homes` are made, for jobs
+    /// that have one.
+    Container { homes: Vec<String> },
 }
 
 /// One job. The blob holds, in this order: contents of `changes`, contents of `support`, standard input.
@@ -93,9 +103,21 @@ pub struct Done {
     pub output_total: u64,
     pub wall_us: u64,
     pub peak_memory_bytes: Option<u64>,
+    /// How the kernel ended processes of the job for want of memory, where the agent can see that.
+    pub killed: Option<Killed>,
     /// What the job changed, replaced or removed of the work directory as it found it; with a slash at the end, everything
     /// below. Not known of a job that was ended from outside.
     pub touched: Vec<String>,
+}
+
+/// Why the kernel ended processes for want of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Killed {
+    /// The job met its limit.
+    ByLimit,
+    /// The machine had none left.
+    ByMachine,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,5 @@
-//! The read-only root that all jobs of a slot see: an allow-list of the host, a generated `/etc`, the image's mounts.
+//! The read-only root that all jobs of a slot see: an allow-list of the host, a generated `/etc` and the image's mounts, or
+//! the whole of the container that the agent is in.
 
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
@@ -8,8 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::mount::MountFlags;
 
 use super::agent::Doing;
+use super::container;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
-use super::protocol::OpenSlot;
+use super::protocol::{OpenSlot, Root};
 
 /// Where the agent builds, before this becomes its own root.
 const STAGE: &str = "/tmp";
@@ -50,20 +52,28 @@ const ETC_GENERATED: &[(&str, &str)] = &[
     ("resolv.conf", ""),
 ];
 
-/// Copies of the host's mounts, taken while the agent may still see them.
+/// Copies of the mounts that cells are made of, taken while the agent may still see them.
 #[derive(Debug)]
 pub struct Sources {
     base: OwnedFd,
     proc: OwnedFd,
-    /// What appears at a path inside.
-    trees: Vec<(OwnedFd, String)>,
     devices: Vec<(OwnedFd, String)>,
-    links: Vec<(PathBuf, String)>,
+    view: View,
+}
+
+#[derive(Debug)]
+enum View {
+    /// What appears at a path inside, and links.
+    List {
+        trees: Vec<(OwnedFd, String)>,
+        links: Vec<(PathBuf, String)>,
+    },
+    Whole(OwnedFd),
 }
 
 impl Sources {
-    /// Takes the copies. The base layer is left writable-capable but unmapped; see [`Sources::map_base`].
-    pub fn take(slot: &OpenSlot) -> Result<Self, String> {
+    /// Takes the copies on a host. The base layer is left unmapped; see [`Sources::map_base`].
+    pub fn take(base_layer: &Path, image_mounts: &[(PathBuf, String)]) -> Result<Self, String> {
         let mut trees = Vec::new();
         let mut links = Vec::new();
         for name in TOP {
@@ -78,22 +88,25 @@ impl Sources {
                 Err(error) => return Err(format!("looking at {}: {error}", path.display())),
             }
         }
-        trees.extend(slot.mounts.iter().cloned());
+        trees.extend(image_mounts.iter().cloned());
         let trees = trees
             .into_iter()
             .map(|(path, inside)| Ok((detach_as(&path, RDONLY | NOSUID | NODEV)?, inside)))
             .collect::<Result<_, String>>()?;
-        let devices = DEVICES
-            .iter()
-            .map(|name| Ok((detach_as(&Path::new("/dev").join(name), NOSUID)?, (*name).to_owned())))
-            .collect::<Result<_, String>>()?;
         Ok(Self {
-            base: detach_as(&slot.base_layer, RDONLY | NOSUID | NODEV)?,
+            base: detach_as(base_layer, RDONLY | NOSUID | NODEV)?,
             proc: mounts::detach(Path::new("/proc")).doing(|| "taking /proc".to_owned())?,
-            trees,
-            devices,
-            links,
+            devices: take_devices()?,
+            view: View::List { trees, links },
         })
+    }
+
+    /// Takes the copies in a container. Gives the id outside that jobs get, too.
+    pub fn take_container(workdir: &str, homes: &[String]) -> Result<(Self, u32), String> {
+        let root = container::take_root(homes)?;
+        let (base, outside) = container::take_base(workdir)?;
+        let (proc, devices) = (container::take_proc()?, take_devices()?);
+        Ok((Self { base, proc, devices, view: View::Whole(root) }, outside))
     }
 
     /// Shows the base layer's files, which belong to the caller, as the job's own. `false`: its filesystem cannot.
@@ -114,16 +127,24 @@ impl Sources {
             make_dir(&format!("{STAGE}{name}"))?;
         }
         let root = format!("{STAGE}{NEW_ROOT}");
-        mounts::fresh("tmpfs", &root, flags, "mode=755,size=16m").doing(|| "mounting the new root".to_owned())?;
-        for name in ["proc", "dev/shm", "dev/pts", "tmp", "etc", "home", "run", "sys", "var", "opt", "mnt"] {
+        match &self.view {
+            View::List { trees, links } => {
+                mounts::fresh("tmpfs", &root, flags, "mode=755,size=16m")
+                    .doing(|| "mounting the new root".to_owned())?;
+                build_list(&root, trees, links)?;
+                make_dir(&format!("{root}{support}"))?;
+                make_dir(&format!("{root}{}", slot.workdir))?;
+            }
+            View::Whole(tree) => {
+                mounts::attach(tree, &root).doing(|| "attaching the container's root".to_owned())?;
+                let dev = format!("{root}/dev");
+                mounts::fresh("tmpfs", &dev, MountFlags::NOSUID, "mode=755,size=1m")
+                    .doing(|| "mounting /dev".to_owned())?;
+            }
+        }
+        for name in ["dev/shm", "dev/pts"] {
             make_dir(&format!("{root}/{name}"))?;
         }
-        make_dir(&format!("{root}{support}"))?;
-        link("/tmp", &format!("{root}/var/tmp"))?;
-        for (target, name) in &self.links {
-            link(target, &format!("{root}/{name}"))?;
-        }
-        write_etc(Path::new(&root))?;
         for (device, name) in &self.devices {
             let path = format!("{root}/dev/{name}");
             File::create(&path).doing(|| format!("making {path}"))?;
@@ -138,33 +159,49 @@ impl Sources {
         ] {
             link(target, &format!("{root}/dev/{name}"))?;
         }
-        for (tree, inside) in &self.trees {
-            let path = format!("{root}{inside}");
-            if mounts::is_directory(tree).doing(|| format!("looking at {inside}"))? {
-                make_dir(&path)?;
-            } else {
-                if let Some(parent) = Path::new(&path).parent() {
-                    make_dir(&parent.display().to_string())?;
-                }
-                File::create(&path).doing(|| format!("making {inside}"))?;
-            }
-            mounts::attach(tree, &path).doing(|| format!("attaching {inside}"))?;
-        }
-        hide_packages(&root, slot)?;
-        make_dir(&format!("{root}{}", slot.workdir))?;
+        let mounts = match &slot.root {
+            Root::Host { mounts, .. } => mounts.as_slice(),
+            Root::Container { .. } => &[],
+        };
+        hide_packages(&root, mounts)?;
         mounts::attach(&self.base, &format!("{STAGE}{BASE}")).doing(|| "attaching the base layer".to_owned())?;
         mounts::attach(&self.proc, &format!("{STAGE}/proc")).doing(|| "attaching /proc".to_owned())?;
         mounts::pivot(STAGE).doing(|| "entering the stage".to_owned())
     }
 }
 
+/// Fills the root of a host's cells.
+fn build_list(root: &str, trees: &[(OwnedFd, String)], links: &[(PathBuf, String)]) -> Result<(), String> {
+    for name in ["proc", "dev", "tmp", "etc", "home", "run", "sys", "var", "opt", "mnt"] {
+        make_dir(&format!("{root}/{name}"))?;
+    }
+    link("/tmp", &format!("{root}/var/tmp"))?;
+    for (target, name) in links {
+        link(target, &format!("{root}/{name}"))?;
+    }
+    write_etc(Path::new(&root))?;
+    for (tree, inside) in trees {
+        let path = format!("{root}{inside}");
+        if mounts::is_directory(tree).doing(|| format!("looking at {inside}"))? {
+            make_dir(&path)?;
+        } else {
+            if let Some(parent) = Path::new(&path).parent() {
+                make_dir(&parent.display().to_string())?;
+            }
+            File::create(&path).doing(|| format!("making {inside}"))?;
+        }
+        mounts::attach(tree, &path).doing(|| format!("attaching {inside}"))?;
+    }
+    Ok(())
+}
+
 /// Covers what the host has installed for its own Python, where the image brings an environment: it may hold another
 /// release of the very project under test. The standard library stays.
-fn hide_packages(root: &str, slot: &OpenSlot) -> Result<(), String> {
-    if !slot.mounts.iter().any(|(_, inside)| inside == ENVIRONMENT) {
+fn hide_packages(root: &str, mounts: &[(PathBuf, String)]) -> Result<(), String> {
+    if !Path::new(&format!("{root}{ENVIRONMENT}")).is_dir() {
         return Ok(());
     }
-    let prefixes = slot.mounts.iter().map(|(_, inside)| inside.as_str()).filter(|inside| *inside != ENVIRONMENT);
+    let prefixes = mounts.iter().map(|(_, inside)| inside.as_str()).filter(|inside| *inside != ENVIRONMENT);
     for prefix in prefixes.chain(["/usr", "/usr/local"]) {
         for library in ["lib", "lib64"].map(|name| format!("{root}{prefix}/{name}")) {
             // Not every prefix has both.
@@ -186,7 +223,11 @@ fn hide_packages(root: &str, slot: &OpenSlot) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes an empty directory to mount on, for a path that jobs may choose (their home).
+fn take_devices() -> Result<Vec<(OwnedFd, String)>, String> {
+    DEVICES.iter().map(|name| Ok((detach_as(&Path::new("/dev").join(name), NOSUID)?, (*name).to_owned()))).collect()
+}
+
+/// Makes an empty directory to mount on, for a path that jobs may choose (their home). One that is there will do.
 pub fn make_mount_point(inside: &str) -> Result<(), String> {
     make_dir(&format!("{NEW_ROOT}{inside}"))
 }

@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::process::{Pid, WaitOptions, waitpid};
+
 use super::descriptors::{close_others, place};
 use super::identity;
 
 /// The agent's end. The warden ends when this is dropped or the agent dies.
 #[derive(Debug)]
-pub struct Warden(UnixStream);
+pub struct Warden(UnixStream, Option<Pid>);
 
 impl Warden {
     /// Forks the warden. Call before the agent enters its cgroups or a namespace.
@@ -30,8 +32,15 @@ impl Warden {
                 // SAFETY: ends the child without running what the parent registered.
                 unsafe { libc::_exit(code) }
             }
-            _ => Ok(Self(agent_end)),
+            pid => Ok(Self(agent_end, Pid::from_raw(pid))),
         }
+    }
+
+    /// Ends the warden and waits for it, where there is nothing to remove after the agent.
+    pub fn dismiss(self) -> std::io::Result<()> {
+        drop(self.0);
+        waitpid(self.1, WaitOptions::empty())?;
+        Ok(())
     }
 
     /// Has the agent's id maps written. The agent is in its new user namespace already.

@@ -9,6 +9,7 @@
 mod cgroup;
 mod probe;
 mod slot;
+pub(super) mod talk;
 
 use std::fs;
 use std::path::PathBuf;

@@ -270,6 +270,8 @@ fn what_a_job_may_not_do_is_refused() {
         ("dd if=/dev/vda of=/dev/null count=1", "No such file"),
         ("chown 0 /tmp", "Invalid argument|not permitted"),
         ("mknod /tmp/disk b 254 0", "not permitted"),
+        ("echo 1 > /proc/1/oom_score_adj", "denied|permitted"),
+        ("cat /proc/1/environ", "denied|permitted"),
     ] {
         let executed = world.run(&sh(script));
         let text = text(&executed);

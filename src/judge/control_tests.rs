@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::canary::{Forms, prove};
 use super::*;
-use crate::admission::Split;
+use crate::admission::{Canaries, CanaryStrength, Split};
+use crate::framework::canary::Form;
 use crate::journal::Failure;
-use crate::trial::{Exit, Limits, Outcome, OutputRef, TestReport, Trial};
+use crate::trial::{Exit, Limits, Outcome, OutputRef, Phase, Status, TestReport, Trial};
 
 const A: &str = "tests/test_a.py::test_a";
 const B: &str = "tests/test_a.py::test_b";
@@ -95,7 +97,7 @@ fn admission(canaries: Option<Canaries>) -> Admission {
 }
 
 fn judged(tree: Option<&str>, admission: &Admission, evidence: &Always) -> Result<Level, Reason> {
-    match must_fail(tree, admission, &mut Bench::new(admission, evidence)) {
+    match session(tree, "policy", admission, &mut Bench::new(admission, evidence)) {
         Ok((level, _)) => Ok(level),
         Err(Halt::Judged(reason, _)) => Err(reason),
         Err(Halt::Needs(_)) => panic!("every trial has its outcome"),
@@ -144,23 +146,73 @@ fn nothing_is_verified_unless_every_canary_failed_and_a_pass_is_a_rejection_howe
 }
 
 #[test]
-fn a_strong_canary_is_proved_by_an_assertion_and_a_weak_one_by_any_failure_of_its_body() {
-    let other = || test(Status::Failed, Some("TypeError"));
-    let evidence = Always { report: Some(report(&[(A, other()), (B, other())])), exit: Exit::Code(1) };
+fn a_strong_canary_is_proved_by_an_assertion_or_by_what_it_expected_before_and_a_weak_one_by_any_failure_of_its_body() {
     let planted = canaries(CanaryStrength::Strong);
-    let Step::Done(proof) = prove(&admission(None), &planted, &evidence) else { panic!("it has its outcome") };
-    assert_eq!(proof.failed, BTreeSet::from([A.to_owned()]));
-
-    let unnamed = report(&[(B, test(Status::Failed, None))]);
-    let Step::Done(proof) = prove(&admission(None), &planted, &Always { report: Some(unnamed), exit: Exit::Code(1) })
-    else {
-        panic!("it has its outcome")
+    let form = |strength, unexpected: &[&str]| Form {
+        strength,
+        unexpected: unexpected.iter().map(|name| (*name).to_owned()).collect(),
     };
-    assert_eq!(proof.failed, BTreeSet::from([B.to_owned()]));
+    let proved = |error: Option<&str>, unexpected: &[&str], exit| {
+        let failed = || test(Status::Failed, error);
+        let evidence = Always { report: Some(report(&[(A, failed()), (B, failed())])), exit };
+        let weak = form(CanaryStrength::Weak, &[]);
+        let forms = Forms::from([(A.to_owned(), weak), (B.to_owned(), form(CanaryStrength::Strong, unexpected))]);
+        let Step::Done(proof) = prove(&admission(None), &planted, &forms, &evidence) else {
+            panic!("it has its outcome")
+        };
+        assert_eq!(proof.sandbox_failed, None);
+        proof.failed.into_iter().collect::<Vec<_>>()
+    };
+    let code = Exit::Code(1);
+    let table: [(Option<&str>, &[&str], &[&str]); 8] = [
+        (Some("AssertionError"), &[], &[A, B]),
+        (Some("ValueError"), &[], &[A]),
+        (None, &[], &[A, B]),
+        (Some("ValueError"), &["ValueError"], &[A, B]),
+        (Some("DerivedError"), &["ValueError"], &[A, B]),
+        (Some("TypeError"), &["ValueError"], &[A]),
+        (Some("TypeError"), &["TypeError"], &[A, B]),
+        (Some("Failed"), &["ValueError"], &[A]),
+    ];
+    for (error, unexpected, expected) in table {
+        assert_eq!(proved(error, unexpected, code), expected, "{error:?} where {unexpected:?} were expected");
+    }
+    assert!(proved(None, &[], Exit::TimedOut).is_empty());
+}
 
-    let evidence = Always { exit: Exit::TimedOut, ..evidence };
-    let Step::Done(proof) = prove(&admission(None), &planted, &evidence) else { panic!("it has its outcome") };
-    assert!(proof.failed.is_empty() && proof.sandbox_failed.is_none());
+#[test]
+fn sentinels_that_pass_where_they_must_fail_are_a_rejection_and_so_are_those_that_fail_where_they_must_pass() {
+    let mut admission = admission(Some(canaries(CanaryStrength::Strong)));
+    admission.sentinels = Some("tests/test_values_1.py".to_owned());
+    let (failing, passing) = sentinels(&admission, &sentinel_seed("policy", &admission));
+    assert!(failing.len() >= 2 && passing.len() >= 2);
+    let (failed, passed) = (|| test(Status::Failed, Some("AssertionError")), || test(Status::Passed, None));
+    let judged_with = |change: &dyn Fn(&mut TestReport)| {
+        let mut report = report(&[(A, failed()), (B, failed())]);
+        report.tests.extend(failing.iter().map(|id| (id.clone(), failed())));
+        report.tests.extend(passing.iter().map(|id| (id.clone(), passed())));
+        change(&mut report);
+        judged(Some("c"), &admission, &Always { report: Some(report), exit: Exit::Code(1) })
+    };
+    let set = |id: &String, result: TestResult| {
+        let id = id.clone();
+        move |report: &mut TestReport| {
+            report.tests.insert(id.clone(), result.clone());
+        }
+    };
+    assert_eq!(judged_with(&|_| {}), Ok(Level::E2));
+    assert_eq!(judged_with(&set(&failing[0], passed())), Err(Reason::PassesImpossibleTest));
+    assert_eq!(judged_with(&set(&passing[0], failed())), Err(Reason::DisturbsTheSession));
+    assert_eq!(judged_with(&set(&failing[0], test(Status::Skipped, None))), Err(Reason::CanaryUnreadable));
+    let absent = |report: &mut TestReport| {
+        report.tests.remove(&passing[0]);
+    };
+    assert_eq!(judged_with(&absent), Err(Reason::CanaryUnreadable));
+    let cut = |report: &mut TestReport| {
+        report.tests.insert(passing[0].clone(), failed());
+        report.finished = false;
+    };
+    assert_eq!(judged_with(&cut), Err(Reason::CanaryUnreadable), "a run that did not end tells nothing");
 }
 
 /// The first trial that is asked for could not be run; every later one passes.

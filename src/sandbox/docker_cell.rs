@@ -1,0 +1,224 @@
+//! The `docker-cell` way: one long-lived container per worker and image, our agent alone in it, a fresh cell per trial.
+//!
+//! ```text
+//!  driver ──frames over the attached streams──► container: agent (pid 1) ─ per job: pid 1 of a cell ─► job
+//! ```
+//! The agent is a static program that is laid into the container, so any image will do. The container's cgroup bounds
+//! memory, processes and cores; the cell bounds time, disk, output and everything that a cell bounds on the host.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use assay_agent::protocol::{OpenSlot, Root};
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, ResourcesUlimits};
+
+use super::cell::talk::{Harvest, Talk};
+use super::docker::{Docker, image_id};
+use super::docker_line::Line;
+use super::{Executed, Job, Sandbox, SandboxError, SealedImage, Slot, docker_run};
+use crate::trial::{Exit, Limits};
+
+/// The agent, or nothing where it could not be linked statically when this program was built.
+pub(super) static AGENT: &[u8] = include_bytes!(env!("ASSAY_AGENT"));
+const WHY_NOT: &str = env!("ASSAY_AGENT_WHY_NOT");
+/// Where the agent is laid. It takes itself out of sight when it starts.
+pub(super) const AGENT_PATH: &str = "/.assay-agent";
+
+/// What the agent needs to make namespaces and mounts, to write id maps, and to give a copied tree away. Jobs have none.
+const CAPABILITIES: [&str; 7] = ["SYS_ADMIN", "SYS_CHROOT", "SETUID", "SETGID", "CHOWN", "DAC_OVERRIDE", "FOWNER"];
+/// A container is left behind after so many jobs or so much time, whichever comes first.
+const JOBS: u32 = 2000;
+const LIFETIME: Duration = Duration::from_secs(6 * 3600);
+/// The agent and pid 1 of a cell count in the container, too.
+const OURS: u64 = 2;
+
+/// Cells inside containers.
+#[derive(Clone, Debug)]
+pub struct DockerCells {
+    docker: Docker,
+}
+
+impl DockerCells {
+    /// Without looking whether the engine's host can do it; see [`DockerCells::open`].
+    pub fn new(docker: Docker) -> Result<Self, SandboxError> {
+        if AGENT.is_empty() {
+            return Err(SandboxError::Unavailable(format!(
+                "this program was built without the agent for containers ({WHY_NOT}); install the static C library and build again"
+            )));
+        }
+        Ok(Self { docker })
+    }
+
+    /// What jobs are held to, in a line for people.
+    pub fn describe(&self) -> String {
+        "sandbox: cells in one Docker container per worker; time, memory, processes, cores, disk and output are limited, \
+         there is no network"
+            .to_owned()
+    }
+
+    /// The engine, for images.
+    pub fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
+    fn open_slot(&self, image: &SealedImage) -> Result<ContainerCells, SandboxError> {
+        Ok(ContainerCells {
+            docker: self.docker.clone(),
+            image_id: image_id(image)?.to_owned(),
+            workdir: image.workdir.clone(),
+            live: None,
+        })
+    }
+}
+
+impl Sandbox for DockerCells {
+    fn name(&self) -> &'static str {
+        "docker-cell"
+    }
+
+    /// Bytecode is committed to the image, which a container of the job's own does as well as any.
+    fn warm(&self, image: &SealedImage, job: &Job) -> Result<SealedImage, SandboxError> {
+        self.docker.warm(image, job)
+    }
+
+    fn slot(&self, image: &SealedImage) -> Result<Box<dyn Slot>, SandboxError> {
+        Ok(Box::new(self.open_slot(image)?))
+    }
+}
+
+/// A worker's place. Its container is started with the first job, whose limits it gets, and again after a failure.
+#[derive(Debug)]
+struct ContainerCells {
+    docker: Docker,
+    image_id: String,
+    workdir: String,
+    live: Option<Live>,
+}
+
+impl Slot for ContainerCells {
+    fn run(&mut self, job: &Job) -> Result<Executed, SandboxError> {
+        let begun = Instant::now();
+        let mut live = match self.live.take().filter(|live| live.fits(job)) {
+            Some(live) => live,
+            None => Live::start(&self.docker, &self.image_id, &self.workdir, job)?,
+        };
+        let (mut executed, _) = live.run(job)?;
+        // After a kill for want of memory nobody knows what else the kernel has ended.
+        if executed.exit != Exit::OutOfMemory {
+            self.live = Some(live);
+        }
+        let total = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        executed.overhead_ms = total.saturating_sub(executed.wall_ms);
+        Ok(executed)
+    }
+}
+
+/// A container and the conversation with its agent. Removed when dropped; the end of the conversation, however it comes,
+/// ends the container.
+#[derive(Debug)]
+struct Live {
+    talk: Talk<Line>,
+    container: Container,
+    limits: Limits,
+    homes: Vec<String>,
+    begun: Instant,
+    jobs: u32,
+}
+
+impl Live {
+    fn start(docker: &Docker, image_id: &str, workdir: &str, job: &Job) -> Result<Self, SandboxError> {
+        let body = container(docker, image_id, &job.limits);
+        let container = docker.with_patience(|| {
+            let id = docker.wait(docker_run::create_from(docker, image_id, body.clone()))?;
+            Ok(Container { docker: docker.clone(), id })
+        })?;
+        let line = Line::attach(docker, &container.id, AGENT)?;
+        let homes: Vec<String> = job.env.get("HOME").into_iter().cloned().collect();
+        let root = Root::Container { homes: homes.clone() };
+        let mut talk = Talk::new(line, Arc::clone(docker.cancel_flag()));
+        talk.greet()?;
+        talk.open(&OpenSlot { workdir: workdir.to_owned(), root, copies: false })?;
+        Ok(Self { talk, container, limits: job.limits.clone(), homes, begun: Instant::now(), jobs: 0 })
+    }
+
+    /// Whether the container has the job's limits and is not to be left behind.
+    fn fits(&self, job: &Job) -> bool {
+        let bounds = |limits: &Limits| (limits.memory_bytes, limits.pids, limits.cpu_millis);
+        bounds(&self.limits) == bounds(&job.limits)
+            && job.env.get("HOME").is_none_or(|home| self.homes.contains(home))
+            && self.jobs < JOBS
+            && self.begun.elapsed() < LIFETIME
+    }
+
+    fn run(&mut self, job: &Job) -> Result<Harvest, SandboxError> {
+        self.jobs += 1;
+        let told = self.talk.run(job, false, false).map_err(|error| self.container.explain(error))?;
+        told.harvest(None, None)
+    }
+}
+
+/// Removes the container when it is dropped.
+#[derive(Debug)]
+struct Container {
+    docker: Docker,
+    id: String,
+}
+
+impl Container {
+    /// Adds what the engine knows of a container that ended.
+    fn explain(&self, error: SandboxError) -> SandboxError {
+        match error {
+            SandboxError::Failed { doing, why } => {
+                SandboxError::Failed { doing, why: format!("{why} (container {})", &self.id[..self.id.len().min(12)]) }
+            }
+            other => other,
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // One that stays behind is swept: its labels say whose it was.
+        let _ = self.docker.wait(self.docker.remove(&self.id));
+    }
+}
+
+fn container(docker: &Docker, image_id: &str, limits: &Limits) -> ContainerCreateBody {
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let longest = LIFETIME + Duration::from_millis(limits.deadline_ms);
+    ContainerCreateBody {
+        image: Some(image_id.to_owned()),
+        user: Some("0:0".to_owned()),
+        entrypoint: Some(vec![AGENT_PATH.to_owned()]),
+        cmd: Some(vec!["cell-agent".to_owned()]),
+        working_dir: Some("/".to_owned()),
+        labels: Some(docker.labels(longest)),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        open_stdin: Some(true),
+        // The end of the driver's connection ends the agent's input, and so the agent and the container.
+        stdin_once: Some(true),
+        tty: Some(false),
+        network_disabled: Some(true),
+        // As pid 1 the agent would not hear a gentler one.
+        stop_signal: Some("SIGKILL".to_owned()),
+        healthcheck: Some(bollard::models::HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
+        host_config: Some(HostConfig {
+            auto_remove: Some(true),
+            network_mode: Some("none".to_owned()),
+            memory: Some(signed(limits.memory_bytes)),
+            memory_swap: Some(signed(limits.memory_bytes)),
+            pids_limit: Some(signed(limits.pids.saturating_add(OURS))),
+            nano_cpus: Some(signed(limits.cpu_millis.saturating_mul(1_000_000))),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            cap_add: Some(CAPABILITIES.map(str::to_owned).to_vec()),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            init: Some(false),
+            ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
+            log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
