@@ -21,6 +21,9 @@ MOST_NOTES = 100
 LONGEST_NOTE = 4000
 OTHER = {"other": None}
 UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+# What stands in a traceback of unittest before set-up and tear-down.
+SET_UP = ("_callSetUp", "setUp", "asyncSetUp")
+TEAR_DOWN = ("_callTearDown", "tearDown", "asyncTearDown", "doCleanups", "_callCleanup")
 
 
 def open_channel():
@@ -294,6 +297,20 @@ def frames_of(traceback, workdir):
             continue
         frames.append(path)
     return frames[-MOST_FRAMES:]
+
+
+def unittest_phase(method, traceback):
+    """Which part of a unittest test an exception came from: the first of unittest's own or the test's frames says."""
+    while traceback is not None:
+        name = traceback.tb_frame.f_code.co_name
+        if name in SET_UP:
+            return "setup"
+        if name in TEAR_DOWN:
+            return "teardown"
+        if name in ("_callTestMethod", method):
+            return "call"
+        traceback = traceback.tb_next
+    return "call"
 
 
 def leave(emit, status):

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import sys
+import unittest
 
 
 def main():
@@ -26,9 +27,12 @@ def main():
         arguments = [argument for argument in arguments if not argument.startswith("--rootdir=")]
     emit("start", runner="pytest " + pytest.__version__, python=".".join(map(str, sys.version_info[:3])))
     taken = channel.emit_environment(emit)
-    reporter = make_reporter(pytest, channel, emit, workdir, roots, orders)
-    options = own_options()
+    options, environment = own_options(), list(sys.path)
     channel.add_last_roots(roots)
+    foreign = plugins_in([entry for entry in sys.path if entry not in environment])
+    if foreign:
+        foreign -= plugins_in(environment)
+    reporter = make_reporter(pytest, channel, emit, workdir, roots, orders, foreign)
     stop_watching = channel.watch(orders, workdir)
     try:
         status = pytest.main(options + arguments, plugins=[reporter])
@@ -55,14 +59,31 @@ def own_options():
     return options
 
 
+def plugins_in(path):
+    """Names of plugins that pytest would load by entry point from these folders."""
+    try:
+        from importlib import metadata
+    except ImportError:
+        try:
+            import importlib_metadata as metadata
+        except ImportError:
+            # A pytest of that age looks no further than the path on which it was imported itself.
+            return set()
+    entries = [entry for found in metadata.distributions(path=path) for entry in found.entry_points]
+    return set(entry.name for entry in entries if entry.group == "pytest11")
+
+
 def installed(module):
     import importlib.util
 
     return importlib.util.find_spec(module) is not None
 
 
-def make_reporter(pytest, channel, emit, workdir, roots, orders):
+def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
     only, errors, running = set(orders["only"]), {}, []
+    # Of unittest's methods: set-ups that wait for what the call says of them, calls that failed in another phase, and
+    # what failed in tear-down.
+    unittests, waiting, moved, late = set(), {}, {}, {}
     version = version_of(pytest)
     channel.note_answers(orders, emit, lambda: running[-1] if running else None)
 
@@ -90,8 +111,49 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders):
         if call.excinfo is not None and key not in errors:
             name = channel.error_name(call.excinfo.type, call.excinfo.value)
             errors[key] = (name, channel.frames_of(call.excinfo.tb, workdir))
+            if call.when == "call" and of_unittest(item):
+                phase = channel.unittest_phase(item.name, call.excinfo.tb)
+                if phase != "call":
+                    moved[item.nodeid] = phase
+
+    def of_unittest(item):
+        owner = getattr(item, "cls", None)
+        return isinstance(owner, type) and issubclass(owner, unittest.TestCase)
+
+    def write(nodeid, when, status, error, frames):
+        emit("phase", id=id_of(nodeid), when=when, status=status, error=error, frames=frames)
+
+    def write_unittest(nodeid, when, status, error, frames):
+        """pytest reports set-up and tear-down methods as part of the call; here they are phases of their own."""
+        if when == "setup" and status == "passed":
+            waiting[nodeid] = (when, status, error, frames)
+            return
+        phase = moved.get(nodeid, "call")
+        if when == "call" and status == "failed" and phase == "setup":
+            waiting.pop(nodeid, None)
+            write(nodeid, "setup", status, error, frames)
+            return
+        if nodeid in waiting:
+            write(nodeid, *waiting.pop(nodeid))
+        if when == "call" and status == "failed" and phase == "teardown":
+            late[nodeid] = (error, frames)
+            return
+        if when == "teardown":
+            moved.pop(nodeid, None)
+            if nodeid in late:
+                error, frames = late.pop(nodeid)
+                status = "failed"
+        write(nodeid, when, status, error, frames)
 
     class Reporter(object):
+        # Only the environment has plugins, not the tree: the rest is blocked before any is loaded. Turning them all off and
+        # naming those wanted would undo the repository's own `-p no:NAME`, and reach the sessions that tests start.
+        def pytest_plugin_registered(self, plugin, manager):
+            if plugin is self:
+                for name in foreign:
+                    if not manager.has_plugin(name):
+                        manager.set_blocked(name)
+
         # Plugins of the environment are loaded by now; conftest files are not.
         @pytest.hookimpl(tryfirst=True)
         def pytest_load_initial_conftests(self, early_config):
@@ -129,6 +191,8 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders):
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_runtest_makereport(self, item, call):
+            if of_unittest(item):
+                unittests.add(item.nodeid)
             note(item, call)
             yield
             # The exception of a unittest method is there by now.
@@ -143,7 +207,8 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders):
             error, frames = errors.pop((report.nodeid, report.when), (None, []))
             if status != "failed":
                 error, frames = None, []
-            emit("phase", id=id_of(report.nodeid), when=report.when, status=status, error=error, frames=frames)
+            put = write_unittest if report.nodeid in unittests else write
+            put(report.nodeid, report.when, status, error, frames)
 
     return Reporter()
 

@@ -10,9 +10,6 @@ import os
 import sys
 import unittest
 
-SET_UP = ("_callSetUp", "setUp", "asyncSetUp")
-TEAR_DOWN = ("_callTearDown", "tearDown", "asyncTearDown", "doCleanups", "_callCleanup")
-
 
 def main():
     import assay_channel as channel
@@ -132,21 +129,6 @@ def reversed_order(tests):
     return tests
 
 
-def phase_of(test, traceback):
-    """Which part of a test an exception came from: the first of unittest's own or the test's frames says."""
-    method = getattr(test, "_testMethodName", None)
-    while traceback is not None:
-        name = traceback.tb_frame.f_code.co_name
-        if name in SET_UP:
-            return "setup"
-        if name in TEAR_DOWN:
-            return "teardown"
-        if name in ("_callTestMethod", method):
-            return "call"
-        traceback = traceback.tb_next
-    return "call"
-
-
 def make_result(channel, emit, workdir, ids):
     class Result(unittest.TestResult):
         def __init__(self):
@@ -214,7 +196,8 @@ def make_result(channel, emit, workdir, ids):
             if ids.of(test) is None:
                 self.owner_ended(test, "failed", err)
             else:
-                self.mark(phase_of(test, err[2]), "failed", err)
+                method = getattr(test, "_testMethodName", None)
+                self.mark(channel.unittest_phase(method, err[2]), "failed", err)
 
         def owner_ended(self, holder, status, err):
             """An outcome of a class or module: its text reads `setUpClass (module.Class)`."""

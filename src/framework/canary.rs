@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tree_sitter::{Node, Parser, Tree};
 
 use super::canary_edits::{Edits, Salt};
+use super::syntax::applied;
 use crate::admission::CanaryStrength;
 use crate::digest::Digest;
 
@@ -53,9 +54,9 @@ pub fn mutate(source: &str, ids: &[String], weak: &BTreeSet<String>) -> Mutated 
             let form = Form { strength, unexpected };
             tests.extend(ids.iter().map(|&id| (id.clone(), form.clone())));
         }
-        let changed = applied(source, &all);
-        if parsed(&changed).is_some() {
-            return Mutated { source: changed, tests };
+        let changed = applied(source, 0..source.len(), &all).filter(|changed| parsed(changed).is_some());
+        if let Some(source) = changed {
+            return Mutated { source, tests };
         }
     }
     unchanged()
@@ -81,18 +82,6 @@ pub(super) fn parsed(source: &str) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
     parser.parse(source, None).filter(|tree| !tree.root_node().has_error())
-}
-
-/// Edits are (start, end) -> text; they never overlap.
-fn applied(source: &str, edits: &BTreeMap<(usize, usize), String>) -> String {
-    let mut changed = String::with_capacity(source.len() + 64 * edits.len());
-    let mut at = 0;
-    for ((start, end), text) in edits {
-        changed.push_str(&source[at..*start]);
-        changed.push_str(text);
-        at = *end;
-    }
-    changed + &source[at..]
 }
 
 /// Classes and function of a test id: `tests/test_a.py::Class::test_b[param]` gives `Class`, `test_b`.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tree_sitter::Node;
 
 use super::canary::{below, called, children};
+use super::syntax::constant_through;
 use crate::digest::Digest;
 
 /// Makes changed values: the same for the same source, and not one fixed value that code could look for.
@@ -218,21 +219,7 @@ impl<'s> Edits<'s> {
 
     /// Whether an expression is made of constants alone.
     fn constant(&self, node: Node) -> bool {
-        match node.kind() {
-            "integer" | "float" | "true" | "false" | "none" => true,
-            "string" => children(node).iter().all(|part| part.kind() != "interpolation"),
-            "list"
-            | "tuple"
-            | "set"
-            | "dictionary"
-            | "pair"
-            | "parenthesized_expression"
-            | "unary_operator"
-            | "binary_operator"
-            | "concatenated_string" => children(node).iter().all(|child| self.constant(*child)),
-            "call" => self.inner(node).is_some_and(|inner| self.constant(inner)),
-            _ => false,
-        }
+        constant_through(node, &|call| self.inner(call))
     }
 
     /// What a transparent call wraps.

@@ -2,13 +2,13 @@
 //! asserting it. What gold and base answered is compared outside the sandbox; no expectation is ever inside.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use tree_sitter::Node;
 
-use super::canary::{children, functions, names, parsed};
+use super::canary::{functions, names, parsed};
 use super::notes::Notes;
 use super::perturb::{Constants, Inputs};
+use super::syntax::applied;
 
 /// Raised whenever what is derived changes: old admissions then derive it again.
 pub const VERSION: u32 = 1;
@@ -120,37 +120,6 @@ fn outer(function: Node) -> Node {
 
 fn line_start(source: &str, at: usize) -> usize {
     source[..at].rfind(['\n', '\r']).map_or(0, |end| end + 1)
-}
-
-/// A part of a source with edits made; none where edits overlap or reach out of it.
-pub(super) fn applied(source: &str, part: Range<usize>, edits: &Edits) -> Option<String> {
-    let mut changed = String::new();
-    let mut at = part.start;
-    for ((start, end), text) in edits {
-        changed.push_str(source.get(at..*start)?);
-        changed.push_str(text);
-        at = *end;
-    }
-    changed.push_str(source.get(at..part.end)?);
-    Some(changed)
-}
-
-/// Whether an expression is made of constants alone.
-pub(super) fn constant(node: Node) -> bool {
-    match node.kind() {
-        "integer" | "float" | "true" | "false" | "none" => true,
-        "string" => children(node).iter().all(|part| part.kind() != "interpolation"),
-        "list"
-        | "tuple"
-        | "set"
-        | "dictionary"
-        | "pair"
-        | "parenthesized_expression"
-        | "unary_operator"
-        | "binary_operator"
-        | "concatenated_string" => children(node).iter().all(|child| constant(*child)),
-        _ => false,
-    }
 }
 
 /// Places beside a test file at which a file of ours may stand, the first free one to be taken. The middle is a tag, for

@@ -4,7 +4,8 @@ use tree_sitter::Node;
 
 use super::canary::{below, called, children};
 use super::canary_edits::EQUALITIES;
-use super::held_out::{Edits, constant};
+use super::held_out::Edits;
+use super::syntax::constant;
 
 /// Edits of one test function. `noted(place, value, ...)` is what our reporters give to tests; it is true.
 pub(super) struct Notes<'s> {

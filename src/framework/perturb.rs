@@ -7,7 +7,8 @@ use tree_sitter::Node;
 
 use super::canary::{below, called, children};
 use super::canary_edits::{EQUALITIES, binding};
-use super::held_out::{Edits, applied, constant};
+use super::held_out::Edits;
+use super::syntax::{applied, constant};
 use crate::digest::Digest;
 
 /// Steps that numbers are changed by, nearest first.

@@ -1,6 +1,7 @@
 //! Reading Python source: nodes below a node, what names stand for, what is called.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use tree_sitter::Node;
 
@@ -17,6 +18,43 @@ pub(super) fn below(node: Node<'_>) -> Vec<Node<'_>> {
         open.extend(inner.into_iter().rev());
     }
     found
+}
+
+/// Whether an expression is made of constants alone.
+pub(super) fn constant(node: Node) -> bool {
+    constant_through(node, &|_| None)
+}
+
+/// The same, where some calls count as what they wrap.
+pub(super) fn constant_through<'t>(node: Node<'t>, wrapped: &dyn Fn(Node<'t>) -> Option<Node<'t>>) -> bool {
+    match node.kind() {
+        "integer" | "float" | "true" | "false" | "none" => true,
+        "string" => children(node).iter().all(|part| part.kind() != "interpolation"),
+        "list"
+        | "tuple"
+        | "set"
+        | "dictionary"
+        | "pair"
+        | "parenthesized_expression"
+        | "unary_operator"
+        | "binary_operator"
+        | "concatenated_string" => children(node).iter().all(|child| constant_through(*child, wrapped)),
+        "call" => wrapped(node).is_some_and(|inner| constant_through(inner, wrapped)),
+        _ => false,
+    }
+}
+
+/// A part of a source with edits made; none where edits overlap or reach out of it.
+pub(super) fn applied(source: &str, part: Range<usize>, edits: &BTreeMap<(usize, usize), String>) -> Option<String> {
+    let mut changed = String::new();
+    let mut at = part.start;
+    for ((start, end), text) in edits {
+        changed.push_str(source.get(at..*start)?);
+        changed.push_str(text);
+        at = *end;
+    }
+    changed.push_str(source.get(at..part.end)?);
+    Some(changed)
 }
 
 /// Line of a node, counted from 1.

@@ -32,8 +32,13 @@ pub(super) struct Bench<'a> {
     image: Option<Digest>,
     framework: String,
     limits: Limits,
+    /// How often what is asked for was judged from its first run on before.
+    round: u32,
     trials: Vec<Digest>,
 }
+
+/// Numbers of repeats that one round has for itself.
+const ROUND: u32 = 100_000;
 
 /// An outcome with its report at hand.
 pub(super) struct Seen {
@@ -83,8 +88,14 @@ impl<'a> Bench<'a> {
             image: admission.image.clone(),
             framework: admission.framework.clone(),
             limits: admission.limits.clone(),
+            round: 0,
             trials: Vec::new(),
         }
+    }
+
+    /// From here on every ask is a run of its own, equal to those of other rounds in all but the number of the repeat.
+    pub fn begin_round(&mut self, round: u32) {
+        self.round = round;
     }
 
     /// The outcome of a run, or a halt that says what is missing.
@@ -112,7 +123,7 @@ impl<'a> Bench<'a> {
                 deadline_ms: ask.deadline_ms.unwrap_or(u64::MAX).min(self.limits.deadline_ms),
                 ..self.limits.clone()
             },
-            repeat: ask.repeat,
+            repeat: ask.repeat + self.round * ROUND,
         };
         let id = trial.id();
         if let Some(outcome) = self.evidence.outcome(&id) {

@@ -14,8 +14,8 @@ use crate::verdict::Reason;
 /// Checks kept of one case, and of an instance.
 const MOST_PER_CASE: usize = 3;
 const MOST_CHECKS: usize = 16;
-/// Fewer say too little to be asked for.
-pub(super) const LEAST_CHECKS: usize = 2;
+/// Fewer say too little to be kept or asked for.
+pub const LEAST_CHECKS: usize = 2;
 /// From so many on, a candidate that answers none as gold does is rejected whatever it answers.
 const TELLING: usize = 3;
 /// Numbers this close to each other, in parts of the larger, are the same.

@@ -37,7 +37,7 @@ pub use admit::{AdmissionInput, admit};
 pub use bench::Evidence;
 pub use canary::{Forms, Proof, prove};
 pub use control::{Rehearsed, rehearse, sentinel_seed};
-pub use held_out::{Observed, Planned, observe};
+pub use held_out::{LEAST_CHECKS, Observed, Planned, observe};
 pub use localization::LocalizationRules;
 pub use plain::{PlainProof, prove_plain};
 pub use reduce::{Reduced, Reduction, reduce};
@@ -136,8 +136,11 @@ pub fn judge(
 /// A repair that everything else verified is kept for review if its source is suspicious. It is asked last, so that who
 /// is wrong is rejected for that.
 fn screened(candidate: &Candidate, verified: (Reason, Level, String)) -> Result<(Reason, Level, String), Halt> {
-    let found = candidate.screen.iter().flat_map(|screen| &screen.suspicious);
-    let found: Vec<_> = found.map(|f| format!("{} in {}:{}", f.token.name(), f.path, f.line)).collect();
+    let Some(screen) = &candidate.screen else {
+        return Err(Halt::Judged(Reason::NotRun, "the source was never screened; run `assay verify` again".to_owned()));
+    };
+    let found: Vec<_> =
+        screen.suspicious.iter().map(|f| format!("{} in {}:{}", f.token.name(), f.path, f.line)).collect();
     if found.is_empty() {
         return Ok(verified);
     }
@@ -169,5 +172,29 @@ fn name_some<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     match items.len() {
         0..=3 => items.join(", "),
         more => format!("{} and {} more", items[..3].join(", "), more - 3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_repair_whose_source_was_never_read_is_not_verified() {
+        let mut candidate: Candidate = serde_json::from_value(json!({
+            "format": crate::format::CANDIDATE, "candidate_id": Digest::of(b"c"), "instance_id": "a", "skill": "repair",
+            "generation": {"file": "g.jsonl", "line": 1, "index": 0},
+        }))
+        .unwrap();
+        let verified = || (Reason::Resolved, Level::E2, String::new());
+        let reason = |candidate: &Candidate| match screened(candidate, verified()) {
+            Ok((reason, ..)) | Err(Halt::Judged(reason, _)) => reason,
+            Err(Halt::Needs(trial)) => unreachable!("a screen needs no run of {}", trial.tree),
+        };
+        assert_eq!(reason(&candidate), Reason::NotRun);
+        candidate.screen = Some(Default::default());
+        assert_eq!(reason(&candidate), Reason::Resolved);
     }
 }

@@ -6,6 +6,7 @@ use crate::framework::Pytest;
 use crate::journal::Failure;
 use crate::trial::{Exit, Limits, Outcome, OutputRef, Phase, TestResult, Trial};
 
+const SECOND_ROUND: u32 = 100_000;
 const A: &str = "tests/test_a.py::test_a";
 const B: &str = "tests/test_a.py::test_b[1-x]";
 
@@ -221,10 +222,25 @@ fn a_candidate_must_pass_plainly_and_fail_the_canaries_plainly() {
         let runs = Runs::of(&[
             ("policy", 0, first),
             ("policy", 1, again),
-            ("changed", 0, mutated),
+            ("changed", 0, mutated.clone()),
+            ("changed", SECOND_ROUND, mutated),
             ("policy alone", 0, both()),
         ]);
         assert_eq!(judged(&runs, set(&[A, B], &[A, B]), Some("changed")), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_canary_that_passes_in_one_run_only_leaves_the_candidate_open() {
+    let both = || ran(&[(A, '+'), (B, '+')]);
+    for (second, expected) in [
+        (ran(&[(A, '+'), (B, '-')]), Reason::PassesImpossibleTest),
+        (ran(&[(A, '-'), (B, '-')]), Reason::Unsteady),
+        (cut(), Reason::Unsteady),
+    ] {
+        let first = ran(&[(A, '+'), (B, '-')]);
+        let runs = Runs::of(&[("policy", 0, both()), ("changed", 0, first), ("changed", SECOND_ROUND, second)]);
+        assert_eq!(judged(&runs, set(&[A, B], &[A, B]), Some("changed")), Err(expected));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reproduction scripts: judged by what they print on base and on gold, never above bronze (recipe, section 1.3).
 
-use super::Halt;
 use super::bench::{Ask, Bench};
 use super::test::{Subject, Verified, repeats, sound, variation};
+use super::{Halt, steady};
 use crate::strength::{Doubt, FailureClass, Share, Strength, Tier};
 use crate::trial::{Exit, Mode};
 use crate::verdict::Reason;
@@ -13,16 +13,38 @@ const RESOLVED: &str = "Issue resolved";
 const OTHER: &str = "Other issues";
 
 pub(super) fn judge(subject: &Subject, bench: &mut Bench) -> Result<Verified, Halt> {
-    let ask = |tree, repeat| {
-        let variation = variation(repeat);
-        Ask { mode: Mode::Script, repeat, variation, ..Ask::suite(tree, subject.files) }
-    };
     sound(subject.oracle)?;
     // Nothing but gold's change differs between the trees: what never loads the code can only have read it.
     if !subject.oracle.uses_project {
         let detail = "no module of the repository is imported or run by the script".to_owned();
         return Err(Halt::Judged(Reason::UnsoundOracle, detail));
     }
+    let repeats = steady::confirmed(subject.on_base, subject.admission, bench, |bench| holds(subject, bench))?;
+    let mut doubts = subject.oracle.doubts.clone();
+    doubts.insert(Doubt::Printed);
+    Ok(Verified {
+        detail: format!("prints {REPRODUCED:?} on base and {RESOLVED:?} on gold"),
+        strength: Strength {
+            tier: Tier::Bronze,
+            failure_class: FailureClass::Printed,
+            changed_line_cov: Share::default(),
+            mutants_killed: Share::default(),
+            mutants_unproved: Share::default(),
+            wrong_patches_rejected: Share::default(),
+            correct_alternatives_passed: Share::default(),
+            repeats,
+            order_independent: true,
+            doubts: doubts.into_iter().collect(),
+        },
+    })
+}
+
+/// Prints what it must on base and on gold in every repeat; gives their number.
+fn holds(subject: &Subject, bench: &mut Bench) -> Result<u32, Halt> {
+    let ask = |tree, repeat| {
+        let variation = variation(repeat);
+        Ask { mode: Mode::Script, repeat, variation, ..Ask::suite(tree, subject.files) }
+    };
     let base = outcome(bench, &ask(subject.on_base, 0))?;
     match base {
         (Some(REPRODUCED), Exit::Code(0)) => {}
@@ -47,23 +69,7 @@ pub(super) fn judge(subject: &Subject, bench: &mut Bench) -> Result<Verified, Ha
             }
         }
     }
-    let mut doubts = subject.oracle.doubts.clone();
-    doubts.insert(Doubt::Printed);
-    Ok(Verified {
-        detail: format!("prints {REPRODUCED:?} on base and {RESOLVED:?} on gold"),
-        strength: Strength {
-            tier: Tier::Bronze,
-            failure_class: FailureClass::Printed,
-            changed_line_cov: Share::default(),
-            mutants_killed: Share::default(),
-            mutants_unproved: Share::default(),
-            wrong_patches_rejected: Share::default(),
-            correct_alternatives_passed: Share::default(),
-            repeats,
-            order_independent: true,
-            doubts: doubts.into_iter().collect(),
-        },
-    })
+    Ok(repeats)
 }
 
 fn outcome(bench: &mut Bench, ask: &Ask) -> Result<(Option<&'static str>, Exit), Halt> {

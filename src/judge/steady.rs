@@ -2,7 +2,8 @@
 //!
 //! A test that fails is run again, up to twice. One that then passes wobbles: gold is asked whether it wobbles there too.
 //! A run that ends badly is run again as well, and between the two gold runs the same plan: where gold ends badly too,
-//! the machine is at fault, or our reporter. Repeats have fixed numbers, so a verdict is recomputed from the same trials.
+//! the machine is at fault, or our reporter. A generated test is judged a second time as a whole. Repeats have fixed
+//! numbers, so a verdict is recomputed from the same trials.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use super::suite::{self, Shown};
 use super::{Halt, name_some};
 use crate::admission::{Admission, Split};
 use crate::trial::{Status, TestReport};
-use crate::verdict::Reason;
+use crate::verdict::{Reason, VerdictStatus};
 
 /// Runs after the first of what may be chance.
 const RERUNS: u32 = 2;
@@ -59,6 +60,59 @@ pub(super) fn passes(
         return Err(Halt::Judged(Reason::Unsteady, detail));
     }
     wobbling(&ever, split, admission, bench)
+}
+
+/// What its runs reject is judged again from the first run on, until two rounds agree; between the first two gold runs its
+/// own tests. A round that holds after all, or rounds that never agree, leave it open.
+pub(super) fn confirmed<T>(
+    tree: &str,
+    admission: &Admission,
+    bench: &mut Bench,
+    mut holds: impl FnMut(&mut Bench) -> Result<T, Halt>,
+) -> Result<T, Halt> {
+    let mut rejections: Vec<(Reason, String)> = Vec::new();
+    for round in 0..=RERUNS {
+        if let (1, Some(split)) = (round, admission.splits.first()) {
+            control(tree, split, admission, bench)?;
+        }
+        bench.begin_round(round);
+        let held = holds(bench);
+        bench.begin_round(0);
+        match (held, rejections.first()) {
+            (Ok(held), None) => return Ok(held),
+            (Ok(_), Some((reason, detail))) => {
+                return Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; run again, it held", name(*reason))));
+            }
+            (Err(Halt::Judged(reason, detail)), _) if reason.status() == VerdictStatus::Rejected => {
+                // No fault makes a run come to its end with everything passed.
+                if reason == Reason::DoesNotReproduce || rejections.iter().any(|(before, _)| *before == reason) {
+                    return Err(Halt::Judged(reason, detail));
+                }
+                rejections.push((reason, detail));
+            }
+            (Err(halt), _) => return Err(halt),
+        }
+    }
+    let found: Vec<_> = rejections.iter().map(|(reason, _)| name(*reason)).collect();
+    Err(Halt::Judged(Reason::Unsteady, format!("another fault in every run: {}", found.join(", "))))
+}
+
+/// What a run of changed tests rejects is run once more; only what the second run rejects for the same reason is rejected.
+pub(super) fn twice<T>(bench: &mut Bench, mut judged: impl FnMut(&mut Bench) -> Result<T, Halt>) -> Result<T, Halt> {
+    let (reason, detail) = match judged(bench) {
+        Err(Halt::Judged(reason, detail)) if reason.status() == VerdictStatus::Rejected => (reason, detail),
+        clear => return clear,
+    };
+    bench.begin_round(1);
+    let again = judged(bench);
+    bench.begin_round(0);
+    match again {
+        Err(needs @ Halt::Needs(_)) => Err(needs),
+        Err(Halt::Judged(again, _)) if again == reason => Err(Halt::Judged(reason, detail)),
+        Ok(_) | Err(Halt::Judged(..)) => {
+            Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; not so in a second run", name(reason))))
+        }
+    }
 }
 
 /// What a run of the candidate shows. A pass in a run that changed trusted files is none, unless gold's run changes them

@@ -120,7 +120,7 @@ fn candidate() -> Candidate {
         "format": crate::format::CANDIDATE, "candidate_id": Digest::of(b"c"), "instance_id": "a", "skill": "repair",
         "generation": {"file": "g", "line": 1, "index": 0},
         "prepared": {"tree": "p", "diff": "d", "files": ["a.py"]},
-        "trees": {"skill": "repair", "policy": "candidate"},
+        "trees": {"skill": "repair", "policy": "candidate"}, "screen": {},
     }))
     .unwrap()
 }

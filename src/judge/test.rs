@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench, Seen};
-use super::{Halt, Peers, failure, name_some, script, strength, suite};
+use super::{Halt, Peers, failure, name_some, script, steady, strength, suite};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, Oracle, PathClass, TrialTrees};
 use crate::framework::Framework;
@@ -84,21 +84,35 @@ pub(super) fn judge(
     }
     // What is certain from reading alone costs no run.
     sound(oracle)?;
+    let held = steady::confirmed(on_base, admission, bench, |bench| holds(&subject, framework, bench))?;
+    let Held { reproducing, class, repeats } = held;
+    let strength = strength::measure(&subject, &reproducing, class, repeats, peers, bench)?;
+    Ok(Verified { detail: name_some(reproducing.iter().map(String::as_str)), strength })
+}
+
+/// What the runs of a test that holds on base and gold showed.
+struct Held {
+    reproducing: BTreeSet<String>,
+    class: FailureClass,
+    repeats: u32,
+}
+
+fn holds(subject: &Subject, framework: &dyn Framework, bench: &mut Bench) -> Result<Held, Halt> {
+    let Subject { on_base, on_gold, files, .. } = subject;
     let base = bench.seen(&Ask::suite(on_base, files))?;
     if base.outcome.exit == Exit::TimedOut {
         return Err(Halt::Judged(Reason::FailsForWrongReason, "ran past the deadline on base".to_owned()));
     }
     suite::ended(&base)?;
-    let (reproducing, class) = reproducing(&base, &subject, framework)?;
+    let (reproducing, class) = reproducing(&base, subject, framework)?;
     let gold = bench.seen(&Ask::suite(on_gold, files))?;
     holds_on_gold(&gold, &reproducing, Reason::FailsOnGold)?;
     collected_alike(&base, &gold)?;
-    let repeats = steady(&subject, &reproducing, bench)?;
-    alone(&subject, &gold, &reproducing, bench)?;
-    keeps_edited(&subject, &gold, bench)?;
-    breaks_nothing(&subject, &reproducing, framework, bench)?;
-    let strength = strength::measure(&subject, &reproducing, class, repeats, peers, bench)?;
-    Ok(Verified { detail: name_some(reproducing.iter().map(String::as_str)), strength })
+    let repeats = repeated(subject, &reproducing, bench)?;
+    alone(subject, &gold, &reproducing, bench)?;
+    keeps_edited(subject, &gold, bench)?;
+    breaks_nothing(subject, &reproducing, framework, bench)?;
+    Ok(Held { reproducing, class, repeats })
 }
 
 /// Nothing was found in the source that certainly decides by something other than behaviour (T10).
@@ -203,7 +217,7 @@ pub(super) fn repeats(admission: &Admission) -> u32 {
 }
 
 /// The same result in every repeat, perturbed or not (T6). The first run of each side is known already.
-fn steady(subject: &Subject, reproducing: &BTreeSet<String>, bench: &mut Bench) -> Result<u32, Halt> {
+fn repeated(subject: &Subject, reproducing: &BTreeSet<String>, bench: &mut Bench) -> Result<u32, Halt> {
     let repeats = repeats(subject.admission);
     for repeat in 1..repeats {
         let variation = variation(repeat);
@@ -247,7 +261,15 @@ fn alone(subject: &Subject, gold: &Seen, reproducing: &BTreeSet<String>, bench: 
 
 /// What passed on gold in a file before the test edited it is still there and still passes (T5).
 fn keeps_edited(subject: &Subject, gold: &Seen, bench: &mut Bench) -> Result<(), Halt> {
-    let Some(trees) = subject.admission.trees.as_ref().filter(|_| !subject.edited.is_empty()) else { return Ok(()) };
+    if subject.edited.is_empty() {
+        return Ok(());
+    }
+    let Some(trees) = &subject.admission.trees else {
+        return Err(Halt::Judged(
+            Reason::NotRun,
+            "the admission has no gold tree to hold edited files against".to_owned(),
+        ));
+    };
     let before = bench.seen(&Ask::suite(&trees.gold, subject.edited))?;
     if suite::ended(&before).is_err() {
         let what = name_some(subject.edited.iter().map(String::as_str));

@@ -9,12 +9,9 @@ use super::trials::KeptSlot;
 use crate::admission::{Admission, HeldOut, Refusal};
 use crate::framework::held_out::{beside, derive};
 use crate::framework::sentinel;
-use crate::judge::{Observed, Planned, Rehearsed, Step, observe, rehearse, sentinel_seed};
+use crate::judge::{LEAST_CHECKS, Observed, Planned, Rehearsed, Step, observe, rehearse, sentinel_seed};
 use crate::repo::Repository;
 use crate::sandbox::FileChange;
-
-/// Fewer held-out tests are not kept.
-const LEAST_CHECKS: usize = 2;
 
 impl Lab<'_> {
     /// The admission with everything that its candidates meet in the control session. What does not hold on gold is

@@ -35,6 +35,8 @@ pub enum Token {
     ModuleScan,
     /// Reads the local variables or the constants of another function's frame.
     CallerLocals,
+    /// Asks how deep in the stack of calls it is.
+    StackDepth,
     /// An equality that is true whatever it is asked.
     AlwaysEqual,
     /// Changes the test runner's or unittest's own objects.
@@ -74,6 +76,7 @@ impl Token {
             | Self::ObjectScan
             | Self::ModuleScan
             | Self::CallerLocals
+            | Self::StackDepth
             | Self::AlwaysEqual
             | Self::PatchesRunner
             | Self::RawDescriptors => true,

@@ -54,6 +54,9 @@ fn strong_tokens_are_found_in_every_dress() {
         ("import sys\nx = getattr(sys._getframe(1), 'f_' 'locals')\n", CallerLocals),
         ("import sys\nx = getattr(sys._getframe(1), ''.join(('f_', 'loc', 'als')))\n", CallerLocals),
         ("import sys\nx = getattr(sys._getframe(1), 'slacol_f'[::-1])\n", CallerLocals),
+        ("import traceback\ndeep = len(traceback.format_stack()) > 9\n", StackDepth),
+        ("from inspect import stack as s\ndeep = len(s()) > 20\n", StackDepth),
+        ("import traceback as t\ndeep = len(list(t.walk_stack(None)))\n", StackDepth),
         ("class A(int):\n    def __eq__(self, other):\n        return True\n", AlwaysEqual),
         (
             "class A(str):\n    def __eq__(self, other):\n        'doc'\n        x = 1\n        return not False\n",

@@ -27,6 +27,15 @@ const SURROUNDINGS: [&str; 12] = [
     "__main__",
     "extract_stack",
 ];
+/// Functions that give the whole stack of calls.
+const STACKS: [&str; 6] = [
+    "inspect.stack",
+    "inspect.trace",
+    "inspect.getouterframes",
+    "traceback.extract_stack",
+    "traceback.format_stack",
+    "traceback.walk_stack",
+];
 const CI_VARIABLES: [&str; 8] = [
     "CI",
     "CONTINUOUS_INTEGRATION",
@@ -213,7 +222,9 @@ impl Reader<'_, '_> {
             | "inspect.trace"
             | "inspect.currentframe"
             | "inspect.getouterframes"
-            | "traceback.extract_stack" => Token::Frames,
+            | "traceback.extract_stack"
+            | "traceback.format_stack"
+            | "traceback.walk_stack" => Token::Frames,
             "sys.meta_path" | "sys.path_hooks" | "sys.path_importer_cache" | "sys.path" => Token::ImportHooks,
             "atexit.register" | "signal.signal" | "weakref.finalize" | "threading._register_atexit" => Token::ExitHooks,
             "os.fork" | "os.forkpty" | "os.dup2" | "os.dup" | "os.closerange" | "os.execv" | "os.execve"
@@ -299,6 +310,14 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// Whether something below takes the whole stack of calls.
+    fn names_a_stack(&self, node: Node) -> bool {
+        nodes(node)
+            .into_iter()
+            .filter_map(|node| self.names.dotted(node))
+            .any(|dotted| STACKS.contains(&dotted.as_str()))
+    }
+
     fn call(&mut self, node: Node) {
         let (Some(function), Some(arguments)) =
             (node.child_by_field_name("function"), node.child_by_field_name("arguments"))
@@ -311,6 +330,9 @@ impl Reader<'_, '_> {
         let called = self.names.dotted(function).unwrap_or_default();
         if function.kind() == "identifier" {
             self.name(function, &called);
+        }
+        if called == "len" && self.names_a_stack(arguments) {
+            self.add(Token::StackDepth, node);
         }
         let arguments = named(arguments);
         let first = arguments.first().copied();

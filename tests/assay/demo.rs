@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::support::{answers, assay, assert_answers, docker_answers, expected, json, stderr};
+use crate::support::{BUSY, answers, assay, assert_answers, docker_answers, expected, json, stderr};
 
 fn table() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/release-pairs/expected.jsonl")
@@ -42,6 +42,7 @@ fn real_release_pairs_give_the_expected_verdicts_in_containers() {
         println!("skipped: no Docker engine answers, so only cells are checked");
         return;
     }
+    let _busy = BUSY.read().unwrap_or_else(|poisoned| poisoned.into_inner());
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
     if demo(&out, "container").is_some() {

@@ -7,7 +7,7 @@ use swe_assay::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxErro
 use swe_assay::trial::Exit;
 use swe_assay::verdict::VerdictStatus;
 
-use crate::small_world::{RIGHT, World, cell};
+use crate::small_world::{Answer, RIGHT, World, cell};
 
 /// A stage of a trial, and how it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,8 @@ impl Slot for FaultySlot {
                 job.changes.push(FileChange::Write { path: "large.txt".to_owned(), content, executable: false });
             }
             Fault::Interpreter => job.argv[0] = "/opt/assay/environment/bin/gone".to_owned(),
-            Fault::Nonce => job.stdin.splice(0..4, *b"0000").for_each(drop),
+            // A script gets none.
+            Fault::Nonce if !job.stdin.is_empty() => job.stdin.splice(0..4, *b"0000").for_each(drop),
             _ => {}
         }
         if self.fault == Fault::BaseLayer {
@@ -181,6 +182,70 @@ fn a_fault_from_the_start_admits_nothing_and_judges_nobody() {
     for fault in [Fault::Overlay, Fault::SupportFiles, Fault::ChannelClosed, Fault::Stuck] {
         for verdict in world.verdicts_from_the_start(&format!("{fault:?}"), faulty(fault, i64::MAX), &CANDIDATES) {
             assert_eq!(verdict.status, VerdictStatus::Inconclusive, "{fault:?}: {}", verdict.detail);
+        }
+    }
+}
+
+/// A test that asks for this of `double(4)` and `keep(4)`; a test and a script that are right; ones that ask for too much.
+fn tests() -> [Answer; 5] {
+    let test = |double: u8, keep: u8| {
+        let body =
+            format!("        self.assertEqual(double(4), {double})\n        self.assertEqual(keep(4), {keep})\n");
+        let head = "import unittest\n\nfrom calc import double, keep\n\n\nclass More(unittest.TestCase):\n    def test_four(self):\n";
+        ("test", format!("```python\n### tests/test_more.py\n{head}{body}```\n"))
+    };
+    let script = |double: u8| {
+        let says = "print('Issue resolved' if double(4) == EXPECTED else 'Issue reproduced')";
+        let says = says.replace("EXPECTED", &double.to_string());
+        ("test", format!("```python\nfrom calc import double\n\n{says}\n```\n"))
+    };
+    // Base says 9.
+    [test(8, 4), script(8), test(10, 4), script(10), test(9, 4)]
+}
+
+#[test]
+fn a_fault_that_stays_leaves_every_generated_test_open() {
+    let world = World::admitted(Engine::Cell(cell()));
+    let tests = tests();
+    let sound: Vec<_> = world.verdicts_on("sound", None, &tests).iter().map(|verdict| verdict.status).collect();
+    let (verified, rejected) = (VerdictStatus::Verified, VerdictStatus::Rejected);
+    assert_eq!(sound, [verified, verified, rejected, rejected, rejected]);
+    for fault in ALL {
+        let verdicts = world.verdicts_on(&format!("{fault:?}"), Some(faulty(fault, i64::MAX)), &tests);
+        // A script has no reporter, so nothing of it can break; what then runs well is judged well.
+        let spared = matches!(
+            fault,
+            Fault::SupportFiles
+                | Fault::Nonce
+                | Fault::ChannelClosed
+                | Fault::RecordTruncated
+                | Fault::ReportCut
+                | Fault::ReportOfNobody
+        );
+        for (index, verdict) in verdicts.iter().enumerate() {
+            let what = format!("{fault:?}, candidate {index}: {:?} {}", verdict.reason, verdict.detail);
+            match (index, spared) {
+                (1, true) => assert_eq!(verdict.status, VerdictStatus::Verified, "{what}"),
+                _ => assert_eq!(verdict.status, VerdictStatus::Inconclusive, "{what}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fault_that_comes_once_gives_no_wrong_verdict_on_a_generated_test() {
+    let world = World::admitted(Engine::Cell(cell()));
+    let [right, right_script, wrong, wrong_script, _] = tests();
+    for fault in [Fault::BaseLayer, Fault::SupportFiles, Fault::ReporterKilled, Fault::ReportOfNobody, Fault::Stuck] {
+        // The answer that meets it comes first.
+        for (answer, never) in [
+            (&right, VerdictStatus::Rejected),
+            (&right_script, VerdictStatus::Rejected),
+            (&wrong, VerdictStatus::Verified),
+            (&wrong_script, VerdictStatus::Verified),
+        ] {
+            let verdicts = world.verdicts_on("once", Some(faulty(fault, 1)), std::slice::from_ref(answer));
+            assert_ne!(verdicts[0].status, never, "{fault:?}: {:?} {}", verdicts[0].reason, verdicts[0].detail);
         }
     }
 }

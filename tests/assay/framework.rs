@@ -167,6 +167,12 @@ fn every_outcome_of_pytest_is_told_apart() {
         ("Old::test_method", "S+C+T+"),
         ("Old::test_expected", "S+CxT+"),
         ("Old::test_unexpected", "S+C-T+"),
+        ("OldSetUp::test_method", "S-T+"),
+        ("OldTearDown::test_method", "S+T-"),
+        ("OldTearDown::test_fails_too", "S+C-T-"),
+        ("OldTearDown::test_late", "S+T-"),
+        ("CallsItsSetUp::test_calls_it_again", "S+C-T+"),
+        ("CallsItsSetUp::test_skips_inside", "S+CsT+"),
     ];
     for (major, python) in pythons() {
         let world = World::of("every-outcome");
@@ -266,6 +272,41 @@ fn modules_of_the_repository_never_stand_in_for_the_runner() {
         let Ran { report, output } = World::of("shadows-the-runner").run("pytest", &python, &["tests/test_plain.py"]);
         assert!(report.tests["tests/test_plain.py::test_json"].passed(), "{output:?}");
         assert!(report.finished);
+    }
+}
+
+#[test]
+fn a_tree_brings_no_plugin_by_entry_point_and_the_environment_does() {
+    let plugin =
+        "import pytest\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n    return True\n";
+    let metadata = |folder: &Path, module: &str| {
+        let info = folder.join(format!("{module}-1.dist-info"));
+        fs::create_dir_all(&info).unwrap();
+        fs::write(info.join("METADATA"), format!("Metadata-Version: 2.1\nName: {module}\nVersion: 1\n")).unwrap();
+        fs::write(info.join("entry_points.txt"), format!("[pytest11]\n{module} = {module}\n")).unwrap();
+        fs::write(folder.join(format!("{module}.py")), plugin).unwrap();
+    };
+    let verdict = |python: &str, world: &World| {
+        let Ran { report, output } = world.run("pytest", python, &["tests/test_liar.py"]);
+        assert!(report.finished && report.alarms.is_empty(), "{output:?}");
+        phases(&report, "tests/test_liar.py::test_answer")
+    };
+    for (major, python) in pythons() {
+        let world = World::of("prints-fake-passed");
+        metadata(&world.path(), "obliging");
+        metadata(&world.path().join("src"), "obliging_too");
+        assert_eq!(verdict(&python, &world), "S+C-T+", "pytest {major}");
+
+        let world = World::of("prints-fake-passed");
+        let outside = tempfile::tempdir().unwrap();
+        let copy_of = outside.path().join("copy");
+        run(Command::new("cp").arg("-a").arg(Path::new(&python).ancestors().nth(2).unwrap()).arg(&copy_of)).unwrap();
+        let site = walkdir::WalkDir::new(copy_of.join("lib")).into_iter().flatten();
+        let site = site.into_iter().find(|entry| entry.file_name() == "site-packages").expect("a site folder");
+        metadata(site.path(), "obliging");
+        // The name is the environment's; that the tree has it too takes nothing away.
+        metadata(&world.path(), "obliging");
+        assert_eq!(verdict(copy_of.join("bin/python").to_str().unwrap(), &world), "S+C+T+", "pytest {major}");
     }
 }
 

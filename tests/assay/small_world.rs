@@ -57,6 +57,16 @@ class Keeping(unittest.TestCase):
         path.write_text(path.read_text())
 "#;
 
+/// A skill and what is answered.
+pub type Answer = (&'static str, String);
+
+fn repairs(sources: &[&str]) -> Vec<Answer> {
+    let answer = |source: &&str| {
+        format!("```python\n### calc.py\n<<<<<<< SEARCH\n{BASE}=======\n{source}>>>>>>> REPLACE\n```\n")
+    };
+    sources.iter().map(|source| ("repair", answer(source))).collect()
+}
+
 pub struct World {
     folder: tempfile::TempDir,
     console: Console,
@@ -146,16 +156,21 @@ impl World {
         Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
     }
 
-    /// Verdicts on sources of `calc.py`, after an admission in a sound sandbox, with trials going through `sandbox`.
-    /// `assay judge` must say the same from the run directory.
+    /// Verdicts on sources of `calc.py`.
     pub fn verdicts(&self, name: &str, sandbox: Option<Arc<dyn Sandbox>>, sources: &[&str]) -> Vec<Verdict> {
+        self.verdicts_on(name, sandbox, &repairs(sources))
+    }
+
+    /// Verdicts on answers, after an admission in a sound sandbox, with trials going through `sandbox`. `assay judge` must
+    /// say the same from the run directory.
+    pub fn verdicts_on(&self, name: &str, sandbox: Option<Arc<dyn Sandbox>>, answers: &[Answer]) -> Vec<Verdict> {
         copy(&self.folder.path().join("admitted"), &self.folder.path().join(name));
         let run = self.run(name);
         let lab = match sandbox {
             Some(sandbox) => self.lab(&run).with_sandbox(sandbox),
             None => self.lab(&run),
         };
-        self.judged(&run, lab, &self.admissions, sources)
+        self.judged(&run, lab, &self.admissions, answers)
     }
 
     /// Verdicts with the admission too going through `sandbox`.
@@ -164,7 +179,7 @@ impl World {
         let lab = self.lab(&run).with_sandbox(sandbox);
         let admissions = lab.admit(std::slice::from_ref(&self.located)).unwrap();
         run.write_lines("admissions.jsonl", admissions.values()).unwrap();
-        self.judged(&run, lab, &admissions, sources)
+        self.judged(&run, lab, &admissions, &repairs(sources))
     }
 
     fn judged(
@@ -172,9 +187,9 @@ impl World {
         run: &RunDir,
         lab: Lab,
         admissions: &BTreeMap<String, Admission>,
-        sources: &[&str],
+        answers: &[Answer],
     ) -> Vec<Verdict> {
-        let mut samples = self.samples(run, sources);
+        let mut samples = self.samples(run, answers);
         let tally = lab.verify(std::slice::from_ref(&self.located), admissions, &mut samples).unwrap();
         drop(lab);
         let written = || ["verdicts.jsonl", "receipts.jsonl"].map(|name| fs::read(run.path().join(name)).unwrap());
@@ -184,13 +199,10 @@ impl World {
         run.read_lines("verdicts.jsonl").unwrap()
     }
 
-    fn samples(&self, run: &RunDir, sources: &[&str]) -> Samples {
+    fn samples(&self, run: &RunDir, answers: &[Answer]) -> Samples {
         let path: PathBuf = self.folder.path().join("generations.jsonl");
-        let rows = sources.iter().enumerate().map(|(index, source)| {
-            let completion =
-                format!("```python\n### calc.py\n<<<<<<< SEARCH\n{BASE}=======\n{source}>>>>>>> REPLACE\n```\n");
-            let row =
-                json!({"instance_id": "small__calc", "skill": "repair", "completion": completion, "index": index});
+        let rows = answers.iter().enumerate().map(|(index, (skill, completion))| {
+            let row = json!({"instance_id": "small__calc", "skill": skill, "completion": completion, "index": index});
             format!("{row}\n")
         });
         fs::write(&path, rows.collect::<String>()).unwrap();

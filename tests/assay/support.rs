@@ -99,6 +99,9 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is not text")).to_owned()
 }
 
+/// Tests that keep the machine busy for minutes hold this to read; what is timed against it, to write.
+pub static BUSY: std::sync::RwLock<()> = std::sync::RwLock::new(());
+
 /// Whether a Docker engine answers and has the base image that the tests are told to use.
 pub fn docker_answers() -> bool {
     let works = |arguments: &[&str]| {

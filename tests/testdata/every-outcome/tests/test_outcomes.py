@@ -87,3 +87,39 @@ class Old(unittest.TestCase):
     @unittest.expectedFailure
     def test_unexpected(self):
         self.assertEqual(1, 1)
+
+
+class OldSetUp(unittest.TestCase):
+    def setUp(self):
+        self.assertEqual(1, 2)
+
+    def test_method(self):
+        pass
+
+
+class OldTearDown(unittest.TestCase):
+    def tearDown(self):
+        raise OSError("no")
+
+    def test_method(self):
+        pass
+
+    def test_fails_too(self):
+        self.assertEqual(1, 2)
+
+    def test_late(self):
+        self.addCleanup(self.fail)
+
+
+class CallsItsSetUp(unittest.TestCase):
+    ready = False
+
+    def setUp(self):
+        self.assertEqual(self.ready, False)
+        self.ready = True
+
+    def test_calls_it_again(self):
+        self.setUp()
+
+    def test_skips_inside(self):
+        self.skipTest("not now")
