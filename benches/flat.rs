@@ -18,6 +18,7 @@ use swe_assay::generation::{Generation, GenerationRef};
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, repository_path};
 use swe_assay::journal::RunDir;
+use swe_assay::judge::DeadlineRule;
 use swe_assay::lab::{Lab, Located, Samples, Settings};
 use swe_assay::sandbox::cell::Cell;
 use swe_assay::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
@@ -133,6 +134,9 @@ fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated
         workers: 2,
         repeats: 3,
         limits: Limits::default(),
+        deadline: DeadlineRule::default(),
+        memory_budget: 16 << 30,
+        full: false,
         attempts: 3,
         evidence: Evidence::E2,
         minimal_gold: false,

@@ -111,7 +111,15 @@ pub struct Trial {
     pub repeat: u32,
 }
 
+/// Repeats from here on are controls: gold, run beside one candidate to see whether the machine is well.
+pub const FIRST_CONTROL: u32 = 1 << 31;
+
 impl Trial {
+    /// Whether it asks about the machine, now. Its outcome says nothing about another time.
+    pub fn is_control(&self) -> bool {
+        self.repeat >= FIRST_CONTROL
+    }
+
     /// Content name: tree x plan x image x limits x repeat. The deadline is left out: it follows from how fast gold
     /// ran on this machine, and a trial that is stopped by it says so in its outcome.
     pub fn id(&self) -> Digest {

@@ -35,6 +35,9 @@ pub struct Verify {
     /// Generations, one or more files
     #[arg(long, short, required = true, num_args = 1.., value_name = "FILE")]
     generations: Vec<PathBuf>,
+    /// Run every expected test of a repair, also after its verdict is known, and say how many passed
+    #[arg(long)]
+    full: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -54,7 +57,8 @@ impl Verify {
         let mut input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
         input.keep_generations(&self.generations, &run)?;
-        let session = self.sandbox.open(console)?;
+        let mut session = self.sandbox.open(console)?;
+        session.settings.full = self.full;
         let verified = verify_into(&run, console, &session, &mut input)?;
         let mut summary = verified.summary;
         summary.seconds = Some(started.elapsed().as_secs_f64());
@@ -185,8 +189,7 @@ pub(super) fn admit_into(
     let report = AdmissionReport::of(admissions.values(), input.instances.iter().map(|located| &located.instance));
     run.write_derived("admission-report.json", &serde_json::to_vec_pretty(&report)?)?;
     run.write_derived("admission-report.md", report.markdown().as_bytes())?;
-    let admitted: Vec<_> = admissions.values().collect();
-    run.write_lines("prompts.jsonl", lab.prompts(&input.instances, &admitted)?)?;
+    lab.write_prompts(&input.instances, &admissions)?;
     Ok(admissions)
 }
 

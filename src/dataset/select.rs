@@ -150,6 +150,7 @@ mod tests {
             strength: None,
             flags: Default::default(),
             literal_overlap: 0,
+            passed: None,
             duplicate_of: None,
             trials: Vec::new(),
             receipt: Digest::of(b"receipt"),

@@ -26,25 +26,27 @@ pub struct Place {
     offset: u64,
 }
 
-/// Everything in a journal, with later copies of the same thing left out. Outcomes stay on disk.
+/// Everything in a journal, with later copies of the same thing left out. Outcomes and admissions stay on disk.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// The last admission per key.
-    pub admissions: BTreeMap<Digest, Admission>,
     pub failures: BTreeMap<Digest, Failure>,
+    /// The last admission per key.
+    admissions: BTreeMap<[u8; 32], Place>,
     outcomes: BTreeMap<[u8; 32], Place>,
     files: Vec<PathBuf>,
     /// Last records that were cut off in the middle of being written.
     pub torn: u64,
 }
 
-/// As much of a record as says where it belongs. The rest of an outcome is understood when it is asked for.
+/// As much of a record as says where it belongs. The rest is understood when it is asked for.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
     record: Cow<'a, str>,
     #[serde(borrow, default)]
     trial_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    key: Option<Cow<'a, str>>,
 }
 
 impl Index {
@@ -87,21 +89,27 @@ impl Index {
 
     fn add_line(&mut self, line: &[u8], place: Place) -> anyhow::Result<()> {
         let head: Head = serde_json::from_slice(line)?;
-        if head.record == "outcome" {
-            let id = head.trial_id.context("an outcome has a trial_id")?;
-            self.place(key(&id)?, place);
-            self.failures.remove(&Digest::from_hex(&id)?);
-            return Ok(());
+        match &*head.record {
+            "outcome" => {
+                let id = head.trial_id.context("an outcome has a trial_id")?;
+                self.place(key(&id)?, place);
+                self.failures.remove(&Digest::from_hex(&id)?);
+                Ok(())
+            }
+            "admission" => {
+                self.admissions.insert(key(&head.key.context("an admission has a key")?)?, place);
+                Ok(())
+            }
+            _ => self.add(&serde_json::from_slice(line)?, place),
         }
-        self.add(serde_json::from_slice(line)?, place)
     }
 
     /// Takes a record in that stands at a place. The first outcome of a trial counts; a later admission replaces an earlier
     /// one.
-    pub fn add(&mut self, record: Record, place: Place) -> anyhow::Result<()> {
+    pub fn add(&mut self, record: &Record, place: Place) -> anyhow::Result<()> {
         match record {
             Record::Admission(admission) => {
-                self.admissions.insert(admission.key.clone(), *admission);
+                self.admissions.insert(key(admission.key.as_str())?, place);
             }
             Record::Outcome(outcome) => {
                 self.failures.remove(&outcome.trial_id);
@@ -109,7 +117,7 @@ impl Index {
             }
             Record::Failure(failure) => {
                 if !self.holds(&failure.trial_id)? {
-                    self.failures.insert(failure.trial_id.clone(), failure);
+                    self.failures.insert(failure.trial_id.clone(), failure.clone());
                 }
             }
         }
@@ -143,9 +151,18 @@ impl Index {
 
     /// Where the outcome of a trial is to be read, if it has one. Reading is apart, so that nobody waits for another's disk.
     pub fn outcome(&self, trial: &Digest) -> anyhow::Result<Option<Stored>> {
-        let Some(place) = self.outcomes.get(&key(trial.as_str())?) else { return Ok(None) };
+        self.stored(&self.outcomes, trial)
+    }
+
+    /// Where the admission with a key is to be read, if there is one.
+    pub fn admission(&self, key: &Digest) -> anyhow::Result<Option<Stored>> {
+        self.stored(&self.admissions, key)
+    }
+
+    fn stored(&self, places: &BTreeMap<[u8; 32], Place>, name: &Digest) -> anyhow::Result<Option<Stored>> {
+        let Some(place) = places.get(&key(name.as_str())?) else { return Ok(None) };
         let path = self.files.get(place.file as usize).context("a place in a journal that is not known")?;
-        Ok(Some(Stored { path: path.clone(), trial: trial.clone(), place: *place }))
+        Ok(Some(Stored { path: path.clone(), name: name.clone(), place: *place }))
     }
 
     /// The same with recorded sandbox failures forgotten, so that they are tried again.
@@ -154,30 +171,46 @@ impl Index {
     }
 }
 
-/// An outcome on disk.
+/// A record on disk.
 #[derive(Clone, Debug)]
 pub struct Stored {
     path: PathBuf,
-    trial: Digest,
+    /// The trial's, or the admission's key.
+    name: Digest,
     place: Place,
 }
 
 impl Stored {
     /// # Errors
     /// The line cannot be read, or no longer says what it said when the journal was opened.
-    pub fn read(&self) -> anyhow::Result<Outcome> {
+    pub fn outcome(&self) -> anyhow::Result<Outcome> {
+        match self.read()? {
+            Record::Outcome(outcome) if outcome.trial_id == self.name => Ok(*outcome),
+            _ => bail!("{} is not the outcome of trial {}; the journal was edited", self.at(), self.name),
+        }
+    }
+
+    /// # Errors
+    /// As [`Stored::outcome`].
+    pub fn admission(&self) -> anyhow::Result<Admission> {
+        match self.read()? {
+            Record::Admission(admission) if admission.key == self.name => Ok(*admission),
+            _ => bail!("{} is not the admission {}; the journal was edited", self.at(), self.name),
+        }
+    }
+
+    fn at(&self) -> String {
+        format!("{}, byte {}", self.path.display(), self.place.offset)
+    }
+
+    fn read(&self) -> anyhow::Result<Record> {
         let mut line = vec![0; self.place.length as usize];
-        let at = || format!("{}, byte {}", self.path.display(), self.place.offset);
         File::open(&self.path)
             .and_then(|file| file.read_exact_at(&mut line, self.place.offset))
-            .with_context(|| format!("cannot read {}", at()))?;
-        match serde_json::from_slice(&line) {
-            Ok(Record::Outcome(outcome)) if outcome.trial_id == self.trial => Ok(*outcome),
-            Ok(_) => bail!("{} is not the outcome of trial {}; the journal was edited", at(), self.trial),
-            Err(error) => Err(error).with_context(|| {
-                format!("{} is not a journal record; the journal was edited or written by a newer assay", at())
-            }),
-        }
+            .with_context(|| format!("cannot read {}", self.at()))?;
+        serde_json::from_slice(&line).with_context(|| {
+            format!("{} is not a journal record; the journal was edited or written by a newer assay", self.at())
+        })
     }
 }
 
@@ -232,13 +265,13 @@ mod tests {
         for outcome in [outcome("one", 1), outcome("two", 2), outcome("one", 3)] {
             let record = Record::Outcome(Box::new(outcome));
             let place = writer.append(&record).unwrap();
-            index.add(record, place).unwrap();
+            index.add(&record, place).unwrap();
         }
         for index in [index, run.index().unwrap()] {
             assert_eq!(index.outcomes(), 2);
             for (tree, wall_ms) in [("one", 1), ("two", 2)] {
                 let wanted = outcome(tree, wall_ms);
-                assert_eq!(index.outcome(&wanted.trial_id).unwrap().unwrap().read().unwrap(), wanted);
+                assert_eq!(index.outcome(&wanted.trial_id).unwrap().unwrap().outcome().unwrap(), wanted);
             }
             assert!(index.outcome(&outcome("three", 1).trial_id).unwrap().is_none());
         }
@@ -256,7 +289,7 @@ mod tests {
         for bytes in [other, b"{}".to_vec()] {
             let file = fs::read_dir(folder.path().join("journal")).unwrap().next().unwrap().unwrap().path();
             fs::write(file, [bytes, vec![b' '; 2000]].concat()).unwrap();
-            let error = format!("{:#}", index.outcome(&id).unwrap().unwrap().read().unwrap_err());
+            let error = format!("{:#}", index.outcome(&id).unwrap().unwrap().outcome().unwrap_err());
             assert!(error.contains("byte 0") && error.contains("edited"), "{error}");
         }
     }

@@ -144,12 +144,12 @@ impl RunDir {
 
     /// Writes a derived JSON Lines file, one line per item.
     pub fn write_lines<T: Serialize>(&self, name: &str, items: impl IntoIterator<Item = T>) -> anyhow::Result<PathBuf> {
-        let mut bytes = Vec::new();
+        let mut lines = self.lines_writer(name)?;
         for item in items {
-            serde_json::to_writer(&mut bytes, &item).with_context(|| format!("cannot write {name} as JSON"))?;
-            bytes.push(b'\n');
+            lines.push(&item)?;
         }
-        self.write_derived(name, &bytes)
+        lines.finish()?;
+        Ok(self.path.join(name))
     }
 
     /// Starts a derived JSON Lines file that is too large to be held.

@@ -47,21 +47,17 @@ impl SharedOutcomes {
         Self { blobs: Blobs::new(root.join("blobs")), root }
     }
 
-    /// Keeps an outcome for other runs. Only a run that came to its own end at the first attempt with a whole report is kept:
-    /// what was cut short by a limit or by the machine may go otherwise the next time.
-    pub fn keep(&self, outcome: &Outcome, run: &Blobs) -> anyhow::Result<()> {
-        if !matches!(outcome.exit, Exit::Code(_)) || !outcome.retried.is_empty() || outcome.reused {
+    /// Keeps an outcome for other runs, with its report, if it has one. Only a run that came to its own end at the first attempt
+    /// with a whole report is kept: what was cut short by a limit or by the machine may go otherwise the next time. Controls
+    /// are about the machine at their time, and kept for nobody.
+    pub fn keep(&self, outcome: &Outcome, report: Option<&TestReport>, run: &Blobs) -> anyhow::Result<()> {
+        let whole = report.is_none_or(|report| report.finished && report.alarms.is_empty());
+        let ended = matches!(outcome.exit, Exit::Code(_)) && outcome.retried.is_empty();
+        if !whole || !ended || outcome.reused || outcome.trial.is_control() {
             return Ok(());
         }
         for blob in outcome.report.iter().chain(&outcome.output.blob) {
-            let bytes = run.get(blob)?;
-            if Some(blob) == outcome.report.as_ref() {
-                let report: TestReport = serde_json::from_slice(&bytes).context("a report that was just written")?;
-                if !report.finished || !report.alarms.is_empty() {
-                    return Ok(());
-                }
-            }
-            self.blobs.put(&bytes)?;
+            run.copy_to(blob, &self.blobs)?;
         }
         let path = self.path(&outcome.trial_id, &outcome.sandbox);
         let entry = Entry { digest: Digest::of_json(outcome), outcome: outcome.clone() };

@@ -11,6 +11,7 @@ mod control;
 mod failure;
 mod held_out;
 mod localization;
+mod passes;
 mod plain;
 mod reduce;
 mod repair;
@@ -33,12 +34,13 @@ use crate::strength::Strength;
 use crate::trial::Trial;
 use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 
-pub use admit::{AdmissionInput, admit};
+pub use admit::{AdmissionInput, DeadlineRule, admit};
 pub use bench::Evidence;
 pub use canary::{Forms, Proof, prove};
 pub use control::{Rehearsed, rehearse, sentinel_seed};
 pub use held_out::{LEAST_CHECKS, Observed, Planned, observe};
 pub use localization::LocalizationRules;
+pub use passes::count_passes;
 pub use plain::{PlainProof, prove_plain};
 pub use reduce::{Reduced, Reduction, reduce};
 

@@ -37,12 +37,14 @@ impl Knowledge {
     }
 
     /// Takes in what was just written to the journal, and where.
-    pub fn learn(&self, record: Record, place: Place) -> anyhow::Result<()> {
+    pub fn learn(&self, record: &Record, place: Place) -> anyhow::Result<()> {
         self.lock().index.add(record, place)
     }
 
-    pub fn admission(&self, key: &Digest) -> Option<Admission> {
-        self.lock().index.admissions.get(key).cloned()
+    /// The admission with a key, if there is one.
+    pub fn read_admission(&self, key: &Digest) -> anyhow::Result<Option<Admission>> {
+        let stored = self.lock().index.admission(key)?;
+        stored.map(|stored| stored.admission()).transpose()
     }
 
     pub fn blobs(&self) -> &Blobs {
@@ -63,7 +65,7 @@ impl Knowledge {
             let Some(stored) = state.index.outcome(trial)? else { return Ok(None) };
             stored
         };
-        let outcome = Arc::new(stored.read()?);
+        let outcome = Arc::new(stored.outcome()?);
         let mut state = self.lock();
         state.outcomes.push_front(outcome.clone());
         state.outcomes.truncate(KEPT_OUTCOMES);

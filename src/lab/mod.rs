@@ -16,6 +16,7 @@ mod plain;
 mod pool;
 mod prepare;
 mod prompts;
+mod room;
 mod samples;
 mod screen;
 mod tests;
@@ -35,6 +36,7 @@ use crate::framework::{canary, held_out, plain as plain_run, sentinel};
 use crate::generation::{Generation, GenerationRef};
 use crate::instance::Instance;
 use crate::journal::{RunDir, SharedOutcomes, Writer};
+use crate::judge::DeadlineRule;
 use crate::sandbox::{Engine, Sandbox};
 use crate::trial::Limits;
 use crate::verdict::Evidence;
@@ -43,6 +45,7 @@ pub use candidates::read_candidate;
 pub use knowledge::Knowledge;
 pub use prepare::Workshop;
 pub use prompts::Prompt;
+use room::Room;
 pub use samples::Samples;
 pub use verdicts::{Tally, recompute};
 
@@ -62,6 +65,11 @@ pub struct Settings {
     /// Whether gold is searched for parts that its tests do not need.
     pub minimal_gold: bool,
     pub limits: Limits,
+    pub deadline: DeadlineRule,
+    /// Bytes that running trials may take together, by what trials of their instance took before.
+    pub memory_budget: u64,
+    /// Whether repairs run every split, also those whose verdict is known before.
+    pub full: bool,
     /// Attempts at a trial before its failure is recorded.
     pub attempts: u32,
     /// Where environments and base layers are kept between runs.
@@ -99,6 +107,7 @@ pub struct Lab<'a> {
     /// Outcomes of earlier runs; none where every trial is to be run.
     shared: Option<SharedOutcomes>,
     share_failed: AtomicBool,
+    room: Room,
     pub(crate) writer: std::sync::Mutex<Writer>,
 }
 
@@ -125,7 +134,20 @@ impl<'a> Lab<'a> {
         let knowledge = Knowledge::new(index.without_failures(), run.blobs().clone());
         let shared = settings.reuse.then(|| SharedOutcomes::new(&settings.cache));
         let share_failed = AtomicBool::new(false);
-        Ok(Self { run, console, engine, settings, cancel, knowledge, sandbox: None, shared, share_failed, writer })
+        let room = Room::new(settings.memory_budget);
+        Ok(Self {
+            run,
+            console,
+            engine,
+            settings,
+            cancel,
+            knowledge,
+            sandbox: None,
+            shared,
+            share_failed,
+            room,
+            writer,
+        })
     }
 
     /// The same lab with trials going through another sandbox: one that watches, or one that fails. Images are still the
@@ -177,7 +199,11 @@ impl<'a> Lab<'a> {
         // Another key only where more is asked for: what was admitted without it stays known.
         let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
         let minimal = self.settings.minimal_gold.then_some("minimal-gold");
-        let framework = [Some(framework), plain, minimal].into_iter().flatten().collect::<Vec<_>>().join("+");
+        let DeadlineRule { floor_ms, multiplier } = self.settings.deadline;
+        let deadline =
+            (self.settings.deadline != DeadlineRule::default()).then(|| format!("deadline-{floor_ms}-{multiplier}"));
+        let framework = [Some(framework), plain, minimal, deadline.as_deref()];
+        let framework = framework.into_iter().flatten().collect::<Vec<_>>().join("+");
         let controls = (canary::VERSION, held_out::VERSION, sentinel::VERSION);
         Digest::of_json(&(instance.digest(), image, framework, controls, self.settings.repeats, limits))
     }

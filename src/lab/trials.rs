@@ -15,7 +15,7 @@ use crate::instance::Environment;
 use crate::journal::{Failure, Record, Shared};
 use crate::repo::protected_among;
 use crate::sandbox::{Executed, Job, SandboxError, Slot};
-use crate::trial::{Mode, Outcome, OutputRef, Trial};
+use crate::trial::{Mode, Outcome, OutputRef, TestReport, Trial};
 
 /// A worker's open slot and the image it is open for.
 pub(super) type KeptSlot = Option<(Digest, Box<dyn Slot>)>;
@@ -33,7 +33,10 @@ impl Lab<'_> {
             let nonce = nonce()?;
             let command = command(site, trial, &nonce)?;
             let job = job(&site.environment, trial, &command, changes.clone());
-            match self.attempt(site, kept, &job) {
+            let entered = self.room.enter(&trial.image, trial.limits.memory_bytes);
+            let ran = self.attempt(site, kept, &job);
+            drop(entered);
+            match ran {
                 Ok(executed) => return self.record_outcome(site, trial, executed, &nonce, attempts),
                 Err(SandboxError::Interrupted) => return Err(Stop::Interrupted.into()),
                 Err(SandboxError::Unavailable(why)) => return Err(Stop::Environment(why).into()),
@@ -56,7 +59,7 @@ impl Lab<'_> {
 
     /// Takes the outcome from an earlier run, if one kept it.
     fn reuse(&self, trial: &Trial) -> anyhow::Result<bool> {
-        let Some(shared) = &self.shared else { return Ok(false) };
+        let Some(shared) = self.shared.as_ref().filter(|_| !trial.is_control()) else { return Ok(false) };
         match shared.find(trial, self.sandbox().name(), self.run.blobs())? {
             Shared::Found(outcome) => self.record(Record::Outcome(outcome)).map(|()| true),
             Shared::Nothing => Ok(false),
@@ -68,9 +71,9 @@ impl Lab<'_> {
     }
 
     /// For other runs. That it cannot be kept costs this run nothing; said once.
-    fn share(&self, outcome: &Outcome) {
+    fn share(&self, outcome: &Outcome, report: Option<&TestReport>) {
         let Some(shared) = &self.shared else { return };
-        if let Err(error) = shared.keep(outcome, self.run.blobs())
+        if let Err(error) = shared.keep(outcome, report, self.run.blobs())
             && !self.share_failed.swap(true, Ordering::SeqCst)
         {
             self.console.say(format!("outcomes are not kept for other runs: {error:#}"));
@@ -96,13 +99,10 @@ impl Lab<'_> {
         nonce: &str,
         retried: Vec<String>,
     ) -> anyhow::Result<()> {
+        self.room.saw(&trial.image, executed.peak_memory_bytes);
         let blobs = self.run.blobs();
-        let report = if trial.plan.mode == Mode::Script {
-            None
-        } else {
-            let report = site.framework.parse(&executed.report, executed.report_truncated, nonce);
-            Some(blobs.put(&canonical_json(&report))?)
-        };
+        let report = (trial.plan.mode != Mode::Script)
+            .then(|| site.framework.parse(&executed.report, executed.report_truncated, nonce));
         let tampered = protected_among(&site.repository, &site.trees.layout, &trial.tree, &executed.touched)?;
         let outcome = Outcome {
             format: format::OUTCOME.to_owned(),
@@ -110,7 +110,7 @@ impl Lab<'_> {
             trial: trial.clone(),
             sandbox: self.sandbox().name().to_owned(),
             exit: executed.exit,
-            report,
+            report: report.as_ref().map(|report| blobs.put(&canonical_json(report))).transpose()?,
             output: OutputRef { blob: Some(blobs.put(&kept_output(&executed))?), total_bytes: executed.output_total },
             wall_ms: executed.wall_ms,
             overhead_ms: executed.overhead_ms,
@@ -119,7 +119,7 @@ impl Lab<'_> {
             retried,
             reused: false,
         };
-        self.share(&outcome);
+        self.share(&outcome, report.as_ref());
         self.record(Record::Outcome(Box::new(outcome)))
     }
 
@@ -127,7 +127,7 @@ impl Lab<'_> {
     pub(super) fn record(&self, record: Record) -> anyhow::Result<()> {
         let mut writer = self.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let place = writer.append(&record)?;
-        self.knowledge.learn(record, place)
+        self.knowledge.learn(&record, place)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::framework;
 use crate::generation::Skill;
 use crate::instance::Instance;
 use crate::journal::RunDir;
-use crate::judge::{Judgement, LocalizationRules, Peers, Step, judge};
+use crate::judge::{Judgement, LocalizationRules, Peers, Step, count_passes, judge};
 use crate::receipt::{Receipt, Tool};
 use crate::verdict::{Counts, Reason, Verdict};
 
@@ -105,6 +105,9 @@ fn verdicts(
         known.extend(same.map(|same| (same, judgement.clone())));
         judged.insert(&candidate.candidate_id, judgement);
     }
+    let id = candidates.first().map_or("", |candidate| &candidate.instance_id);
+    let admission = admissions.get(id);
+    let grounds = Grounds { admission, digest: admission.map(Digest::of_json), instance: instances.get(id), knowledge };
     let mut first: BTreeMap<(SameAs, Reason), &Digest> = BTreeMap::new();
     let mut verdicts = Vec::with_capacity(candidates.len());
     for candidate in candidates {
@@ -113,8 +116,8 @@ fn verdicts(
             judged.get(id).with_context(|| format!("candidate {id} was not judged; this is a bug of assay"))?;
         let original = exported_content(candidate).map(|same| *first.entry((same, judgement.reason)).or_insert(id));
         let duplicate_of = original.filter(|original| *original != id).cloned();
-        let receipt = receipt(candidate, judgement, admissions, instances, knowledge)?;
-        verdicts.push((with_receipt(candidate, judgement, duplicate_of, &receipt), receipt));
+        let receipt = grounds.receipt(candidate, judgement)?;
+        verdicts.push((grounds.verdict(candidate, judgement, duplicate_of, &receipt), receipt));
     }
     Ok(verdicts)
 }
@@ -140,57 +143,71 @@ pub(super) fn judge_one(
     })
 }
 
-fn receipt(
-    candidate: &Candidate,
-    judgement: &Judgement,
-    admissions: &BTreeMap<String, Admission>,
-    instances: &BTreeMap<String, Digest>,
-    knowledge: &Knowledge,
-) -> anyhow::Result<Receipt> {
-    let id = &candidate.instance_id;
-    let missing = || format!("candidate {}: instance {id} is not in the run directory", candidate.candidate_id);
-    let outcome = |trial: &Digest| {
-        let outcome =
-            knowledge.read_outcome(trial)?.with_context(|| format!("trial {trial} was judged and has no outcome"))?;
-        Ok((trial.clone(), Digest::of_json(&*outcome)))
-    };
-    Ok(Receipt {
-        format: format::RECEIPT.to_owned(),
-        candidate_id: candidate.candidate_id.clone(),
-        instance: instances.get(id).cloned().with_context(missing)?,
-        admission: admissions.get(id).map(Digest::of_json).with_context(missing)?,
-        patch: Digest::of(candidate.prepared.as_ref().map_or("", |prepared| &prepared.diff).as_bytes()),
-        tree: candidate.prepared.as_ref().map(|prepared| prepared.tree.clone()).unwrap_or_default(),
-        trials: judgement.trials.iter().map(outcome).collect::<anyhow::Result<_>>()?,
-        status: judgement.reason.status(),
-        reason: judgement.reason,
-        tool: Tool::this(),
-    })
+/// What the verdicts of an instance rest on together.
+struct Grounds<'a> {
+    admission: Option<&'a Admission>,
+    digest: Option<Digest>,
+    instance: Option<&'a Digest>,
+    knowledge: &'a Knowledge,
 }
 
-fn with_receipt(
-    candidate: &Candidate,
-    judgement: &Judgement,
-    duplicate_of: Option<Digest>,
-    receipt: &Receipt,
-) -> Verdict {
-    let status = judgement.reason.status();
-    Verdict {
-        format: format::VERDICT.to_owned(),
-        candidate_id: candidate.candidate_id.clone(),
-        instance_id: candidate.instance_id.clone(),
-        skill: candidate.skill,
-        generation: candidate.generation.clone(),
-        status,
-        reason: judgement.reason,
-        detail: judgement.detail.clone(),
-        evidence: judgement.evidence,
-        stripped: candidate.prepared.as_ref().map(|prepared| prepared.stripped.clone()).unwrap_or_default(),
-        strength: judgement.strength.clone(),
-        flags: candidate.screen.as_ref().map(|screen| screen.flags.clone()).unwrap_or_default(),
-        literal_overlap: candidate.screen.as_ref().map_or(0, |screen| screen.literal_overlap),
-        duplicate_of,
-        trials: judgement.trials.clone(),
-        receipt: receipt.digest(),
+impl Grounds<'_> {
+    fn receipt(&self, candidate: &Candidate, judgement: &Judgement) -> anyhow::Result<Receipt> {
+        let missing = || {
+            let Candidate { candidate_id, instance_id, .. } = candidate;
+            format!("candidate {candidate_id}: instance {instance_id} is not in the run directory")
+        };
+        let outcome = |trial: &Digest| {
+            let outcome = self.knowledge.read_outcome(trial)?;
+            let outcome = outcome.with_context(|| format!("trial {trial} was judged and has no outcome"))?;
+            Ok((trial.clone(), Digest::of_json(&*outcome)))
+        };
+        Ok(Receipt {
+            format: format::RECEIPT.to_owned(),
+            candidate_id: candidate.candidate_id.clone(),
+            instance: self.instance.cloned().with_context(missing)?,
+            admission: self.digest.clone().with_context(missing)?,
+            patch: Digest::of(candidate.prepared.as_ref().map_or("", |prepared| &prepared.diff).as_bytes()),
+            tree: candidate.prepared.as_ref().map(|prepared| prepared.tree.clone()).unwrap_or_default(),
+            trials: judgement.trials.iter().map(outcome).collect::<anyhow::Result<_>>()?,
+            status: judgement.reason.status(),
+            reason: judgement.reason,
+            tool: Tool::this(),
+        })
+    }
+
+    fn verdict(
+        &self,
+        candidate: &Candidate,
+        judgement: &Judgement,
+        duplicate_of: Option<Digest>,
+        receipt: &Receipt,
+    ) -> Verdict {
+        let counted =
+            self.admission.map(|admission| count_passes(candidate, judgement.reason, admission, self.knowledge));
+        let passed = match counted {
+            Some(Step::Done(passed)) => passed,
+            // Early exit: the other splits were never run.
+            Some(Step::Needs(_)) | None => None,
+        };
+        Verdict {
+            format: format::VERDICT.to_owned(),
+            candidate_id: candidate.candidate_id.clone(),
+            instance_id: candidate.instance_id.clone(),
+            skill: candidate.skill,
+            generation: candidate.generation.clone(),
+            status: judgement.reason.status(),
+            reason: judgement.reason,
+            detail: judgement.detail.clone(),
+            evidence: judgement.evidence,
+            stripped: candidate.prepared.as_ref().map(|prepared| prepared.stripped.clone()).unwrap_or_default(),
+            strength: judgement.strength.clone(),
+            flags: candidate.screen.as_ref().map(|screen| screen.flags.clone()).unwrap_or_default(),
+            literal_overlap: candidate.screen.as_ref().map_or(0, |screen| screen.literal_overlap),
+            passed,
+            duplicate_of,
+            trials: judgement.trials.clone(),
+            receipt: receipt.digest(),
+        }
     }
 }

@@ -12,6 +12,7 @@ use swe_assay::console::Console;
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, read_generations, repository_path, write_import};
 use swe_assay::journal::RunDir;
+use swe_assay::judge::DeadlineRule;
 use swe_assay::lab::{Lab, Located, Samples, Settings, recompute};
 use swe_assay::sandbox::cell::Cell;
 use swe_assay::sandbox::docker::Docker;
@@ -147,6 +148,9 @@ impl World {
             workers: 1,
             repeats: 3,
             limits: Limits { deadline_ms: 60_000, ..Limits::default() },
+            deadline: DeadlineRule::default(),
+            memory_budget: 16 << 30,
+            full: false,
             attempts: 3,
             evidence: swe_assay::verdict::Evidence::E2,
             minimal_gold: false,

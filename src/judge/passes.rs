@@ -1,0 +1,46 @@
+//! How many expected tests a repair passes, beside its verdict: for rewards and statistics, and never a verdict itself.
+
+use super::bench::{Ask, Bench, Evidence};
+use super::{Halt, Step, suite};
+use crate::admission::Admission;
+use crate::candidate::{Candidate, TrialTrees};
+use crate::trial::TestResult;
+use crate::verdict::{PassCounts, Reason};
+
+/// Counts what passed in the first run of every split. None where nothing can be counted: no repair was run, a run did not
+/// come to its own end, or the verdict says that results are not to be believed.
+pub fn count_passes(
+    candidate: &Candidate,
+    reason: Reason,
+    admission: &Admission,
+    evidence: &dyn Evidence,
+) -> Step<Option<PassCounts>> {
+    let believed = matches!(reason, Reason::Resolved | Reason::StillFailing | Reason::Regressed);
+    let Some(TrialTrees::Repair { policy, .. }) = candidate.trees.as_ref().filter(|_| believed) else {
+        return Step::Done(None);
+    };
+    match counted(policy, admission, &mut Bench::new(admission, evidence)) {
+        Ok(counts) => Step::Done(Some(counts)),
+        Err(Halt::Needs(trial)) => Step::Needs(trial),
+        Err(Halt::Judged(..)) => Step::Done(None),
+    }
+}
+
+fn counted(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<PassCounts, Halt> {
+    let mut counts = PassCounts::default();
+    for split in &admission.splits {
+        let seen = bench.seen(&Ask::suite(tree, &split.files))?;
+        suite::ended(&seen)?;
+        for id in &split.expected {
+            let passed = u64::from(seen.report.tests.get(id).is_some_and(TestResult::passed));
+            if admission.fail_to_pass.contains(id) {
+                counts.fail_to_pass += passed;
+                counts.of_fail_to_pass += 1;
+            } else {
+                counts.pass_to_pass += passed;
+                counts.of_pass_to_pass += 1;
+            }
+        }
+    }
+    Ok(counts)
+}
