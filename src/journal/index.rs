@@ -165,6 +165,20 @@ impl Index {
         Ok(Some(Stored { path: path.clone(), name: name.clone(), place: *place }))
     }
 
+    /// Every outcome and failure, by the name of its trial; read one at a time.
+    pub fn records(&self) -> impl Iterator<Item = anyhow::Result<Record>> {
+        let outcomes = self.outcomes.keys().map(|id| (Digest::from_bytes(id), true));
+        let mut trials: Vec<_> = outcomes.chain(self.failures.keys().map(|id| (id.clone(), false))).collect();
+        trials.sort();
+        trials.into_iter().map(|(id, outcome)| {
+            if outcome {
+                let stored = self.outcome(&id)?.with_context(|| format!("trial {id} was in the index just now"))?;
+                return Ok(Record::Outcome(Box::new(stored.outcome()?)));
+            }
+            Ok(Record::Failure(self.failures[&id].clone()))
+        })
+    }
+
     /// The same with recorded sandbox failures forgotten, so that they are tried again.
     pub fn without_failures(self) -> Self {
         Self { failures: BTreeMap::new(), ..self }
