@@ -141,6 +141,7 @@ fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated
         evidence: Evidence::E2,
         minimal_gold: false,
         cache: folder.join("cache"),
+        image_budget: None,
         reuse: false,
     };
     let console = Console::default();

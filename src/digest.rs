@@ -41,16 +41,13 @@ impl Digest {
         Self::of(&canonical_json(value))
     }
 
-    /// A name as it is written.
+    /// A digest that was written as text.
     ///
     /// # Errors
-    /// It is not 64 lower-case hex digits.
-    pub fn from_hex(name: &str) -> anyhow::Result<Self> {
-        let digits = name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if name.len() != 64 || !digits {
-            anyhow::bail!("{name:?} is not a sha256 in lower-case hex");
-        }
-        Ok(Self(name.to_owned()))
+    /// What is wrong with text that is not 64 lower-case hex digits.
+    pub fn from_hex(hex: &str) -> Result<Self, String> {
+        let plain = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if plain { Ok(Self(hex.to_owned())) } else { Err(format!("{hex:?} is not a sha256 in lower-case hex")) }
     }
 
     /// The digest that was computed elsewhere.

@@ -66,6 +66,9 @@ pub struct SandboxOptions {
     /// Run every trial, also those whose outcome an earlier run left in the cache, and leave none there
     #[arg(long, env = "ASSAY_FRESH")]
     pub fresh: bool,
+    /// Room that prepared images may take, e.g. 40G; the least recently used are removed, and made again if they are needed
+    #[arg(long, value_name = "SIZE", value_parser = super::image::size)]
+    pub image_budget: Option<u64>,
     /// Memory of one trial in MiB; swap is off
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     pub memory: u64,
@@ -136,6 +139,7 @@ impl SandboxOptions {
             attempts: 3,
             cache,
             reuse,
+            image_budget: self.image_budget,
         };
         Ok(Session { engine, settings, cancel })
     }
@@ -236,7 +240,7 @@ fn available_memory() -> anyhow::Result<u64> {
     Ok(kib.with_context(|| format!("{path} says nothing of MemAvailable; use --memory-budget"))? << 10)
 }
 
-fn default_cache() -> anyhow::Result<PathBuf> {
+pub(super) fn default_cache() -> anyhow::Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)

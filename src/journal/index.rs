@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, Error, bail};
 use serde::Deserialize;
 
 use super::{Failure, Record};
@@ -93,7 +93,7 @@ impl Index {
             "outcome" => {
                 let id = head.trial_id.context("an outcome has a trial_id")?;
                 self.place(key(&id)?, place);
-                self.failures.remove(&Digest::from_hex(&id)?);
+                self.failures.remove(&Digest::from_hex(&id).map_err(Error::msg)?);
                 Ok(())
             }
             "admission" => {

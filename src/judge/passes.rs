@@ -7,7 +7,7 @@ use crate::candidate::{Candidate, TrialTrees};
 use crate::trial::TestResult;
 use crate::verdict::{PassCounts, Reason};
 
-/// Counts what passed in the first run of every split. None where nothing can be counted: no repair was run, a run did not
+/// Counts what passed in the first run of every split: everything, where the repair is verified. None where nothing can be counted: no repair was run, a run did not
 /// come to its own end, or the verdict says that results are not to be believed.
 pub fn count_passes(
     candidate: &Candidate,
@@ -15,10 +15,20 @@ pub fn count_passes(
     admission: &Admission,
     evidence: &dyn Evidence,
 ) -> Step<Option<PassCounts>> {
-    let believed = matches!(reason, Reason::Resolved | Reason::StillFailing | Reason::Regressed);
-    let Some(TrialTrees::Repair { policy, .. }) = candidate.trees.as_ref().filter(|_| believed) else {
+    let Some(TrialTrees::Repair { policy, .. }) = &candidate.trees else { return Step::Done(None) };
+    if reason == Reason::Resolved {
+        let [fail_to_pass, pass_to_pass] =
+            [&admission.fail_to_pass, &admission.pass_to_pass].map(|ids| ids.len() as u64);
+        return Step::Done(Some(PassCounts {
+            fail_to_pass,
+            of_fail_to_pass: fail_to_pass,
+            pass_to_pass,
+            of_pass_to_pass: pass_to_pass,
+        }));
+    }
+    if !matches!(reason, Reason::StillFailing | Reason::Regressed) {
         return Step::Done(None);
-    };
+    }
     match counted(policy, admission, &mut Bench::new(admission, evidence)) {
         Ok(counts) => Step::Done(Some(counts)),
         Err(Halt::Needs(trial)) => Step::Needs(trial),

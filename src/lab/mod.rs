@@ -16,6 +16,7 @@ mod plain;
 mod pool;
 mod prepare;
 mod prompts;
+mod ready;
 mod room;
 mod samples;
 mod screen;
@@ -42,6 +43,7 @@ use crate::trial::Limits;
 use crate::verdict::Evidence;
 
 pub use candidates::read_candidate;
+pub use images::Made;
 pub use knowledge::Knowledge;
 pub use prepare::Workshop;
 pub use prompts::Prompt;
@@ -76,6 +78,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// Whether outcomes of earlier runs are used, and those of this one kept for later ones.
     pub reuse: bool,
+    /// Bytes that prepared images may take; those that are in use stay whatever they take.
+    pub image_budget: Option<u64>,
 }
 
 /// An instance and where its repository is.

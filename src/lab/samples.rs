@@ -67,7 +67,7 @@ impl Samples {
     }
 
     fn read(&self, blobs: &Blobs, filed: &Filed) -> anyhow::Result<Sample> {
-        let id = Digest::from_hex(&hex::encode(filed.blob))?;
+        let id = Digest::from_bytes(&filed.blob);
         let generation = serde_json::from_slice(&blobs.get(&id)?)
             .with_context(|| format!("blob {id} is not the generation that was kept in it"))?;
         let file = self.files.name(filed.file).to_owned();

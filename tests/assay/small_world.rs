@@ -156,6 +156,7 @@ impl World {
             minimal_gold: false,
             cache: self.reuse.clone().unwrap_or_else(shared_cache),
             reuse: self.reuse.is_some(),
+            image_budget: None,
         };
         Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
     }
