@@ -76,6 +76,16 @@ pub struct World {
     admissions: BTreeMap<String, Admission>,
     /// A cache whose outcomes are used and kept; none in other tests.
     pub reuse: Option<PathBuf>,
+    kind: Kind,
+}
+
+/// What may differ from world to world.
+#[derive(Clone, Debug, Default)]
+pub struct Kind {
+    /// A file of both trees, so that no other world has this one's image.
+    pub mark: String,
+    pub limits: Limits,
+    pub deadline: DeadlineRule,
 }
 
 pub fn cell() -> Arc<Cell> {
@@ -89,7 +99,12 @@ pub fn containers() -> Arc<Docker> {
 impl World {
     /// The repository imported and admitted.
     pub fn admitted(engine: Engine) -> Self {
-        let world = Self::imported(engine);
+        Self::admitted_as(engine, Kind::default())
+    }
+
+    /// The same, of another kind.
+    pub fn admitted_as(engine: Engine, kind: Kind) -> Self {
+        let world = Self::imported_as(engine, kind);
         let run = world.run("admitted");
         let lab = world.lab(&run);
         let admissions = lab.admit(std::slice::from_ref(&world.located)).unwrap();
@@ -101,6 +116,10 @@ impl World {
 
     /// The repository imported, nothing run.
     pub fn imported(engine: Engine) -> Self {
+        Self::imported_as(engine, Kind::default())
+    }
+
+    fn imported_as(engine: Engine, kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (base, fix, import) = (folder.path().join("base"), folder.path().join("fix"), folder.path().join("import"));
         for (tree, source) in [(&base, BASE), (&fix, FIXED)] {
@@ -110,6 +129,9 @@ impl World {
             fs::write(tree.join("tests/own.txt"), "own\n").unwrap();
             fs::write(tree.join("tests/expected.txt"), "4\n").unwrap();
             fs::write(tree.join("tests/other.txt"), "other\n").unwrap();
+            if !kind.mark.is_empty() {
+                fs::write(tree.join("mark.txt"), &kind.mark).unwrap();
+            }
         }
         fs::write(base.join("tests/test_calc.py"), "import unittest\n").unwrap();
         fs::write(fix.join("tests/test_calc.py"), TESTS).unwrap();
@@ -129,7 +151,8 @@ impl World {
         write_import(&import, std::slice::from_ref(&instance), &[]).unwrap();
         let repository = repository_path(&import, &instance.repo);
         let located = Located { instance, repository };
-        Self { folder, console: Console::default(), engine, located, admissions: Default::default(), reuse: None }
+        let (console, admissions) = (Console::default(), BTreeMap::new());
+        Self { folder, console, engine, located, admissions, reuse: None, kind }
     }
 
     /// Where a run directory is.
@@ -147,8 +170,8 @@ impl World {
         let settings = Settings {
             workers: 1,
             repeats: 3,
-            limits: Limits { deadline_ms: 60_000, ..Limits::default() },
-            deadline: DeadlineRule::default(),
+            limits: Limits { deadline_ms: 60_000, ..self.kind.limits.clone() },
+            deadline: self.kind.deadline,
             memory_budget: 16 << 30,
             full: false,
             attempts: 3,
