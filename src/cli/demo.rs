@@ -114,7 +114,7 @@ impl Demo {
         let session = self.sandbox.open(console)?;
         import(data, &self.out, console)?;
         let mut input = Input::read(&self.out, None)?;
-        input.keep_generations(&[self.out.join("generations.jsonl")], &run)?;
+        input.keep_generations(&[self.out.join("generations.jsonl")], &[], &run)?;
         let verified = verify_into(&run, console, &session, &mut input)?;
         let dataset = self.out.join("dataset");
         let exported = export_run(&run, &dataset, &ExportOptions::default())?;

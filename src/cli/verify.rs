@@ -19,6 +19,7 @@ use crate::generation::{GenerationRef, Skill};
 use crate::intake::{self, Quarantined};
 use crate::journal::{RunDir, RunInfo};
 use crate::lab::{Lab, Located, Samples, Tally};
+use crate::sampler::prompts::Prompts;
 use crate::verdict::{Counts, Reason};
 
 /// Runs every candidate against its repository's tests and judges it
@@ -41,6 +42,10 @@ pub struct Verify {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+    /// Prompts files of `assay prompt`: what the generations answer, by their prompt_id. Exported rows then hold the prompt that
+    /// the model saw
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    prompts: Vec<PathBuf>,
     /// Directory of the repositories [default: repos/ beside the instances]
     #[arg(long, value_name = "DIR")]
     repos: Option<PathBuf>,
@@ -55,8 +60,14 @@ impl Verify {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         let mut input = Input::read(&self.instances, self.repos.as_deref())?;
+        let prompts = input.open_prompts(&self.prompts)?;
         let run = RunDir::open(&self.run)?;
-        input.keep_generations(&self.generations, &run)?;
+        let unknown = input.keep_generations(&self.generations, &prompts, &run)?;
+        if unknown > 0 {
+            console.say(format!(
+                "{unknown} generation(s) name a prompt that no --prompts file holds; exported, they get the prompt of `assay verify`'s own"
+            ));
+        }
         let mut session = self.sandbox.open(console)?;
         session.settings.full = self.full;
         let verified = verify_into(&run, console, &session, &mut input)?;
@@ -110,20 +121,47 @@ impl Input {
         Ok(input)
     }
 
-    /// Reads generations and keeps them in the run directory.
-    pub fn keep_generations(&mut self, generations: &[PathBuf], run: &RunDir) -> anyhow::Result<()> {
+    /// Opens files of prompts; what they hold that cannot be used is quarantined.
+    fn open_prompts(&mut self, files: &[PathBuf]) -> anyhow::Result<Vec<Prompts>> {
+        let mut prompts = Vec::new();
+        for path in files {
+            let read = Prompts::open(path)?;
+            let unusable = read.unusable.iter();
+            self.quarantined
+                .extend(unusable.map(|(line, why)| Quarantined::new(path.display().to_string(), *line, why)));
+            self.digests.insert(name_among(path, files), digest_of_file(path)?);
+            prompts.push(read);
+        }
+        Ok(prompts)
+    }
+
+    /// Reads generations and keeps them in the run directory. Those that name a prompt get its messages; says how many name
+    /// one that is in none of the files.
+    pub fn keep_generations(
+        &mut self,
+        generations: &[PathBuf],
+        prompts: &[Prompts],
+        run: &RunDir,
+    ) -> anyhow::Result<u64> {
         let known = self.instances.iter().map(|located| located.instance.instance_id.clone()).collect();
+        let mut unknown = 0;
         for path in generations {
             let name = name_among(path, generations);
             let samples = &mut self.samples;
-            let read = intake::read_generations(path, &known, &mut |place, generation| {
+            let read = intake::read_generations(path, &known, &mut |place, mut generation| {
+                if let Some(id) = generation.prompt_id.as_deref().filter(|_| generation.messages.is_none()) {
+                    match prompts.iter().find_map(|prompts| Some((prompts, prompts.find(id)?))) {
+                        Some((prompts, entry)) => generation.messages = Some(prompts.read(entry)?.messages),
+                        None => unknown += 1,
+                    }
+                }
                 let place = GenerationRef { file: name.clone(), ..place };
                 samples.keep(run.blobs(), &generation, &place)
             })?;
             self.quarantined.extend(read.quarantined);
             self.digests.insert(name, digest_of_file(path)?);
         }
-        Ok(())
+        Ok(unknown)
     }
 }
 
