@@ -23,12 +23,16 @@ const TABLE: [(&str, &str, Reason); 7] = [
     ),
     (
         "fills-disk",
-        "try:\n        with open('/tmp/full', 'wb') as file:\n            for _ in range(48):\n                file.write(bytes(1 << 20))\n    except OSError:\n        pass",
+        "try:\n        with open('/tmp/full', 'wb') as file:\n            for _ in range(48):\n                file.write(bytes(1 << 20))\n    except OSError:\n        pass\n    import os\n    os.remove('/tmp/full')",
         Reason::Resolved,
     ),
     ("eats-memory", "hoard = [b'x' * (1 << 20) for _ in range(1024)]", Reason::OutOfMemory),
     ("floods-output", "print('a line of much\\n' * 500_000)", Reason::Resolved),
-    ("kills-everything", "import os, signal\n    os.kill(-1, signal.SIGKILL)", Reason::Resolved),
+    (
+        "kills-everything",
+        "import os, signal\n    try:\n        os.kill(-1, signal.SIGKILL)\n    except OSError:\n        pass",
+        Reason::Resolved,
+    ),
     (
         "daemonizes",
         "import subprocess\n    subprocess.Popen(['/bin/sleep', '600'], start_new_session=True)",
