@@ -231,7 +231,7 @@ impl Lab<'_> {
         })
     }
 
-    fn take_through(&self, task: &Task, peers: &Peers, kept: &mut Kept) -> anyhow::Result<Reason> {
+    pub(super) fn take_through(&self, task: &Task, peers: &Peers, kept: &mut Kept) -> anyhow::Result<Reason> {
         let Task { located, admission, candidate } = task;
         let framework = Workshop::new(self, located).framework()?;
         let rules = LocalizationRules::default();
@@ -277,7 +277,7 @@ pub(super) struct Task<'a> {
 
 /// What a worker keeps from one candidate to the next: the last instance's site and the slot that is open for it.
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     site: Option<(String, Site)>,
     slot: KeptSlot,
 }

@@ -15,11 +15,11 @@ const KEPT_REPORTS: usize = 16;
 /// Outcomes kept decoded: those of the candidates at hand and of gold.
 const KEPT_OUTCOMES: usize = 256;
 
-/// Facts shared by the workers.
-#[derive(Debug)]
+/// Facts shared by the workers; a clone knows the same.
+#[derive(Clone, Debug)]
 pub struct Knowledge {
     blobs: Blobs,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -33,12 +33,17 @@ struct State {
 
 impl Knowledge {
     pub fn new(index: Index, blobs: Blobs) -> Self {
-        Self { blobs, state: Mutex::new(State { index, ..State::default() }) }
+        Self { blobs, state: Arc::new(Mutex::new(State { index, ..State::default() })) }
     }
 
     /// Takes in what was just written to the journal, and where.
     pub fn learn(&self, record: &Record, place: Place) -> anyhow::Result<()> {
         self.lock().index.add(record, place)
+    }
+
+    /// Forgets failures, so that the trials are tried again when they are next asked for.
+    pub fn forget_failures(&self) {
+        self.lock().index.failures.clear();
     }
 
     /// The admission with a key, if there is one.

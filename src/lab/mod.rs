@@ -8,6 +8,7 @@ mod canaries;
 mod candidates;
 mod contests;
 mod controls;
+mod desk;
 mod images;
 mod knowledge;
 mod minimal;
@@ -27,7 +28,7 @@ mod verdicts;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::admission::Admission;
 use crate::console::Console;
@@ -43,6 +44,7 @@ use crate::trial::Limits;
 use crate::verdict::Evidence;
 
 pub use candidates::read_candidate;
+pub use desk::{Answered, Desk};
 pub use images::Made;
 pub use knowledge::Knowledge;
 pub use prepare::Workshop;
@@ -110,9 +112,11 @@ pub struct Lab<'a> {
     sandbox: Option<Arc<dyn Sandbox>>,
     /// Outcomes of earlier runs; none where every trial is to be run.
     shared: Option<SharedOutcomes>,
-    share_failed: AtomicBool,
-    room: Room,
-    pub(crate) writer: std::sync::Mutex<Writer>,
+    share_failed: Arc<AtomicBool>,
+    room: Arc<Room>,
+    /// Trials run by this lab, failures aside.
+    ran: AtomicU64,
+    pub(crate) writer: Arc<std::sync::Mutex<Writer>>,
 }
 
 impl std::fmt::Debug for Lab<'_> {
@@ -134,11 +138,12 @@ impl<'a> Lab<'a> {
         if index.torn > 0 {
             console.say(format!("{} record(s) were cut off by an earlier kill; those trials run again", index.torn));
         }
-        let writer = std::sync::Mutex::new(run.writer(&mut index)?);
+        let writer = Arc::new(std::sync::Mutex::new(run.writer(&mut index)?));
         let knowledge = Knowledge::new(index.without_failures(), run.blobs().clone());
         let shared = settings.reuse.then(|| SharedOutcomes::new(&settings.cache));
-        let share_failed = AtomicBool::new(false);
-        let room = Room::new(settings.memory_budget);
+        let share_failed = Arc::default();
+        let room = Arc::new(Room::new(settings.memory_budget));
+        let ran = AtomicU64::new(0);
         Ok(Self {
             run,
             console,
@@ -150,6 +155,7 @@ impl<'a> Lab<'a> {
             shared,
             share_failed,
             room,
+            ran,
             writer,
         })
     }
@@ -158,6 +164,24 @@ impl<'a> Lab<'a> {
     /// engine's.
     pub fn with_sandbox(self, sandbox: Arc<dyn Sandbox>) -> Self {
         Self { sandbox: Some(sandbox), ..self }
+    }
+
+    /// The same lab, journal and knowledge for one worker, whose trials end when its own flag is raised.
+    fn beside(&self, cancel: Arc<AtomicBool>) -> Self {
+        Self {
+            run: self.run,
+            console: self.console,
+            engine: self.engine.with_cancel(&cancel),
+            settings: self.settings.clone(),
+            cancel,
+            knowledge: self.knowledge.clone(),
+            sandbox: self.sandbox.clone(),
+            shared: self.shared.clone(),
+            share_failed: self.share_failed.clone(),
+            room: self.room.clone(),
+            ran: AtomicU64::new(0),
+            writer: self.writer.clone(),
+        }
     }
 
     fn sandbox(&self) -> &dyn Sandbox {

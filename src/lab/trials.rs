@@ -120,6 +120,7 @@ impl Lab<'_> {
             reused: false,
         };
         self.share(&outcome, report.as_ref());
+        self.ran.fetch_add(1, Ordering::Relaxed);
         self.record(Record::Outcome(Box::new(outcome)))
     }
 

@@ -22,7 +22,7 @@ use crate::receipt::{Receipt, Tool};
 use crate::verdict::{Counts, Reason, Verdict};
 
 /// A verdict and the receipt that it carries the digest of.
-type Judged = (Verdict, Receipt);
+pub(super) type Judged = (Verdict, Receipt);
 
 /// How many verdicts of which kind were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(super) fn write_verdicts(
 }
 
 /// One verdict per candidate of an instance, in the candidates' order.
-fn verdicts(
+pub(super) fn verdicts(
     candidates: &[Candidate],
     admissions: &BTreeMap<String, Admission>,
     instances: &BTreeMap<String, Digest>,
