@@ -32,6 +32,8 @@ from pathlib import Path
 
 HARNESS = "swebench==5.0.2"
 BASE_IMAGE = "assay-bench-base:bookworm"
+# What is timed is run, and not taken from an earlier run.
+os.environ["ASSAY_FRESH"] = "true"
 BASE_PACKAGES = "python3,python3-venv,python3-pip,ca-certificates,git,patch,procps"
 START, END = ">>>>> Start Test Output", ">>>>> End Test Output"
 

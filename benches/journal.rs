@@ -32,10 +32,10 @@ fn main() -> Result<()> {
     let bytes = path.metadata()?.len();
     let before = resident_kib()?;
     let started = Instant::now();
-    let contents = run.contents()?;
+    let index = run.index()?;
     let seconds = started.elapsed().as_secs_f64();
-    if contents.outcomes.len() as u64 != count {
-        bail!("{} of {count} outcomes were read", contents.outcomes.len());
+    if index.outcomes() as u64 != count {
+        bail!("{} of {count} outcomes were read", index.outcomes());
     }
     println!(
         "{count} outcomes, {} MiB: loaded in {seconds:.2} s, {} MiB of memory",
@@ -72,6 +72,7 @@ fn outcome(number: u64) -> Outcome {
         overhead_ms: 4,
         peak_memory_bytes: Some(64 << 20),
         retried: Vec::new(),
+        reused: false,
     }
 }
 

@@ -111,7 +111,15 @@ pub struct Trial {
     pub repeat: u32,
 }
 
+/// Repeats from here on are controls: gold, run beside one candidate to see whether the machine is well.
+pub const FIRST_CONTROL: u32 = 1 << 31;
+
 impl Trial {
+    /// Whether it asks about the machine, now. Its outcome says nothing about another time.
+    pub fn is_control(&self) -> bool {
+        self.repeat >= FIRST_CONTROL
+    }
+
     /// Content name: tree x plan x image x limits x repeat. The deadline is left out: it follows from how fast gold
     /// ran on this machine, and a trial that is stopped by it says so in its outcome.
     pub fn id(&self) -> Digest {
@@ -255,4 +263,12 @@ pub struct Outcome {
     /// Sandbox failures before this outcome, in order. They never count against a candidate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retried: Vec<String>,
+    /// Another run had this trial's outcome already; it was taken from there.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reused: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -177,6 +177,16 @@ pub enum Evidence {
     E4,
 }
 
+/// Expected tests that passed in the first run of every split. Facts of runs beside the verdict, for who gives a reward for
+/// part of the way; a verdict never rests on them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PassCounts {
+    pub fail_to_pass: u64,
+    pub of_fail_to_pass: u64,
+    pub pass_to_pass: u64,
+    pub of_pass_to_pass: u64,
+}
+
 /// One line of `verdicts.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
@@ -201,6 +211,9 @@ pub struct Verdict {
     /// What a verified test was run against, and its tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<Strength>,
+    /// Of a repair all of whose expected tests were run, and whose results can be believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed: Option<PassCounts>,
     /// The earlier candidate that says the same in other clothes; the verdict is shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Digest>,

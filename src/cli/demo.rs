@@ -113,8 +113,9 @@ impl Demo {
         let run = RunDir::open(&self.out.join("run"))?;
         let session = self.sandbox.open(console)?;
         import(data, &self.out, console)?;
-        let input = Input::read(&self.out, None, &[self.out.join("generations.jsonl")])?;
-        let verified = verify_into(&run, console, &session, &input)?;
+        let mut input = Input::read(&self.out, None)?;
+        input.keep_generations(&[self.out.join("generations.jsonl")], &[], &run)?;
+        let verified = verify_into(&run, console, &session, &mut input)?;
         let dataset = self.out.join("dataset");
         let exported = export_run(&run, &dataset, &ExportOptions::default())?;
         let summary = verified.summary;

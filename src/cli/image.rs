@@ -169,7 +169,7 @@ impl Pull {
 
 impl Seal {
     fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        let input = Input::read(&self.instances, self.repos.as_deref(), &[])?;
+        let input = Input::read(&self.instances, self.repos.as_deref())?;
         // Nothing is judged here, so nothing is kept but the images.
         let folder = tempfile::tempdir().context("cannot make a folder for the time being")?;
         let run = RunDir::open(folder.path())?;

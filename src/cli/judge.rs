@@ -8,7 +8,7 @@ use super::verify::{Summary, summary_table};
 use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
-use crate::lab::{recompute, write_verdicts};
+use crate::lab::recompute;
 
 /// Recomputes the verdicts of a run directory; needs no sandbox
 #[derive(Debug, Args)]
@@ -27,8 +27,7 @@ pub struct Judge {
 impl Judge {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let run = RunDir::existing(&self.run)?;
-        let verdicts = write_verdicts(&run, recompute(&run)?)?;
-        let summary = Summary::of(&verdicts, &run);
+        let summary = Summary::of(recompute(&run)?, &run);
         run.write_derived("summary.json", &serde_json::to_vec_pretty(&summary)?)?;
         if self.json {
             console.print(serde_json::to_string(&summary)?);

@@ -174,7 +174,7 @@ impl Prompt {
         let templates = self.templates.as_deref().map_or_else(|| Ok(Templates::ours()), Templates::from_directory)?;
         let counter = Counter::from_option(self.tokenizer.as_deref())?;
         let embedder = self.embedder()?;
-        let input = Input::read(instances, self.repos.as_deref(), &[])?;
+        let input = Input::read(instances, self.repos.as_deref())?;
         for bad in &input.quarantined {
             console.say(format!("{}:{}: {}; left out", bad.file, bad.line, bad.why));
         }
@@ -251,11 +251,10 @@ impl Prompt {
             if self.localization == Localization::Verdicts {
                 verified(path, &mut lists)?;
             } else {
-                let read = intake::read_generations(path, known)?;
-                for bad in &read.quarantined {
-                    console.say(format!("{}:{}: {}; left out", bad.file, bad.line, bad.why));
-                }
-                for (_, generation) in read.generations.iter().filter(|(_, one)| one.skill == Skill::Localization) {
+                let read = intake::read_generations(path, known, &mut |_, generation| {
+                    if generation.skill != Skill::Localization {
+                        return Ok(());
+                    }
                     let (answer, reasoning) = generation.answer();
                     match extract(Skill::Localization, answer, reasoning).payload {
                         Ok(Payload::FileList { files }) => {
@@ -263,6 +262,10 @@ impl Prompt {
                         }
                         Ok(_) | Err(_) => summary.unusable_localizations += 1,
                     }
+                    Ok(())
+                })?;
+                for bad in &read.quarantined {
+                    console.say(format!("{}:{}: {}; left out", bad.file, bad.line, bad.why));
                 }
             }
         }

@@ -67,7 +67,7 @@ impl Serve {
             grace: Duration::from_secs(self.grace),
             max_body: usize::from(self.max_body) << 20,
         };
-        let mut input = Input::read(&self.instances, self.repos.as_deref(), &[])?;
+        let mut input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
         if let Some(earlier) = run.info()? {
             // A run that already has verdicts still says what they were made from.

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::console::Console;
 use crate::exit_code::Stop;
+use crate::judge::DeadlineRule;
 use crate::lab::Settings;
 use crate::sandbox::cache::Cache;
 use crate::sandbox::cell::Cell;
@@ -53,15 +54,28 @@ pub struct SandboxOptions {
     /// Where environments and base layers are kept between runs [default: ~/.cache/assay]
     #[arg(long, env = "ASSAY_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
+    /// Shortest deadline of a candidate's trial in seconds
+    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub deadline_floor: u64,
+    /// Deadline of a candidate's trial: so many times what gold took
+    #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
+    pub deadline_multiplier: u64,
     /// Evidence that is asked of repairs; E3 also runs the tests' bodies without the test runner
     #[arg(long, value_enum, default_value_t = EvidenceChoice::E2, value_name = "LEVEL")]
     pub evidence: EvidenceChoice,
+    /// Run every trial, also those whose outcome an earlier run left in the cache, and leave none there
+    #[arg(long, env = "ASSAY_FRESH")]
+    pub fresh: bool,
     /// Room that prepared images may take, e.g. 40G; the least recently used are removed, and made again if they are needed
     #[arg(long, value_name = "SIZE", value_parser = super::image::size)]
     pub image_budget: Option<u64>,
     /// Memory of one trial in MiB; swap is off
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     pub memory: u64,
+    /// Memory that trials may take together in MiB, by what trials of their instance took before; more wait [default: four
+    /// fifths of what is available]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub memory_budget: Option<u64>,
     /// Leave parts of gold out, one by one and together; files that hold only parts without which every expected test passes
     /// are no locations that an answer must name
     #[arg(long)]
@@ -108,15 +122,23 @@ impl SandboxOptions {
             EvidenceChoice::E2 => Evidence::E2,
             EvidenceChoice::E3 => Evidence::E3,
         };
-        let minimal_gold = self.minimal_gold;
+        // What a weak sandbox let happen is no evidence for a run that asks for a sound one.
+        let reuse = !self.fresh && !self.allow_weak_sandbox;
         let settings = Settings {
             workers,
             repeats: self.repeats,
             evidence,
-            minimal_gold,
+            minimal_gold: self.minimal_gold,
             limits,
+            deadline: DeadlineRule { floor_ms: self.deadline_floor * 1000, multiplier: self.deadline_multiplier },
+            memory_budget: match self.memory_budget {
+                Some(mib) => mib << 20,
+                None => available_memory()? / 5 * 4,
+            },
+            full: false,
             attempts: 3,
             cache,
+            reuse,
             image_budget: self.image_budget,
         };
         Ok(Session { engine, settings, cancel })
@@ -207,6 +229,15 @@ fn instead(
     };
     console.say(format!("sandbox: {what} instead, because {why}"));
     other()
+}
+
+/// Bytes that the host has for new programs without swapping, as the kernel estimates it.
+fn available_memory() -> anyhow::Result<u64> {
+    let path = "/proc/meminfo";
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}; use --memory-budget"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse::<u64>().ok());
+    Ok(kib.with_context(|| format!("{path} says nothing of MemAvailable; use --memory-budget"))? << 10)
 }
 
 pub(super) fn default_cache() -> anyhow::Result<PathBuf> {

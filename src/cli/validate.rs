@@ -33,7 +33,7 @@ pub struct Validate {
 
 impl Validate {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        let input = Input::read(&self.instances, self.repos.as_deref(), &[])?;
+        let input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
         let session = self.sandbox.open(console)?;
         let admissions = admit_into(&run, console, &session, &input)?;

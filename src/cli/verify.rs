@@ -18,9 +18,9 @@ use crate::format;
 use crate::generation::{GenerationRef, Skill};
 use crate::intake::{self, Quarantined};
 use crate::journal::{RunDir, RunInfo};
-use crate::lab::{Lab, Located, Sample, write_verdicts};
+use crate::lab::{Lab, Located, Samples, Tally};
 use crate::sampler::prompts::Prompts;
-use crate::verdict::{Counts, Reason, Verdict};
+use crate::verdict::{Counts, Reason};
 
 /// Runs every candidate against its repository's tests and judges it
 #[derive(Debug, Args)]
@@ -36,6 +36,9 @@ pub struct Verify {
     /// Generations, one or more files
     #[arg(long, short, required = true, num_args = 1.., value_name = "FILE")]
     generations: Vec<PathBuf>,
+    /// Run every expected test of a repair, also after its verdict is known, and say how many passed
+    #[arg(long)]
+    full: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -56,16 +59,18 @@ pub struct Verify {
 impl Verify {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
-        let mut input = Input::read(&self.instances, self.repos.as_deref(), &self.generations)?;
-        let unknown = input.add_prompts(&self.prompts)?;
+        let mut input = Input::read(&self.instances, self.repos.as_deref())?;
+        let prompts = input.open_prompts(&self.prompts)?;
+        let run = RunDir::open(&self.run)?;
+        let unknown = input.keep_generations(&self.generations, &prompts, &run)?;
         if unknown > 0 {
             console.say(format!(
                 "{unknown} generation(s) name a prompt that no --prompts file holds; exported, they get the prompt of `assay verify`'s own"
             ));
         }
-        let run = RunDir::open(&self.run)?;
-        let session = self.sandbox.open(console)?;
-        let verified = verify_into(&run, console, &session, &input)?;
+        let mut session = self.sandbox.open(console)?;
+        session.settings.full = self.full;
+        let verified = verify_into(&run, console, &session, &mut input)?;
         let mut summary = verified.summary;
         summary.seconds = Some(started.elapsed().as_secs_f64());
         if self.json {
@@ -88,49 +93,36 @@ impl Verify {
 /// Everything that a run reads.
 pub(super) struct Input {
     pub instances: Vec<Located>,
-    pub samples: Vec<Sample>,
+    pub samples: Samples,
     pub quarantined: Vec<Quarantined>,
     /// Input file, by [`name_among`] -> sha256.
     pub digests: BTreeMap<String, Digest>,
 }
 
 impl Input {
-    pub fn read(instances: &Path, repos: Option<&Path>, generations: &[PathBuf]) -> anyhow::Result<Self> {
+    pub fn read(instances: &Path, repos: Option<&Path>) -> anyhow::Result<Self> {
         let file = if instances.is_dir() { instances.join("instances.jsonl") } else { instances.to_owned() };
         let read = intake::read_instances(&file)?;
         let beside = file.parent().unwrap_or(Path::new(".")).join("repos");
         let repos = repos.unwrap_or(&beside);
         let mut input = Self {
             instances: Vec::new(),
-            samples: Vec::new(),
+            samples: Samples::default(),
             quarantined: read.quarantined,
             digests: BTreeMap::from([(name_among(&file, &[]), digest_of_file(&file)?)]),
         };
-        let known = read.instances.iter().map(|instance| instance.instance_id.clone()).collect();
         for instance in read.instances {
             let repository = intake::repository_in(repos, &instance.repo);
             input.instances.push(Located { instance, repository });
-        }
-        for path in generations {
-            let read = intake::read_generations(path, &known)?;
-            let name = name_among(path, generations);
-            for (place, generation) in read.generations {
-                let place = GenerationRef { file: name.clone(), ..place };
-                input.samples.push(Sample { generation, place });
-            }
-            input.quarantined.extend(read.quarantined);
-            input.digests.insert(name, digest_of_file(path)?);
         }
         if input.instances.is_empty() {
             return Err(Stop::Usage(format!("{} holds no usable instance", file.display())).into());
         }
         Ok(input)
     }
-}
 
-impl Input {
-    /// Gives generations that name a prompt its messages; says how many name one that is in none of the files.
-    fn add_prompts(&mut self, files: &[PathBuf]) -> anyhow::Result<u64> {
+    /// Opens files of prompts; what they hold that cannot be used is quarantined.
+    fn open_prompts(&mut self, files: &[PathBuf]) -> anyhow::Result<Vec<Prompts>> {
         let mut prompts = Vec::new();
         for path in files {
             let read = Prompts::open(path)?;
@@ -140,14 +132,34 @@ impl Input {
             self.digests.insert(name_among(path, files), digest_of_file(path)?);
             prompts.push(read);
         }
+        Ok(prompts)
+    }
+
+    /// Reads generations and keeps them in the run directory. Those that name a prompt get its messages; says how many name
+    /// one that is in none of the files.
+    pub fn keep_generations(
+        &mut self,
+        generations: &[PathBuf],
+        prompts: &[Prompts],
+        run: &RunDir,
+    ) -> anyhow::Result<u64> {
+        let known = self.instances.iter().map(|located| located.instance.instance_id.clone()).collect();
         let mut unknown = 0;
-        for sample in &mut self.samples {
-            let generation = &mut sample.generation;
-            let Some(id) = generation.prompt_id.as_deref().filter(|_| generation.messages.is_none()) else { continue };
-            match prompts.iter().find_map(|prompts| Some((prompts, prompts.find(id)?))) {
-                Some((prompts, entry)) => generation.messages = Some(prompts.read(entry)?.messages),
-                None => unknown += 1,
-            }
+        for path in generations {
+            let name = name_among(path, generations);
+            let samples = &mut self.samples;
+            let read = intake::read_generations(path, &known, &mut |place, mut generation| {
+                if let Some(id) = generation.prompt_id.as_deref().filter(|_| generation.messages.is_none()) {
+                    match prompts.iter().find_map(|prompts| Some((prompts, prompts.find(id)?))) {
+                        Some((prompts, entry)) => generation.messages = Some(prompts.read(entry)?.messages),
+                        None => unknown += 1,
+                    }
+                }
+                let place = GenerationRef { file: name.clone(), ..place };
+                samples.keep(run.blobs(), &generation, &place)
+            })?;
+            self.quarantined.extend(read.quarantined);
+            self.digests.insert(name, digest_of_file(path)?);
         }
         Ok(unknown)
     }
@@ -164,8 +176,8 @@ fn name_among(path: &Path, others: &[PathBuf]) -> String {
 }
 
 fn digest_of_file(path: &Path) -> anyhow::Result<Digest> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Digest::of(&bytes))
+    let file = std::fs::File::open(path).and_then(Digest::of_reader);
+    file.with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// What a run gave.
@@ -179,12 +191,12 @@ pub(super) fn verify_into(
     run: &RunDir,
     console: &Console,
     session: &Session,
-    input: &Input,
+    input: &mut Input,
 ) -> anyhow::Result<Verified> {
     let admissions = admit_into(run, console, session, input)?;
     let lab = lab(run, console, session)?;
-    let verdicts = write_verdicts(run, lab.verify(&input.instances, &admissions, &input.samples)?)?;
-    let mut summary = Summary::of(&verdicts, run);
+    let tally = lab.verify(&input.instances, &admissions, &mut input.samples)?;
+    let mut summary = Summary::of(tally, run);
     summary.instances = Some(admissions.values().filter(|admission| admission.admitted()).count() as u64);
     summary.quarantined = input.quarantined.len() as u64;
     run.write_derived("summary.json", &serde_json::to_vec_pretty(&summary)?)?;
@@ -215,8 +227,7 @@ pub(super) fn admit_into(
     let report = AdmissionReport::of(admissions.values(), input.instances.iter().map(|located| &located.instance));
     run.write_derived("admission-report.json", &serde_json::to_vec_pretty(&report)?)?;
     run.write_derived("admission-report.md", report.markdown().as_bytes())?;
-    let admitted: Vec<_> = admissions.values().collect();
-    run.write_lines("prompts.jsonl", lab.prompts(&input.instances, &admitted)?)?;
+    lab.write_prompts(&input.instances, &admissions)?;
     Ok(admissions)
 }
 
@@ -253,12 +264,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn of(verdicts: &[Verdict], run: &RunDir) -> Self {
-        let (total, skills) = Counts::of(verdicts);
-        let mut reasons = BTreeMap::new();
-        for verdict in verdicts {
-            *reasons.entry(verdict.reason).or_default() += 1;
-        }
+    pub fn of(tally: Tally, run: &RunDir) -> Self {
+        let Tally { total, skills, reasons } = tally;
         Self {
             instances: None,
             candidates: total.candidates,

@@ -126,12 +126,8 @@ impl Source for RunSource<'_> {
     }
 
     fn journal(&self, each: &mut dyn FnMut(&Record) -> Result<()>) -> Result<()> {
-        let contents = self.run.contents()?;
-        // Sorted already, and each trial in one of them only.
-        let outcomes = contents.outcomes.into_iter().map(|(id, outcome)| (id, Record::Outcome(Box::new(outcome))));
-        let failures = contents.failures.into_iter().map(|(id, failure)| (id, Record::Failure(failure)));
-        let all: BTreeMap<_, _> = outcomes.chain(failures).collect();
-        all.values().try_for_each(each)
+        let index = self.run.index()?;
+        index.records().try_for_each(|record| each(&record?))
     }
 
     fn blob(&self, id: &Digest) -> Result<Vec<u8>> {

@@ -11,11 +11,9 @@ use super::records::{Record, each_record};
 use crate::format;
 use crate::generation::{Generation, GenerationRef, Skill};
 
-/// What was read of one or more files.
+/// What was read of one or more files, apart from the generations themselves.
 #[derive(Clone, Debug, Default)]
 pub struct GenerationIntake {
-    /// In the order of the input, each with its place; of equal generations the first.
-    pub generations: Vec<(GenerationRef, Generation)>,
     pub quarantined: Vec<Quarantined>,
     /// Rows left out because an earlier one says exactly the same.
     pub duplicates: u64,
@@ -24,35 +22,40 @@ pub struct GenerationIntake {
 }
 
 /// Reads generations of one file: `generation.v1`, SWE-bench predictions (`model_patch`, as repair) or Agentless
-/// `loc_outputs` (`found_files`, as localization), as json, jsonl or parquet, plain or with `.gz` or `.zst`. What cannot
-/// be used - broken JSON, a missing field, an unknown skill, an instance that is not among `known` - is quarantined and
-/// the rest go on.
+/// `loc_outputs` (`found_files`, as localization), as json, jsonl or parquet, plain or with `.gz` or `.zst`. Each goes to
+/// `take` in the order of the input, with its place; of equal generations the first. What cannot be used - broken JSON, a
+/// missing field, an unknown skill, an instance that is not among `known` - is quarantined and the rest go on.
 ///
 /// # Errors
-/// The file cannot be opened or read, or its name tells no format.
-pub fn read_generations(path: &Path, known: &BTreeSet<String>) -> Result<GenerationIntake> {
+/// The file cannot be opened or read, or its name tells no format; or whatever `take` fails with, first.
+pub fn read_generations(
+    path: &Path,
+    known: &BTreeSet<String>,
+    take: &mut dyn FnMut(GenerationRef, Generation) -> Result<()>,
+) -> Result<GenerationIntake> {
     let mut intake = GenerationIntake::default();
-    intake.read(path, known)?;
-    Ok(intake)
-}
-
-impl GenerationIntake {
-    /// Reads one more file into this intake; see [`read_generations`].
-    pub fn read(&mut self, path: &Path, known: &BTreeSet<String>) -> Result<()> {
-        let file = path.display().to_string();
-        let mut seen: BTreeSet<_> = self.generations.iter().map(|(_, generation)| generation.id()).collect();
-        each_record(path, &mut |Record { line, row }| {
-            self.rows += 1;
-            match row.and_then(|row| generation_of(row, known)) {
-                Ok(generation) if seen.insert(generation.id()) => {
+    let file = path.display().to_string();
+    // Equal ones by the first half of their names, which is plenty: there may be very many.
+    let mut seen: BTreeSet<u128> = BTreeSet::new();
+    let mut failed = None;
+    each_record(path, &mut |Record { line, row }| {
+        if failed.is_some() {
+            return;
+        }
+        intake.rows += 1;
+        match row.and_then(|row| generation_of(row, known)) {
+            Ok(generation) => match u128::from_str_radix(&generation.id().as_str()[..32], 16) {
+                Ok(name) if seen.insert(name) => {
                     let place = GenerationRef { file: file.clone(), line, index: generation.index };
-                    self.generations.push((place, generation));
+                    failed = take(place, generation).err();
                 }
-                Ok(_) => self.duplicates += 1,
-                Err(why) => self.quarantined.push(Quarantined::new(&*file, line, why)),
-            }
-        })
-    }
+                Ok(_) => intake.duplicates += 1,
+                Err(error) => failed = Some(error.into()),
+            },
+            Err(why) => intake.quarantined.push(Quarantined::new(&*file, line, why)),
+        }
+    })?;
+    failed.map_or(Ok(intake), Err)
 }
 
 fn generation_of(mut row: Map<String, Value>, known: &BTreeSet<String>) -> Result<Generation, String> {

@@ -44,6 +44,25 @@ impl Blobs {
         Ok(digest)
     }
 
+    /// Lays a blob into another store as it is.
+    pub fn copy_to(&self, digest: &Digest, other: &Self) -> anyhow::Result<()> {
+        let (from, to) = (self.path(digest), other.path(digest));
+        if to.exists() {
+            return Ok(());
+        }
+        let folder = to.parent().context("a blob has a folder")?;
+        let copy = || -> std::io::Result<()> {
+            fs::create_dir_all(folder)?;
+            let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+            std::io::copy(&mut fs::File::open(&from)?, &mut file)?;
+            file.persist(&to).map_err(|error| error.error)?;
+            Ok(())
+        };
+        copy().with_context(|| {
+            format!("cannot copy blob {} to {}; free space or make it writable", from.display(), to.display())
+        })
+    }
+
     /// Reads bytes back and checks them against their name.
     pub fn get(&self, digest: &Digest) -> anyhow::Result<Vec<u8>> {
         let path = self.path(digest);

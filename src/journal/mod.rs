@@ -16,9 +16,15 @@
 //! Journals and blobs of two runs merge by copying the files together.
 
 mod blobs;
+mod index;
+mod lines;
 mod record;
 mod run_dir;
+mod shared;
 
 pub use blobs::Blobs;
+pub use index::{Index, Place, Stored};
+pub use lines::{ByInstance, LinesWriter};
 pub use record::{Failure, Record};
-pub use run_dir::{Contents, RunDir, RunInfo, Writer, write_atomically};
+pub use run_dir::{RunDir, RunInfo, Writer, write_atomically};
+pub use shared::{Shared, SharedOutcomes};

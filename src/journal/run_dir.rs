@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -10,12 +10,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Blobs, Failure, Record};
-use crate::admission::Admission;
+use super::{Blobs, ByInstance, Index, LinesWriter, Place, Record};
 use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::format;
-use crate::trial::Outcome;
 use crate::verdict::Evidence;
 
 /// `run.json`: which tool wrote the directory, with which configuration, from which input.
@@ -42,17 +40,6 @@ pub struct RunDir {
     path: PathBuf,
     blobs: Blobs,
     _lock: File,
-}
-
-/// Everything in a journal, with later copies of the same thing left out.
-#[derive(Debug, Default)]
-pub struct Contents {
-    /// The last admission per key.
-    pub admissions: BTreeMap<Digest, Admission>,
-    pub outcomes: BTreeMap<Digest, Outcome>,
-    pub failures: BTreeMap<Digest, Failure>,
-    /// Last records that were cut off in the middle of being written.
-    pub torn: u64,
 }
 
 impl RunDir {
@@ -136,23 +123,13 @@ impl RunDir {
         &self.blobs
     }
 
-    /// Reads every journal. A torn last record is dropped and counted; damage anywhere else is an error with its place.
-    pub fn contents(&self) -> anyhow::Result<Contents> {
-        let mut contents = Contents::default();
-        let folder = self.path.join("journal");
-        let mut files: Vec<_> = fs::read_dir(&folder)
-            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>())
-            .with_context(|| format!("cannot list {}", folder.display()))?;
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
-        files.sort();
-        for file in files {
-            contents.read(&file)?;
-        }
-        Ok(contents)
+    /// Reads every journal; see [`Index::read`].
+    pub fn index(&self) -> anyhow::Result<Index> {
+        Index::read(&self.path.join("journal"))
     }
 
-    /// Starts a journal of this process.
-    pub fn writer(&self) -> anyhow::Result<Writer> {
+    /// Starts a journal of this process, known to the index.
+    pub fn writer(&self, index: &mut Index) -> anyhow::Result<Writer> {
         let mut suffix = [0_u8; 8];
         getrandom::fill(&mut suffix).map_err(|error| anyhow!("no random bytes from the system: {error}"))?;
         let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
@@ -162,17 +139,27 @@ impl RunDir {
             .append(true)
             .open(&path)
             .with_context(|| format!("cannot start journal {}; make the run directory writable", path.display()))?;
-        Ok(Writer { file, path })
+        Ok(Writer { file, number: index.file(&path)?, path, end: 0 })
     }
 
     /// Writes a derived JSON Lines file, one line per item.
     pub fn write_lines<T: Serialize>(&self, name: &str, items: impl IntoIterator<Item = T>) -> anyhow::Result<PathBuf> {
-        let mut bytes = Vec::new();
+        let mut lines = self.lines_writer(name)?;
         for item in items {
-            serde_json::to_writer(&mut bytes, &item).with_context(|| format!("cannot write {name} as JSON"))?;
-            bytes.push(b'\n');
+            lines.push(&item)?;
         }
-        self.write_derived(name, &bytes)
+        lines.finish()?;
+        Ok(self.path.join(name))
+    }
+
+    /// Starts a derived JSON Lines file that is too large to be held.
+    pub fn lines_writer(&self, name: &str) -> anyhow::Result<LinesWriter> {
+        LinesWriter::create(self.path.join(name))
+    }
+
+    /// Opens a derived JSON Lines file to be read one instance at a time.
+    pub fn by_instance(&self, name: &str) -> anyhow::Result<ByInstance> {
+        ByInstance::open(self.path.join(name))
     }
 
     /// Reads a derived JSON Lines file back.
@@ -206,57 +193,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}; free space or make its folder writable", path.display()))
 }
 
-fn readable() -> fs::Permissions {
+pub(super) fn readable() -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt as _;
     fs::Permissions::from_mode(0o644)
-}
-
-impl Contents {
-    fn read(&mut self, path: &Path) -> anyhow::Result<()> {
-        let mut text = Vec::new();
-        File::open(path)
-            .and_then(|mut file| file.read_to_end(&mut text))
-            .with_context(|| format!("cannot read journal {}", path.display()))?;
-        let mut lines = text.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
-        while let Some((index, line)) = lines.next() {
-            if lines.peek().is_none() && !line.ends_with(b"\n") {
-                self.torn += 1;
-                return Ok(());
-            }
-            let record: Record = serde_json::from_slice(line).with_context(|| {
-                format!(
-                    "{}:{} is not a journal record; the journal was edited or written by a newer assay",
-                    path.display(),
-                    index + 1
-                )
-            })?;
-            self.add(record);
-        }
-        Ok(())
-    }
-
-    /// The same with recorded sandbox failures forgotten, so that they are tried again.
-    pub fn without_failures(self) -> Self {
-        Self { failures: BTreeMap::new(), ..self }
-    }
-
-    /// Takes a record in. The first outcome of a trial counts; a later admission replaces an earlier one.
-    pub fn add(&mut self, record: Record) {
-        match record {
-            Record::Admission(admission) => {
-                self.admissions.insert(admission.key.clone(), *admission);
-            }
-            Record::Outcome(outcome) => {
-                self.failures.remove(&outcome.trial_id);
-                self.outcomes.entry(outcome.trial_id.clone()).or_insert(*outcome);
-            }
-            Record::Failure(failure) => {
-                if !self.outcomes.contains_key(&failure.trial_id) {
-                    self.failures.insert(failure.trial_id.clone(), failure);
-                }
-            }
-        }
-    }
 }
 
 /// The journal of one process.
@@ -264,22 +203,37 @@ impl Contents {
 pub struct Writer {
     file: File,
     path: PathBuf,
+    /// Of this file in the index.
+    number: u32,
+    /// Where the last whole record ends.
+    end: u64,
 }
 
 impl Writer {
-    /// Appends a record with one write, so that a kill leaves either the whole line or a torn last one.
-    pub fn append(&mut self, record: &Record) -> anyhow::Result<()> {
+    /// Appends a record with one write, so that a kill leaves either the whole line or a torn last one; says where it stands.
+    pub fn append(&mut self, record: &Record) -> anyhow::Result<Place> {
         let mut line = serde_json::to_vec(record).context("a journal record is JSON")?;
         line.push(b'\n');
-        self.file.write_all(&line).with_context(|| {
-            format!("cannot append to {}; free space, then run the same command again to continue", self.path.display())
-        })
+        let place = Index::at(self.number, self.end, line.len())?;
+        if let Err(error) = self.file.write_all(&line) {
+            // Half a record must not stand before one that another worker appends; where even this fails, the next start says so.
+            let _half_stays = self.file.set_len(self.end);
+            return Err(error).with_context(|| {
+                format!(
+                    "cannot append to {}; free space, then run the same command again to continue",
+                    self.path.display()
+                )
+            });
+        }
+        self.end += line.len() as u64;
+        Ok(place)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Failure;
 
     fn failure(n: u8) -> Record {
         Record::Failure(Failure { trial_id: Digest::of(&[n]), attempts: vec!["x".to_owned()] })
@@ -289,18 +243,18 @@ mod tests {
     fn a_torn_last_record_is_dropped_and_damage_elsewhere_is_an_error_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::open(folder.path()).unwrap();
-        let mut writer = run.writer().unwrap();
+        let mut writer = run.writer(&mut run.index().unwrap()).unwrap();
         writer.append(&failure(1)).unwrap();
         writer.append(&failure(2)).unwrap();
         let path = writer.path.clone();
         let whole = fs::read(&path).unwrap();
 
         fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-        let contents = run.contents().unwrap();
-        assert_eq!((contents.failures.len(), contents.torn), (1, 1));
+        let index = run.index().unwrap();
+        assert_eq!((index.failures.len(), index.torn), (1, 1));
 
         fs::write(&path, [b"{}\n", whole.as_slice()].concat()).unwrap();
-        let error = format!("{:#}", run.contents().unwrap_err());
+        let error = format!("{:#}", run.index().unwrap_err());
         assert!(error.contains(".jsonl:1 is not a journal record"), "{error}");
     }
 

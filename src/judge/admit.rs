@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::bench::{Ask, Bench, Evidence, Seen};
 use super::tally::{Side, Stand, Tally};
 use super::{Halt, Step, name_some, suite};
@@ -13,15 +15,27 @@ use crate::instance::Instance;
 use crate::test_record::{Condition, Sightings, Standing};
 use crate::trial::{Limits, Variation};
 
-/// Deadline of a candidate: this many times the slowest gold run, and never below the floor.
-const DEADLINE_FACTOR: u64 = 6;
-const DEADLINE_FLOOR_MS: u64 = 15_000;
 /// Files, and after them single tests, of which the missing tests run by themselves on base.
 const MOST_SOLO_RUNS: usize = 12;
 /// Tests whose results differ that run alone, to tell why; the others are judged by the runs of their files.
 const MOST_LONE_TESTS: usize = 8;
 /// Runs of such a test alone.
 const LONE_RUNS: u32 = 2;
+
+/// How the deadline of a candidate's trial follows from the slowest run of gold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DeadlineRule {
+    /// It is never shorter, milliseconds.
+    pub floor_ms: u64,
+    /// So many times what gold took.
+    pub multiplier: u64,
+}
+
+impl Default for DeadlineRule {
+    fn default() -> Self {
+        Self { floor_ms: 15_000, multiplier: 6 }
+    }
+}
 
 /// What admission starts from.
 #[derive(Clone, Debug)]
@@ -37,6 +51,7 @@ pub struct AdmissionInput<'a> {
     pub gold_files: Vec<String>,
     pub repeats: u32,
     pub limits: Limits,
+    pub deadline: DeadlineRule,
 }
 
 /// Admits or refuses an instance as far as the evidence goes.
@@ -108,6 +123,7 @@ fn derive(
     let mut pace = Pace {
         slowest_ms: 0,
         ceiling_ms: input.limits.deadline_ms,
+        rule: input.deadline,
         modules: BTreeSet::new(),
         shadows: BTreeSet::new(),
     };
@@ -138,13 +154,14 @@ fn derive(
 struct Pace {
     slowest_ms: u64,
     ceiling_ms: u64,
+    rule: DeadlineRule,
     modules: BTreeSet<String>,
     shadows: BTreeSet<String>,
 }
 
 impl Pace {
     fn deadline_ms(&self) -> u64 {
-        (self.slowest_ms * DEADLINE_FACTOR).max(DEADLINE_FLOOR_MS).min(self.ceiling_ms)
+        self.slowest_ms.saturating_mul(self.rule.multiplier).max(self.rule.floor_ms).min(self.ceiling_ms)
     }
 
     fn gold(&mut self, bench: &mut Bench, ask: &Ask) -> Result<Seen, Stopped> {

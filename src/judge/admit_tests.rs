@@ -88,6 +88,7 @@ impl Scripted<'_> {
             peak_memory_bytes: None,
             tampered: Vec::new(),
             retried: Vec::new(),
+            reused: false,
         };
         self.known.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
     }
@@ -137,6 +138,7 @@ fn admitted(listed: &[&str], tests: &[&str], script: &dyn Fn(&Trial, &str) -> Do
         gold_files: Vec::new(),
         repeats: 3,
         limits: Limits::default(),
+        deadline: DeadlineRule::default(),
     };
     let evidence = Scripted { tests, script, known: RefCell::default() };
     for _ in 0..200 {
@@ -322,7 +324,9 @@ fn a_base_run_gets_the_deadline_of_a_candidate_and_not_the_longest_there_is() {
     };
     admitted(&[A], &[A], &script);
     let seen = seen.into_inner();
-    assert!(seen.iter().all(|(gold, deadline)| *deadline == if *gold { 600_000 } else { DEADLINE_FLOOR_MS }));
+    assert!(
+        seen.iter().all(|(gold, deadline)| *deadline == if *gold { 600_000 } else { DeadlineRule::default().floor_ms })
+    );
     assert!(seen.iter().any(|(gold, _)| !gold));
 }
 

@@ -13,6 +13,10 @@ use crate::verdict::Reason;
 /// Facts about trials, as far as they are known.
 pub trait Evidence {
     fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>>;
+    /// Why no outcome was given of a trial that has one: it cannot be read back. It is not run again for that.
+    fn unreadable(&self, _trial: &Digest) -> Option<String> {
+        None
+    }
     /// A trial that the sandbox could not run.
     fn failure(&self, trial: &Digest) -> Option<Failure>;
     /// The structured report of an outcome; none when it cannot be read back.
@@ -127,6 +131,9 @@ impl<'a> Bench<'a> {
                 self.trials.push(id);
             }
             return Ok(outcome);
+        }
+        if let Some(why) = self.evidence.unreadable(&id) {
+            return Err(Halt::Judged(Reason::EvidenceUnreadable, format!("outcome of trial {id}: {why}")));
         }
         match self.evidence.failure(&id) {
             Some(failure) => Err(Halt::Judged(

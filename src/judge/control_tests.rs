@@ -40,6 +40,7 @@ impl Evidence for Always {
             peak_memory_bytes: None,
             tampered: Vec::new(),
             retried: Vec::new(),
+            reused: false,
         }))
     }
 

@@ -90,6 +90,7 @@ impl Paper {
             peak_memory_bytes: None,
             tampered: if run.tampers { vec!["tests/test_keep.py".to_owned()] } else { Vec::new() },
             retried: Vec::new(),
+            reused: false,
         };
         self.log.borrow_mut().push(kind);
         self.ran.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));

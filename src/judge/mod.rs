@@ -12,6 +12,7 @@ mod failure;
 mod held_out;
 mod joint;
 mod localization;
+mod passes;
 mod plain;
 mod reduce;
 mod repair;
@@ -34,13 +35,14 @@ use crate::strength::Strength;
 use crate::trial::Trial;
 use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 
-pub use admit::{AdmissionInput, admit};
+pub use admit::{AdmissionInput, DeadlineRule, admit};
 pub use bench::Evidence;
 pub use canary::{Forms, Proof, prove};
 pub use control::{Rehearsed, rehearse, sentinel_seed};
 pub use held_out::{LEAST_CHECKS, Observed, Planned, observe};
 pub use joint::rehearse_joint;
 pub use localization::LocalizationRules;
+pub use passes::count_passes;
 pub use plain::{PlainProof, prove_plain};
 pub use reduce::{Reduced, Reduction, reduce};
 

@@ -58,6 +58,7 @@ impl Evidence for Runs {
             peak_memory_bytes: None,
             tampered: Vec::new(),
             retried: Vec::new(),
+            reused: false,
         }))
     }
 

@@ -149,6 +149,7 @@ mod tests {
                         peak_memory_bytes: None,
                         tampered: Vec::new(),
                         retried: Vec::new(),
+                        reused: false,
                     };
                     evidence.1.borrow_mut().insert(trial.id(), Arc::new(outcome));
                 }

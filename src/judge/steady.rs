@@ -11,7 +11,7 @@ use super::bench::{Ask, Bench, Seen};
 use super::suite::{self, Shown};
 use super::{Halt, name_some};
 use crate::admission::{Admission, Split};
-use crate::trial::{Status, TestReport};
+use crate::trial::{FIRST_CONTROL, Status, TestReport};
 use crate::verdict::{Reason, VerdictStatus};
 
 /// Runs after the first of what may be chance.
@@ -21,8 +21,6 @@ const GOLD_RUNS: u32 = 10;
 /// Repeats of base and gold that all candidates share: one of admission's, and further ones of gold.
 const AS_ADMITTED: u32 = 1;
 const FIRST_GOLD_RUN: u32 = 1_000;
-/// Repeats from here on are controls, one per candidate.
-const FIRST_CONTROL: u32 = 1 << 31;
 /// The second run of what ran past the deadline: so many times what gold took just now, and never less than the floor.
 const DEADLINE_FACTOR: u64 = 20;
 const DEADLINE_FLOOR_MS: u64 = 5_000;

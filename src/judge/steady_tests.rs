@@ -96,6 +96,7 @@ impl Paper {
                 Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut => Vec::new(),
             },
             retried: Vec::new(),
+            reused: false,
         };
         self.log.borrow_mut().push((trial.tree.clone(), trial.repeat, trial.limits.deadline_ms));
         self.ran.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));

@@ -70,6 +70,7 @@ impl Known {
             peak_memory_bytes: None,
             tampered: Vec::new(),
             retried: Vec::new(),
+            reused: false,
         };
         self.outcomes.lock().unwrap().insert(id, (Arc::new(outcome), Arc::new(report)));
     }

@@ -1,25 +1,35 @@
 //! Samples to candidates, and candidates through their trials.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::controls::control_tree;
 use super::peers::peers;
 use super::prepare::Site;
+use super::samples::Samples;
 use super::screen::screened;
 use super::tests::test_trees;
 use super::trials::KeptSlot;
-use super::{Lab, Located, Sample, Workshop, pool};
+use super::{CANDIDATES, CONTESTS, Lab, Located, Sample, Workshop, pool};
 use crate::admission::{Admission, Trees};
 use crate::candidate::{Candidate, Payload, Prepared, TrialTrees};
+use crate::console::Stage;
 use crate::contest::Contest;
-use crate::digest::canonical_json;
+use crate::digest::Digest;
 use crate::format;
 use crate::framework::Framework;
 use crate::generation::Skill;
-use crate::judge::{LocalizationRules, Peers, Step, judge};
+use crate::judge::{LocalizationRules, Peers, Step, count_passes, judge};
 use crate::prompt::extract::extract;
 use crate::repo::{self, Layout, Repository};
+use crate::trial::Trial;
 use crate::verdict::Reason;
+
+/// Candidates in memory at a time; more only where one instance has more.
+const HELD: usize = 256;
+/// The same for each worker, so that many of them seldom wait for the last trials of a batch.
+const HELD_PER_WORKER: usize = 32;
 
 /// What makes two candidates the same in other clothes: everything that runs, or what is predicted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,64 +65,120 @@ impl SameAs {
 }
 
 impl Lab<'_> {
-    /// Reads every sample as a candidate, in a stable order, and keeps the generations as blobs.
+    /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. So many are
+    /// held at a time.
     pub(super) fn read_candidates(
         &self,
         instances: &[Located],
         admissions: &BTreeMap<String, Admission>,
-        samples: &[Sample],
-    ) -> anyhow::Result<Vec<Candidate>> {
+        samples: &mut Samples,
+    ) -> anyhow::Result<()> {
         let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
-        let mut candidates = pool::map(self.settings.workers, samples, |sample| {
-            self.check_interrupt()?;
-            self.run.blobs().put(&canonical_json(&sample.generation))?;
-            let known = located.get(sample.generation.instance_id.as_str());
-            let admission = admissions.get(&sample.generation.instance_id);
-            match (known, admission.and_then(|admission| Some((admission, admission.trees.as_ref()?)))) {
-                (Some(located), Some((admission, trees))) => {
-                    let repository = Repository::open(&located.repository)?;
-                    let framework = crate::framework::by_name(&located.instance.environment.framework);
-                    let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
-                    let issue = &located.instance.problem_statement;
-                    let repository = &repository;
-                    read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue }))
-                }
-                _ => read_candidate(sample, None),
+        samples.sort();
+        let mut lines = self.run.lines_writer(CANDIDATES)?;
+        for piece in samples.pieces(self.run.blobs(), HELD) {
+            let read = pool::each(
+                self.settings.workers,
+                &piece?,
+                || None,
+                |kept, sample| {
+                    self.check_interrupt()?;
+                    self.read_one(
+                        located.get(sample.generation.instance_id.as_str()).copied(),
+                        admissions,
+                        sample,
+                        kept,
+                    )
+                },
+            )?;
+            for candidate in read {
+                lines.push(&candidate)?;
             }
-        })?;
-        candidates.sort_by(|a, b| (&a.generation, &a.candidate_id).cmp(&(&b.generation, &b.candidate_id)));
-        self.run.write_lines("candidates.jsonl", &candidates)?;
-        Ok(candidates)
+        }
+        lines.finish()
+    }
+
+    /// `kept` is the repository that the worker opened last.
+    fn read_one<'l>(
+        &self,
+        located: Option<&'l Located>,
+        admissions: &BTreeMap<String, Admission>,
+        sample: &Sample,
+        kept: &mut Option<(&'l Path, Repository)>,
+    ) -> anyhow::Result<Candidate> {
+        let admission = admissions.get(&sample.generation.instance_id);
+        let known = located.zip(admission.and_then(|admission| Some((admission, admission.trees.as_ref()?))));
+        let Some((located, (admission, trees))) = known else { return read_candidate(sample, None) };
+        let path = located.repository.as_path();
+        let (_, repository) = match kept.take().filter(|(opened, _)| *opened == path) {
+            Some(same) => kept.insert(same),
+            None => kept.insert((path, Repository::open(path)?)),
+        };
+        let repository = &*repository;
+        let framework = crate::framework::by_name(&located.instance.environment.framework);
+        let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
+        let issue = &located.instance.problem_statement;
+        read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue }))
+    }
+
+    /// Takes whole instances, together at least as many candidates as keep the workers busy, through their trials; then the
+    /// next ones.
+    pub(super) fn run_all_trials(
+        &self,
+        instances: &[Located],
+        admissions: &BTreeMap<String, Admission>,
+    ) -> anyhow::Result<()> {
+        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
+        let candidates = self.run.by_instance(CANDIDATES)?;
+        let mut contests = self.run.lines_writer(CONTESTS)?;
+        let mut ids: Vec<_> = candidates.instances().collect();
+        ids.sort_by_key(|(id, _)| order(admissions.get(*id)));
+        let stage = self.console.stage("verify", ids.iter().map(|(_, count)| *count as u64).sum());
+        let mut kept: Vec<_> = (0..self.settings.workers.max(1)).map(|_| Kept::default()).collect();
+        let most = HELD.max(HELD_PER_WORKER * kept.len());
+        let mut batch = Vec::new();
+        let mut waiting = ids.into_iter().peekable();
+        while let Some((id, _)) = waiting.next() {
+            batch.extend(candidates.read(id)?);
+            if batch.len() >= most || waiting.peek().is_none() {
+                for contest in self.run_trials(&located, admissions, &batch, &mut kept, &stage)?.into_values() {
+                    contests.push(&contest)?;
+                }
+                batch.clear();
+            }
+        }
+        contests.finish()
     }
 
     /// Runs whatever trials the candidates' verdicts need. Of candidates that are the same, the first is run. Repairs come
     /// first: what they showed is what tests are run against.
-    pub(super) fn run_trials(
+    fn run_trials(
         &self,
-        instances: &[Located],
+        located: &BTreeMap<&str, &Located>,
         admissions: &BTreeMap<String, Admission>,
         candidates: &[Candidate],
+        kept: &mut [Kept],
+        stage: &Stage,
     ) -> anyhow::Result<BTreeMap<String, Contest>> {
-        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
         let mut taken = BTreeSet::new();
         let mut tasks = Vec::new();
         for candidate in candidates {
             let runs = candidate.skill != Skill::Localization && candidate.prepared.is_some();
             let known = located.get(candidate.instance_id.as_str()).copied();
             let admission = admissions.get(&candidate.instance_id).filter(|admission| admission.admitted());
-            if let (true, Some(located), Some(admission)) = (runs, known, admission)
-                && SameAs::of(candidate).is_some_and(|same| taken.insert(same))
-            {
-                tasks.push(Task { located, admission, candidate });
+            match (runs, known, admission) {
+                (true, Some(located), Some(admission))
+                    if SameAs::of(candidate).is_some_and(|same| taken.insert(same)) =>
+                {
+                    tasks.push(Task { located, admission, candidate });
+                }
+                _ => stage.step(),
             }
         }
-        // Workers stay on an image: its slot is open and its files are warm.
-        tasks.sort_by(|a, b| a.candidate.instance_id.cmp(&b.candidate.instance_id));
         let (tests, repairs): (Vec<_>, Vec<_>) =
             tasks.into_iter().partition(|task| task.candidate.skill == Skill::Test);
-        let stage = self.console.stage("verify", (repairs.len() + tests.len()) as u64);
         let none = BTreeMap::new();
-        self.take_all(&repairs, &none, |_, reason| stage.judged(reason.status()))?;
+        self.take_all(repairs, &none, kept, |_, reason| stage.judged(reason.status()))?;
         if tests.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -120,7 +186,7 @@ impl Lab<'_> {
         // First as far as base, gold and the suite go; those that hold are then run against the others.
         let mut peers = peers(candidates, admissions, &self.knowledge)?;
         let reached = std::sync::Mutex::new(BTreeSet::new());
-        self.take_all(&tests, &peers, |candidate, reason| match reason {
+        self.take_all(tests.clone(), &peers, kept, |candidate, reason| match reason {
             Reason::NotRun => {
                 reached.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(&candidate.candidate_id);
             }
@@ -132,45 +198,73 @@ impl Lab<'_> {
         for (id, contest) in &contests {
             peers.entry(id.clone()).or_default().contest = Some(contest.clone());
         }
-        self.take_all(&tests, &peers, |_, reason| stage.judged(reason.status()))?;
+        self.take_all(tests, &peers, kept, |_, reason| stage.judged(reason.status()))?;
         Ok(contests)
     }
 
+    /// Takes tasks through their trials, by instance in the order in which they come.
     fn take_all<'t>(
         &self,
-        tasks: &[Task<'t>],
+        tasks: Vec<Task<'t>>,
         peers: &BTreeMap<String, Peers>,
+        kept: &mut [Kept],
         done: impl Fn(&'t Candidate, Reason) + Sync,
     ) -> anyhow::Result<()> {
         let none = Peers::default();
-        pool::each(self.settings.workers, tasks, Kept::default, |kept, task| {
+        let mut groups: Vec<Vec<Task>> = Vec::new();
+        let mut numbers = BTreeMap::new();
+        for task in tasks {
+            let number = *numbers.entry(task.candidate.instance_id.as_str()).or_insert(groups.len());
+            match groups.get_mut(number) {
+                Some(group) => group.push(task),
+                None => groups.push(vec![task]),
+            }
+        }
+        // Workers stay on an image: its slot is open and its files are warm.
+        let suits = |kept: &Kept, task: &Task| {
+            kept.slot.as_ref().is_some_and(|(image, _)| task.admission.image.as_ref() == Some(image))
+        };
+        pool::grouped(kept, &groups, suits, |kept, task| {
             let peers = peers.get(&task.candidate.instance_id).unwrap_or(&none);
             done(task.candidate, self.take_through(task, peers, kept)?);
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 
     pub(super) fn take_through(&self, task: &Task, peers: &Peers, kept: &mut Kept) -> anyhow::Result<Reason> {
         let Task { located, admission, candidate } = task;
-        let workshop = Workshop::new(self, located);
-        let framework = workshop.framework()?;
+        let framework = Workshop::new(self, located).framework()?;
         let rules = LocalizationRules::default();
-        loop {
-            self.check_interrupt()?;
+        let reason = loop {
             match judge(candidate, admission, framework, peers, &rules, &self.knowledge) {
-                Step::Done(judgement) => return Ok(judgement.reason),
-                Step::Needs(trial) => {
-                    let id = &candidate.instance_id;
-                    let site = match kept.site.take().filter(|(made_for, _)| made_for == id) {
-                        Some(site) => kept.site.insert(site),
-                        None => kept.site.insert((id.clone(), workshop.site()?)),
-                    };
-                    self.run_trial(&site.1, &mut kept.slot, &trial)?;
-                }
+                Step::Done(judgement) => break judgement.reason,
+                Step::Needs(trial) => self.run_kept(located, kept, &trial)?,
             }
+        };
+        while self.settings.full
+            && let Step::Needs(trial) = count_passes(candidate, reason, admission, &self.knowledge)
+        {
+            self.run_kept(located, kept, &trial)?;
         }
+        Ok(reason)
     }
+
+    fn run_kept(&self, located: &Located, kept: &mut Kept, trial: &Trial) -> anyhow::Result<()> {
+        self.check_interrupt()?;
+        let id = &located.instance.instance_id;
+        let (_, site) = match kept.site.take().filter(|(made_for, _)| made_for == id) {
+            Some(site) => kept.site.insert(site),
+            None => kept.site.insert((id.clone(), Workshop::new(self, located).site()?)),
+        };
+        self.run_trial(site, &mut kept.slot, trial)
+    }
+}
+
+/// What takes longest comes first, so that no worker is left alone with it at the end; of those, what shares an image stays
+/// together. How long a trial may take follows from how long gold took.
+fn order(admission: Option<&Admission>) -> (Reverse<u64>, Option<&Digest>) {
+    let deadline_ms = admission.map_or(0, |admission| admission.limits.deadline_ms);
+    (Reverse(deadline_ms), admission.and_then(|admission| admission.image.as_ref()))
 }
 
 /// A candidate to take through its trials.

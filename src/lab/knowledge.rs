@@ -1,4 +1,4 @@
-//! What is known about trials: the journal in memory, reports and outputs from blobs on demand.
+//! What is known about trials: the journal's index in memory; outcomes, reports and outputs from disk on demand.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::admission::Admission;
 use crate::digest::Digest;
 use crate::format;
-use crate::journal::{Blobs, Contents, Failure, Record};
+use crate::journal::{Blobs, Failure, Index, Place, Record};
 use crate::judge::Evidence;
 use crate::trial::{Outcome, TestReport};
 
 /// Reports kept decoded: a candidate's splits and gold's are asked for again and again.
 const KEPT_REPORTS: usize = 16;
+/// Outcomes kept decoded: those of the candidates at hand and of gold.
+const KEPT_OUTCOMES: usize = 256;
 
 /// Facts shared by the workers; a clone knows the same.
 #[derive(Clone, Debug)]
@@ -22,46 +24,32 @@ pub struct Knowledge {
 
 #[derive(Debug, Default)]
 struct State {
-    admissions: BTreeMap<Digest, Admission>,
-    outcomes: BTreeMap<Digest, Arc<Outcome>>,
-    failures: BTreeMap<Digest, Failure>,
+    index: Index,
+    /// Why an outcome that the journal has could not be read.
+    unreadable: BTreeMap<Digest, String>,
+    outcomes: VecDeque<Arc<Outcome>>,
     reports: VecDeque<(Digest, Arc<TestReport>)>,
 }
 
 impl Knowledge {
-    pub fn new(contents: Contents, blobs: Blobs) -> Self {
-        let state = State {
-            admissions: contents.admissions,
-            outcomes: contents.outcomes.into_iter().map(|(id, outcome)| (id, Arc::new(outcome))).collect(),
-            failures: contents.failures,
-            reports: VecDeque::new(),
-        };
-        Self { blobs, state: Arc::new(Mutex::new(state)) }
+    pub fn new(index: Index, blobs: Blobs) -> Self {
+        Self { blobs, state: Arc::new(Mutex::new(State { index, ..State::default() })) }
     }
 
-    /// Takes in what was just written to the journal.
-    pub fn learn(&self, record: &Record) {
-        let mut state = self.lock();
-        match record {
-            Record::Admission(admission) => {
-                state.admissions.insert(admission.key.clone(), (**admission).clone());
-            }
-            Record::Outcome(outcome) => {
-                state.outcomes.entry(outcome.trial_id.clone()).or_insert_with(|| Arc::new((**outcome).clone()));
-            }
-            Record::Failure(failure) => {
-                state.failures.insert(failure.trial_id.clone(), failure.clone());
-            }
-        }
+    /// Takes in what was just written to the journal, and where.
+    pub fn learn(&self, record: &Record, place: Place) -> anyhow::Result<()> {
+        self.lock().index.add(record, place)
     }
 
     /// Forgets failures, so that the trials are tried again when they are next asked for.
     pub fn forget_failures(&self) {
-        self.lock().failures.clear();
+        self.lock().index.failures.clear();
     }
 
-    pub fn admission(&self, key: &Digest) -> Option<Admission> {
-        self.lock().admissions.get(key).cloned()
+    /// The admission with a key, if there is one.
+    pub fn read_admission(&self, key: &Digest) -> anyhow::Result<Option<Admission>> {
+        let stored = self.lock().index.admission(key)?;
+        stored.map(|stored| stored.admission()).transpose()
     }
 
     pub fn blobs(&self) -> &Blobs {
@@ -71,15 +59,42 @@ impl Knowledge {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+
+    /// The outcome of a trial, if it has one.
+    pub fn read_outcome(&self, trial: &Digest) -> anyhow::Result<Option<Arc<Outcome>>> {
+        let stored = {
+            let state = self.lock();
+            if let Some(kept) = state.outcomes.iter().find(|kept| kept.trial_id == *trial) {
+                return Ok(Some(kept.clone()));
+            }
+            let Some(stored) = state.index.outcome(trial)? else { return Ok(None) };
+            stored
+        };
+        let outcome = Arc::new(stored.outcome()?);
+        let mut state = self.lock();
+        state.outcomes.push_front(outcome.clone());
+        state.outcomes.truncate(KEPT_OUTCOMES);
+        Ok(Some(outcome))
+    }
 }
 
 impl Evidence for Knowledge {
     fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {
-        self.lock().outcomes.get(trial).cloned()
+        match self.read_outcome(trial) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.lock().unreadable.insert(trial.clone(), format!("{error:#}"));
+                None
+            }
+        }
+    }
+
+    fn unreadable(&self, trial: &Digest) -> Option<String> {
+        self.lock().unreadable.get(trial).cloned()
     }
 
     fn failure(&self, trial: &Digest) -> Option<Failure> {
-        self.lock().failures.get(trial).cloned()
+        self.lock().index.failures.get(trial).cloned()
     }
 
     fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>> {
@@ -100,5 +115,26 @@ impl Evidence for Knowledge {
         let Some(digest) = &outcome.output.blob else { return Some(String::new()) };
         let bytes = self.blobs.get(digest).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::RunDir;
+
+    #[test]
+    fn an_outcome_that_cannot_be_read_back_is_said_to_be_unreadable_and_not_to_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::open(folder.path()).unwrap();
+        let id = Digest::of(b"trial");
+        // Whole as JSON, so that it is indexed; and not an outcome.
+        let line = format!("{{\"record\": \"outcome\", \"trial_id\": \"{id}\"}}\n");
+        std::fs::write(folder.path().join("journal/1.jsonl"), line).unwrap();
+        let knowledge = Knowledge::new(run.index().unwrap(), run.blobs().clone());
+        assert!(knowledge.outcome(&id).is_none());
+        assert!(knowledge.unreadable(&id).is_some_and(|why| why.contains("1.jsonl")));
+        let missing = Digest::of(b"another");
+        assert!(knowledge.outcome(&missing).is_none() && knowledge.unreadable(&missing).is_none());
     }
 }

@@ -18,6 +18,8 @@ mod pool;
 mod prepare;
 mod prompts;
 mod ready;
+mod room;
+mod samples;
 mod screen;
 mod tests;
 mod trials;
@@ -35,7 +37,8 @@ use crate::exit_code::Stop;
 use crate::framework::{canary, held_out, plain as plain_run, sentinel};
 use crate::generation::{Generation, GenerationRef};
 use crate::instance::Instance;
-use crate::journal::{RunDir, Writer};
+use crate::journal::{RunDir, SharedOutcomes, Writer};
+use crate::judge::DeadlineRule;
 use crate::sandbox::{Engine, Sandbox};
 use crate::trial::Limits;
 use crate::verdict::Evidence;
@@ -46,10 +49,14 @@ pub use images::Made;
 pub use knowledge::Knowledge;
 pub use prepare::Workshop;
 pub use prompts::Prompt;
-pub use verdicts::{Judged, recompute, write_verdicts};
+use room::Room;
+pub use samples::Samples;
+pub use verdicts::{Tally, recompute};
 
 /// What generated tests were run against, one line per instance that has any.
 const CONTESTS: &str = "contests.jsonl";
+/// What was understood of every sample.
+const CANDIDATES: &str = "candidates.jsonl";
 
 /// How a run is done.
 #[derive(Clone, Debug)]
@@ -62,10 +69,17 @@ pub struct Settings {
     /// Whether gold is searched for parts that its tests do not need.
     pub minimal_gold: bool,
     pub limits: Limits,
+    pub deadline: DeadlineRule,
+    /// Bytes that running trials may take together, by what trials of their instance took before.
+    pub memory_budget: u64,
+    /// Whether repairs run every split, also those whose verdict is known before.
+    pub full: bool,
     /// Attempts at a trial before its failure is recorded.
     pub attempts: u32,
     /// Where environments and base layers are kept between runs.
     pub cache: PathBuf,
+    /// Whether outcomes of earlier runs are used, and those of this one kept for later ones.
+    pub reuse: bool,
     /// Bytes that prepared images may take; those that are in use stay whatever they take.
     pub image_budget: Option<u64>,
 }
@@ -96,6 +110,10 @@ pub struct Lab<'a> {
     pub knowledge: Knowledge,
     /// Runs the trials in place of the engine's own.
     sandbox: Option<Arc<dyn Sandbox>>,
+    /// Outcomes of earlier runs; none where every trial is to be run.
+    shared: Option<SharedOutcomes>,
+    share_failed: Arc<AtomicBool>,
+    room: Arc<Room>,
     /// Trials run by this lab, failures aside.
     ran: AtomicU64,
     pub(crate) writer: Arc<std::sync::Mutex<Writer>>,
@@ -116,14 +134,30 @@ impl<'a> Lab<'a> {
         settings: Settings,
         cancel: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
-        let contents = run.contents()?;
-        if contents.torn > 0 {
-            console.say(format!("{} record(s) were cut off by an earlier kill; those trials run again", contents.torn));
+        let mut index = run.index()?;
+        if index.torn > 0 {
+            console.say(format!("{} record(s) were cut off by an earlier kill; those trials run again", index.torn));
         }
-        let writer = Arc::new(std::sync::Mutex::new(run.writer()?));
-        let knowledge = Knowledge::new(contents.without_failures(), run.blobs().clone());
+        let writer = Arc::new(std::sync::Mutex::new(run.writer(&mut index)?));
+        let knowledge = Knowledge::new(index.without_failures(), run.blobs().clone());
+        let shared = settings.reuse.then(|| SharedOutcomes::new(&settings.cache));
+        let share_failed = Arc::default();
+        let room = Arc::new(Room::new(settings.memory_budget));
         let ran = AtomicU64::new(0);
-        Ok(Self { run, console, engine, settings, cancel, knowledge, sandbox: None, ran, writer })
+        Ok(Self {
+            run,
+            console,
+            engine,
+            settings,
+            cancel,
+            knowledge,
+            sandbox: None,
+            shared,
+            share_failed,
+            room,
+            ran,
+            writer,
+        })
     }
 
     /// The same lab with trials going through another sandbox: one that watches, or one that fails. Images are still the
@@ -142,6 +176,9 @@ impl<'a> Lab<'a> {
             cancel,
             knowledge: self.knowledge.clone(),
             sandbox: self.sandbox.clone(),
+            shared: self.shared.clone(),
+            share_failed: self.share_failed.clone(),
+            room: self.room.clone(),
             ran: AtomicU64::new(0),
             writer: self.writer.clone(),
         }
@@ -166,19 +203,18 @@ impl<'a> Lab<'a> {
         Ok(admissions.into_iter().collect())
     }
 
-    /// Takes every sample through its trials and gives the verdicts, in the order of the samples.
+    /// Takes every sample through its trials and writes the verdicts. One batch of candidates is in memory at a time.
     pub fn verify(
         &self,
         instances: &[Located],
         admissions: &BTreeMap<String, Admission>,
-        samples: &[Sample],
-    ) -> anyhow::Result<Vec<Judged>> {
-        let candidates = self.read_candidates(instances, admissions, samples)?;
-        let contests = self.run_trials(instances, admissions, &candidates)?;
-        self.run.write_lines(CONTESTS, contests.values())?;
+        samples: &mut Samples,
+    ) -> anyhow::Result<Tally> {
+        self.read_candidates(instances, admissions, samples)?;
+        self.run_all_trials(instances, admissions)?;
         let instances =
             instances.iter().map(|located| (located.instance.instance_id.clone(), located.instance.digest()));
-        verdicts::verdicts(&candidates, admissions, &instances.collect(), contests, &self.knowledge)
+        verdicts::write_verdicts(self.run, admissions, &instances.collect(), &self.knowledge)
     }
 
     pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {
@@ -191,7 +227,11 @@ impl<'a> Lab<'a> {
         // Another key only where more is asked for: what was admitted without it stays known.
         let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
         let minimal = self.settings.minimal_gold.then_some("minimal-gold");
-        let framework = [Some(framework), plain, minimal].into_iter().flatten().collect::<Vec<_>>().join("+");
+        let DeadlineRule { floor_ms, multiplier } = self.settings.deadline;
+        let deadline =
+            (self.settings.deadline != DeadlineRule::default()).then(|| format!("deadline-{floor_ms}-{multiplier}"));
+        let framework = [Some(framework), plain, minimal, deadline.as_deref()];
+        let framework = framework.into_iter().flatten().collect::<Vec<_>>().join("+");
         let controls = (canary::VERSION, held_out::VERSION, sentinel::VERSION);
         Digest::of_json(&(instance.digest(), image, framework, controls, self.settings.repeats, limits))
     }

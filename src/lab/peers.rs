@@ -61,8 +61,10 @@ pub(super) fn peers_of(
 ) -> BTreeMap<String, Peers> {
     let accepted =
         |admission: &Admission| Peers { accepted: BTreeSet::from([admission.gold_files.clone()]), ..Peers::default() };
+    let instances: BTreeSet<_> = candidates.iter().map(|candidate| &candidate.instance_id).collect();
+    let admitted = instances.into_iter().filter_map(|id| admissions.get(id));
     let mut peers: BTreeMap<_, _> =
-        admissions.values().map(|admission| (admission.instance_id.clone(), accepted(admission))).collect();
+        admitted.map(|admission| (admission.instance_id.clone(), accepted(admission))).collect();
     let mut trees: BTreeMap<&str, Sorted> = BTreeMap::new();
     for candidate in candidates {
         let (Some(judgement), Some(prepared)) = (judged.get(&candidate.candidate_id), &candidate.prepared) else {

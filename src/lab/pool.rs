@@ -1,7 +1,7 @@
 //! A pool of worker threads over a list of tasks.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 /// Runs `work` over `tasks` on up to `workers` threads; results come in the order of the tasks. The first error stops
 /// the taking of new tasks and is returned once the running ones are done.
@@ -44,6 +44,67 @@ pub(super) fn each<T: Sync, R: Send, K>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Runs `work` over groups of tasks, one worker for each thing in `kept`, which stays there for the next time. A worker begins
+/// with a group that suits what it kept, stays with it to its end, then takes the first that nobody began; when there is none
+/// it helps where most is left. The first error stops the taking of new tasks and is returned once the running ones are done.
+pub(super) fn grouped<T: Sync, K: Send>(
+    kept: &mut [K],
+    groups: &[Vec<T>],
+    suits: impl Fn(&K, &T) -> bool + Sync,
+    work: impl Fn(&mut K, &T) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<()> {
+    let board = Mutex::new(Board { next: vec![0; groups.len()], failed: None });
+    std::thread::scope(|scope| {
+        for kept in kept.iter_mut() {
+            let (board, suits, work) = (&board, &suits, &work);
+            scope.spawn(move || {
+                let mut at = None;
+                loop {
+                    let claimed = lock(board).claim(groups, at, |task| suits(kept, task));
+                    let Some((group, task)) = claimed else { return };
+                    at = Some(group);
+                    if let Err(error) = work(kept, &groups[group][task]) {
+                        lock(board).failed.get_or_insert(error);
+                    }
+                }
+            });
+        }
+    });
+    let board = board.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    board.failed.map_or(Ok(()), Err)
+}
+
+fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Which tasks are taken.
+struct Board {
+    /// Per group, the first task that nobody took.
+    next: Vec<usize>,
+    failed: Option<anyhow::Error>,
+}
+
+impl Board {
+    /// The next task of a worker that is at a group, or at none yet.
+    fn claim<T>(&mut self, groups: &[Vec<T>], at: Option<usize>, suits: impl Fn(&T) -> bool) -> Option<(usize, usize)> {
+        if self.failed.is_some() {
+            return None;
+        }
+        let left = |group: &usize| groups[*group].len() - self.next[*group];
+        let open = |group: &usize| left(group) > 0;
+        let untouched = |group: &usize| open(group) && self.next[*group] == 0;
+        let group = at
+            .filter(open)
+            .or_else(|| (0..groups.len()).filter(open).find(|group| at.is_none() && suits(&groups[*group][0])))
+            .or_else(|| (0..groups.len()).find(untouched))
+            .or_else(|| (0..groups.len()).filter(open).max_by_key(left))?;
+        let task = self.next[group];
+        self.next[group] += 1;
+        Some((group, task))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +129,64 @@ mod tests {
         });
         assert_eq!(result.unwrap_err().to_string(), "no more");
         assert!(taken.load(Ordering::SeqCst) < 1000);
+    }
+
+    /// Two workers, and what each of them did in order.
+    fn done(groups: &[Vec<(char, u32)>], kept: &mut [(char, Vec<(char, u32)>)]) {
+        let together = std::sync::Barrier::new(2);
+        let started = |kept: &Vec<(char, u32)>| kept.len() == 1;
+        grouped(
+            kept,
+            groups,
+            |(name, _), task| task.0 == *name,
+            |(_, done), task| {
+                done.push(*task);
+                // Both have begun before either goes on.
+                if started(done) {
+                    together.wait();
+                }
+                Ok(())
+            },
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn a_worker_stays_with_its_group_and_every_task_is_done_once() {
+        let groups: Vec<Vec<_>> = ["a", "bb", "ccc"]
+            .iter()
+            .map(|name| (0..name.len() as u32 * 50).map(|n| (name.chars().next().unwrap(), n)).collect())
+            .collect();
+        let mut kept = [('-', Vec::new()), ('-', Vec::new())];
+        done(&groups, &mut kept);
+        let all: Vec<_> = kept.iter().flat_map(|(_, done)| done.clone()).collect();
+        assert_eq!(all.len(), 300);
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 300);
+        let firsts: std::collections::BTreeSet<_> = kept.iter().map(|(_, done)| done[0]).collect();
+        assert_eq!(firsts, [('a', 0), ('b', 0)].into(), "each begins with a group of its own");
+        for (_, done) in &kept {
+            let changes = done.windows(2).filter(|pair| pair[0].0 != pair[1].0).count();
+            assert!(changes <= 2, "{done:?}");
+        }
+    }
+
+    #[test]
+    fn a_worker_begins_where_what_it_kept_is_of_use() {
+        let groups = [vec![('a', 0), ('a', 1)], vec![('b', 0), ('b', 1)]];
+        let mut kept = [('b', Vec::new()), ('a', Vec::new())];
+        done(&groups, &mut kept);
+        assert_eq!((kept[0].1[0].0, kept[1].1[0].0), ('b', 'a'));
+    }
+
+    #[test]
+    fn an_error_in_a_group_ends_all_of_them() {
+        let groups = [(0..1000).collect::<Vec<u32>>()];
+        let mut kept = [0, 0];
+        let failing = |kept: &mut u32, task: &u32| {
+            *kept += 1;
+            if *task == 3 { bail!("no more") } else { Ok(()) }
+        };
+        assert_eq!(grouped(&mut kept, &groups, |_, _| false, failing).unwrap_err().to_string(), "no more");
+        assert!(kept.iter().sum::<u32>() < 1000);
     }
 }

@@ -85,7 +85,7 @@ impl<'a> Workshop<'a> {
             let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
             canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
         };
-        if let Some(admission) = self.lab.knowledge.admission(&key).filter(usable) {
+        if let Some(admission) = self.lab.knowledge.read_admission(&key)?.filter(usable) {
             return Ok(admission);
         }
         let input = self.admission_input(&site, key)?;
@@ -293,6 +293,7 @@ impl<'a> Workshop<'a> {
             gold_files: locations(&gold, &site.trees.layout),
             repeats: self.lab.settings.repeats,
             limits: self.lab.settings.limits.clone(),
+            deadline: self.lab.settings.deadline,
         })
     }
 

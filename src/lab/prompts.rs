@@ -1,5 +1,7 @@
 //! The prompts of an instance, kept in the run directory so that an export needs nothing else.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Lab, Located};
@@ -19,12 +21,12 @@ pub struct Prompt {
 }
 
 impl Lab<'_> {
-    /// Renders the prompts of admitted instances. Repair and test see the files that gold changes, whole.
-    pub fn prompts(&self, instances: &[Located], admissions: &[&Admission]) -> anyhow::Result<Vec<Prompt>> {
-        let mut prompts = Vec::new();
+    /// Renders the prompts of admitted instances into `prompts.jsonl`. Repair and test see the files that gold changes, whole.
+    pub fn write_prompts(&self, instances: &[Located], admissions: &BTreeMap<String, Admission>) -> anyhow::Result<()> {
+        let mut prompts = self.run.lines_writer("prompts.jsonl")?;
         for located in instances {
             let id = &located.instance.instance_id;
-            let admission = admissions.iter().find(|admission| admission.instance_id == *id && admission.admitted());
+            let admission = admissions.get(id).filter(|admission| admission.admitted());
             let Some((admission, trees)) = admission.and_then(|a| Some((a, a.trees.as_ref()?))) else { continue };
             let repository = Repository::open(&located.repository)?;
             let mut files = Vec::new();
@@ -40,14 +42,14 @@ impl Lab<'_> {
                 files,
             };
             for skill in Skill::ALL {
-                prompts.push(Prompt {
+                prompts.push(&Prompt {
                     instance_id: id.clone(),
                     skill,
                     prompt_id: prompt_id(skill),
                     messages: render(skill, &context)?,
-                });
+                })?;
             }
         }
-        Ok(prompts)
+        prompts.finish()
     }
 }

@@ -12,10 +12,10 @@ use crate::exit_code::Stop;
 use crate::format;
 use crate::framework::{self, Command};
 use crate::instance::Environment;
-use crate::journal::{Failure, Record};
+use crate::journal::{Failure, Record, Shared};
 use crate::repo::protected_among;
 use crate::sandbox::{Executed, Job, SandboxError, Slot};
-use crate::trial::{Mode, Outcome, OutputRef, Trial};
+use crate::trial::{Mode, Outcome, OutputRef, TestReport, Trial};
 
 /// A worker's open slot and the image it is open for.
 pub(super) type KeptSlot = Option<(Digest, Box<dyn Slot>)>;
@@ -23,6 +23,9 @@ pub(super) type KeptSlot = Option<(Digest, Box<dyn Slot>)>;
 impl Lab<'_> {
     /// Runs a trial and records its outcome, or the failure to get one.
     pub(super) fn run_trial(&self, site: &Site, kept: &mut KeptSlot, trial: &Trial) -> anyhow::Result<()> {
+        if self.reuse(trial)? {
+            return Ok(());
+        }
         let changes = site.repository.changes(&site.trees.tested_base, &trial.tree)?;
         let mut attempts = Vec::new();
         while attempts.len() < self.settings.attempts.max(1) as usize {
@@ -30,7 +33,10 @@ impl Lab<'_> {
             let nonce = nonce()?;
             let command = command(site, trial, &nonce)?;
             let job = job(&site.environment, trial, &command, changes.clone());
-            match self.attempt(site, kept, &job) {
+            let entered = self.room.enter(&trial.image, trial.limits.memory_bytes);
+            let ran = self.attempt(site, kept, &job);
+            drop(entered);
+            match ran {
                 Ok(executed) => return self.record_outcome(site, trial, executed, &nonce, attempts),
                 Err(SandboxError::Interrupted) => return Err(Stop::Interrupted.into()),
                 Err(SandboxError::Unavailable(why)) => return Err(Stop::Environment(why).into()),
@@ -49,6 +55,29 @@ impl Lab<'_> {
             attempts.last().map_or("", String::as_str)
         ));
         self.record(Record::Failure(Failure { trial_id: trial.id(), attempts }))
+    }
+
+    /// Takes the outcome from an earlier run, if one kept it.
+    fn reuse(&self, trial: &Trial) -> anyhow::Result<bool> {
+        let Some(shared) = self.shared.as_ref().filter(|_| !trial.is_control()) else { return Ok(false) };
+        match shared.find(trial, self.sandbox().name(), self.run.blobs())? {
+            Shared::Found(outcome) => self.record(Record::Outcome(outcome)).map(|()| true),
+            Shared::Nothing => Ok(false),
+            Shared::Dropped(why) => {
+                self.console.say(format!("an outcome of an earlier run is not used: {why}"));
+                Ok(false)
+            }
+        }
+    }
+
+    /// For other runs. That it cannot be kept costs this run nothing; said once.
+    fn share(&self, outcome: &Outcome, report: Option<&TestReport>) {
+        let Some(shared) = &self.shared else { return };
+        if let Err(error) = shared.keep(outcome, report, self.run.blobs())
+            && !self.share_failed.swap(true, Ordering::SeqCst)
+        {
+            self.console.say(format!("outcomes are not kept for other runs: {error:#}"));
+        }
     }
 
     fn attempt(&self, site: &Site, kept: &mut KeptSlot, job: &Job) -> Result<Executed, SandboxError> {
@@ -70,13 +99,10 @@ impl Lab<'_> {
         nonce: &str,
         retried: Vec<String>,
     ) -> anyhow::Result<()> {
+        self.room.saw(&trial.image, executed.peak_memory_bytes);
         let blobs = self.run.blobs();
-        let report = if trial.plan.mode == Mode::Script {
-            None
-        } else {
-            let report = site.framework.parse(&executed.report, executed.report_truncated, nonce);
-            Some(blobs.put(&canonical_json(&report))?)
-        };
+        let report = (trial.plan.mode != Mode::Script)
+            .then(|| site.framework.parse(&executed.report, executed.report_truncated, nonce));
         let tampered = protected_among(&site.repository, &site.trees.layout, &trial.tree, &executed.touched)?;
         let outcome = Outcome {
             format: format::OUTCOME.to_owned(),
@@ -84,23 +110,25 @@ impl Lab<'_> {
             trial: trial.clone(),
             sandbox: self.sandbox().name().to_owned(),
             exit: executed.exit,
-            report,
+            report: report.as_ref().map(|report| blobs.put(&canonical_json(report))).transpose()?,
             output: OutputRef { blob: Some(blobs.put(&kept_output(&executed))?), total_bytes: executed.output_total },
             wall_ms: executed.wall_ms,
             overhead_ms: executed.overhead_ms,
             peak_memory_bytes: executed.peak_memory_bytes,
             tampered,
             retried,
+            reused: false,
         };
+        self.share(&outcome, report.as_ref());
         self.ran.fetch_add(1, Ordering::Relaxed);
         self.record(Record::Outcome(Box::new(outcome)))
     }
 
     /// Appends to the journal, then takes it as known.
     pub(super) fn record(&self, record: Record) -> anyhow::Result<()> {
-        self.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&record)?;
-        self.knowledge.learn(&record);
-        Ok(())
+        let mut writer = self.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let place = writer.append(&record)?;
+        self.knowledge.learn(&record, place)
     }
 }
 

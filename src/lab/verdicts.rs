@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
-use super::CONTESTS;
 use super::candidates::{SameAs, exported_content};
 use super::knowledge::Knowledge;
 use super::peers::{judge_repairs, peers_of};
+use super::{CANDIDATES, CONTESTS};
 use crate::admission::Admission;
 use crate::candidate::Candidate;
 use crate::contest::Contest;
@@ -17,36 +17,70 @@ use crate::framework;
 use crate::generation::Skill;
 use crate::instance::Instance;
 use crate::journal::RunDir;
-use crate::judge::{Evidence as _, Judgement, LocalizationRules, Peers, Step, judge};
+use crate::judge::{Judgement, LocalizationRules, Peers, Step, count_passes, judge};
 use crate::receipt::{Receipt, Tool};
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Counts, Reason, Verdict};
 
 /// A verdict and the receipt that it carries the digest of.
-pub type Judged = (Verdict, Receipt);
+pub(super) type Judged = (Verdict, Receipt);
 
-/// Recomputes the verdicts of a run directory from what it holds.
-pub fn recompute(run: &RunDir) -> anyhow::Result<Vec<Judged>> {
-    let candidates: Vec<Candidate> = run.read_lines("candidates.jsonl")?;
+/// How many verdicts of which kind were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub total: Counts,
+    pub skills: BTreeMap<Skill, Counts>,
+    pub reasons: BTreeMap<Reason, u64>,
+}
+
+impl Tally {
+    fn add(&mut self, verdict: &Verdict) {
+        self.total.add(verdict);
+        self.skills.entry(verdict.skill).or_default().add(verdict);
+        *self.reasons.entry(verdict.reason).or_default() += 1;
+    }
+}
+
+/// Recomputes the verdicts of a run directory from what it holds, and writes them.
+pub fn recompute(run: &RunDir) -> anyhow::Result<Tally> {
     let admissions: Vec<Admission> = run.read_lines("admissions.jsonl")?;
     let instances: Vec<Instance> = run.read_lines("instances.jsonl")?;
-    let knowledge = Knowledge::new(run.contents()?, run.blobs().clone());
+    let knowledge = Knowledge::new(run.index()?, run.blobs().clone());
     let admissions = admissions.into_iter().map(|admission| (admission.instance_id.clone(), admission)).collect();
     let instances = instances.iter().map(|instance| (instance.instance_id.clone(), instance.digest())).collect();
+    write_verdicts(run, &admissions, &instances, &knowledge)
+}
+
+/// Writes `verdicts.jsonl` and `receipts.jsonl` with one instance in memory at a time.
+pub(super) fn write_verdicts(
+    run: &RunDir,
+    admissions: &BTreeMap<String, Admission>,
+    instances: &BTreeMap<String, Digest>,
+    knowledge: &Knowledge,
+) -> anyhow::Result<Tally> {
+    let candidates = run.by_instance(CANDIDATES)?;
     // Made only where generated tests came that far.
-    let contests: Vec<Contest> =
-        if run.path().join(CONTESTS).exists() { run.read_lines(CONTESTS)? } else { Vec::new() };
-    let contests = contests.into_iter().map(|contest| (contest.instance_id.clone(), contest)).collect();
-    verdicts(&candidates, &admissions, &instances, contests, &knowledge)
+    let contests = if run.path().join(CONTESTS).exists() { Some(run.by_instance(CONTESTS)?) } else { None };
+    let (mut receipts, mut lines) = (run.lines_writer("receipts.jsonl")?, run.lines_writer("verdicts.jsonl")?);
+    let mut tally = Tally { skills: Skill::ALL.map(|skill| (skill, Counts::default())).into(), ..Tally::default() };
+    for (id, _) in candidates.instances() {
+        let contest = match &contests {
+            Some(contests) => {
+                contests.read::<Contest>(id)?.into_iter().map(|contest| (id.to_owned(), contest)).collect()
+            }
+            None => BTreeMap::new(),
+        };
+        for (verdict, receipt) in verdicts(&candidates.read(id)?, admissions, instances, contest, knowledge)? {
+            receipts.push(&receipt)?;
+            lines.push(&verdict)?;
+            tally.add(&verdict);
+        }
+    }
+    receipts.finish()?;
+    lines.finish()?;
+    Ok(tally)
 }
 
-/// Writes `verdicts.jsonl` and `receipts.jsonl`, and gives the verdicts.
-pub fn write_verdicts(run: &RunDir, judged: Vec<Judged>) -> anyhow::Result<Vec<Verdict>> {
-    run.write_lines("receipts.jsonl", judged.iter().map(|(_, receipt)| receipt))?;
-    run.write_lines("verdicts.jsonl", judged.iter().map(|(verdict, _)| verdict))?;
-    Ok(judged.into_iter().map(|(verdict, _)| verdict).collect())
-}
-
-/// One verdict per candidate, in the candidates' order.
+/// One verdict per candidate of an instance, in the candidates' order.
 pub(super) fn verdicts(
     candidates: &[Candidate],
     admissions: &BTreeMap<String, Admission>,
@@ -71,6 +105,9 @@ pub(super) fn verdicts(
         known.extend(same.map(|same| (same, judgement.clone())));
         judged.insert(&candidate.candidate_id, judgement);
     }
+    let id = candidates.first().map_or("", |candidate| &candidate.instance_id);
+    let admission = admissions.get(id);
+    let grounds = Grounds { admission, digest: admission.map(Digest::of_json), instance: instances.get(id), knowledge };
     let mut first: BTreeMap<(SameAs, Reason), &Digest> = BTreeMap::new();
     let mut verdicts = Vec::with_capacity(candidates.len());
     for candidate in candidates {
@@ -79,8 +116,8 @@ pub(super) fn verdicts(
             judged.get(id).with_context(|| format!("candidate {id} was not judged; this is a bug of assay"))?;
         let original = exported_content(candidate).map(|same| *first.entry((same, judgement.reason)).or_insert(id));
         let duplicate_of = original.filter(|original| *original != id).cloned();
-        let receipt = receipt(candidate, judgement, admissions, instances, knowledge)?;
-        verdicts.push((with_receipt(candidate, judgement, duplicate_of, &receipt), receipt));
+        let receipt = grounds.receipt(candidate, judgement)?;
+        verdicts.push((grounds.verdict(candidate, judgement, duplicate_of, &receipt), receipt));
     }
     Ok(verdicts)
 }
@@ -106,57 +143,71 @@ pub(super) fn judge_one(
     })
 }
 
-fn receipt(
-    candidate: &Candidate,
-    judgement: &Judgement,
-    admissions: &BTreeMap<String, Admission>,
-    instances: &BTreeMap<String, Digest>,
-    knowledge: &Knowledge,
-) -> anyhow::Result<Receipt> {
-    let id = &candidate.instance_id;
-    let missing = || format!("candidate {}: instance {id} is not in the run directory", candidate.candidate_id);
-    let outcome = |trial: &Digest| {
-        let outcome =
-            knowledge.outcome(trial).with_context(|| format!("trial {trial} was judged and has no outcome"))?;
-        Ok((trial.clone(), Digest::of_json(&*outcome)))
-    };
-    Ok(Receipt {
-        format: format::RECEIPT.to_owned(),
-        candidate_id: candidate.candidate_id.clone(),
-        instance: instances.get(id).cloned().with_context(missing)?,
-        admission: admissions.get(id).map(Digest::of_json).with_context(missing)?,
-        patch: Digest::of(candidate.prepared.as_ref().map_or("", |prepared| &prepared.diff).as_bytes()),
-        tree: candidate.prepared.as_ref().map(|prepared| prepared.tree.clone()).unwrap_or_default(),
-        trials: judgement.trials.iter().map(outcome).collect::<anyhow::Result<_>>()?,
-        status: judgement.reason.status(),
-        reason: judgement.reason,
-        tool: Tool::this(),
-    })
+/// What the verdicts of an instance rest on together.
+struct Grounds<'a> {
+    admission: Option<&'a Admission>,
+    digest: Option<Digest>,
+    instance: Option<&'a Digest>,
+    knowledge: &'a Knowledge,
 }
 
-fn with_receipt(
-    candidate: &Candidate,
-    judgement: &Judgement,
-    duplicate_of: Option<Digest>,
-    receipt: &Receipt,
-) -> Verdict {
-    let status = judgement.reason.status();
-    Verdict {
-        format: format::VERDICT.to_owned(),
-        candidate_id: candidate.candidate_id.clone(),
-        instance_id: candidate.instance_id.clone(),
-        skill: candidate.skill,
-        generation: candidate.generation.clone(),
-        status,
-        reason: judgement.reason,
-        detail: judgement.detail.clone(),
-        evidence: judgement.evidence,
-        stripped: candidate.prepared.as_ref().map(|prepared| prepared.stripped.clone()).unwrap_or_default(),
-        strength: judgement.strength.clone(),
-        flags: candidate.screen.as_ref().map(|screen| screen.flags.clone()).unwrap_or_default(),
-        literal_overlap: candidate.screen.as_ref().map_or(0, |screen| screen.literal_overlap),
-        duplicate_of,
-        trials: judgement.trials.clone(),
-        receipt: receipt.digest(),
+impl Grounds<'_> {
+    fn receipt(&self, candidate: &Candidate, judgement: &Judgement) -> anyhow::Result<Receipt> {
+        let missing = || {
+            let Candidate { candidate_id, instance_id, .. } = candidate;
+            format!("candidate {candidate_id}: instance {instance_id} is not in the run directory")
+        };
+        let outcome = |trial: &Digest| {
+            let outcome = self.knowledge.read_outcome(trial)?;
+            let outcome = outcome.with_context(|| format!("trial {trial} was judged and has no outcome"))?;
+            Ok((trial.clone(), Digest::of_json(&*outcome)))
+        };
+        Ok(Receipt {
+            format: format::RECEIPT.to_owned(),
+            candidate_id: candidate.candidate_id.clone(),
+            instance: self.instance.cloned().with_context(missing)?,
+            admission: self.digest.clone().with_context(missing)?,
+            patch: Digest::of(candidate.prepared.as_ref().map_or("", |prepared| &prepared.diff).as_bytes()),
+            tree: candidate.prepared.as_ref().map(|prepared| prepared.tree.clone()).unwrap_or_default(),
+            trials: judgement.trials.iter().map(outcome).collect::<anyhow::Result<_>>()?,
+            status: judgement.reason.status(),
+            reason: judgement.reason,
+            tool: Tool::this(),
+        })
+    }
+
+    fn verdict(
+        &self,
+        candidate: &Candidate,
+        judgement: &Judgement,
+        duplicate_of: Option<Digest>,
+        receipt: &Receipt,
+    ) -> Verdict {
+        let counted =
+            self.admission.map(|admission| count_passes(candidate, judgement.reason, admission, self.knowledge));
+        let passed = match counted {
+            Some(Step::Done(passed)) => passed,
+            // Early exit: the other splits were never run.
+            Some(Step::Needs(_)) | None => None,
+        };
+        Verdict {
+            format: format::VERDICT.to_owned(),
+            candidate_id: candidate.candidate_id.clone(),
+            instance_id: candidate.instance_id.clone(),
+            skill: candidate.skill,
+            generation: candidate.generation.clone(),
+            status: judgement.reason.status(),
+            reason: judgement.reason,
+            detail: judgement.detail.clone(),
+            evidence: judgement.evidence,
+            stripped: candidate.prepared.as_ref().map(|prepared| prepared.stripped.clone()).unwrap_or_default(),
+            strength: judgement.strength.clone(),
+            flags: candidate.screen.as_ref().map(|screen| screen.flags.clone()).unwrap_or_default(),
+            literal_overlap: candidate.screen.as_ref().map_or(0, |screen| screen.literal_overlap),
+            passed,
+            duplicate_of,
+            trials: judgement.trials.clone(),
+            receipt: receipt.digest(),
+        }
     }
 }

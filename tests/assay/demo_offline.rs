@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use swe_assay::dataset::manifest::Manifest;
 use swe_assay::dataset::{evidence, parquet};
 use swe_assay::lab::recompute;
+use swe_assay::receipt::Receipt;
+use swe_assay::verdict::Verdict;
 
 use crate::support::{answers, assay, assert_answers, expect_exit, expected, json, lines};
 
@@ -93,9 +95,11 @@ fn only_verified_candidates_are_exported_and_each_row_names_its_receipt() {
 
     // The dataset's own evidence is enough to judge again: same verdicts, same receipts.
     let unpacked = evidence::unpack(&dataset, &folder.path().join("unpacked")).unwrap();
-    let judged = recompute(&unpacked).unwrap();
-    assert_eq!(judged.len(), verdicts.len());
-    for (verdict, receipt) in judged {
+    assert_eq!(recompute(&unpacked).unwrap().total.candidates, verdicts.len() as u64);
+    let judged: Vec<Verdict> = unpacked.read_lines("verdicts.jsonl").unwrap();
+    let receipts: Vec<Receipt> = unpacked.read_lines("receipts.jsonl").unwrap();
+    assert_eq!((judged.len(), receipts.len()), (verdicts.len(), verdicts.len()));
+    for (verdict, receipt) in judged.into_iter().zip(receipts) {
         let stored = verdicts.iter().find(|stored| stored["candidate_id"] == verdict.candidate_id.as_str()).unwrap();
         assert_eq!(&serde_json::json!(verdict), stored);
         assert_eq!(receipt.digest(), verdict.receipt);

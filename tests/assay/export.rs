@@ -273,7 +273,7 @@ fn evidence_unpacks_to_a_run_directory_and_a_changed_blob_is_refused() {
     let receipts: Vec<Receipt> = run.read_lines("receipts.jsonl").unwrap();
     assert_eq!(verdicts.len(), world.verdicts.len());
     assert!(verdicts.iter().zip(&receipts).all(|(verdict, receipt)| verdict.receipt == receipt.digest()));
-    assert_eq!(run.contents().unwrap().outcomes.len(), 1);
+    assert_eq!(run.index().unwrap().outcomes(), 1);
     for (id, bytes) in &world.blobs {
         assert_eq!(&run.blobs().get(id).unwrap(), bytes);
     }

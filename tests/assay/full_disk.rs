@@ -6,10 +6,10 @@ use std::process::Command;
 use crate::support::{answers, assay, assert_answers, expect_exit, expected, stderr};
 
 /// A tmpfs of a given size, unmounted when dropped.
-struct Tmpfs(tempfile::TempDir);
+pub struct Tmpfs(pub tempfile::TempDir);
 
 impl Tmpfs {
-    fn mount(size: &str) -> Option<Self> {
+    pub fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let options = format!("size={size}");
         let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).status();

@@ -12,7 +12,7 @@ use arrow_array::types::Int32Type;
 use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
-use swe_assay::generation::Skill;
+use swe_assay::generation::{Generation, GenerationRef, Skill};
 use swe_assay::instance::Source;
 use swe_assay::intake::{
     Quarantined, Wanted, fetch_pair, import_pair, import_range, read_generations, read_instances, repository_path,
@@ -206,9 +206,12 @@ fn generations_of_three_shapes_are_read_and_bad_ones_quarantined() {
     ];
     let path = write(directory.path(), "generations.jsonl", (lines.join("\n") + "\n").as_bytes());
     let known: BTreeSet<_> = ["a".to_owned()].into();
-    let intake = read_generations(&path, &known).unwrap();
-    let found: Vec<_> =
-        intake.generations.iter().map(|(place, generation)| (place.line, place.index, generation.skill)).collect();
+    let mut found = Vec::new();
+    let mut take = |place: GenerationRef, generation: Generation| {
+        found.push((place.line, place.index, generation.skill));
+        Ok(())
+    };
+    let intake = read_generations(&path, &known, &mut take).unwrap();
     assert_eq!(
         found,
         [(1, 0, Skill::Repair), (3, 1, Skill::Repair), (7, 0, Skill::Repair), (8, 0, Skill::Localization)]

@@ -1,5 +1,6 @@
 //! A repository of three files made on the spot, its candidates, and a lab over it whose sandbox a test may spoil.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use swe_assay::console::Console;
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, read_generations, repository_path, write_import};
 use swe_assay::journal::RunDir;
-use swe_assay::lab::{Judged, Lab, Located, Sample, Settings, recompute};
+use swe_assay::judge::DeadlineRule;
+use swe_assay::lab::{Lab, Located, Samples, Settings, recompute};
 use swe_assay::sandbox::cell::Cell;
 use swe_assay::sandbox::docker::Docker;
 use swe_assay::sandbox::{Engine, Sandbox};
@@ -72,7 +74,19 @@ pub struct World {
     console: Console,
     engine: Engine,
     located: Located,
-    admissions: std::collections::BTreeMap<String, Admission>,
+    admissions: BTreeMap<String, Admission>,
+    /// A cache whose outcomes are used and kept; none in other tests.
+    pub reuse: Option<PathBuf>,
+    kind: Kind,
+}
+
+/// What may differ from world to world.
+#[derive(Clone, Debug, Default)]
+pub struct Kind {
+    /// A file of both trees, so that no other world has this one's image.
+    pub mark: String,
+    pub limits: Limits,
+    pub deadline: DeadlineRule,
 }
 
 pub fn cell() -> Arc<Cell> {
@@ -86,7 +100,12 @@ pub fn containers() -> Arc<Docker> {
 impl World {
     /// The repository imported and admitted.
     pub fn admitted(engine: Engine) -> Self {
-        let world = Self::imported(engine);
+        Self::admitted_as(engine, Kind::default())
+    }
+
+    /// The same, of another kind.
+    pub fn admitted_as(engine: Engine, kind: Kind) -> Self {
+        let world = Self::imported_as(engine, kind);
         let run = world.run("admitted");
         let lab = world.lab(&run);
         let admissions = lab.admit(std::slice::from_ref(&world.located)).unwrap();
@@ -98,6 +117,10 @@ impl World {
 
     /// The repository imported, nothing run.
     pub fn imported(engine: Engine) -> Self {
+        Self::imported_as(engine, Kind::default())
+    }
+
+    fn imported_as(engine: Engine, kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (base, fix, import) = (folder.path().join("base"), folder.path().join("fix"), folder.path().join("import"));
         for (tree, source) in [(&base, BASE), (&fix, FIXED)] {
@@ -107,6 +130,9 @@ impl World {
             fs::write(tree.join("tests/own.txt"), "own\n").unwrap();
             fs::write(tree.join("tests/expected.txt"), "4\n").unwrap();
             fs::write(tree.join("tests/other.txt"), "other\n").unwrap();
+            if !kind.mark.is_empty() {
+                fs::write(tree.join("mark.txt"), &kind.mark).unwrap();
+            }
         }
         fs::write(base.join("tests/test_calc.py"), "import unittest\n").unwrap();
         fs::write(fix.join("tests/test_calc.py"), TESTS).unwrap();
@@ -126,7 +152,13 @@ impl World {
         write_import(&import, std::slice::from_ref(&instance), &[]).unwrap();
         let repository = repository_path(&import, &instance.repo);
         let located = Located { instance, repository };
-        Self { folder, console: Console::default(), engine, located, admissions: Default::default() }
+        let (console, admissions) = (Console::default(), BTreeMap::new());
+        Self { folder, console, engine, located, admissions, reuse: None, kind }
+    }
+
+    /// Where a run directory is.
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Where `assay import` would have put it.
@@ -149,11 +181,15 @@ impl World {
         let settings = Settings {
             workers: 1,
             repeats: 3,
-            limits: Limits { deadline_ms: 60_000, ..Limits::default() },
+            limits: Limits { deadline_ms: 60_000, ..self.kind.limits.clone() },
+            deadline: self.kind.deadline,
+            memory_budget: 16 << 30,
+            full: false,
             attempts: 3,
             evidence: swe_assay::verdict::Evidence::E2,
             minimal_gold: false,
-            cache: shared_cache(),
+            cache: self.reuse.clone().unwrap_or_else(shared_cache),
+            reuse: self.reuse.is_some(),
             image_budget: None,
         };
         Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
@@ -173,10 +209,7 @@ impl World {
             Some(sandbox) => self.lab(&run).with_sandbox(sandbox),
             None => self.lab(&run),
         };
-        let judged = lab.verify(std::slice::from_ref(&self.located), &self.admissions, &self.samples(answers)).unwrap();
-        drop(lab);
-        self.same_offline(&run, &judged);
-        judged.into_iter().map(|(verdict, _)| verdict).collect()
+        self.judged(&run, lab, &self.admissions, answers)
     }
 
     /// Verdicts with the admission too going through `sandbox`.
@@ -185,18 +218,27 @@ impl World {
         let lab = self.lab(&run).with_sandbox(sandbox);
         let admissions = lab.admit(std::slice::from_ref(&self.located)).unwrap();
         run.write_lines("admissions.jsonl", admissions.values()).unwrap();
-        let judged =
-            lab.verify(std::slice::from_ref(&self.located), &admissions, &self.samples(&repairs(sources))).unwrap();
+        self.judged(&run, lab, &admissions, &repairs(sources))
+    }
+
+    fn judged(
+        &self,
+        run: &RunDir,
+        lab: Lab,
+        admissions: &BTreeMap<String, Admission>,
+        answers: &[Answer],
+    ) -> Vec<Verdict> {
+        let mut samples = self.samples(run, answers);
+        let tally = lab.verify(std::slice::from_ref(&self.located), admissions, &mut samples).unwrap();
         drop(lab);
-        self.same_offline(&run, &judged);
-        judged.into_iter().map(|(verdict, _)| verdict).collect()
+        let written = || ["verdicts.jsonl", "receipts.jsonl"].map(|name| fs::read(run.path().join(name)).unwrap());
+        let before = written();
+        assert_eq!(recompute(run).unwrap(), tally, "the same from what was recorded");
+        assert_eq!(written(), before, "the same from what was recorded");
+        run.read_lines("verdicts.jsonl").unwrap()
     }
 
-    fn same_offline(&self, run: &RunDir, judged: &[Judged]) {
-        assert_eq!(recompute(run).unwrap(), judged, "the same from what was recorded");
-    }
-
-    fn samples(&self, answers: &[Answer]) -> Vec<Sample> {
+    fn samples(&self, run: &RunDir, answers: &[Answer]) -> Samples {
         let path: PathBuf = self.folder.path().join("generations.jsonl");
         let rows = answers.iter().enumerate().map(|(index, (skill, completion))| {
             let row = json!({"instance_id": "small__calc", "skill": skill, "completion": completion, "index": index});
@@ -204,12 +246,15 @@ impl World {
         });
         fs::write(&path, rows.collect::<String>()).unwrap();
         let known = [self.located.instance.instance_id.clone()].into();
-        let read = read_generations(&path, &known).unwrap();
-        read.generations.into_iter().map(|(place, generation)| Sample { generation, place }).collect()
+        let mut samples = Samples::default();
+        read_generations(&path, &known, &mut |place, generation| samples.keep(run.blobs(), &generation, &place))
+            .unwrap();
+        samples
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies the files of a run directory into another.
+pub fn copy(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.unwrap();
         let target = to.join(entry.path().strip_prefix(from).unwrap());

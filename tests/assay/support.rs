@@ -10,7 +10,8 @@ use serde_json::Value;
 /// test names another way.
 pub fn assay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-    command.env("ASSAY_CACHE", shared_cache()).env("ASSAY_SANDBOX", "cell");
+    // What one test saw must not answer for another.
+    command.env("ASSAY_CACHE", shared_cache()).env("ASSAY_SANDBOX", "cell").env("ASSAY_FRESH", "true");
     command
 }
 

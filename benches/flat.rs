@@ -1,0 +1,217 @@
+//! Memory and processor time of the driver over many candidates: `cargo bench --bench flat -- 100000`.
+//!
+//! The sandbox is simulated: of trials that differ only in a comment the first runs in a cell, and what it left is played
+//! back for the others. Everything else is as in a real run. At most 120 candidates belong to one instance; all instances
+//! share a repository. Needs a host that can isolate cells.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+use swe_assay::console::Console;
+use swe_assay::digest::Digest;
+use swe_assay::generation::{Generation, GenerationRef};
+use swe_assay::instance::Environment;
+use swe_assay::intake::{Wanted, import_folders, repository_path};
+use swe_assay::journal::RunDir;
+use swe_assay::judge::DeadlineRule;
+use swe_assay::lab::{Lab, Located, Samples, Settings};
+use swe_assay::sandbox::cell::Cell;
+use swe_assay::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::trial::Limits;
+use swe_assay::verdict::Evidence;
+
+const BASE: &str = "def double(x):\n    return x + x + 1\n";
+const TESTS: &str = "import unittest\nfrom calc import double\n\n\nclass Doubling(unittest.TestCase):\n    \
+                     def test_even(self):\n        self.assertEqual(double(2), 4)\n";
+const PER_INSTANCE: u64 = 120;
+/// Beyond what a hundred candidates take: an index of the journal, the places of samples, one batch of candidates.
+const MOST_KIB_MORE_PER_100_000: u64 = 128 << 10;
+/// Per candidate and in milliseconds (issue 4). Longer answers cost more to parse; here they are short.
+const MOST_CPU_MS: f64 = 5.0;
+
+type Recordings = Arc<Mutex<BTreeMap<Digest, (Vec<u8>, Executed)>>>;
+
+/// Cells that run each distinct job once.
+struct Simulated {
+    cell: Arc<Cell>,
+    recordings: Recordings,
+}
+
+struct SimulatedSlot {
+    slot: Box<dyn Slot>,
+    recordings: Recordings,
+}
+
+impl Sandbox for Simulated {
+    fn name(&self) -> &'static str {
+        "cell"
+    }
+
+    fn warm(&self, image: &SealedImage, job: &Job) -> Result<SealedImage, SandboxError> {
+        self.cell.warm(image, job)
+    }
+
+    fn slot(&self, image: &SealedImage) -> Result<Box<dyn Slot>, SandboxError> {
+        Ok(Box::new(SimulatedSlot { slot: self.cell.slot(image)?, recordings: self.recordings.clone() }))
+    }
+}
+
+impl Slot for SimulatedSlot {
+    fn run(&mut self, job: &Job) -> Result<Executed, SandboxError> {
+        let cut = job.stdin.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+        let (nonce, orders) = job.stdin.split_at(cut);
+        let change = |change: &FileChange| match change {
+            FileChange::Write { path, content, .. } => (path.clone(), without_comment(content)),
+            FileChange::Link { path, target } => (path.clone(), target.clone()),
+            FileChange::Remove { path } => (path.clone(), String::new()),
+        };
+        let changes: Vec<_> = job.changes.iter().map(change).collect();
+        let key = Digest::of_json(&(&job.argv, &job.env, orders, changes));
+        let known = self.recordings.lock().map_err(|_| failed("another worker failed"))?.get(&key).cloned();
+        let Some((recorded, mut executed)) = known else {
+            let executed = self.slot.run(job)?;
+            let mut recordings = self.recordings.lock().map_err(|_| failed("another worker failed"))?;
+            recordings.insert(key, (nonce.to_vec(), executed.clone()));
+            return Ok(executed);
+        };
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| failed("not UTF-8"));
+        executed.report = text(&executed.report)?.replace(&text(&recorded)?, &text(nonce)?).into_bytes();
+        Ok(executed)
+    }
+}
+
+fn failed(why: &str) -> SandboxError {
+    SandboxError::Failed { doing: "playing a trial back", why: why.to_owned() }
+}
+
+fn without_comment(content: &[u8]) -> String {
+    let text = String::from_utf8_lossy(content);
+    text.lines().map(|line| line.split("  # ").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn main() -> Result<()> {
+    let most: u64 = match std::env::args().skip(1).find(|word| word != "--bench") {
+        Some(word) => word.parse().context("the number of candidates")?,
+        None => 2_000,
+    };
+    let folder = tempfile::tempdir()?;
+    let cell = Arc::new(Cell::new(env!("CARGO_BIN_EXE_assay").into(), Arc::new(AtomicBool::new(false))));
+    let sandbox = Arc::new(Simulated { cell: cell.clone(), recordings: Recordings::default() });
+    let located = import(folder.path())?;
+    let few = run(folder.path(), &located, cell.clone(), sandbox.clone(), 100)?;
+    let many = run(folder.path(), &located, cell, sandbox, most)?;
+    let more = many.peak_kib.saturating_sub(few.peak_kib);
+    println!("from 100 to {most} candidates: {} MiB more at the peak", more >> 10);
+    if more > MOST_KIB_MORE_PER_100_000 * most.div_ceil(100_000) {
+        bail!("memory is not flat");
+    }
+    if many.cpu_ms > MOST_CPU_MS {
+        bail!("more than {MOST_CPU_MS} ms of the driver's own time per candidate");
+    }
+    Ok(())
+}
+
+struct Cost {
+    peak_kib: u64,
+    cpu_ms: f64,
+}
+
+fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated>, count: u64) -> Result<Cost> {
+    let run = RunDir::open(&folder.join(format!("run-{count}")))?;
+    let instances: Vec<_> = (0..count.div_ceil(PER_INSTANCE))
+        .map(|number| {
+            let mut located = located.clone();
+            located.instance.instance_id = format!("small__calc-{number:06}");
+            located
+        })
+        .collect();
+    let settings = Settings {
+        workers: 2,
+        repeats: 3,
+        limits: Limits::default(),
+        deadline: DeadlineRule::default(),
+        memory_budget: 16 << 30,
+        full: false,
+        attempts: 3,
+        evidence: Evidence::E2,
+        minimal_gold: false,
+        cache: folder.join("cache"),
+        image_budget: None,
+        reuse: false,
+    };
+    let console = Console::default();
+    let lab = Lab::open(&run, &console, Engine::Cell(cell), settings, Arc::new(AtomicBool::new(false)))?;
+    let lab = lab.with_sandbox(sandbox);
+    let admissions = lab.admit(&instances)?;
+    let before = cpu_ms()?;
+    let mut samples = Samples::default();
+    for number in 0..count {
+        let instance_id = &instances[usize::try_from(number / PER_INSTANCE)?].instance.instance_id;
+        let row = json!({
+            "instance_id": instance_id, "skill": "repair", "completion": completion(number), "index": number,
+        });
+        let generation: Generation = serde_json::from_value(row)?;
+        let place = GenerationRef { file: "generations.jsonl".to_owned(), line: number + 1, index: number };
+        samples.keep(run.blobs(), &generation, &place)?;
+    }
+    let tally = lab.verify(&instances, &admissions, &mut samples)?;
+    if (tally.total.candidates, tally.total.inconclusive) != (count, 0) || tally.total.verified * 2 < count - 1 {
+        bail!("unexpected verdicts: {tally:?}");
+    }
+    let cost = Cost { peak_kib: peak_kib()?, cpu_ms: (cpu_ms()? - before) / count as f64 };
+    println!("{count} candidates, simulated: {} MiB at the peak, {:.2} ms each", cost.peak_kib >> 10, cost.cpu_ms);
+    Ok(cost)
+}
+
+/// Every other one is right; each is another tree.
+fn completion(number: u64) -> String {
+    let returned = if number.is_multiple_of(2) { "2 * x" } else { "x + x + 2" };
+    let source = format!("def double(x):\n    return {returned}  # {number}\n");
+    format!("```python\n### calc.py\n<<<<<<< SEARCH\n{BASE}=======\n{source}>>>>>>> REPLACE\n```\n")
+}
+
+fn import(folder: &Path) -> Result<Located> {
+    let (base, fix, import) = (folder.join("base"), folder.join("fix"), folder.join("import"));
+    for (tree, source) in [(&base, BASE), (&fix, "def double(x):\n    return x + x\n")] {
+        fs::create_dir_all(tree.join("tests"))?;
+        fs::write(tree.join("calc.py"), source)?;
+        fs::write(tree.join("tests/__init__.py"), "")?;
+    }
+    fs::write(fix.join("tests/test_calc.py"), TESTS)?;
+    let environment = Environment {
+        recipe: Some("python-stdlib".to_owned()),
+        framework: "unittest".to_owned(),
+        ..Environment::default()
+    };
+    let wanted = Wanted {
+        problem_statement: "double(2) is 5".to_owned(),
+        instance_id: Some("small__calc".to_owned()),
+        repo: Some("small/calc".to_owned()),
+        environment,
+        ..Wanted::default()
+    };
+    let instance = import_folders(&base, &fix, wanted, &import)?;
+    let repository = repository_path(&import, &instance.repo);
+    Ok(Located { instance, repository })
+}
+
+fn peak_kib() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("VmHWM")?;
+    line.split_whitespace().nth(1).context("a number")?.parse().context("a number")
+}
+
+/// Of this process without its children, in milliseconds.
+fn cpu_ms() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = stat.rsplit_once(") ").context("the fields behind the name")?;
+    let fields: Vec<_> = fields.split(' ').collect();
+    let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+    // A tick is a hundredth of a second on every Linux that we run on.
+    Ok(ticks as f64 * 10.0)
+}

@@ -1,0 +1,56 @@
+//! How many expected tests a repair passes, beside its verdict: for rewards and statistics, and never a verdict itself.
+
+use super::bench::{Ask, Bench, Evidence};
+use super::{Halt, Step, suite};
+use crate::admission::Admission;
+use crate::candidate::{Candidate, TrialTrees};
+use crate::trial::TestResult;
+use crate::verdict::{PassCounts, Reason};
+
+/// Counts what passed in the first run of every split: everything, where the repair is verified. None where nothing can be counted: no repair was run, a run did not
+/// come to its own end, or the verdict says that results are not to be believed.
+pub fn count_passes(
+    candidate: &Candidate,
+    reason: Reason,
+    admission: &Admission,
+    evidence: &dyn Evidence,
+) -> Step<Option<PassCounts>> {
+    let Some(TrialTrees::Repair { policy, .. }) = &candidate.trees else { return Step::Done(None) };
+    if reason == Reason::Resolved {
+        let [fail_to_pass, pass_to_pass] =
+            [&admission.fail_to_pass, &admission.pass_to_pass].map(|ids| ids.len() as u64);
+        return Step::Done(Some(PassCounts {
+            fail_to_pass,
+            of_fail_to_pass: fail_to_pass,
+            pass_to_pass,
+            of_pass_to_pass: pass_to_pass,
+        }));
+    }
+    if !matches!(reason, Reason::StillFailing | Reason::Regressed) {
+        return Step::Done(None);
+    }
+    match counted(policy, admission, &mut Bench::new(admission, evidence)) {
+        Ok(counts) => Step::Done(Some(counts)),
+        Err(Halt::Needs(trial)) => Step::Needs(trial),
+        Err(Halt::Judged(..)) => Step::Done(None),
+    }
+}
+
+fn counted(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<PassCounts, Halt> {
+    let mut counts = PassCounts::default();
+    for split in &admission.splits {
+        let seen = bench.seen(&Ask::suite(tree, &split.files))?;
+        suite::ended(&seen)?;
+        for id in &split.expected {
+            let passed = u64::from(seen.report.tests.get(id).is_some_and(TestResult::passed));
+            if admission.fail_to_pass.contains(id) {
+                counts.fail_to_pass += passed;
+                counts.of_fail_to_pass += 1;
+            } else {
+                counts.pass_to_pass += passed;
+                counts.of_pass_to_pass += 1;
+            }
+        }
+    }
+    Ok(counts)
+}
