@@ -30,6 +30,7 @@ mod plain;
 mod policy;
 mod prompt;
 mod ready_image;
+mod recipe;
 mod runner_aware;
 mod sample;
 mod sandboxes;
