@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use swe_assay::dataset::parquet;
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, write_import};
 
@@ -103,9 +104,7 @@ fn verified_places_lead_to_verified_repairs_and_rows_hold_the_prompts_that_the_m
     // Where.
     place.run("prompt", &["@work", "--out", "@where.jsonl", "--skill", "localization"], 0);
     sample("@where.jsonl", "@places.jsonl", "3", 6);
-    let verify = |arguments: &[&str]| {
-        place.run("verify", &[&["@work", "--run", "@run"], arguments].concat(), 0)
-    };
+    let verify = |arguments: &[&str]| place.run("verify", &[&["@work", "--run", "@run"], arguments].concat(), 0);
     let summary = verify(&["--generations", "@places.jsonl", "--prompts", "@where.jsonl"]);
     assert_eq!((&summary["verified"], &summary["rejected"]), (&json!(4), &json!(2)), "{summary}");
 
@@ -120,18 +119,30 @@ fn verified_places_lead_to_verified_repairs_and_rows_hold_the_prompts_that_the_m
     sample("@tests.jsonl", "@written.jsonl", "1", 2);
     sample("@mend.jsonl", "@patches.jsonl", "5", 10);
     let summary = verify(&[
-        "--generations", "@places.jsonl", "@written.jsonl", "@patches.jsonl",
-        "--prompts", "@where.jsonl", "@tests.jsonl", "@mend.jsonl",
+        "--generations",
+        "@places.jsonl",
+        "@written.jsonl",
+        "@patches.jsonl",
+        "--prompts",
+        "@where.jsonl",
+        "@tests.jsonl",
+        "@mend.jsonl",
     ]);
     assert_eq!((&summary["candidates"], &summary["quarantined"]), (&json!(18), &json!(0)), "{summary}");
-    assert_eq!((&summary["skills"]["repair"]["verified"], &summary["skills"]["repair"]["rejected"]), (&json!(6), &json!(4)));
+    assert_eq!(
+        (&summary["skills"]["repair"]["verified"], &summary["skills"]["repair"]["rejected"]),
+        (&json!(6), &json!(4))
+    );
     assert_eq!(summary["skills"]["test"]["verified"], 2, "{summary}");
 
     // The exported rows hold the prompts that the model saw.
     place.run("export", &["@run", "--out", "@dataset"], 0);
-    let packed = std::fs::File::open(place.path("dataset/jsonl/sft-repair.jsonl.zst")).unwrap();
-    let rows = String::from_utf8(zstd::decode_all(packed).unwrap()).unwrap();
-    let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let mut rows = Vec::new();
+    parquet::each_row(&place.path("dataset/sft-repair/train-00000-of-00001.parquet"), &mut |row| {
+        rows.push(Value::Object(row));
+        Ok(())
+    })
+    .unwrap();
     assert!(!rows.is_empty());
     for row in &rows {
         let prompt = prompts.iter().find(|prompt| prompt["prompt_id"] == row["prompt_id"]).expect("a prompt of ours");
