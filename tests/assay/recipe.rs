@@ -11,8 +11,11 @@ use swe_assay::intake::{Wanted, import_folders, write_import};
 use crate::model_server::{Asked, ModelServer, Say, completion};
 use crate::support::{assay, expect_exit, json, lines};
 
-/// Instance, its two versions, and what the model answers: skill -> indexes of the demo's hand-written answers, in order.
-const PLAYED: [(&str, &str, &str, [(&str, &[u64]); 3]); 2] = [
+/// Instance, its two versions, and what the model answers.
+type Played = (&'static str, &'static str, &'static str, [(&'static str, &'static [u64]); 3]);
+
+/// Answers are indexes of the demo's hand-written ones, by skill and in order.
+const PLAYED: [Played; 2] = [
     ("assay__spans-v2", "v1", "v2", [("localization", &[3, 0, 1]), ("test", &[0]), ("repair", &[3, 0, 1, 4, 2])]),
     ("assay__spans-v3", "v2", "v3", [("localization", &[3, 0, 1]), ("test", &[0]), ("repair", &[4, 0, 2, 5, 3])]),
 ];
