@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 
 use super::embed::Embedder;
-use super::listing::{Listing, listing};
+use super::listing::{Listing, Listings};
 use super::rank::{Query, rank};
 use super::record::{Absent, LeftOut, Origin, Prompt, ShownFile, prompt_id};
 use super::render::{PromptFile, fill};
@@ -49,6 +49,7 @@ pub struct Composer<'a> {
     base: String,
     layout: Layout,
     paths: Vec<String>,
+    listings: Listings,
     /// Best first; none before they are needed.
     found: Option<Vec<String>>,
 }
@@ -60,7 +61,7 @@ impl<'a> Composer<'a> {
         let base = repository.tree_of(&instance.base_commit)?;
         let paths = repository.paths(&base)?;
         let layout = Layout::by_name(&instance.environment.framework);
-        Ok(Self { recipe, instance, repository, base, layout, paths, found: None })
+        Ok(Self { recipe, instance, repository, base, layout, paths, listings: Listings::default(), found: None })
     }
 
     /// The prompt of a skill. Localized files come first, in their order, then retrieved ones; a file that would overflow the
@@ -143,9 +144,10 @@ impl<'a> Composer<'a> {
         Ok(tokens)
     }
 
-    fn tree(&self, room: u64) -> anyhow::Result<Listing> {
-        let is_source = |path: &str| self.layout.class(path) == PathClass::Source;
-        Ok(listing(&self.paths, is_source, room, self.recipe.counter)?)
+    fn tree(&mut self, room: u64) -> anyhow::Result<Listing> {
+        let layout = &self.layout;
+        let is_source = |path: &str| layout.class(path) == PathClass::Source;
+        Ok(self.listings.fitting(&self.paths, is_source, room, self.recipe.counter)?)
     }
 
     fn choose(&mut self, localized: &[String], room: u64, chosen: &mut Choice) -> anyhow::Result<()> {

@@ -51,36 +51,49 @@ impl Listing {
     }
 }
 
-/// The fullest listing of at most `room` tokens: all files, else source files only, else deeper and deeper folders folded.
-///
-/// # Errors
-/// The tokenizer refuses the text.
-pub fn listing(
-    paths: &[String],
-    is_source: impl Fn(&str) -> bool,
-    room: u64,
-    counter: &Counter,
-) -> Result<Listing, TokensError> {
-    let source: Vec<&str> = paths.iter().map(String::as_str).filter(|path| is_source(path)).collect();
-    let deepest = source.iter().map(|path| path.matches('/').count()).max().unwrap_or(0);
-    let folded = (1..=deepest).rev().map(|levels| Shown::Folded { levels: levels as u32 });
-    for shown in [Shown::All, Shown::Source].into_iter().chain(folded) {
-        let text = match shown {
-            Shown::All => tree(paths.iter().map(String::as_str), usize::MAX),
-            Shown::Source => tree(source.iter().copied(), usize::MAX),
-            Shown::Folded { levels } => tree(source.iter().copied(), levels as usize),
-            Shown::Nothing => String::new(),
-        };
-        // A line is a token at the least, so what has too many lines need not be counted.
-        if text.lines().count() as u64 > room {
-            continue;
+/// The listings of a repository, the fullest first: all files, source files only, then deeper and deeper folders folded. Each is
+/// made and counted once, when it is first needed.
+#[derive(Debug, Default)]
+pub struct Listings {
+    made: Vec<Listing>,
+}
+
+impl Listings {
+    /// The fullest listing of at most `room` tokens; an empty one if none fits. Paths and classes are to be the same every time.
+    ///
+    /// # Errors
+    /// The tokenizer refuses the text.
+    pub fn fitting(
+        &mut self,
+        paths: &[String],
+        is_source: impl Fn(&str) -> bool,
+        room: u64,
+        counter: &Counter,
+    ) -> Result<Listing, TokensError> {
+        if let Some(listing) = self.made.iter().find(|listing| listing.tokens <= room) {
+            return Ok(listing.clone());
         }
-        let tokens = counter.count(&text)?;
-        if tokens <= room {
-            return Ok(Listing { text, tokens, shown });
+        let source: Vec<&str> = paths.iter().map(String::as_str).filter(|path| is_source(path)).collect();
+        let deepest = source.iter().map(|path| path.matches('/').count()).max().unwrap_or(0);
+        let folded = (1..=deepest).rev().map(|levels| Shown::Folded { levels: levels as u32 });
+        for shown in [Shown::All, Shown::Source].into_iter().chain(folded).skip(self.made.len()) {
+            let text = match shown {
+                Shown::All => tree(paths.iter().map(String::as_str), usize::MAX),
+                Shown::Source => tree(source.iter().copied(), usize::MAX),
+                Shown::Folded { levels } => tree(source.iter().copied(), levels as usize),
+                Shown::Nothing => String::new(),
+            };
+            let tokens = match self.made.last() {
+                Some(fuller) if fuller.text == text => fuller.tokens,
+                _ => counter.count(&text)?,
+            };
+            self.made.push(Listing { text, tokens, shown });
+            if let Some(listing) = self.made.last().filter(|listing| listing.tokens <= room) {
+                return Ok(listing.clone());
+            }
         }
+        Ok(Listing::default())
     }
-    Ok(Listing::default())
 }
 
 #[derive(Default)]
@@ -156,7 +169,7 @@ mod tests {
     }
 
     fn fitting(room: u64) -> Listing {
-        listing(&paths(), |path| path.starts_with("src/"), room, &Counter::estimate()).unwrap()
+        Listings::default().fitting(&paths(), |path| path.starts_with("src/"), room, &Counter::estimate()).unwrap()
     }
 
     #[test]
@@ -192,8 +205,11 @@ mod tests {
 
     #[test]
     fn no_listing_is_longer_than_its_room() {
-        for room in 0..80 {
-            assert!(fitting(room).tokens <= room);
+        let mut kept = Listings::default();
+        for room in (0..80).chain((0..80).rev()) {
+            let again = kept.fitting(&paths(), |path| path.starts_with("src/"), room, &Counter::estimate()).unwrap();
+            assert!(again.tokens <= room);
+            assert_eq!(again, fitting(room), "what was asked before does not matter");
         }
     }
 }

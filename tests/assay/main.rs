@@ -32,6 +32,7 @@ mod plain;
 mod policy;
 mod prompt;
 mod ready_image;
+mod recipe;
 mod report;
 mod reuse;
 mod runner_aware;
