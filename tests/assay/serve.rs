@@ -162,24 +162,25 @@ async fn a_client_that_vanishes_takes_its_work_along_and_frees_the_worker() {
     let mut served = Served::start(&["--workers", "1"], None);
     served.ready().await;
     let runs = |pid| below(pid).iter().filter(|line| line.contains("python")).count();
-    let impatient = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(1500)).build().unwrap();
-    let send = impatient.post(format!("{}/v1/verify", served.url)).json(&repair(ENDLESS)).send();
-    let (left, ()) = tokio::join!(send, async {
-        let until = Instant::now() + Duration::from_millis(1400);
-        while runs(served.pid()) == 0 {
-            assert!(Instant::now() < until, "it never ran: {:?}", below(served.pid()));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    assert!(left.unwrap_err().is_timeout());
+    let endless = repair(ENDLESS);
+    tokio::select! {
+        _ = served.post("/v1/verify", &endless) => panic!("it came to an end"),
+        () = async {
+            let until = Instant::now() + Duration::from_secs(60);
+            while runs(served.pid()) == 0 {
+                assert!(Instant::now() < until, "it never ran: {:?}", below(served.pid()));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        } => {}
+    }
     let gone = Instant::now();
     while runs(served.pid()) > 0 || served.metric("assay_cancelled_total").await == 0.0 {
-        assert!(gone.elapsed() < Duration::from_secs(5), "still there: {:?}", below(served.pid()));
+        assert!(gone.elapsed() < Duration::from_secs(20), "still there: {:?}", below(served.pid()));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     // A deadline does the same, and the client is told.
-    let mut hurried = repair(ENDLESS);
+    let mut hurried = endless;
     hurried["deadline_ms"] = json!(300);
     let response = served.post("/v1/verify", &hurried).await;
     assert_eq!(response.status(), 504);
@@ -198,7 +199,7 @@ async fn a_signal_lets_what_was_taken_finish_or_tells_it_to_come_back() {
     served.ready().await;
     let right = repair(RIGHT);
     let (answer, ()) = tokio::join!(served.ask(&right), async {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        served.busy().await;
         served.signal();
     });
     assert_eq!(answer["reward"], 1.0);
@@ -208,7 +209,7 @@ async fn a_signal_lets_what_was_taken_finish_or_tells_it_to_come_back() {
     served.ready().await;
     let endless = repair(ENDLESS);
     let (response, ()) = tokio::join!(served.post("/v1/verify", &endless), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        served.busy().await;
         served.signal();
     });
     assert_eq!(response.status(), 503);

@@ -99,6 +99,15 @@ impl Served {
         line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
     }
 
+    /// Waits until a question was taken.
+    pub async fn busy(&self) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.metric("assay_questions_running").await + self.metric("assay_trials_total").await == 0.0 {
+            assert!(Instant::now() < until, "no question was taken");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
