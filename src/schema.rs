@@ -8,7 +8,10 @@ use schemars::{Schema, schema_for};
 use crate::admission::Admission;
 use crate::admission_report::AdmissionReport;
 use crate::candidate::Candidate;
+use crate::consensus::curve::Scaling;
+use crate::consensus::selection::Selection;
 use crate::contest::Contest;
+use crate::curriculum::report::Curriculum;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::rows::{RlRow, SftRow};
 use crate::format;
@@ -16,6 +19,7 @@ use crate::generation::Generation;
 use crate::instance::Instance;
 use crate::intake::Quarantined;
 use crate::journal::RunInfo;
+use crate::matrix::Matrix;
 use crate::receipt::Receipt;
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
@@ -38,6 +42,10 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::MANIFEST, schema_for!(Manifest)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::RL_ROW, schema_for!(RlRow)),
+        (format::CURRICULUM, schema_for!(Curriculum)),
+        (format::MATRIX, schema_for!(Matrix)),
+        (format::SCALING, schema_for!(Scaling)),
+        (format::SELECTION, schema_for!(Selection)),
     ]
 }
 

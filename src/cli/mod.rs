@@ -1,12 +1,15 @@
 //! The command line: one file per command with its arguments and the call into a stage.
 
 mod clean;
+mod curriculum;
 mod demo;
 mod export;
 mod export_input;
 mod import;
 mod judge;
 mod schema;
+mod select;
+mod select_input;
 mod session;
 mod validate;
 mod verify;
@@ -42,7 +45,9 @@ enum Command {
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
+    Curriculum(curriculum::Curriculum),
     Schema(schema::Schema),
+    Select(select::Select),
     Clean(clean::Clean),
 }
 
@@ -67,7 +72,9 @@ impl Cli {
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
+            Command::Curriculum(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
+            Command::Select(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),
         };
         result.unwrap_or_else(|error| {

@@ -47,6 +47,9 @@ pub use verdicts::{Judged, recompute, write_verdicts};
 /// What generated tests were run against, one line per instance that has any.
 const CONTESTS: &str = "contests.jsonl";
 
+/// What selection may use, one line per instance with repairs.
+pub const MATRIX: &str = "matrix.jsonl";
+
 /// How a run is done.
 #[derive(Clone, Debug)]
 pub struct Settings {
