@@ -38,6 +38,10 @@ pub struct Verify {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+    /// Also run what `assay select` may use: every repair under the regression tests and under every generated test that
+    /// fails on base, whatever the verdicts
+    #[arg(long)]
+    matrix: bool,
     /// Directory of the repositories [default: repos/ beside the instances]
     #[arg(long, value_name = "DIR")]
     repos: Option<PathBuf>,
@@ -55,6 +59,10 @@ impl Verify {
         let run = RunDir::open(&self.run)?;
         let session = self.sandbox.open(console)?;
         let verified = verify_into(&run, console, &session, &input)?;
+        if self.matrix {
+            let candidates = run.read_lines("candidates.jsonl")?;
+            lab(&run, console, &session)?.matrix(&input.instances, &verified.admissions, &candidates)?;
+        }
         let mut summary = verified.summary;
         summary.seconds = Some(started.elapsed().as_secs_f64());
         if self.json {

@@ -10,6 +10,7 @@ mod contests;
 mod controls;
 mod images;
 mod knowledge;
+mod matrix;
 mod minimal;
 mod peers;
 mod plain;

@@ -102,5 +102,9 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::MANIFEST, json!(manifest.unwrap())),
         (format::SFT_ROW, json!(sft)),
         (format::RL_ROW, json!(rl)),
+        (format::CURRICULUM, json!(samples::curriculum())),
+        (format::MATRIX, json!(samples::matrix())),
+        (format::SCALING, json!(samples::scaling())),
+        (format::SELECTION, json!(samples::selection())),
     ]
 }
