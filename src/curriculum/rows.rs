@@ -3,16 +3,10 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 
-/// Rows that are decoded at a time.
-const BATCH: usize = 512;
+use crate::dataset::parquet_copy::copy_rows;
 
 /// Copies the lines or rows of a file for which `stays` says so; they are counted from 1, blank lines too.
 ///
@@ -24,7 +18,7 @@ pub fn copy(from: &Path, to: &Path, stays: impl Fn(u64) -> bool) -> anyhow::Resu
     let new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder);
     let new = new.with_context(|| format!("cannot write into {}; choose a writable place", folder.display()))?;
     match (is_parquet(from), is_parquet(to)) {
-        (true, true) => copy_parquet(from, new.as_file(), stays),
+        (true, true) => copy_rows(from, new.as_file(), stays),
         (false, false) => copy_lines(from, to, new.as_file(), stays),
         _ => bail!("{} and {} are of different formats; name them alike", from.display(), to.display()),
     }
@@ -81,30 +75,6 @@ fn copy_each(mut from: impl BufRead, to: &mut impl Write, stays: impl Fn(u64) ->
             }
         }
     }
-    Ok(())
-}
-
-fn copy_parquet(from: &Path, to: &File, stays: impl Fn(u64) -> bool) -> anyhow::Result<()> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(from)?)?;
-    let total = u64::try_from(builder.metadata().file_metadata().num_rows())?;
-    let select = |row: u64| match stays(row) {
-        true => RowSelector::select(1),
-        false => RowSelector::skip(1),
-    };
-    let selection: RowSelection = (1..=total).map(select).collect::<Vec<_>>().into();
-    let schema = Arc::clone(builder.schema());
-    let metadata = builder.metadata().file_metadata().key_value_metadata().cloned();
-    // The writer writes the schema of Arrow itself.
-    let metadata = metadata.map(|entries| entries.into_iter().filter(|entry| entry.key != "ARROW:schema").collect());
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-        .set_key_value_metadata(metadata)
-        .build();
-    let mut writer = ArrowWriter::try_new(to, schema, Some(properties))?;
-    for batch in builder.with_batch_size(BATCH).with_row_selection(selection).build()? {
-        writer.write(&batch?)?;
-    }
-    writer.close()?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use swe_assay::dataset::parquet::{Bounds, ParquetWriter};
 use swe_assay::dataset::rows::{Attempts, rl_columns, rl_row};
+use swe_assay::dataset::tables::LineWriter as _;
 use swe_assay::format;
 use swe_assay::generation::Skill;
 
@@ -81,7 +82,7 @@ fn an_rl_dataset_is_pruned_by_the_verdicts_of_a_run_and_stays_readable() {
     let rows: Vec<Value> = tasks.into_iter().enumerate().map(row).collect();
     let mut writer = ParquetWriter::create(&data, &rl_columns(), format::RL_ROW, Bounds::default()).unwrap();
     rows.iter().for_each(|row| writer.push_line(row.to_string().as_bytes()).unwrap());
-    let shard = writer.finish().unwrap().remove(0).path;
+    let shard = Box::new(writer).finish().unwrap().remove(0).path;
     write(&data.join("rl.jsonl"), &rows);
     let verdict = |id: &str, skill: &str, status: &str| json!({"format": "verdict.v1", "instance_id": id, "skill": skill, "status": status});
     let verdicts = [
