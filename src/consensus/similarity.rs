@@ -1,8 +1,8 @@
 //! How alike the keys of an instance's patches are. Each distinct key is measured once, each pair in one direction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::lcs::{LANES, Patterns};
+use super::lcs::{LANES, Letter, Patterns};
 
 /// Characters of a key that are compared, at most. A longer one is a patch that nobody reads; comparing two of them whole takes
 /// seconds, and time that grows with the square of what a model writes is a way to be stopped.
@@ -56,7 +56,9 @@ impl Keys {
 /// Similarities of distinct keys, as far as they were measured.
 #[derive(Clone, Debug)]
 pub struct Similarities {
-    keys: Vec<Vec<char>>,
+    keys: Vec<Vec<Letter>>,
+    /// Different characters of all keys.
+    alphabet: usize,
     /// Row by row; less than zero where nothing was measured.
     values: Vec<f64>,
     measured: Vec<bool>,
@@ -64,9 +66,15 @@ pub struct Similarities {
 
 impl Similarities {
     pub fn new(keys: &Keys) -> Self {
-        let keys: Vec<Vec<char>> = keys.distinct.iter().map(|key| key.chars().take(LONGEST).collect()).collect();
+        let mut letters: HashMap<char, Letter> = HashMap::new();
+        let mut letter = |character: char| {
+            let next = Letter::try_from(letters.len()).unwrap_or(Letter::MAX);
+            *letters.entry(character).or_insert(next)
+        };
+        let keys: Vec<Vec<Letter>> =
+            keys.distinct.iter().map(|key| key.chars().take(LONGEST).map(&mut letter).collect()).collect();
         let size = keys.len();
-        Self { keys, values: vec![-1.0; size * size], measured: vec![false; size] }
+        Self { keys, alphabet: letters.len(), values: vec![-1.0; size * size], measured: vec![false; size] }
     }
 
     /// Measures how alike these keys are to all others.
@@ -82,7 +90,7 @@ impl Similarities {
 
     fn compare(&mut self, group: &[usize]) {
         let size = self.keys.len();
-        let patterns = Patterns::new(group.iter().map(|key| self.keys[*key].as_slice()).collect());
+        let patterns = Patterns::new(group.iter().map(|key| self.keys[*key].as_slice()).collect(), self.alphabet);
         for other in 0..size {
             if group.iter().all(|key| self.values[key * size + other] >= 0.0) {
                 continue;
