@@ -5,6 +5,7 @@ mod curriculum;
 mod demo;
 mod export;
 mod export_input;
+mod image;
 mod import;
 mod judge;
 mod schema;
@@ -41,6 +42,7 @@ pub struct Cli {
 enum Command {
     Demo(demo::Demo),
     Import(Box<import::Import>),
+    Image(image::Image),
     Validate(validate::Validate),
     Verify(verify::Verify),
     Judge(judge::Judge),
@@ -68,6 +70,7 @@ impl Cli {
         let result = match self.command {
             Command::Demo(command) => command.run(&console),
             Command::Import(command) => command.run(&console),
+            Command::Image(command) => command.run(&console),
             Command::Validate(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
