@@ -25,6 +25,7 @@ use crate::journal::RunInfo;
 use crate::matrix::Matrix;
 use crate::prompt::Prompt;
 use crate::receipt::Receipt;
+use crate::serve::{Answer, Question};
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
 
@@ -54,6 +55,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::MATRIX, schema_for!(Matrix)),
         (format::SCALING, schema_for!(Scaling)),
         (format::SELECTION, schema_for!(Selection)),
+        (format::REWARD, schema_for!(Answer)),
+        (format::REWARD_QUESTION, schema_for!(Question)),
     ]
 }
 

@@ -14,6 +14,7 @@ mod sampling;
 mod schema;
 mod select;
 mod select_input;
+mod serve;
 mod session;
 mod validate;
 mod verify;
@@ -53,6 +54,7 @@ enum Command {
     Judge(judge::Judge),
     Export(export::Export),
     Curriculum(curriculum::Curriculum),
+    Serve(serve::Serve),
     Schema(schema::Schema),
     Select(select::Select),
     Clean(clean::Clean),
@@ -83,6 +85,7 @@ impl Cli {
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
             Command::Curriculum(command) => command.run(&console),
+            Command::Serve(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
             Command::Select(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),

@@ -36,5 +36,8 @@ mod sample;
 mod sandboxes;
 mod schemas;
 mod select;
+mod serve;
+mod serve_limits;
+mod serve_support;
 mod tampering;
 mod unpacked_image;
