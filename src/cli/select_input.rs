@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use crate::admission::Admission;
 use crate::candidate::{Candidate, Payload, TrialTrees};
-use crate::consensus::normal::{FileEdit, Sides, edits_of, key};
+use crate::consensus::normal::{FileEdit, Normaliser, Sides, edits_of};
 use crate::consensus::selection::Origin;
 use crate::consensus::{Column, Entry, Panel, Seen};
 use crate::generation::{Generation, GenerationRef, Skill};
@@ -57,6 +57,7 @@ impl Issue {
             None => None,
         };
         let mut known: BTreeMap<&str, String> = BTreeMap::new();
+        let mut normaliser = Normaliser::default();
         let mut entries = Vec::with_capacity(self.samples.len());
         for sample in &mut self.samples {
             let key = match known.get(sample.patch.as_str()) {
@@ -67,7 +68,7 @@ impl Issue {
                         _ if sample.patch.trim().is_empty() => Vec::new(),
                         _ => edits_of(&sample.patch),
                     };
-                    key(&edits)
+                    normaliser.key(&edits)
                 }
             };
             known.insert(&sample.patch, key.clone());
