@@ -8,7 +8,10 @@ use schemars::{Schema, schema_for};
 use crate::admission::Admission;
 use crate::admission_report::AdmissionReport;
 use crate::candidate::Candidate;
+use crate::consensus::curve::Scaling;
+use crate::consensus::selection::Selection;
 use crate::contest::Contest;
+use crate::curriculum::report::Curriculum;
 use crate::dataset::evidence::StoredBlob;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::rows::{RlRow, SftRow};
@@ -19,6 +22,7 @@ use crate::generation::Generation;
 use crate::instance::Instance;
 use crate::intake::Quarantined;
 use crate::journal::RunInfo;
+use crate::matrix::Matrix;
 use crate::prompt::Prompt;
 use crate::receipt::Receipt;
 use crate::serve::{Answer, Question};
@@ -47,6 +51,10 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::BLOB, schema_for!(StoredBlob)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::RL_ROW, schema_for!(RlRow)),
+        (format::CURRICULUM, schema_for!(Curriculum)),
+        (format::MATRIX, schema_for!(Matrix)),
+        (format::SCALING, schema_for!(Scaling)),
+        (format::SELECTION, schema_for!(Selection)),
         (format::REWARD, schema_for!(Answer)),
         (format::REWARD_QUESTION, schema_for!(Question)),
     ]

@@ -1,6 +1,7 @@
 //! The command line: one file per command with its arguments and the call into a stage.
 
 mod clean;
+mod curriculum;
 mod demo;
 mod export;
 mod export_input;
@@ -12,6 +13,8 @@ mod report;
 mod sample;
 mod sampling;
 mod schema;
+mod select;
+mod select_input;
 mod serve;
 mod session;
 mod validate;
@@ -51,9 +54,11 @@ enum Command {
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
+    Curriculum(curriculum::Curriculum),
     Serve(serve::Serve),
     Report(report::Report),
     Schema(schema::Schema),
+    Select(select::Select),
     Clean(clean::Clean),
 }
 
@@ -81,9 +86,11 @@ impl Cli {
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
+            Command::Curriculum(command) => command.run(&console),
             Command::Serve(command) => command.run(&console),
             Command::Report(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
+            Command::Select(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),
         };
         result.unwrap_or_else(|error| {

@@ -42,6 +42,10 @@ pub struct Verify {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+    /// Also run what `assay select` may use: every repair under the regression tests and under every generated test that
+    /// fails on base, whatever the verdicts
+    #[arg(long)]
+    matrix: bool,
     /// Prompts files of `assay prompt`: what the generations answer, by their prompt_id. Exported rows then hold the prompt that
     /// the model saw
     #[arg(long, num_args = 1.., value_name = "FILE")]
@@ -71,6 +75,10 @@ impl Verify {
         let mut session = self.sandbox.open(console)?;
         session.settings.full = self.full;
         let verified = verify_into(&run, console, &session, &mut input)?;
+        if self.matrix {
+            let candidates = run.read_lines("candidates.jsonl")?;
+            lab(&run, console, &session)?.matrix(&input.instances, &verified.admissions, &candidates)?;
+        }
         let mut summary = verified.summary;
         summary.seconds = Some(started.elapsed().as_secs_f64());
         if self.json {

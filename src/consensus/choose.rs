@@ -31,6 +31,16 @@ pub enum Method {
     Oracle,
 }
 
+impl Method {
+    /// Whether densities may decide.
+    pub fn dense(self) -> bool {
+        match self {
+            Self::Enhanced | Self::Density | Self::SelfPlay => true,
+            Self::SelfConsistency | Self::TestAgreement | Self::First | Self::Oracle => false,
+        }
+    }
+}
+
 /// What is used besides the patches themselves, and how many samples there are.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
@@ -156,8 +166,7 @@ impl Rules {
                 leaders.push(candidate);
             }
         }
-        let dense = matches!(self.method, Method::Enhanced | Method::Density) || self.method == Method::SelfPlay;
-        if !dense || leaders.len() < 2 {
+        if !self.method.dense() || leaders.len() < 2 {
             choice.candidate = leaders.first().copied();
             choice.why.push(match leaders.len() {
                 0 | 1 => format!("{most} of {} eligible patches are equal", choice.eligible.len()),

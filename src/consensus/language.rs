@@ -76,9 +76,12 @@ fn is_text(node: Node) -> bool {
 
 /// A tree without errors.
 pub(super) fn parse(language: &Language, source: &str) -> Option<Tree> {
-    let mut parser = Parser::new();
-    parser.set_language(language).ok()?;
-    parser.parse(source, None).filter(|tree| !tree.root_node().has_error())
+    // A parser keeps its memory, which a new one would have to ask for again.
+    thread_local!(static PARSER: std::cell::RefCell<Parser> = std::cell::RefCell::new(Parser::new()));
+    PARSER.with_borrow_mut(|parser| {
+        parser.set_language(language).ok()?;
+        parser.parse(source, None).filter(|tree| !tree.root_node().has_error())
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 //! matter. A side that does not parse leaves both sides as they are: a difference between a canonical and a written text
 //! would be all noise (the released code makes it).
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::language;
 use super::python::Python;
 use crate::repo::{self, patch};
@@ -66,41 +68,80 @@ fn place(hunk: &patch::Hunk) -> (String, String) {
 
 /// The key of a patch; empty for one that changes nothing but its clothes.
 pub fn key(edits: &[FileEdit]) -> String {
-    let parts: Vec<_> = edits.iter().map(file_key).collect();
-    parts.concat().trim().to_owned()
+    Normaliser::default().key(edits)
 }
 
-fn file_key(edit: &FileEdit) -> String {
-    let path = &edit.path;
-    match &edit.sides {
-        Sides::Other(text) => format!("{text}\n"),
-        Sides::Places(places) => {
-            let (mut old, mut new) = (String::new(), String::new());
-            for (before, after) in places {
-                let (before, after) = canonical(path, &dedented(before), &dedented(after));
-                old.push_str(&before);
-                new.push_str(&after);
+/// Makes keys of patches to one tree. Each text that is there before the change is read once.
+#[derive(Debug, Default)]
+pub struct Normaliser {
+    /// Path and text before -> its form, where it parses.
+    before: HashMap<(String, String), Option<Form>>,
+}
+
+/// A text in canonical form.
+#[derive(Clone, Debug)]
+struct Form {
+    text: String,
+    /// Of whole Python files.
+    functions: BTreeMap<String, String>,
+}
+
+impl Normaliser {
+    /// See [`key`].
+    pub fn key(&mut self, edits: &[FileEdit]) -> String {
+        let parts: Vec<_> = edits.iter().map(|edit| self.file_key(edit)).collect();
+        parts.concat().trim().to_owned()
+    }
+
+    fn file_key(&mut self, edit: &FileEdit) -> String {
+        let path = &edit.path;
+        match &edit.sides {
+            Sides::Other(text) => format!("{text}\n"),
+            Sides::Places(places) => {
+                let (mut old, mut new) = (String::new(), String::new());
+                for (before, after) in places {
+                    let (before, after) = (dedented(before), dedented(after));
+                    match self.forms(path, &before, &after, false) {
+                        Some((before, after)) => {
+                            old.push_str(&before.text);
+                            new.push_str(&after.text);
+                        }
+                        None => {
+                            old.push_str(&ended(&before));
+                            new.push_str(&ended(&after));
+                        }
+                    }
+                }
+                repo::text_diff(path, &old, &new)
             }
-            repo::text_diff(path, &old, &new)
+            Sides::Whole { old, new } => match self.forms(path, old, new, true) {
+                Some((old, new)) => {
+                    let diff = repo::text_diff(path, &old.text, &new.text);
+                    if only_adds(&old.functions, &new.functions) { changed_lines(&diff) } else { diff }
+                }
+                None => repo::text_diff(path, &ended(old), &ended(new)),
+            },
         }
-        Sides::Whole { old, new } => {
-            let (before, after) = canonical(path, old, new);
-            let diff = repo::text_diff(path, &before, &after);
-            if only_adds_functions(path, old, new) { changed_lines(&diff) } else { diff }
-        }
+    }
+
+    /// Both sides in canonical form; none where one of them does not parse.
+    fn forms(&mut self, path: &str, old: &str, new: &str, whole: bool) -> Option<(&Form, Form)> {
+        let before = self.before.entry((path.to_owned(), old.to_owned())).or_insert_with(|| form(path, old, whole));
+        Some((before.as_ref()?, form(path, new, whole)?))
     }
 }
 
-/// Both sides in canonical form, or both as they are.
-fn canonical(path: &str, old: &str, new: &str) -> (String, String) {
-    let read = |source: &str| match is_python(path) {
-        true => Python::parse(source).map(|python| python.text()),
-        false => language::canonical(path, source),
-    };
-    match (read(old), read(new)) {
-        (Some(old), Some(new)) => (old, new),
-        _ => (ended(old), ended(new)),
+fn form(path: &str, source: &str, whole: bool) -> Option<Form> {
+    if !is_python(path) {
+        return language::canonical(path, source).map(|text| Form { text, functions: BTreeMap::new() });
     }
+    let python = Python::parse(source)?;
+    Some(Form { text: python.text(), functions: if whole { python.functions() } else { BTreeMap::new() } })
+}
+
+/// Functions were added, none is gone and none is another.
+fn only_adds(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> bool {
+    new.len() > old.len() && old.iter().all(|(name, text)| new.get(name) == Some(text))
 }
 
 /// With a line feed at the end.
@@ -110,16 +151,6 @@ fn ended(text: &str) -> String {
 
 fn is_python(path: &str) -> bool {
     path.ends_with(".py") || path.ends_with(".pyi")
-}
-
-/// Functions were added, none is gone and none is another.
-fn only_adds_functions(path: &str, old: &str, new: &str) -> bool {
-    if !is_python(path) {
-        return false;
-    }
-    let (Some(old), Some(new)) = (Python::parse(old), Python::parse(new)) else { return false };
-    let (old, new) = (old.functions(), new.functions());
-    new.len() > old.len() && old.iter().all(|(name, text)| new.get(name) == Some(text))
 }
 
 fn changed_lines(diff: &str) -> String {

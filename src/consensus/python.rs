@@ -140,6 +140,9 @@ impl Writer<'_> {
 
     /// An expression, or any other part of a line. Parentheses stand where they have an effect and nowhere else.
     fn inline(&self, node: Node, parent: Node) -> String {
+        if node.child_count() == 0 {
+            return self.text(node).to_owned();
+        }
         match node.kind() {
             "string" => literal::text(&self.pieces(node)),
             "concatenated_string" => literal::joined(parts(node).iter().map(|part| self.pieces(*part)).collect()),
@@ -161,7 +164,6 @@ impl Writer<'_> {
                 let text = self.joined(node, |_| false);
                 if OPERANDS.contains(&parent.kind()) { format!("({text})") } else { text }
             }
-            _ if node.child_count() == 0 => self.text(node).to_owned(),
             _ => self.joined(node, |_| false),
         }
     }

@@ -1,8 +1,8 @@
 //! How alike the keys of an instance's patches are. Each distinct key is measured once, each pair in one direction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::lcs::{LANES, Patterns};
+use super::lcs::{LANES, Letter, Patterns};
 
 /// Characters of a key that are compared, at most. A longer one is a patch that nobody reads; comparing two of them whole takes
 /// seconds, and time that grows with the square of what a model writes is a way to be stopped.
@@ -56,7 +56,14 @@ impl Keys {
 /// Similarities of distinct keys, as far as they were measured.
 #[derive(Clone, Debug)]
 pub struct Similarities {
-    keys: Vec<Vec<char>>,
+    /// Keys without what all of them begin and end with.
+    keys: Vec<Vec<Letter>>,
+    /// Characters of the whole keys.
+    lengths: Vec<usize>,
+    /// Characters that all keys begin and end with: part of every longest common subsequence.
+    shared: usize,
+    /// Different characters of all keys.
+    alphabet: usize,
     /// Row by row; less than zero where nothing was measured.
     values: Vec<f64>,
     measured: Vec<bool>,
@@ -64,9 +71,24 @@ pub struct Similarities {
 
 impl Similarities {
     pub fn new(keys: &Keys) -> Self {
-        let keys: Vec<Vec<char>> = keys.distinct.iter().map(|key| key.chars().take(LONGEST).collect()).collect();
+        let mut letters: HashMap<char, Letter> = HashMap::new();
+        let mut letter = |character: char| {
+            let next = Letter::try_from(letters.len()).unwrap_or(Letter::MAX);
+            *letters.entry(character).or_insert(next)
+        };
+        let keys: Vec<Vec<Letter>> =
+            keys.distinct.iter().map(|key| key.chars().take(LONGEST).map(&mut letter).collect()).collect();
         let size = keys.len();
-        Self { keys, values: vec![-1.0; size * size], measured: vec![false; size] }
+        let lengths = keys.iter().map(Vec::len).collect();
+        let (keys, shared) = without_ends(keys);
+        Self {
+            keys,
+            lengths,
+            shared,
+            alphabet: letters.len(),
+            values: vec![-1.0; size * size],
+            measured: vec![false; size],
+        }
     }
 
     /// Measures how alike these keys are to all others.
@@ -82,13 +104,13 @@ impl Similarities {
 
     fn compare(&mut self, group: &[usize]) {
         let size = self.keys.len();
-        let patterns = Patterns::new(group.iter().map(|key| self.keys[*key].as_slice()).collect());
+        let patterns = Patterns::new(group.iter().map(|key| self.keys[*key].as_slice()).collect(), self.alphabet);
         for other in 0..size {
             if group.iter().all(|key| self.values[key * size + other] >= 0.0) {
                 continue;
             }
             for (key, common) in group.iter().zip(patterns.common(&self.keys[other])) {
-                let value = ratio(common, self.keys[*key].len(), self.keys[other].len());
+                let value = ratio(common + self.shared, self.lengths[*key], self.lengths[other]);
                 self.values[key * size + other] = value;
                 self.values[other * size + key] = value;
             }
@@ -117,6 +139,23 @@ impl Similarities {
     }
 }
 
+/// Takes off what all keys begin with, and of the rest what they end with; gives how many characters that was.
+fn without_ends(mut keys: Vec<Vec<Letter>>) -> (Vec<Vec<Letter>>, usize) {
+    let Some((first, others)) = keys.split_first() else { return (keys, 0) };
+    let shared = |key: &Vec<Letter>| first.iter().zip(key).take_while(|(a, b)| a == b).count();
+    let begin = others.iter().map(shared).min().unwrap_or(0);
+    let rest = |key: &Vec<Letter>| {
+        let ends = first[begin..].iter().rev().zip(key[begin..].iter().rev());
+        ends.take_while(|(a, b)| a == b).count()
+    };
+    let end = others.iter().map(rest).min().unwrap_or(0);
+    for key in &mut keys {
+        key.truncate(key.len() - end);
+        key.drain(..begin);
+    }
+    (keys, begin + end)
+}
+
 fn ratio(common: usize, a: usize, b: usize) -> f64 {
     if a + b == 0 { 1.0 } else { 2.0 * common as f64 / (a + b) as f64 }
 }
@@ -143,6 +182,23 @@ mod tests {
             let found = similarities.between(0, keys.of(1));
             assert!((found - expected).abs() < 1e-15, "{a:?} {b:?}: {found}");
         }
+    }
+
+    #[test]
+    fn what_all_keys_begin_and_end_with_counts_and_is_not_compared() {
+        let texts = ["--a==", "--ab==", "--==", "--a-a=="];
+        let keys = Keys::new(texts);
+        let mut similarities = Similarities::new(&keys);
+        assert_eq!((similarities.shared, similarities.keys[2].len()), (4, 0));
+        similarities.measure(0..keys.len());
+        for (a, one) in texts.iter().enumerate() {
+            for (b, other) in texts.iter().enumerate() {
+                let expected = rapidfuzz::distance::indel::normalized_similarity(one.chars(), other.chars());
+                assert!((similarities.between(a, b) - expected).abs() < 1e-15, "{one} {other}");
+            }
+        }
+        let overlapping = Keys::new(["aa", "aaa"]);
+        assert_eq!(Similarities::new(&overlapping).shared, 2);
     }
 
     #[test]

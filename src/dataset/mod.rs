@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod merkle;
 pub mod near;
 pub mod parquet;
+pub mod parquet_copy;
 mod place;
 pub mod rows;
 mod run_source;

@@ -1,4 +1,4 @@
-//! Parquet: the only door to arrow and parquet. Rows in, one at a time; shards out. Same rows, same bytes.
+//! Parquet: with `parquet_copy` the only door to arrow and parquet. Rows in, one at a time; shards out. Same rows, same bytes.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -58,7 +58,7 @@ pub fn read_generations(
     failed.map_or(Ok(intake), Err)
 }
 
-fn generation_of(mut row: Map<String, Value>, known: &BTreeSet<String>) -> Result<Generation, String> {
+pub(super) fn generation_of(mut row: Map<String, Value>, known: &BTreeSet<String>) -> Result<Generation, String> {
     let found = row.get("format").and_then(Value::as_str);
     format::check(found, format::GENERATION).map_err(|error| format!("the row {error}"))?;
     let id = match row.get("instance_id") {

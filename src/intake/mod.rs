@@ -1,6 +1,7 @@
 //! Other people's rows to instances and generations. In: files, package releases, commit ranges. Out: instances and
 //! generations of ours, and a quarantine of what could not be used.
 
+mod answers;
 mod directory;
 mod generations;
 mod git;
@@ -9,11 +10,14 @@ mod parquet;
 mod pypi;
 mod quarantine;
 mod records;
+mod rollouts;
 mod rows;
 
+pub use answers::{Answers, read_answers};
 pub use directory::write_import;
 pub use generations::{GenerationIntake, read_generations};
 pub use git::{Split, Wanted, import_folders, import_pair, import_range, repository_in, repository_path, split};
 pub use pypi::{Metadata, PypiError, Release, ReleasePair, fetch_pair};
 pub use quarantine::{Quarantined, write_quarantine};
+pub use rollouts::{Rewards, Tasks, read_rollouts, read_tasks};
 pub use rows::{Intake, read_instances};

@@ -107,12 +107,38 @@ fn each_line(reader: &mut dyn BufRead, packing: Packing, take: &mut dyn FnMut(Re
         let row = match serde_json::from_slice(text) {
             Ok(Value::Object(row)) => Ok(row),
             Ok(other) => Err(not_a_row(&other)),
+            Err(error) if let Some(row) = without_nan(text) => match row {
+                Value::Object(row) => Ok(row),
+                _ => Err(format!("broken JSON: {error}")),
+            },
             Err(_) if !text.ends_with(b"\n") => Err("torn last line: the file ends inside a record".to_owned()),
             Err(error) => Err(format!("broken JSON: {error}")),
         };
         take(Record { line, row });
     }
     Ok(())
+}
+
+/// Reads a line again with `null` for what Python writes for numbers that JSON does not have; none where it has none of them.
+fn without_nan(text: &[u8]) -> Option<Value> {
+    let (mut mended, mut quoted, mut at) = (Vec::with_capacity(text.len()), false, 0);
+    while at < text.len() {
+        let word = [&b"NaN"[..], b"-Infinity", b"Infinity"].into_iter().find(|word| text[at..].starts_with(word));
+        match (quoted, text[at], word) {
+            (false, _, Some(word)) => {
+                mended.extend(b"null");
+                at += word.len();
+                continue;
+            }
+            (true, b'\\', _) => mended.extend(text.get(at..at + 2)?),
+            (_, byte, _) => {
+                quoted ^= byte == b'"';
+                mended.push(byte);
+            }
+        }
+        at += if quoted && text[at] == b'\\' { 2 } else { 1 };
+    }
+    (mended != text).then(|| serde_json::from_slice(&mended).ok()).flatten()
 }
 
 /// An array of rows, one row, an object of rows by instance id, or rows one after the other.
@@ -251,6 +277,16 @@ mod tests {
         assert_eq!(json("\u{feff}[{\"instance_id\":\"a\"}]"), [(1, one())]);
         assert_eq!(json(""), []);
         assert_eq!(json("[]"), []);
+    }
+
+    #[test]
+    fn numbers_that_json_does_not_have_are_null_and_texts_keep_their_words() {
+        let text = b"{\"a\": NaN, \"b\": [-Infinity, 1], \"c\": \"NaN \\\" NaN\"}\n{\"a\": NaN1}\n";
+        let mut rows = Vec::new();
+        each_line(&mut &text[..], Packing::Plain, &mut |record| rows.push(record.row)).unwrap();
+        let expected = serde_json::json!({"a": null, "b": [null, 1], "c": "NaN \" NaN"});
+        assert_eq!(rows[0].as_ref().map(|row| Value::Object(row.clone())), Ok(expected));
+        assert!(rows[1].as_ref().unwrap_err().contains("broken JSON"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod failure;
 mod held_out;
 mod joint;
 mod localization;
+mod matrix;
 mod passes;
 mod plain;
 mod reduce;
@@ -43,6 +44,7 @@ pub use held_out::{LEAST_CHECKS, Observed, Planned, observe};
 pub use joint::rehearse_joint;
 pub use localization::LocalizationRules;
 pub use passes::count_passes;
+pub use matrix::{OnBase, on_base, on_repair, regression};
 pub use plain::{PlainProof, prove_plain};
 pub use reduce::{Reduced, Reduction, reduce};
 

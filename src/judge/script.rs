@@ -8,8 +8,8 @@ use crate::trial::{Exit, Mode};
 use crate::verdict::Reason;
 
 /// What a reproduction script prints.
-const REPRODUCED: &str = "Issue reproduced";
-const RESOLVED: &str = "Issue resolved";
+pub(super) const REPRODUCED: &str = "Issue reproduced";
+pub(super) const RESOLVED: &str = "Issue resolved";
 const OTHER: &str = "Other issues";
 
 pub(super) fn judge(subject: &Subject, bench: &mut Bench) -> Result<Verified, Halt> {
@@ -78,7 +78,7 @@ fn outcome(bench: &mut Bench, ask: &Ask) -> Result<(Option<&'static str>, Exit),
 }
 
 /// The one marker that stands on a line of its own; none when there is no marker, or more than one kind.
-fn said(printed: &str) -> Option<&'static str> {
+pub(super) fn said(printed: &str) -> Option<&'static str> {
     let mut kinds = [REPRODUCED, RESOLVED, OTHER].into_iter().filter(|m| printed.lines().any(|line| line.trim() == *m));
     match (kinds.next(), kinds.next()) {
         (Some(only), None) => Some(only),

@@ -11,6 +11,7 @@ mod controls;
 mod desk;
 mod images;
 mod knowledge;
+mod matrix;
 mod minimal;
 mod peers;
 mod plain;
@@ -57,6 +58,9 @@ pub use verdicts::{Tally, recompute};
 const CONTESTS: &str = "contests.jsonl";
 /// What was understood of every sample.
 const CANDIDATES: &str = "candidates.jsonl";
+
+/// What selection may use, one line per instance with repairs.
+pub const MATRIX: &str = "matrix.jsonl";
 
 /// How a run is done.
 #[derive(Clone, Debug)]

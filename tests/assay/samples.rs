@@ -3,11 +3,15 @@
 use serde_json::json;
 use swe_assay::admission::Admission;
 use swe_assay::candidate::Candidate;
+use swe_assay::consensus::curve::Scaling;
+use swe_assay::consensus::selection::Selection;
 use swe_assay::contest::Contest;
+use swe_assay::curriculum::report::Curriculum;
 use swe_assay::digest::Digest;
 use swe_assay::format;
 use swe_assay::generation::{Generation, Skill};
 use swe_assay::instance::Instance;
+use swe_assay::matrix::Matrix;
 use swe_assay::prompt::Prompt;
 use swe_assay::receipt::{Receipt, Tool};
 use swe_assay::trial::{Limits, Outcome, TestReport};
@@ -127,6 +131,48 @@ pub fn contest() -> Contest {
         "format": format::CONTEST, "instance_id": "one", "added": {"src/a.py": [3, 4]}, "removed": {},
         "mutants": [{"path": "src/a.py", "line": 3, "what": "< to <=", "tree": "5".repeat(40), "tested": "6".repeat(40)}],
         "joined": [{"test": "4".repeat(40), "over": "5".repeat(40), "tree": "7".repeat(40)}],
+    }))
+    .unwrap()
+}
+
+pub fn matrix() -> Matrix {
+    serde_json::from_value(json!({
+        "format": format::MATRIX, "instance_id": "one",
+        "joined": [{"test": "4".repeat(40), "over": "5".repeat(40), "tree": "7".repeat(40)}],
+    }))
+    .unwrap()
+}
+
+pub fn selection() -> Selection {
+    serde_json::from_value(json!({
+        "format": format::SELECTION, "instance_id": "one", "method": "enhanced", "num_samples": 40, "chosen": 0, "votes": 3,
+        "eligible": 5, "used": ["patches", "regression_tests"], "why": ["3 of 5 eligible patches are equal"],
+        "candidates": [{
+            "number": 0, "candidate_id": Digest::of(b"candidate"), "generation": {"file": "g.jsonl", "line": 1, "index": 0},
+            "key": Digest::of(b"key"), "eligible": true, "votes": 3, "score": 0.75, "regression_failures": 0,
+        }],
+    }))
+    .unwrap()
+}
+
+pub fn scaling() -> Scaling {
+    let point = json!({"patches": 1, "rate": 0.5, "low": 0.25, "high": 0.75, "instances": 4});
+    serde_json::from_value(json!({
+        "format": format::SCALING, "method": "self-play", "draws": 20, "seed": 0, "instances": 4,
+        "selected": [point], "oracle": [point], "pass_at": [],
+    }))
+    .unwrap()
+}
+
+pub fn curriculum() -> Curriculum {
+    serde_json::from_value(json!({
+        "format": format::CURRICULUM, "rows": 2, "kept": 1, "dropped": 1, "reasons": {"mastered": 1, "unvisited": 1},
+        "rules": {"stage": 2, "threshold": 0.9, "direction": "above", "min_visits": 1, "drop_unsolved": false},
+        "rollouts": {"solved": 8, "failed": 0, "infrastructure": 1}, "without_row": ["two"],
+        "tasks": [{
+            "instance_id": "one", "skill": "repair", "solved": 8, "failed": 0, "infrastructure": 1, "accuracy": 1.0,
+            "stays": false, "why": "mastered",
+        }],
     }))
     .unwrap()
 }

@@ -116,6 +116,10 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::BLOB, json!(StoredBlob::of(b"a report"))),
         (format::SFT_ROW, json!(sft)),
         (format::RL_ROW, json!(rl)),
+        (format::CURRICULUM, json!(samples::curriculum())),
+        (format::MATRIX, json!(samples::matrix())),
+        (format::SCALING, json!(samples::scaling())),
+        (format::SELECTION, json!(samples::selection())),
         (format::REWARD, json!(reward(&verdict))),
         (format::REWARD_QUESTION, json!({"instance_id": "one", "skill": "repair", "completion": "answer"})),
     ]

@@ -1,0 +1,199 @@
+//! `assay curriculum`: which tasks stay in training, from rollouts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::console::{Console, table};
+use crate::curriculum::report::{Curriculum as Report, Task, decide};
+use crate::curriculum::{Direction, Rules, Tally, Visits, rows};
+use crate::exit_code::{ExitCode, Stop};
+use crate::generation::Skill;
+use crate::intake::{Quarantined, Rewards, read_rollouts, read_tasks, write_quarantine};
+use crate::journal::write_atomically;
+
+/// Drops tasks that a model has mastered from a list of instances or an RL dataset
+#[derive(Debug, Args)]
+#[command(
+    after_help = "ROLLOUTS are logs of verl (trainer.rollout_data_dir), slime or NeMo Gym as .jsonl, .json or .parquet, or run \
+directories of assay. An instance is found by its instance_id in the row, its metadata or its ground truth.\n\n\
+Rows that stay are copied as they are. What no rollout visited stays; what only the machine failed at was not visited.\n\n\
+Example: assay curriculum rollouts/*.jsonl --rows dataset/rl --out stage2\n\
+Example: assay curriculum runs/first --rows work/instances.jsonl --out stage2.jsonl --drop-unsolved"
+)]
+pub struct Curriculum {
+    /// Rollout logs, or run directories
+    #[arg(required = true)]
+    rollouts: Vec<PathBuf>,
+    /// Rows to choose from: a .jsonl or .parquet file, or a directory of such files
+    #[arg(long, value_name = "PATH")]
+    rows: PathBuf,
+    /// Where the rows that stay go: a file or a directory, as --rows
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    /// The report [default: curriculum.json beside --out]
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// 1 keeps everything, 2 drops
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+    stage: u8,
+    /// An accuracy strictly beyond it leaves
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9, value_parser = share)]
+    threshold: f64,
+    /// Which side of the threshold leaves
+    #[arg(long, value_enum, default_value = "above")]
+    drop: Direction,
+    /// Judged rollouts below which a task stays
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    min_visits: u64,
+    /// Also drop what was visited and never solved
+    #[arg(long)]
+    drop_unsolved: bool,
+    /// Least reward of a solved task
+    #[arg(long, value_name = "REWARD", default_value_t = 1.0)]
+    solved_at: f64,
+    /// Field of the reward [default: score, reward or rewards, whichever is there]
+    #[arg(long, value_name = "FIELD")]
+    reward_key: Option<String>,
+    /// Skill of rows that name none
+    #[arg(long, default_value = "repair", value_parser = skill)]
+    skill: Skill,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A file of rows: where it is, where what stays of it goes, and its tasks by line.
+struct Part {
+    from: PathBuf,
+    to: PathBuf,
+    tasks: Vec<(u64, Task)>,
+}
+
+impl Curriculum {
+    pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
+        let rules = Rules {
+            stage: self.stage,
+            threshold: self.threshold,
+            direction: self.drop,
+            min_visits: self.min_visits,
+            drop_unsolved: self.drop_unsolved,
+        };
+        let (tally, mut quarantined) = self.tally()?;
+        let mut parts = Vec::new();
+        for (from, to) in self.files()? {
+            let read = read_tasks(&from, self.skill)?;
+            quarantined.extend(read.quarantined);
+            parts.push(Part { from, to, tasks: read.tasks });
+        }
+        let all: Vec<_> = parts.iter().flat_map(|part| part.tasks.iter().map(|(_, task)| task.clone())).collect();
+        let (stay, report) = decide(&rules, &tally, &all);
+        let mut stay = stay.into_iter();
+        for Part { from, to, tasks } in &parts {
+            let stays: BTreeMap<u64, bool> = tasks.iter().map(|(line, _)| *line).zip(stay.by_ref()).collect();
+            rows::copy(from, to, |line| stays.get(&line).copied().unwrap_or(false))?;
+        }
+        let beside = self.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let place = self.report.clone().unwrap_or_else(|| beside.join("curriculum.json"));
+        write_atomically(&place, &serde_json::to_vec_pretty(&report)?)?;
+        let refused = write_quarantine(place.parent().unwrap_or(beside), &quarantined)?;
+        if self.json {
+            console.print(serde_json::to_string(&report)?);
+        } else {
+            console.print(summary(&report));
+            console.print(format!("rows that stay: {}\nreport: {}", self.out.display(), place.display()));
+        }
+        if refused {
+            console
+                .say(format!("{} row(s) could not be used; see quarantine.jsonl beside the report", quarantined.len()));
+        }
+        Ok(if refused || report.kept == 0 { ExitCode::Findings } else { ExitCode::Done })
+    }
+
+    fn tally(&self) -> anyhow::Result<(Tally, Vec<Quarantined>)> {
+        let rewards = Rewards { key: self.reward_key.clone(), solved_at: self.solved_at };
+        let (mut tally, mut quarantined) = (Tally::default(), Vec::new());
+        for path in &self.rollouts {
+            // The verdicts of a run directory are rollouts too, duplicates included: each is an attempt.
+            let file = if path.is_dir() { path.join("verdicts.jsonl") } else { path.clone() };
+            quarantined.extend(read_rollouts(&file, &rewards, &mut |rollout| tally.add(rollout))?);
+        }
+        if tally.total() == Visits::default() && self.stage > 1 {
+            return Err(
+                Stop::Usage("no rollout could be read; see what the files hold, or use --stage 1".to_owned()).into()
+            );
+        }
+        Ok((tally, quarantined))
+    }
+
+    /// The files of rows, each with where it goes.
+    fn files(&self) -> anyhow::Result<Vec<(PathBuf, PathBuf)>> {
+        if !self.rows.is_dir() {
+            return Ok(vec![(self.rows.clone(), self.out.clone())]);
+        }
+        let list = || -> std::io::Result<Vec<PathBuf>> {
+            std::fs::read_dir(&self.rows)?.map(|entry| Ok(entry?.path())).collect()
+        };
+        let mut files = list().with_context(|| format!("cannot list {}", self.rows.display()))?;
+        let named = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            rows::is_parquet(path) || name.ends_with(".jsonl") || name.ends_with(".jsonl.zst")
+        };
+        files.retain(|path| path.is_file() && named(path));
+        files.sort();
+        if files.is_empty() {
+            let why = format!("{} holds no .parquet, .jsonl or .jsonl.zst file", self.rows.display());
+            return Err(Stop::Usage(why).into());
+        }
+        Ok(files.into_iter().map(|from| (from.clone(), self.out.join(from.file_name().unwrap_or_default()))).collect())
+    }
+}
+
+/// Rows by reason, then the tasks that leave.
+fn summary(report: &Report) -> String {
+    const SHOWN: usize = 20;
+    let mut counts = vec![["rows", "why"].map(str::to_owned).to_vec()];
+    counts.extend(report.reasons.iter().map(|(why, count)| vec![count.to_string(), crate::dataset::select::name(why)]));
+    let leaving: Vec<_> = report.tasks.iter().filter(|task| !task.stays).collect();
+    let mut text = format!(
+        "{} of {} rows stay; {} rollouts, {} of them failures of the machine\n{}",
+        report.kept,
+        report.rows,
+        report.rollouts.judged() + report.rollouts.infrastructure,
+        report.rollouts.infrastructure,
+        table(&counts)
+    );
+    if !leaving.is_empty() {
+        let mut tasks = vec![["leaves", "skill", "solved", "judged", "accuracy", "why"].map(str::to_owned).to_vec()];
+        tasks.extend(leaving.iter().take(SHOWN).map(|task| {
+            vec![
+                task.instance_id.clone(),
+                task.skill.to_string(),
+                task.visits.solved.to_string(),
+                task.visits.judged().to_string(),
+                task.accuracy.map_or(String::new(), |accuracy| format!("{accuracy:.3}")),
+                crate::dataset::select::name(&task.why),
+            ]
+        }));
+        text.push_str(&format!("\n{}", table(&tasks)));
+        if leaving.len() > SHOWN {
+            text.push_str(&format!("\nand {} more; see the report", leaving.len() - SHOWN));
+        }
+    }
+    if !report.without_row.is_empty() {
+        text.push_str(&format!("\n{} instance(s) have rollouts and no row", report.without_row.len()));
+    }
+    text
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("between 0 and 1".to_owned()) }
+}
+
+fn skill(text: &str) -> Result<Skill, String> {
+    let found = Skill::ALL.into_iter().find(|skill| skill.as_str() == text);
+    found.ok_or_else(|| format!("one of {}", Skill::ALL.map(Skill::as_str).join(", ")))
+}
