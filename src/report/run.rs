@@ -86,7 +86,7 @@ pub fn report_run(run: &RunDir, out: &Path) -> anyhow::Result<Written> {
     for instance in &instances {
         overview.instance(instance, admissions.get(&instance.instance_id));
     }
-    let knowledge = Knowledge::new(run.contents()?, run.blobs().clone());
+    let knowledge = Knowledge::new(run.index()?, run.blobs().clone());
     let mut shards = tempfile::tempfile().context("cannot make a temporary file; free space or set TMPDIR")?;
     let gathered = gather(run, &admissions, &knowledge, &mut overview, &mut shards)?;
     let head = Head {
