@@ -11,7 +11,7 @@ use crate::candidate::Candidate;
 use crate::contest::Contest;
 use crate::dataset::evidence::StoredBlob;
 use crate::dataset::manifest::Manifest;
-use crate::dataset::rows::{RlRow, SftRow};
+use crate::dataset::rows::{PreferenceRow, RlRow, SftRow};
 use crate::dataset::signature::Envelope;
 use crate::dataset::statement::Statement;
 use crate::format;
@@ -43,6 +43,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::ENVELOPE, schema_for!(Envelope)),
         (format::BLOB, schema_for!(StoredBlob)),
         (format::SFT_ROW, schema_for!(SftRow)),
+        (format::PREFERENCE_ROW, schema_for!(PreferenceRow)),
         (format::RL_ROW, schema_for!(RlRow)),
     ]
 }

@@ -6,18 +6,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use serde_json::json;
 
 use super::card::{card, licenses};
+use super::checks::{CheckOptions, Group, Licenses, Refusal, check_row, excluded_instances};
 use super::evidence;
 use super::facts::{Tally, facts};
 use super::manifest::{Contents, Manifest};
+use super::pairs::Pairs;
 use super::parquet::Bounds;
 use super::place::Place;
-use super::rows::{Attempts, SftRow, own_prompt, rl_columns, rl_row, sft_columns, sft_row};
+use super::quarantine::Quarantine;
+use super::rows::{
+    Attempts, Reasoning, SftRow, own_prompt, preference_columns, rl_columns, rl_row, sft_columns, sft_row,
+};
 use super::select::{Entry, InstanceState, SelectOptions, order, select, usable};
 use super::signature::SecretKey;
 use super::source::Source;
 use super::tables::{Table, Tables};
+use super::view_files::ViewFiles;
+use super::views::{View, dataset_info};
 use crate::candidate::Candidate;
 use crate::digest::Digest;
 use crate::format;
@@ -30,11 +38,18 @@ use crate::verdict::{Verdict, VerdictStatus};
 /// Config with the SFT rows of all skills; the others are named after their skill.
 pub(super) const SFT: &str = "sft";
 pub(super) const RL: &str = "rl";
+pub(super) const PREFERENCE: &str = "preference";
 
 /// How to export.
 #[derive(Debug)]
 pub struct ExportOptions {
     pub select: SelectOptions,
+    pub checks: CheckOptions,
+    /// Most preference pairs per instance and skill; 0: no preference config.
+    pub pairs: u64,
+    pub reasoning: Reasoning,
+    /// Trainers' views to write.
+    pub views: BTreeSet<View>,
     /// Title of the card.
     pub pretty_name: String,
     pub bounds: Bounds,
@@ -46,6 +61,10 @@ impl Default for ExportOptions {
     fn default() -> Self {
         Self {
             select: SelectOptions::default(),
+            checks: CheckOptions::default(),
+            pairs: 4,
+            reasoning: Reasoning::default(),
+            views: BTreeSet::new(),
             pretty_name: "Verified software-engineering samples".to_owned(),
             bounds: Bounds::default(),
             key: None,
@@ -60,7 +79,11 @@ pub struct ExportSummary {
     pub rows: BTreeMap<String, u64>,
     /// Reason -> candidates that did not become SFT rows.
     pub left_out: BTreeMap<String, u64>,
+    /// Reason -> tasks that did not become RL rows.
+    pub left_out_tasks: BTreeMap<String, u64>,
     pub path: PathBuf,
+    /// Candidates that carry secrets or personal data are listed here; none: there were none.
+    pub quarantine: Option<PathBuf>,
 }
 
 /// Writes the dataset to `out`, replacing a dataset that is there. It is written beside `out` first, so `out` is at any
@@ -71,7 +94,7 @@ pub struct ExportSummary {
 /// whose instance, candidate, generation or receipt is not in the source.
 pub fn export(source: &dyn Source, out: &Path, options: &ExportOptions) -> Result<ExportSummary> {
     let place = Place::prepare(out)?;
-    let (rows, left_out) = match write(source, &place.partial, options) {
+    let (contents, quarantine) = match write(source, &place.partial, options) {
         Ok(written) => written,
         Err(error) => {
             // The cause counts; what cannot be removed now is removed by the next export.
@@ -80,16 +103,20 @@ pub fn export(source: &dyn Source, out: &Path, options: &ExportOptions) -> Resul
         }
     };
     place.swap_in()?;
-    Ok(ExportSummary { rows, left_out, path: out.to_owned() })
+    Ok(ExportSummary {
+        rows: contents.configs.into_iter().map(|(config, entry)| (config, entry.rows)).collect(),
+        left_out: contents.left_out,
+        left_out_tasks: contents.left_out_tasks,
+        path: out.to_owned(),
+        quarantine: quarantine.write_beside(out)?,
+    })
 }
 
-type Tallies = BTreeMap<String, u64>;
-
-fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Result<(Tallies, Tallies)> {
+fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Result<(Contents, Quarantine)> {
     let ids: Vec<&str> = source.instances().keys().map(String::as_str).collect();
     let mut tally = Tally::default();
     let entries = entries(source, &ids, &mut tally)?;
-    let states = states(source);
+    let states = states(source, &options.checks);
     let refusals = select(&entries, &states, &options.select);
     let mut tables = Tables {
         directory,
@@ -105,14 +132,20 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
         writer.group(group, &refusals[start..start + group.len()], ids[group[0].instance as usize], state)?;
         start += group.len();
     }
-    writer.close(&mut tables)?;
+    let quarantine = writer.close(&mut tables)?;
     write_facts(source, &states, &mut tables)?;
 
     let facts = facts(source, options, &tables, &tally)?;
     write_text(&directory.join("README.md"), &card(&facts)?)?;
     write_text(&directory.join("LICENSE.md"), &licenses(&facts)?)?;
+    if options.views.contains(&View::LlamaFactory) {
+        let filled = tables.configs.iter().filter(|(name, config)| name.starts_with("sft-") && config.rows > 0);
+        let configs: Vec<_> = filled.map(|(name, _)| name.as_str()).collect();
+        let pairs = tables.configs.get(PREFERENCE).is_some_and(|config| config.rows > 0);
+        let text = format!("{:#}\n", dataset_info(&configs, pairs));
+        write_text(&directory.join("dataset_info.json"), &text)?;
+    }
     let Tables { configs, evidence, rows, .. } = tables;
-    let counts = configs.iter().map(|(config, entry)| (config.clone(), entry.rows)).collect();
     let contents = Contents {
         tool: Tool::this(),
         inputs: source.inputs().clone(),
@@ -122,18 +155,38 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
         left_out: tally.left_out.clone(),
         left_out_tasks: tally.left_out_tasks.clone(),
     };
-    Manifest::of_directory(directory, contents, &rows)?.write(directory, options.key.as_ref())?;
-    Ok((counts, tally.left_out))
+    let manifest = Manifest::of_directory(directory, contents, &rows)?;
+    manifest.write(directory, options.key.as_ref())?;
+    Ok((manifest.contents, quarantine))
 }
 
 impl ExportOptions {
     /// What was asked for, as the manifest says it.
     fn settings(&self) -> BTreeMap<String, serde_json::Value> {
-        BTreeMap::from([
-            ("min_evidence".to_owned(), serde_json::json!(self.select.min_evidence)),
-            ("max_per_instance".to_owned(), serde_json::json!(self.select.cap)),
-            ("max_per_repository".to_owned(), serde_json::json!(self.select.repository_cap)),
-        ])
+        let checks = &self.checks;
+        let licenses = match &checks.licenses {
+            Licenses::Any => json!("any"),
+            Licenses::Known => json!("known"),
+            Licenses::Only(only) => json!(only),
+        };
+        let views: Vec<_> = self.views.iter().map(|view| view.folder()).collect();
+        let settings = [
+            ("benchmark_instances", json!(checks.benchmarks.instances())),
+            ("benchmark_repositories", json!(checks.benchmarks.repositories())),
+            ("held_out_repositories", json!(checks.held_out)),
+            ("licenses", licenses),
+            ("max_per_instance", json!(self.select.cap)),
+            ("max_per_repository", json!(self.select.repository_cap)),
+            ("max_tokens", json!(checks.max_tokens)),
+            ("min_evidence", json!(self.select.min_evidence)),
+            ("near_duplicates", json!(checks.near_duplicates)),
+            ("pairs", json!(self.pairs)),
+            ("reasoning", json!(self.reasoning)),
+            ("scan", json!(checks.scan)),
+            ("tokenizer", json!(checks.counter.as_ref().map(|counter| counter.name()))),
+            ("views", json!(views)),
+        ];
+        settings.map(|(name, value)| (name.to_owned(), value)).into()
     }
 }
 
@@ -170,15 +223,16 @@ fn entries(source: &dyn Source, ids: &[&str], tally: &mut Tally) -> Result<Vec<E
     Ok(entries)
 }
 
-fn states(source: &dyn Source) -> Vec<InstanceState> {
+fn states(source: &dyn Source, checks: &CheckOptions) -> Vec<InstanceState> {
+    let mut excluded = excluded_instances(source.instances(), checks);
     let repositories: BTreeSet<_> = source.instances().values().map(|instance| instance.repo.as_str()).collect();
     let numbers: BTreeMap<_, _> = repositories.into_iter().zip(0_u32..).collect();
-    let state = |(id, instance): (&String, &Instance)| InstanceState {
+    let mut state = |(id, instance): (&String, &Instance)| InstanceState {
         usable: usable(source.admissions().get(id)),
         repository: numbers.get(instance.repo.as_str()).copied().unwrap_or_default(),
-        excluded: None,
+        excluded: excluded.remove(id),
     };
-    source.instances().iter().map(state).collect()
+    source.instances().iter().map(&mut state).collect()
 }
 
 /// Writes group after group.
@@ -188,7 +242,10 @@ struct Writer<'a> {
     tally: &'a mut Tally,
     skills: BTreeMap<Skill, Table>,
     rl: Table,
+    preference: Option<Table>,
+    views: ViewFiles,
     tasks: u64,
+    quarantine: Quarantine,
     candidates: Table,
     verdicts: Table,
     receipts: Table,
@@ -211,7 +268,13 @@ impl<'a> Writer<'a> {
             tally,
             skills,
             rl: tables.config(RL, &rl_columns(), format::RL_ROW)?,
+            preference: match options.pairs {
+                0 => None,
+                _ => Some(tables.config(PREFERENCE, &preference_columns(), format::PREFERENCE_ROW)?),
+            },
+            views: ViewFiles::open(&options.views, tables)?,
             tasks: 0,
+            quarantine: Quarantine::default(),
             candidates: tables.evidence(evidence::CANDIDATES, format::CANDIDATE)?,
             verdicts: tables.evidence(evidence::VERDICTS, format::VERDICT)?,
             receipts: tables.evidence(evidence::RECEIPTS, format::RECEIPT)?,
@@ -223,22 +286,48 @@ impl<'a> Writer<'a> {
         let skill = group[0].skill;
         let instance = self.source.instances().get(id).with_context(|| format!("instance {id} is gone"))?;
         let mut prompt = None;
+        let mut checked = Group::default();
         let mut rows = 0;
+        let mut pairs = Pairs::new(self.options.pairs);
         for (entry, refusal) in group.iter().zip(refusals) {
             let verdict = self.source.verdict(entry.position as usize)?;
             let candidate = self.source.candidate(&verdict.candidate_id)?;
-            if state.excluded.is_none() {
+            let mut left_out = refusal.clone().map(Refusal::plain);
+            if left_out.is_none() && self.options.select.cap.is_some_and(|cap| rows >= cap) {
+                left_out = Some(Refusal::plain("cap".to_owned()));
+            }
+            if left_out.is_none() {
+                let mut row = self.sft_row(instance, candidate.as_ref(), &verdict, &mut prompt)?;
+                left_out = check_row(&mut row, &mut checked, &self.options.checks)?;
+                if left_out.is_none() {
+                    rows += 1;
+                    self.push(&row)?;
+                    pairs.chosen(row);
+                }
+            }
+            let found = left_out.as_ref().and_then(|refusal| refusal.found);
+            if let Some(found) = found {
+                self.quarantine.add(&verdict, found);
+            } else if state.excluded.is_none() {
                 self.evidence(&verdict, candidate.as_ref())?;
             }
-            let refusal = match refusal {
-                Some(why) => Some(why.clone()),
-                None => self.row(instance, &verdict, candidate, &mut prompt, &mut rows)?,
-            };
-            if let Some(why) = refusal {
-                *self.tally.left_out.entry(why).or_default() += 1;
+            if let Some(refusal) = left_out {
+                *self.tally.left_out.entry(refusal.why).or_default() += 1;
             }
         }
+        if rows > 0 {
+            self.pairs(group, instance, pairs, &mut prompt)?;
+        }
         self.task(group, instance, skill, state, prompt)
+    }
+
+    fn push(&mut self, row: &SftRow) -> Result<()> {
+        self.tally.sft_row(row);
+        self.views.sft(row)?;
+        match self.skills.get_mut(&row.skill) {
+            Some(table) => table.push(row),
+            None => bail!("skill {} has no table; this is a bug of assay", row.skill),
+        }
     }
 
     fn evidence(&mut self, verdict: &Verdict, candidate: Option<&Candidate>) -> Result<()> {
@@ -252,15 +341,14 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes a row of the SFT configs, or says why there is none.
-    fn row(
-        &mut self,
+    /// The row of a verified candidate.
+    fn sft_row(
+        &self,
         instance: &Instance,
+        candidate: Option<&Candidate>,
         verdict: &Verdict,
-        candidate: Option<Candidate>,
         prompt: &mut Option<Vec<Message>>,
-        rows: &mut u64,
-    ) -> Result<Option<String>> {
+    ) -> Result<SftRow> {
         let id = &verdict.candidate_id;
         let Some(candidate) = candidate else {
             bail!("the verdict on candidate {id} has no candidate in the run; verify again to make it");
@@ -272,32 +360,48 @@ impl<'a> Writer<'a> {
                 verdict.receipt
             );
         }
-        if self.options.select.cap.is_some_and(|cap| *rows >= cap) {
-            return Ok(Some("cap".to_owned()));
-        }
-        let generation = self.source.generation(id).with_context(|| format!("the generation of candidate {id}"))?;
-        let row = self.sft_row(instance, &generation, &candidate, verdict, prompt)?;
-        self.tally.sft_row(&row);
-        *rows += 1;
-        match self.skills.get_mut(&verdict.skill) {
-            Some(table) => table.push(&row)?,
-            None => bail!("skill {} has no table; this is a bug of assay", verdict.skill),
-        }
-        Ok(None)
-    }
-
-    fn sft_row(
-        &self,
-        instance: &Instance,
-        generation: &Generation,
-        candidate: &Candidate,
-        verdict: &Verdict,
-        prompt: &mut Option<Vec<Message>>,
-    ) -> Result<SftRow> {
-        if own_prompt(generation).is_none() && prompt.is_none() {
+        let generation = self.generation(id)?;
+        if own_prompt(&generation).is_none() && prompt.is_none() {
             *prompt = Some(self.prompt(instance, verdict.skill)?);
         }
-        Ok(sft_row(instance, generation, candidate, verdict, prompt.as_deref().unwrap_or_default()))
+        let rendered = prompt.as_deref().unwrap_or_default();
+        Ok(sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning))
+    }
+
+    /// Writes pairs of the group's rows and its rejected answers.
+    fn pairs(
+        &mut self,
+        group: &[Entry],
+        instance: &Instance,
+        mut pairs: Pairs,
+        prompt: &mut Option<Vec<Message>>,
+    ) -> Result<()> {
+        let Some(preference) = &mut self.preference else { return Ok(()) };
+        let rejected = |entry: &&Entry| {
+            entry.status == VerdictStatus::Rejected && entry.reason.status() == entry.status && !entry.duplicate
+        };
+        for entry in group.iter().filter(rejected) {
+            if pairs.is_full() {
+                break;
+            }
+            let verdict = self.source.verdict(entry.position as usize)?;
+            let id = &verdict.candidate_id;
+            let generation = self.source.generation(id).with_context(|| format!("the generation of candidate {id}"))?;
+            if own_prompt(&generation).is_none() && prompt.is_none() {
+                let rendered = self.source.prompt(instance, verdict.skill);
+                *prompt = Some(rendered.with_context(|| format!("the prompt of instance {}", instance.instance_id))?);
+            }
+            let rendered = prompt.as_deref().unwrap_or_default();
+            if let Some(row) = pairs.rejected(&generation, rendered, &verdict, &self.options.checks) {
+                preference.push(&row)?;
+                self.views.preference(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn generation(&self, id: &Digest) -> Result<Generation> {
+        self.source.generation(id).with_context(|| format!("the generation of candidate {id}"))
     }
 
     fn prompt(&self, instance: &Instance, skill: Skill) -> Result<Vec<Message>> {
@@ -329,13 +433,15 @@ impl<'a> Writer<'a> {
             Some(prompt) => prompt,
             None => self.prompt(instance, skill)?,
         };
-        self.rl.push(&rl_row(instance, admission, skill, attempts, &prompt, self.tasks))?;
+        let row = rl_row(instance, admission, skill, attempts, &prompt, self.tasks);
+        self.rl.push(&row)?;
+        self.views.rl(&row, instance, admission)?;
         self.tasks += 1;
         self.tally.task(id, attempts);
         Ok(())
     }
 
-    fn close(self, tables: &mut Tables<'_>) -> Result<()> {
+    fn close(self, tables: &mut Tables<'_>) -> Result<Quarantine> {
         let mut all = super::manifest::Config { row_format: format::SFT_ROW.to_owned(), ..Default::default() };
         for (skill, table) in self.skills {
             tables.close_config(table)?;
@@ -346,10 +452,14 @@ impl<'a> Writer<'a> {
         }
         tables.configs.insert(SFT.to_owned(), all);
         tables.close_config(self.rl)?;
+        if let Some(table) = self.preference {
+            tables.close_config(table)?;
+        }
+        self.views.close(tables)?;
         for table in [self.candidates, self.verdicts, self.receipts] {
             tables.close_evidence(table)?;
         }
-        Ok(())
+        Ok(self.quarantine)
     }
 }
 

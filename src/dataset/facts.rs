@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 
 use super::card::{CardFacts, ConfigFacts, CountLine, RepositoryFacts};
-use super::export::{ExportOptions, RL, SFT};
+use super::export::{ExportOptions, PREFERENCE, RL, SFT};
 use super::rows::{Attempts, SftRow};
 use super::select::{name, usable};
 use super::source::Source;
@@ -101,7 +101,7 @@ pub(super) fn facts(
 fn config_facts(tables: &Tables<'_>) -> Result<Vec<ConfigFacts>> {
     let names = [SFT.to_owned()].into_iter().chain(Skill::ALL.map(|skill| format!("{SFT}-{skill}")));
     let mut facts = Vec::new();
-    for name in names.chain([RL.to_owned()]) {
+    for name in names.chain([RL.to_owned(), PREFERENCE.to_owned()]) {
         let Some(config) = tables.configs.get(&name) else { continue };
         let mut bytes = 0;
         let mut paths = Vec::new();

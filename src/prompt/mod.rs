@@ -11,4 +11,10 @@ mod search_replace;
 mod test_answer;
 
 pub use extract::{Extraction, extract};
+
+/// Reasoning and answer of a completion; no answer where the reasoning does not end.
+pub fn split_reasoning(completion: &str) -> (Option<&str>, Option<&str>) {
+    let split = reasoning::split(completion);
+    (split.reasoning, split.answer)
+}
 pub use test_answer::MARKERS;
