@@ -23,6 +23,8 @@ pub const BLOB: &str = "blob.v1";
 pub const SFT_ROW: &str = "sft-row.v1";
 pub const PREFERENCE_ROW: &str = "preference-row.v1";
 pub const RL_ROW: &str = "rl-row.v1";
+pub const SCALING: &str = "scaling.v1";
+pub const SELECTION: &str = "selection.v1";
 
 /// A file or record in a format that this version cannot read.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -15,7 +15,9 @@
 pub mod admission;
 pub mod admission_report;
 pub mod candidate;
+pub mod chart;
 pub mod cli;
+pub mod consensus;
 pub mod console;
 pub mod contest;
 pub mod dataset;
