@@ -49,7 +49,7 @@ impl Default for CheckOptions {
             benchmarks: Benchmarks::built_in(),
             near_duplicates: Some(0.9),
             scan: true,
-            counter: None,
+            counter: Some(Counter::estimate()),
             max_tokens: None,
         }
     }

@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::card::{card, licenses};
 use super::checks::{CheckOptions, Group, Licenses, Refusal, check_row, excluded_instances};
+use super::croissant::{CROISSANT, croissant};
 use super::evidence;
 use super::facts::{Tally, facts};
-use super::manifest::{Contents, Manifest};
+use super::manifest::{Contents, FileEntry, Manifest};
 use super::pairs::Pairs;
 use super::parquet::Bounds;
 use super::place::Place;
@@ -135,9 +136,22 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
     let quarantine = writer.close(&mut tables)?;
     write_facts(source, &states, &mut tables)?;
 
-    let facts = facts(source, options, &tables, &tally)?;
+    let mut pictures = BTreeMap::new();
+    for (title, name, svg) in tally.pictures()? {
+        let path = format!("pictures/{name}");
+        std::fs::create_dir_all(directory.join("pictures"))
+            .with_context(|| format!("cannot create {}", directory.join("pictures").display()))?;
+        write_text(&directory.join(&path), &svg)?;
+        pictures.insert(title.to_owned(), path);
+    }
+    let facts = facts(source, options, &tables, &tally, pictures)?;
     write_text(&directory.join("README.md"), &card(&facts)?)?;
     write_text(&directory.join("LICENSE.md"), &licenses(&facts)?)?;
+    let mut shards = Vec::new();
+    for (path, rows) in tables.rows.iter().filter(|(path, rows)| path.ends_with(".parquet") && **rows > 0) {
+        shards.push(FileEntry::read(directory, path, Some(*rows))?);
+    }
+    write_text(&directory.join(CROISSANT), &format!("{:#}\n", croissant(&facts, &shards)))?;
     if options.views.contains(&View::LlamaFactory) {
         let filled = tables.configs.iter().filter(|(name, config)| name.starts_with("sft-") && config.rows > 0);
         let configs: Vec<_> = filled.map(|(name, _)| name.as_str()).collect();
@@ -162,7 +176,7 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
 
 impl ExportOptions {
     /// What was asked for, as the manifest says it.
-    fn settings(&self) -> BTreeMap<String, serde_json::Value> {
+    pub(super) fn settings(&self) -> BTreeMap<String, serde_json::Value> {
         let checks = &self.checks;
         let licenses = match &checks.licenses {
             Licenses::Any => json!("any"),
@@ -343,7 +357,7 @@ impl<'a> Writer<'a> {
 
     /// The row of a verified candidate.
     fn sft_row(
-        &self,
+        &mut self,
         instance: &Instance,
         candidate: Option<&Candidate>,
         verdict: &Verdict,
@@ -364,6 +378,7 @@ impl<'a> Writer<'a> {
         if own_prompt(&generation).is_none() && prompt.is_none() {
             *prompt = Some(self.prompt(instance, verdict.skill)?);
         }
+        self.tally.sampling(generation.sampling.as_ref());
         let rendered = prompt.as_deref().unwrap_or_default();
         Ok(sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning))
     }

@@ -3,7 +3,7 @@
 //! runners call, and weaker than this tool's own verification.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};

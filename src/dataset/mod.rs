@@ -4,6 +4,7 @@ pub mod card;
 pub mod checks;
 pub mod columns;
 pub mod contamination;
+pub mod croissant;
 pub mod evidence;
 pub mod export;
 mod facts;

@@ -295,6 +295,88 @@ mod tests {
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), shards.len());
     }
 
+    /// About 8 KiB of text that compresses the way code does.
+    fn text(seed: u64) -> String {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut text = String::new();
+        while text.len() < 8_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            text.push_str(
+                ["value_", "return ", "self.", "(x, y)\n    ", "for item in ", "total"][(state % 6) as usize],
+            );
+            text.push_str(&(state >> 50).to_string());
+        }
+        text
+    }
+
+    fn write_texts(directory: &Path, rows: u64, changed: impl Fn(u64) -> bool) -> Vec<u8> {
+        let columns = [Column::text("id"), Column::chat("messages"), Column::text("receipt")];
+        let mut writer = ParquetWriter::create(directory, &columns, "row.v1", Bounds::default()).unwrap();
+        for n in 0..rows {
+            let seed = if changed(n) { n + rows } else { n };
+            let receipt = crate::digest::Digest::of(&seed.to_le_bytes());
+            let row = serde_json::json!({
+                "id": format!("i{}", n / 100), "messages": [{"role": "user", "content": text(seed)}], "receipt": receipt,
+            });
+            writer.push_line(row.to_string().as_bytes()).unwrap();
+        }
+        std::fs::read(&Box::new(writer).finish().unwrap()[0].path).unwrap()
+    }
+
+    /// Cuts bytes by their content, about as Xet does (8 to 128 KiB, 64 on average): digest and length of each piece.
+    fn pieces(bytes: &[u8]) -> Vec<(crate::digest::Digest, usize)> {
+        let (mut all, mut start, mut hash) = (Vec::new(), 0, 0_u64);
+        for (at, byte) in bytes.iter().enumerate() {
+            hash = (hash << 1).wrapping_add((u64::from(*byte) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let length = at + 1 - start;
+            if (length >= 8 << 10 && hash >> 48 == 0) || length == 128 << 10 || at + 1 == bytes.len() {
+                all.push((crate::digest::Digest::of(&bytes[start..=at]), length));
+                (start, hash) = (at + 1, 0);
+            }
+        }
+        all
+    }
+
+    /// Share of the second file's bytes that stand in pieces of the first.
+    fn shared(first: &[u8], second: &[u8]) -> f64 {
+        let known: std::collections::BTreeSet<_> = pieces(first).into_iter().map(|(digest, _)| digest).collect();
+        let found: usize =
+            pieces(second).into_iter().filter(|(digest, _)| known.contains(digest)).map(|(_, length)| length).sum();
+        found as f64 / second.len() as f64
+    }
+
+    #[test]
+    fn a_second_file_with_one_percent_of_its_rows_verified_again_is_mostly_the_first() {
+        let rows = 3_000;
+        let directory = tempfile::tempdir().unwrap();
+        let first = write_texts(directory.path(), rows, |_| false);
+        // Instances verified again: their rows stand together.
+        let second = write_texts(directory.path(), rows, |n| (700..730).contains(&n));
+        let share = shared(&first, &second);
+        assert!(share >= 0.9, "{share}");
+    }
+
+    #[test]
+    fn free_form_columns_are_marked_as_json_and_their_text_comes_back_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let columns = [Column::text("id"), Column::new("metadata", Kind::Json)];
+        let mut writer = ParquetWriter::create(directory.path(), &columns, "row.v1", Bounds::default()).unwrap();
+        writer.push_line(br#"{"id": "a", "metadata": "{\"b\": [1, null]}"}"#).unwrap();
+        let path = Box::new(writer).finish().unwrap().remove(0).path;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
+        let column = builder.metadata().file_metadata().schema_descr().column(1);
+        assert_eq!(column.logical_type_ref(), Some(&LogicalType::Json));
+        let mut rows = Vec::new();
+        each_row(&path, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(rows[0]["metadata"], r#"{"b": [1, null]}"#);
+    }
+
     #[test]
     fn no_rows_give_a_valid_empty_file() {
         let directory = tempfile::tempdir().unwrap();
