@@ -329,13 +329,23 @@ mod tests {
 
     #[test]
     fn the_rendered_example_is_up_to_date() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data-cards/example/README.md");
-        let text = card(&example()).unwrap();
-        if std::env::var_os("ASSAY_UPDATE").is_some() {
-            std::fs::write(path, &text).unwrap();
+        let facts = example();
+        let mut files = vec![("README.md".to_owned(), card(&facts).unwrap())];
+        for (title, file) in &facts.pictures {
+            let bars = [("first", 3), ("second", 2)].map(|(name, count)| (name.to_owned(), count)).to_vec();
+            let chart = crate::chart::BarChart { title, x_label: "an example", y_label: "rows", bars };
+            files.push((file.clone(), chart.svg().unwrap()));
         }
-        let found = std::fs::read_to_string(path).unwrap_or_default();
-        assert_eq!(found, text, "refresh with ASSAY_UPDATE=1 cargo test --release --lib card");
+        for (file, text) in files {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data-cards/example").join(file);
+            if std::env::var_os("ASSAY_UPDATE").is_some() {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(&path, &text).unwrap();
+            }
+            let found = std::fs::read_to_string(&path).unwrap_or_default();
+            let path = path.display();
+            assert_eq!(found, text, "refresh {path} with ASSAY_UPDATE=1 cargo test --release --lib card");
+        }
     }
 
     fn example() -> CardFacts {
