@@ -31,7 +31,8 @@ pub fn croissant(facts: &CardFacts, shards: &[FileEntry]) -> Value {
         "version": "1.0.0",
         "keywords": ["code", "software-engineering", "sft", "rl", "execution-verified"],
         "isLiveDataset": false,
-        "creator": {"@type": "sc:SoftwareApplication", "name": facts.tool.name, "softwareVersion": facts.tool.version},
+        "creator": {"@type": "sc:Organization", "name": format!("{} {}", facts.tool.name, facts.tool.version)},
+        "citeAs": format!("{}, made with {} {}", facts.pretty_name, facts.tool.name, facts.tool.version),
         "rai:dataCollection": format!(
             "{} answers of language models to tasks from {} instances were run; {} were verified, {} rejected, and of {} \
              nothing can be said.",
@@ -73,7 +74,8 @@ fn file(shard: &FileEntry) -> Value {
     })
 }
 
-/// One record set per shard: `sft-repair`, or `sft-repair-00000` where the config has several.
+/// One record set per shard: `sft-repair`, or `sft-repair-00000` where the config has several. Nested columns are left to
+/// the features of the card: `mlcroissant` reads no structs out of Parquet.
 fn record_set(shard: &FileEntry, shards: &[FileEntry]) -> Value {
     let (config, name) = shard.path.split_once('/').unwrap_or(("", &shard.path));
     let alone =
@@ -85,20 +87,26 @@ fn record_set(shard: &FileEntry, shards: &[FileEntry]) -> Value {
         PREFERENCE => preference_columns(),
         _ => sft_columns(),
     };
-    let fields: Vec<_> = columns.iter().map(|column| field(&id, &shard.path, column)).collect();
+    let flat = columns.iter().filter_map(|column| Some((column, kind(&column.kind)?)));
+    let fields: Vec<_> = flat.map(|(column, kind)| field(&id, &shard.path, column, kind)).collect();
     json!({"@type": "cr:RecordSet", "@id": id, "name": id, "field": fields})
 }
 
-fn field(set: &str, path: &str, column: &Column) -> Value {
+/// Data type of a column, and whether it is a list.
+fn kind(kind: &Kind) -> Option<(&'static str, bool)> {
+    match kind {
+        Kind::Text | Kind::Json => Some(("sc:Text", false)),
+        Kind::Flag => Some(("sc:Boolean", false)),
+        Kind::Integer => Some(("sc:Integer", false)),
+        Kind::Float => Some(("sc:Float", false)),
+        Kind::Texts => Some(("sc:Text", true)),
+        Kind::Struct(_) | Kind::Structs(_) => None,
+    }
+}
+
+fn field(set: &str, path: &str, column: &Column, (kind, repeated): (&str, bool)) -> Value {
     let mut field = Map::new();
     let id = format!("{set}/{}", column.name);
-    let (kind, repeated) = match column.kind {
-        Kind::Text | Kind::Json | Kind::Struct(_) => ("sc:Text", false),
-        Kind::Flag => ("sc:Boolean", false),
-        Kind::Integer => ("sc:Integer", false),
-        Kind::Float => ("sc:Float", false),
-        Kind::Texts | Kind::Structs(_) => ("sc:Text", true),
-    };
     field.insert("@type".to_owned(), json!("cr:Field"));
     field.insert("@id".to_owned(), json!(id));
     field.insert("name".to_owned(), json!(id));

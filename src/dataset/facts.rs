@@ -1,6 +1,6 @@
 //! What the card says about an export, counted while rows are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 
@@ -182,16 +182,17 @@ fn config_facts(tables: &Tables<'_>) -> Result<Vec<ConfigFacts>> {
     for name in names.chain([RL.to_owned(), PREFERENCE.to_owned()]) {
         let Some(config) = tables.configs.get(&name) else { continue };
         let mut bytes = 0;
-        let mut paths = Vec::new();
+        // One pattern per folder, so that the card does not grow with the shards; folders without rows only where there
+        // is nothing else.
+        let (mut filled, mut empty) = (BTreeSet::new(), BTreeSet::new());
         for file in &config.data_files {
             let path = tables.directory.join(file);
             bytes += path.metadata().with_context(|| format!("cannot read back {}", path.display()))?.len();
-            // One pattern per folder, so that the card does not grow with the shards.
             let pattern = file.rsplit_once('/').map_or(file.clone(), |(folder, _)| format!("{folder}/train-*.parquet"));
-            if tables.rows.get(file).is_some_and(|rows| *rows > 0) && !paths.contains(&pattern) {
-                paths.push(pattern);
-            }
+            let rows = tables.rows.get(file).copied().unwrap_or_default();
+            if rows > 0 { &mut filled } else { &mut empty }.insert(pattern);
         }
+        let paths = if filled.is_empty() { empty } else { filled }.into_iter().collect();
         facts.push(ConfigFacts { name, rows: config.rows, bytes, paths });
     }
     Ok(facts)

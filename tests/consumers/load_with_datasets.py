@@ -33,7 +33,7 @@ def plain(feature):
         return [plain(feature[0])]
     if type(feature).__name__ in ("List", "Sequence", "LargeList"):
         return [plain(feature.feature)]
-    return feature.dtype
+    return "json" if type(feature).__name__ == "Json" else feature.dtype
 
 
 def check(name, found, wanted):
@@ -98,7 +98,7 @@ def check_dataset(root):
         else:
             check(f"{config} messages", features["messages"], [CHAT])
             check(f"{config} files", features["files"], ["string"])
-            check(f"{config} metadata", type(train.features["metadata"]).__name__, "Json")
+            check(f"{config} metadata", features["metadata"], "json")
             for row in train:
                 check("metadata", set(row["metadata"]), {"generation", "sampling", "stripped", "strength"})
                 check("last role", row["messages"][-1]["role"], "assistant")
