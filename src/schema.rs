@@ -21,6 +21,7 @@ use crate::intake::Quarantined;
 use crate::journal::RunInfo;
 use crate::prompt::Prompt;
 use crate::receipt::Receipt;
+use crate::serve::{Answer, Question};
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
 
@@ -47,6 +48,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::PREFERENCE_ROW, schema_for!(PreferenceRow)),
         (format::RL_ROW, schema_for!(RlRow)),
+        (format::REWARD, schema_for!(Answer)),
+        (format::REWARD_QUESTION, schema_for!(Question)),
     ]
 }
 

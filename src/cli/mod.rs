@@ -11,6 +11,7 @@ mod prompt;
 mod sample;
 mod sampling;
 mod schema;
+mod serve;
 mod session;
 mod validate;
 mod verify;
@@ -49,6 +50,7 @@ enum Command {
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
+    Serve(serve::Serve),
     Schema(schema::Schema),
     Clean(clean::Clean),
 }
@@ -77,6 +79,7 @@ impl Cli {
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
+            Command::Serve(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),
         };
