@@ -116,7 +116,7 @@ impl Demo {
         let input = Input::read(&self.out, None, &[self.out.join("generations.jsonl")])?;
         let verified = verify_into(&run, console, &session, &input)?;
         let dataset = self.out.join("dataset");
-        let exported = export_run(&run, &dataset, &ExportOptions::default())?;
+        let exported = export_run(&run, &dataset, &ExportOptions::default(), console)?;
         let summary = verified.summary;
         let printed = Printed {
             instances: summary.instances.unwrap_or(0),

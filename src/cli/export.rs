@@ -95,7 +95,7 @@ impl Export {
             return Err(Stop::Usage("give a run directory and --out DIR".to_owned()).into());
         };
         let options = self.options(console)?;
-        let summary = export_run(&RunDir::existing(run)?, out, &options)?;
+        let summary = export_run(&RunDir::existing(run)?, out, &options, console)?;
         if self.json {
             console.print(serde_json::to_string(&summary)?);
         } else {

@@ -9,9 +9,11 @@ use super::contamination::Benchmarks;
 use super::near::{Seen, Signature, diff_shingles, shingles};
 use super::rows::SftRow;
 use super::secrets::{Finding, scan};
+use crate::candidate::Candidate;
 use crate::generation::Skill;
 use crate::instance::Instance;
 use crate::tokens::Counter;
+use crate::verdict::Verdict;
 
 /// What is checked.
 #[derive(Debug)]
@@ -158,6 +160,13 @@ pub fn check_row(row: &mut SftRow, group: &mut Group, options: &CheckOptions) ->
         group.patches.add(signature);
     }
     Ok(None)
+}
+
+/// What the evidence of a candidate that is no row would give away: its change, and what was said of it.
+pub(super) fn found_in_evidence(verdict: &Verdict, candidate: Option<&Candidate>) -> Option<(Finding, &'static str)> {
+    let diff = candidate.and_then(|candidate| candidate.prepared.as_ref()).map(|prepared| prepared.diff.as_str());
+    let malformed = candidate.and_then(|candidate| candidate.malformed.as_ref()).map(|why| why.detail.as_str());
+    [diff, malformed, Some(verdict.detail.as_str())].into_iter().flatten().find_map(scan)
 }
 
 /// Secrets anywhere, personal data in what the model wrote.

@@ -8,6 +8,7 @@ pub mod croissant;
 pub mod evidence;
 pub mod export;
 mod facts;
+mod group_writer;
 mod harbor;
 pub mod jsonl;
 mod lines;

@@ -354,17 +354,23 @@ fn what_may_not_go_out_stays_in_and_is_counted_with_its_reason() {
     let mut world = World::small();
     let leaky = world.verdicts[2].candidate_id.clone();
     world.generations.get_mut(&leaky).unwrap().completion = Some("ask jane@university.edu".to_owned());
+    // Rejected, and its diff would be in the evidence.
+    let rejected = &mut world.candidates[5];
+    let diff = &mut rejected.prepared.as_mut().unwrap().diff;
+    *diff = diff.replace("x = 6", "x = 'joe.bloggs@university.edu'");
+    let rejected = rejected.candidate_id.clone();
     let summary = export(&world, &out, &ExportOptions::default()).unwrap();
     // "two" has no licence that is known: its two judged skills are no tasks.
     assert_eq!(summary.left_out_tasks, BTreeMap::from([("license/unknown".to_owned(), 1)]));
     assert_eq!(summary.left_out["personal_data"], 1);
     assert_eq!(summary.rows["sft-test"], 0);
     let held = fs::read_to_string(summary.quarantine.unwrap()).unwrap();
-    assert!(held.contains(leaky.as_str()) && held.contains("e-mail address") && !held.contains("university"), "{held}");
+    assert!(held.contains(leaky.as_str()) && held.contains(rejected.as_str()), "{held}");
+    assert!(held.contains("e-mail address") && !held.contains("university"), "{held}");
     for path in contents(&out).keys().filter(|path| path.ends_with(".zst")) {
         let text = zstd::decode_all(fs::read(out.join(path)).unwrap().as_slice()).unwrap();
         let text = String::from_utf8(text).unwrap();
-        assert!(!text.contains(leaky.as_str()), "{path} holds the quarantined candidate");
+        assert!(!text.contains(leaky.as_str()) && !text.contains(rejected.as_str()), "{path} holds a quarantined one");
         assert!(!text.contains("\"two\""), "{path} holds what has no licence");
     }
 
