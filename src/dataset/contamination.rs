@@ -70,11 +70,11 @@ impl Benchmarks {
     /// The repositories of the public benchmarks that ship with this tool.
     pub fn built_in() -> Self {
         let mut this = Self::default();
-        for (repo, distinct, _) in built_in() {
+        for Listed { names, distinct, .. } in built_in() {
             if distinct {
-                this.names.extend(repo.rsplit('/').next().map(str::to_owned));
+                this.names.extend(names.iter().filter_map(|repo| repo.rsplit('/').next()).map(str::to_owned));
             }
-            this.repositories.insert(repo);
+            this.repositories.extend(names);
         }
         this
     }
@@ -143,25 +143,32 @@ impl Benchmarks {
     }
 }
 
-/// Repositories that ship with this tool: canonical name, whether the name tells a fork, benchmarks.
-fn built_in() -> impl Iterator<Item = (String, bool, &'static str)> {
+/// A line of the built-in list.
+struct Listed {
+    /// Canonical names, the present one first.
+    names: Vec<String>,
+    /// Whether the name tells a fork.
+    distinct: bool,
+    benchmarks: &'static str,
+}
+
+fn built_in() -> impl Iterator<Item = Listed> {
     let lines = REPOSITORIES.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    lines.flat_map(|line| {
+    lines.map(|line| {
         let mut words = line.split_whitespace();
         let repo = words.next().unwrap_or_default();
         let benchmarks = words.next().unwrap_or_default();
-        let distinct = !repo.ends_with('!');
-        let former =
-            words.filter_map(|word| word.strip_prefix('=')).map(move |word| (canonical(word), distinct, benchmarks));
-        std::iter::once((canonical(repo.trim_end_matches('!')), distinct, benchmarks)).chain(former)
+        let former = words.filter_map(|word| word.strip_prefix('=')).map(canonical);
+        let names = std::iter::once(canonical(repo.trim_end_matches('!'))).chain(former).collect();
+        Listed { names, distinct: !repo.ends_with('!'), benchmarks }
     })
 }
 
 /// Benchmark -> repositories of the built-in list.
 pub fn built_in_counts() -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
-    for (_, _, benchmarks) in built_in() {
-        benchmarks.split(',').for_each(|benchmark| *counts.entry(benchmark).or_default() += 1);
+    for listed in built_in() {
+        listed.benchmarks.split(',').for_each(|benchmark| *counts.entry(benchmark).or_default() += 1);
     }
     counts
 }

@@ -89,10 +89,15 @@ impl HarborWriter {
     }
 }
 
+/// Whether an instance can be a task: it has a ready image, and pytest runs its tests.
+pub(super) fn fits(instance: &Instance) -> bool {
+    instance.environment.image.is_some() && instance.environment.framework == "pytest"
+}
+
 /// Files of a task: name, mode, content.
 fn task(instance: &Instance, admission: &Admission) -> Option<Vec<(&'static str, u32, String)>> {
     let environment = &instance.environment;
-    let image = environment.image.as_ref().filter(|_| environment.framework == "pytest")?;
+    let image = environment.image.as_ref().filter(|_| fits(instance))?;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let toml = format!(
         "schema_version = \"1.0\"\n\n[task]\nname = {}\n\n[metadata]\nrepo = {}\nbase_commit = {}\nlicense = {}\n\n\

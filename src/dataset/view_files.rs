@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use serde_json::Value;
 
-use super::harbor::HarborWriter;
+use super::harbor::{HarborWriter, fits};
 use super::jsonl::Packing;
 use super::rows::{PreferenceRow, RlRow, SftRow};
 use super::tables::{Table, Tables};
@@ -46,7 +46,8 @@ impl ViewFiles {
 
     pub fn rl(&mut self, row: &RlRow, instance: &Instance, admission: &Admission) -> Result<()> {
         self.each("rl", |view| view.rl(row))?;
-        if !self.views.contains(&View::Harbor) || self.task.as_ref() == Some(&instance.instance_id) {
+        let done = self.task.as_ref() == Some(&instance.instance_id);
+        if !self.views.contains(&View::Harbor) || done || !fits(instance) {
             return Ok(());
         }
         self.task = Some(instance.instance_id.clone());
