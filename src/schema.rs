@@ -14,7 +14,7 @@ use crate::contest::Contest;
 use crate::curriculum::report::Curriculum;
 use crate::dataset::evidence::StoredBlob;
 use crate::dataset::manifest::Manifest;
-use crate::dataset::rows::{RlRow, SftRow};
+use crate::dataset::rows::{PreferenceRow, RlRow, SftRow};
 use crate::dataset::signature::Envelope;
 use crate::dataset::statement::Statement;
 use crate::format;
@@ -50,6 +50,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::ENVELOPE, schema_for!(Envelope)),
         (format::BLOB, schema_for!(StoredBlob)),
         (format::SFT_ROW, schema_for!(SftRow)),
+        (format::PREFERENCE_ROW, schema_for!(PreferenceRow)),
         (format::RL_ROW, schema_for!(RlRow)),
         (format::CURRICULUM, schema_for!(Curriculum)),
         (format::MATRIX, schema_for!(Matrix)),

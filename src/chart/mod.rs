@@ -1,9 +1,11 @@
 //! Pictures. The only door to plotters. In: named numbers. Out: an SVG as text, the same bytes for the same numbers.
 
+mod bars;
 mod lines;
 
 use thiserror::Error;
 
+pub use bars::BarChart;
 pub use lines::{Band, Line, LineChart};
 
 /// A picture that could not be drawn: numbers that are not finite, or nothing to draw.

@@ -117,7 +117,7 @@ impl Demo {
         input.keep_generations(&[self.out.join("generations.jsonl")], &[], &run)?;
         let verified = verify_into(&run, console, &session, &mut input)?;
         let dataset = self.out.join("dataset");
-        let exported = export_run(&run, &dataset, &ExportOptions::default())?;
+        let exported = export_run(&run, &dataset, &ExportOptions::default(), console)?;
         let summary = verified.summary;
         let printed = Printed {
             instances: summary.instances.unwrap_or(0),

@@ -8,9 +8,11 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::columns::features_yaml;
-use super::rows::{rl_columns, sft_columns};
+use super::export::{PREFERENCE, RL};
+use super::rows::{preference_columns, rl_columns, sft_columns};
 use crate::digest::Digest;
 use crate::receipt::Tool;
 use crate::verdict::Counts;
@@ -46,8 +48,24 @@ pub struct CardFacts {
     pub configs: Vec<ConfigFacts>,
     /// Totals, then one line per skill.
     pub counts: Vec<CountLine>,
-    /// Reason -> verdicts.
+    /// Reason -> candidates.
     pub left_out: BTreeMap<String, u64>,
+    /// Reason -> tasks.
+    pub left_out_tasks: BTreeMap<String, u64>,
+    /// What was asked for, as in the manifest.
+    pub settings: BTreeMap<String, Value>,
+    /// Repositories of public benchmarks known by name: benchmark -> repositories.
+    pub benchmarks: BTreeMap<String, u64>,
+    /// Models of the SFT rows, with the rows of each.
+    pub models: BTreeMap<String, u64>,
+    /// Sampling parameters of the SFT rows as JSON text, with the rows of each; the most common ones.
+    pub sampling: Vec<(String, u64)>,
+    /// Pictures that stand beside the card: title -> file.
+    pub pictures: BTreeMap<String, String>,
+    /// Whether `statement.dsse.json` is there.
+    pub signed: bool,
+    /// Folders below `views/`.
+    pub views: Vec<String>,
     pub repositories: Vec<RepositoryFacts>,
     pub instances: u64,
     pub admitted: u64,
@@ -71,8 +89,6 @@ pub struct ConfigFacts {
     pub bytes: u64,
     /// Patterns of its shards that hold rows.
     pub paths: Vec<String>,
-    /// Reinforcement learning rows, not fine-tuning rows.
-    pub rl: bool,
 }
 
 /// Verdicts of a skill.
@@ -96,9 +112,17 @@ pub struct RepositoryFacts {
 /// Renders the card.
 pub fn card(facts: &CardFacts) -> Result<String> {
     let mut environment = environment()?;
-    environment.add_function("features", |rl: bool| features_yaml(&if rl { rl_columns() } else { sft_columns() }, 2));
+    let columns = |config: &str| match config {
+        RL => rl_columns(),
+        PREFERENCE => preference_columns(),
+        _ => sft_columns(),
+    };
+    environment.add_function("features", move |config: String| features_yaml(&columns(&config), 2));
     environment.add_filter("explained", |reason: String| explained(&reason).to_owned());
     environment.add_filter("cell", |text: String| text.replace('|', "\\|").replace(['\n', '\r'], " "));
+    environment.add_filter("json_text", |value: minijinja::Value| {
+        serde_json::to_string(&value).unwrap_or_else(|error| format!("not JSON: {error}"))
+    });
     environment.add_filter("quoted", |text: String| serde_json::Value::from(text).to_string());
     let context = minijinja::context! {
         license => license(facts),
@@ -157,6 +181,23 @@ fn size_category(rows: u64) -> &'static str {
 fn explained(reason: &str) -> &str {
     match reason {
         "duplicate" => "says the same as an earlier candidate",
+        "near_duplicate" => "nearly the same change as an earlier row of its instance",
+        "near_duplicate_instance" => "its instance has the change and the text of an earlier one",
+        "repository_cap" => "the repository had enough rows of this skill already",
+        "held_out_repository" => "its repository is held out for evaluation",
+        "license/unknown" => "the licence of its repository is not known",
+        "license/not_allowed" => "the licence of its repository is not among those asked for",
+        "contaminated/repository" => "its repository belongs to a public benchmark",
+        "contaminated/fork" => "its repository has the name of a benchmark's, under another owner",
+        "contaminated/instance" => "its instance has the id of a benchmark's",
+        "contaminated/base_commit" => "its instance starts from the commit of a benchmark's",
+        "contaminated/patch" => "its change, or that of its instance, is that of a benchmark's instance",
+        "contaminated/text" => "the issue reads like that of a benchmark's instance",
+        "secret" => "it holds a key or a token",
+        "personal_data" => "it holds an e-mail address or a home directory",
+        "instance_secret" => "the issue or the accepted change holds a key or a token",
+        "instance_personal_data" => "the issue or the accepted change holds an e-mail address or a home directory",
+        "too_long" => "more tokens than allowed",
         "cap" => "the instance had enough rows of this skill already",
         "not_admitted" => "its instance was not admitted",
         "contradictory" => "status and reason of the verdict contradict each other",
@@ -288,13 +329,23 @@ mod tests {
 
     #[test]
     fn the_rendered_example_is_up_to_date() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data-cards/example/README.md");
-        let text = card(&example()).unwrap();
-        if std::env::var_os("ASSAY_UPDATE").is_some() {
-            std::fs::write(path, &text).unwrap();
+        let facts = example();
+        let mut files = vec![("README.md".to_owned(), card(&facts).unwrap())];
+        for (title, file) in &facts.pictures {
+            let bars = [("first", 3), ("second", 2)].map(|(name, count)| (name.to_owned(), count)).to_vec();
+            let chart = crate::chart::BarChart { title, x_label: "an example", y_label: "rows", bars };
+            files.push((file.clone(), chart.svg().unwrap()));
         }
-        let found = std::fs::read_to_string(path).unwrap_or_default();
-        assert_eq!(found, text, "refresh with ASSAY_UPDATE=1 cargo test --release --lib card");
+        for (file, text) in files {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data-cards/example").join(file);
+            if std::env::var_os("ASSAY_UPDATE").is_some() {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(&path, &text).unwrap();
+            }
+            let found = std::fs::read_to_string(&path).unwrap_or_default();
+            let path = path.display();
+            assert_eq!(found, text, "refresh {path} with ASSAY_UPDATE=1 cargo test --release --lib card");
+        }
     }
 
     fn example() -> CardFacts {
@@ -306,7 +357,6 @@ mod tests {
                 "sft" => ["localization", "test", "repair"].map(|one| format!("sft-{one}/train-*.parquet")).to_vec(),
                 _ => vec![format!("{name}/train-*.parquet")],
             },
-            rl: name == "rl",
         };
         let line = |skill: &str, counts: [u64; 5]| {
             let [candidates, verified, rejected, inconclusive, duplicates] = counts;
@@ -325,6 +375,7 @@ mod tests {
                 config("sft-test", 1, 8_192),
                 config("sft-repair", 2, 12_288),
                 config("rl", 4, 40_960),
+                config("preference", 1, 9_000),
             ],
             counts: vec![
                 line("all", [12, 6, 5, 1, 1]),
@@ -333,12 +384,29 @@ mod tests {
                 line("repair", [4, 3, 1, 0, 1]),
             ],
             left_out: count(&[
+                ("contaminated/repository", 2),
                 ("duplicate", 1),
+                ("near_duplicate", 1),
                 ("inconclusive/not_run", 1),
                 ("rejected/does_not_reproduce", 2),
                 ("rejected/misses_file", 2),
                 ("rejected/still_failing", 1),
             ]),
+            left_out_tasks: count(&[("contaminated/repository", 1)]),
+            settings: BTreeMap::from([
+                ("benchmark_instances".to_owned(), 500.into()),
+                ("near_duplicates".to_owned(), 0.9.into()),
+                ("tokenizer".to_owned(), "estimate.v1".into()),
+            ]),
+            benchmarks: count(&[("multi-swe", 40), ("swe-bench", 12)]),
+            models: count(&[("a-model", 5)]),
+            sampling: vec![(r#"{"temperature":0.6}"#.to_owned(), 5)],
+            pictures: BTreeMap::from([
+                ("Pass rate of the tasks".to_owned(), "pictures/pass-rate.svg".to_owned()),
+                ("Tokens of the SFT rows".to_owned(), "pictures/tokens.svg".to_owned()),
+            ]),
+            signed: true,
+            views: vec!["trl".to_owned()],
             repositories: vec![
                 RepositoryFacts {
                     repo: "example/one".to_owned(),

@@ -18,6 +18,8 @@ pub enum Kind {
     Integer,
     /// 64 bits.
     Float,
+    /// JSON text: free-form, decoded to objects by the `datasets` library.
+    Json,
     /// A list of texts.
     Texts,
     Struct(Vec<Column>),
@@ -75,6 +77,7 @@ fn feature(column: &Column, indent: usize, text: &mut String) {
         Kind::Flag => line("dtype: bool"),
         Kind::Integer => line("dtype: int64"),
         Kind::Float => line("dtype: float64"),
+        Kind::Json => line("dtype: json"),
         Kind::Texts => line("list: string"),
         Kind::Struct(fields) => {
             line("struct:");
@@ -99,6 +102,7 @@ mod tests {
             Column::chat("messages"),
             Column::new("extra", Kind::Struct(vec![Column::new("index", Kind::Integer)])),
             Column::new("rate", Kind::Float),
+            Column::new("metadata", Kind::Json),
         ];
         let expected = [
             "  - name: id",
@@ -117,6 +121,8 @@ mod tests {
             "      dtype: int64",
             "  - name: rate",
             "    dtype: float64",
+            "  - name: metadata",
+            "    dtype: json",
         ];
         assert_eq!(features_yaml(&columns, 2).lines().collect::<Vec<_>>(), expected);
     }

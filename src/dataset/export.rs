@@ -6,36 +6,46 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use serde_json::json;
 
 use super::card::{card, licenses};
+use super::checks::{CheckOptions, Licenses, excluded_instances};
+use super::croissant::{CROISSANT, croissant};
 use super::evidence;
 use super::facts::{Tally, facts};
-use super::manifest::{Contents, Manifest};
+use super::group_writer::GroupWriter;
+use super::manifest::{Contents, FileEntry, Manifest};
 use super::parquet::Bounds;
 use super::place::Place;
-use super::rows::{Attempts, SftRow, own_prompt, rl_columns, rl_row, sft_columns, sft_row};
+use super::quarantine::Quarantine;
+use super::rows::Reasoning;
 use super::select::{Entry, InstanceState, SelectOptions, order, select, usable};
 use super::signature::SecretKey;
 use super::source::Source;
-use super::tables::{Table, Tables};
-use crate::candidate::Candidate;
+use super::tables::Tables;
+use super::views::{View, dataset_info};
 use crate::digest::Digest;
 use crate::format;
-use crate::generation::{Generation, Message, Skill};
 use crate::instance::Instance;
 use crate::journal::Record;
 use crate::receipt::Tool;
 use crate::serve::reward;
-use crate::verdict::{Verdict, VerdictStatus};
 
 /// Config with the SFT rows of all skills; the others are named after their skill.
 pub(super) const SFT: &str = "sft";
 pub(super) const RL: &str = "rl";
+pub(super) const PREFERENCE: &str = "preference";
 
 /// How to export.
 #[derive(Debug)]
 pub struct ExportOptions {
     pub select: SelectOptions,
+    pub checks: CheckOptions,
+    /// Most preference pairs per instance and skill; 0: no preference config.
+    pub pairs: u64,
+    pub reasoning: Reasoning,
+    /// Trainers' views to write.
+    pub views: BTreeSet<View>,
     /// Title of the card.
     pub pretty_name: String,
     pub bounds: Bounds,
@@ -47,6 +57,10 @@ impl Default for ExportOptions {
     fn default() -> Self {
         Self {
             select: SelectOptions::default(),
+            checks: CheckOptions::default(),
+            pairs: 4,
+            reasoning: Reasoning::default(),
+            views: BTreeSet::new(),
             pretty_name: "Verified software-engineering samples".to_owned(),
             bounds: Bounds::default(),
             key: None,
@@ -61,7 +75,11 @@ pub struct ExportSummary {
     pub rows: BTreeMap<String, u64>,
     /// Reason -> candidates that did not become SFT rows.
     pub left_out: BTreeMap<String, u64>,
+    /// Reason -> tasks that did not become RL rows.
+    pub left_out_tasks: BTreeMap<String, u64>,
     pub path: PathBuf,
+    /// Candidates that carry secrets or personal data are listed here; none: there were none.
+    pub quarantine: Option<PathBuf>,
 }
 
 /// Writes the dataset to `out`, replacing a dataset that is there. It is written beside `out` first, so `out` is at any
@@ -72,7 +90,7 @@ pub struct ExportSummary {
 /// whose instance, candidate, generation or receipt is not in the source.
 pub fn export(source: &dyn Source, out: &Path, options: &ExportOptions) -> Result<ExportSummary> {
     let place = Place::prepare(out)?;
-    let (rows, left_out) = match write(source, &place.partial, options) {
+    let (contents, quarantine) = match write(source, &place.partial, options) {
         Ok(written) => written,
         Err(error) => {
             // The cause counts; what cannot be removed now is removed by the next export.
@@ -81,16 +99,20 @@ pub fn export(source: &dyn Source, out: &Path, options: &ExportOptions) -> Resul
         }
     };
     place.swap_in()?;
-    Ok(ExportSummary { rows, left_out, path: out.to_owned() })
+    Ok(ExportSummary {
+        rows: contents.configs.into_iter().map(|(config, entry)| (config, entry.rows)).collect(),
+        left_out: contents.left_out,
+        left_out_tasks: contents.left_out_tasks,
+        path: out.to_owned(),
+        quarantine: quarantine.write_beside(out)?,
+    })
 }
 
-type Tallies = BTreeMap<String, u64>;
-
-fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Result<(Tallies, Tallies)> {
+fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Result<(Contents, Quarantine)> {
     let ids: Vec<&str> = source.instances().keys().map(String::as_str).collect();
     let mut tally = Tally::default();
     let entries = entries(source, &ids, &mut tally)?;
-    let states = states(source);
+    let states = states(source, &options.checks);
     let refusals = select(&entries, &states, &options.select);
     let mut tables = Tables {
         directory,
@@ -99,24 +121,43 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
         evidence: BTreeMap::new(),
         rows: BTreeMap::new(),
     };
-    let mut writer = Writer::open(source, options, &tables, &mut tally)?;
+    let mut writer = GroupWriter::open(source, options, &tables, &mut tally)?;
     let mut start = 0;
     for group in entries.chunk_by(|one, other| (one.instance, one.skill) == (other.instance, other.skill)) {
         let state = &states[group[0].instance as usize];
         writer.group(group, &refusals[start..start + group.len()], ids[group[0].instance as usize], state)?;
         start += group.len();
     }
-    writer.close(&mut tables)?;
+    let quarantine = writer.close(&mut tables)?;
     write_facts(source, &states, &mut tables)?;
     if tables.configs.get(RL).is_some_and(|config| config.rows > 0) {
         reward::write(directory)?;
     }
 
-    let facts = facts(source, options, &tables, &tally)?;
+    let mut pictures = BTreeMap::new();
+    for (title, name, svg) in tally.pictures()? {
+        let path = format!("pictures/{name}");
+        std::fs::create_dir_all(directory.join("pictures"))
+            .with_context(|| format!("cannot create {}", directory.join("pictures").display()))?;
+        write_text(&directory.join(&path), &svg)?;
+        pictures.insert(title.to_owned(), path);
+    }
+    let facts = facts(source, options, &tables, &tally, pictures)?;
     write_text(&directory.join("README.md"), &card(&facts)?)?;
     write_text(&directory.join("LICENSE.md"), &licenses(&facts)?)?;
+    let mut shards = Vec::new();
+    for (path, rows) in tables.rows.iter().filter(|(path, rows)| path.ends_with(".parquet") && **rows > 0) {
+        shards.push(FileEntry::read(directory, path, Some(*rows))?);
+    }
+    write_text(&directory.join(CROISSANT), &format!("{:#}\n", croissant(&facts, &shards)))?;
+    if options.views.contains(&View::LlamaFactory) {
+        let filled = tables.configs.iter().filter(|(name, config)| name.starts_with("sft-") && config.rows > 0);
+        let configs: Vec<_> = filled.map(|(name, _)| name.as_str()).collect();
+        let pairs = tables.configs.get(PREFERENCE).is_some_and(|config| config.rows > 0);
+        let text = format!("{:#}\n", dataset_info(&configs, pairs));
+        write_text(&directory.join("dataset_info.json"), &text)?;
+    }
     let Tables { configs, evidence, rows, .. } = tables;
-    let counts = configs.iter().map(|(config, entry)| (config.clone(), entry.rows)).collect();
     let contents = Contents {
         tool: Tool::this(),
         inputs: source.inputs().clone(),
@@ -126,18 +167,38 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
         left_out: tally.left_out.clone(),
         left_out_tasks: tally.left_out_tasks.clone(),
     };
-    Manifest::of_directory(directory, contents, &rows)?.write(directory, options.key.as_ref())?;
-    Ok((counts, tally.left_out))
+    let manifest = Manifest::of_directory(directory, contents, &rows)?;
+    manifest.write(directory, options.key.as_ref())?;
+    Ok((manifest.contents, quarantine))
 }
 
 impl ExportOptions {
     /// What was asked for, as the manifest says it.
-    fn settings(&self) -> BTreeMap<String, serde_json::Value> {
-        BTreeMap::from([
-            ("min_evidence".to_owned(), serde_json::json!(self.select.min_evidence)),
-            ("max_per_instance".to_owned(), serde_json::json!(self.select.cap)),
-            ("max_per_repository".to_owned(), serde_json::json!(self.select.repository_cap)),
-        ])
+    pub(super) fn settings(&self) -> BTreeMap<String, serde_json::Value> {
+        let checks = &self.checks;
+        let licenses = match &checks.licenses {
+            Licenses::Any => json!("any"),
+            Licenses::Known => json!("known"),
+            Licenses::Only(only) => json!(only),
+        };
+        let views: Vec<_> = self.views.iter().map(|view| view.folder()).collect();
+        let settings = [
+            ("benchmark_instances", json!(checks.benchmarks.instances())),
+            ("benchmark_repositories", json!(checks.benchmarks.repositories())),
+            ("held_out_repositories", json!(checks.held_out)),
+            ("licenses", licenses),
+            ("max_per_instance", json!(self.select.cap)),
+            ("max_per_repository", json!(self.select.repository_cap)),
+            ("max_tokens", json!(checks.max_tokens)),
+            ("min_evidence", json!(self.select.min_evidence)),
+            ("near_duplicates", json!(checks.near_duplicates)),
+            ("pairs", json!(self.pairs)),
+            ("reasoning", json!(self.reasoning)),
+            ("scan", json!(checks.scan)),
+            ("tokenizer", json!(checks.counter.as_ref().map(|counter| counter.name()))),
+            ("views", json!(views)),
+        ];
+        settings.map(|(name, value)| (name.to_owned(), value)).into()
     }
 }
 
@@ -174,200 +235,16 @@ fn entries(source: &dyn Source, ids: &[&str], tally: &mut Tally) -> Result<Vec<E
     Ok(entries)
 }
 
-fn states(source: &dyn Source) -> Vec<InstanceState> {
+fn states(source: &dyn Source, checks: &CheckOptions) -> Vec<InstanceState> {
+    let mut excluded = excluded_instances(source.instances(), checks);
     let repositories: BTreeSet<_> = source.instances().values().map(|instance| instance.repo.as_str()).collect();
     let numbers: BTreeMap<_, _> = repositories.into_iter().zip(0_u32..).collect();
-    let state = |(id, instance): (&String, &Instance)| InstanceState {
+    let mut state = |(id, instance): (&String, &Instance)| InstanceState {
         usable: usable(source.admissions().get(id)),
         repository: numbers.get(instance.repo.as_str()).copied().unwrap_or_default(),
-        excluded: None,
+        excluded: excluded.remove(id),
     };
-    source.instances().iter().map(state).collect()
-}
-
-/// Writes group after group.
-struct Writer<'a> {
-    source: &'a dyn Source,
-    options: &'a ExportOptions,
-    tally: &'a mut Tally,
-    skills: BTreeMap<Skill, Table>,
-    rl: Table,
-    tasks: u64,
-    candidates: Table,
-    verdicts: Table,
-    receipts: Table,
-}
-
-impl<'a> Writer<'a> {
-    fn open(
-        source: &'a dyn Source,
-        options: &'a ExportOptions,
-        tables: &Tables<'_>,
-        tally: &'a mut Tally,
-    ) -> Result<Self> {
-        let mut skills = BTreeMap::new();
-        for skill in Skill::ALL {
-            skills.insert(skill, tables.config(&format!("{SFT}-{skill}"), &sft_columns(), format::SFT_ROW)?);
-        }
-        Ok(Self {
-            source,
-            options,
-            tally,
-            skills,
-            rl: tables.config(RL, &rl_columns(), format::RL_ROW)?,
-            tasks: 0,
-            candidates: tables.evidence(evidence::CANDIDATES, format::CANDIDATE)?,
-            verdicts: tables.evidence(evidence::VERDICTS, format::VERDICT)?,
-            receipts: tables.evidence(evidence::RECEIPTS, format::RECEIPT)?,
-        })
-    }
-
-    /// Writes what one instance's candidates of one skill give.
-    fn group(&mut self, group: &[Entry], refusals: &[Option<String>], id: &str, state: &InstanceState) -> Result<()> {
-        let skill = group[0].skill;
-        let instance = self.source.instances().get(id).with_context(|| format!("instance {id} is gone"))?;
-        let mut prompt = None;
-        let mut rows = 0;
-        for (entry, refusal) in group.iter().zip(refusals) {
-            let verdict = self.source.verdict(entry.position as usize)?;
-            let candidate = self.source.candidate(&verdict.candidate_id)?;
-            if state.excluded.is_none() {
-                self.evidence(&verdict, candidate.as_ref())?;
-            }
-            let refusal = match refusal {
-                Some(why) => Some(why.clone()),
-                None => self.row(instance, &verdict, candidate, &mut prompt, &mut rows)?,
-            };
-            if let Some(why) = refusal {
-                *self.tally.left_out.entry(why).or_default() += 1;
-            }
-        }
-        self.task(group, instance, skill, state, prompt)
-    }
-
-    fn evidence(&mut self, verdict: &Verdict, candidate: Option<&Candidate>) -> Result<()> {
-        self.verdicts.push(verdict)?;
-        if let Some(candidate) = candidate {
-            self.candidates.push(candidate)?;
-        }
-        if let Some(receipt) = self.source.receipt(&verdict.candidate_id)? {
-            self.receipts.push(&receipt)?;
-        }
-        Ok(())
-    }
-
-    /// Writes a row of the SFT configs, or says why there is none.
-    fn row(
-        &mut self,
-        instance: &Instance,
-        verdict: &Verdict,
-        candidate: Option<Candidate>,
-        prompt: &mut Option<Vec<Message>>,
-        rows: &mut u64,
-    ) -> Result<Option<String>> {
-        let id = &verdict.candidate_id;
-        let Some(candidate) = candidate else {
-            bail!("the verdict on candidate {id} has no candidate in the run; verify again to make it");
-        };
-        let receipt = self.source.receipt(id)?;
-        if receipt.is_none_or(|receipt| receipt.digest() != verdict.receipt) {
-            bail!(
-                "the verdict on candidate {id} names receipt {}, which is not there; run `assay judge`",
-                verdict.receipt
-            );
-        }
-        if self.options.select.cap.is_some_and(|cap| *rows >= cap) {
-            return Ok(Some("cap".to_owned()));
-        }
-        let generation = self.source.generation(id).with_context(|| format!("the generation of candidate {id}"))?;
-        let row = self.sft_row(instance, &generation, &candidate, verdict, prompt)?;
-        self.tally.sft_row(&row);
-        *rows += 1;
-        match self.skills.get_mut(&verdict.skill) {
-            Some(table) => table.push(&row)?,
-            None => bail!("skill {} has no table; this is a bug of assay", verdict.skill),
-        }
-        Ok(None)
-    }
-
-    fn sft_row(
-        &self,
-        instance: &Instance,
-        generation: &Generation,
-        candidate: &Candidate,
-        verdict: &Verdict,
-        prompt: &mut Option<Vec<Message>>,
-    ) -> Result<SftRow> {
-        if own_prompt(generation).is_none() && prompt.is_none() {
-            *prompt = Some(self.prompt(instance, verdict.skill)?);
-        }
-        Ok(sft_row(instance, generation, candidate, verdict, prompt.as_deref().unwrap_or_default()))
-    }
-
-    fn prompt(&self, instance: &Instance, skill: Skill) -> Result<Vec<Message>> {
-        let prompt = self.source.prompt(instance, skill);
-        prompt.with_context(|| format!("the {skill} prompt of instance {}", instance.instance_id))
-    }
-
-    /// Writes the row of the RL config.
-    fn task(
-        &mut self,
-        group: &[Entry],
-        instance: &Instance,
-        skill: Skill,
-        state: &InstanceState,
-        prompt: Option<Vec<Message>>,
-    ) -> Result<()> {
-        let attempts = attempts(group);
-        if attempts.judged() == 0 {
-            return Ok(());
-        }
-        let id = &instance.instance_id;
-        let admission = self.source.admissions().get(id).filter(|_| state.usable);
-        let (Some(admission), None) = (admission, &state.excluded) else {
-            let why = state.excluded.clone().unwrap_or_else(|| "not_admitted".to_owned());
-            *self.tally.left_out_tasks.entry(why).or_default() += 1;
-            return Ok(());
-        };
-        let prompt = match prompt {
-            Some(prompt) => prompt,
-            None => self.prompt(instance, skill)?,
-        };
-        self.rl.push(&rl_row(instance, admission, skill, attempts, &prompt, self.tasks))?;
-        self.tasks += 1;
-        self.tally.task(id, attempts);
-        Ok(())
-    }
-
-    fn close(self, tables: &mut Tables<'_>) -> Result<()> {
-        let mut all = super::manifest::Config { row_format: format::SFT_ROW.to_owned(), ..Default::default() };
-        for (skill, table) in self.skills {
-            tables.close_config(table)?;
-            if let Some(config) = tables.configs.get(&format!("{SFT}-{skill}")) {
-                all.rows += config.rows;
-                all.data_files.extend(config.data_files.iter().cloned());
-            }
-        }
-        tables.configs.insert(SFT.to_owned(), all);
-        tables.close_config(self.rl)?;
-        for table in [self.candidates, self.verdicts, self.receipts] {
-            tables.close_evidence(table)?;
-        }
-        Ok(())
-    }
-}
-
-/// Judged attempts. Duplicates are attempts too; inconclusive ones are not.
-fn attempts(group: &[Entry]) -> Attempts {
-    let mut attempts = Attempts::default();
-    for entry in group.iter().filter(|entry| entry.reason.status() == entry.status) {
-        match entry.status {
-            VerdictStatus::Verified => attempts.verified += 1,
-            VerdictStatus::Rejected => attempts.rejected += 1,
-            VerdictStatus::Inconclusive => {}
-        }
-    }
-    attempts
+    source.instances().iter().map(&mut state).collect()
 }
 
 /// Writes the evidence that is not per candidate.

@@ -1,15 +1,19 @@
 //! What the card says about an export, counted while rows are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 
+use serde_json::Value;
+
 use super::card::{CardFacts, ConfigFacts, CountLine, RepositoryFacts};
-use super::export::{ExportOptions, RL, SFT};
+use super::contamination::built_in_counts;
+use super::export::{ExportOptions, PREFERENCE, RL, SFT};
 use super::rows::{Attempts, SftRow};
 use super::select::{name, usable};
 use super::source::Source;
 use super::tables::Tables;
+use crate::chart::BarChart;
 use crate::generation::Skill;
 use crate::receipt::Tool;
 use crate::verdict::Counts;
@@ -31,7 +35,16 @@ pub(super) struct Tally {
     leaks: Tallies,
     evidence: Tallies,
     tiers: Tallies,
+    models: Tallies,
+    sampling: Tallies,
+    /// Powers of two of tokens -> rows.
+    tokens: BTreeMap<u32, u64>,
+    /// Tenths of the pass rate -> tasks.
+    pass_rates: BTreeMap<u64, u64>,
 }
+
+/// Sampling parameters that the card tells of.
+const SAMPLINGS: usize = 12;
 
 impl Tally {
     pub fn sft_row(&mut self, row: &SftRow) {
@@ -42,11 +55,63 @@ impl Tally {
             *self.tiers.entry(name(tier)).or_default() += 1;
         }
         *self.sft.entry(row.instance_id.clone()).or_default() += 1;
+        *self.models.entry(row.model.clone().unwrap_or_else(|| "not told".to_owned())).or_default() += 1;
+        if let Some(tokens) = row.tokens {
+            *self.tokens.entry(tokens.unsigned_abs().max(1).ilog2()).or_default() += 1;
+        }
     }
 
-    pub fn task(&mut self, instance: &str, _attempts: Attempts) {
-        *self.rl.entry(instance.to_owned()).or_default() += 1;
+    pub fn sampling(&mut self, sampling: Option<&Value>) {
+        let text = sampling.map_or_else(|| "not told".to_owned(), Value::to_string);
+        // Parameters that differ by row, such as seeds, must not fill the memory.
+        if self.sampling.len() < 10_000 || self.sampling.contains_key(&text) {
+            *self.sampling.entry(text).or_default() += 1;
+        }
     }
+
+    /// Draws what there is to draw; gives title and text.
+    pub fn pictures(&self) -> Result<Vec<(&'static str, &'static str, String)>> {
+        let mut pictures = Vec::new();
+        if let (Some((&first, _)), Some((&last, _))) = (self.tokens.first_key_value(), self.tokens.last_key_value()) {
+            let bar =
+                |power: u32| (format!("{}+", short(1 << power)), self.tokens.get(&power).copied().unwrap_or_default());
+            let chart = BarChart {
+                title: "Tokens of the SFT rows",
+                x_label: "tokens of all messages, up to the next bar",
+                y_label: "rows",
+                bars: (first..=last).map(bar).collect(),
+            };
+            pictures.push((chart.title, "tokens.svg", chart.svg()?));
+        }
+        if !self.pass_rates.is_empty() {
+            let name = |tenth: u64| match tenth {
+                0 => "0 %".to_owned(),
+                11 => "100 %".to_owned(),
+                _ => format!("to {}0 %", tenth),
+            };
+            let bar = |tenth| (name(tenth), self.pass_rates.get(&tenth).copied().unwrap_or_default());
+            let chart = BarChart {
+                title: "Pass rate of the tasks",
+                x_label: "verified of judged attempts",
+                y_label: "tasks",
+                bars: (0..=11).map(bar).collect(),
+            };
+            pictures.push((chart.title, "pass-rate.svg", chart.svg()?));
+        }
+        Ok(pictures)
+    }
+
+    pub fn task(&mut self, instance: &str, attempts: Attempts) {
+        *self.rl.entry(instance.to_owned()).or_default() += 1;
+        let (verified, judged) = (attempts.verified, attempts.judged().max(1));
+        // None and all stand alone; between them, tenths that end with their number.
+        let tenth = if verified == judged { 11 } else { (verified * 10).div_ceil(judged) };
+        *self.pass_rates.entry(tenth).or_default() += 1;
+    }
+}
+
+fn short(number: u64) -> String {
+    if number >= 1024 { format!("{}k", number >> 10) } else { number.to_string() }
 }
 
 /// Everything the card says.
@@ -55,6 +120,7 @@ pub(super) fn facts(
     options: &ExportOptions,
     tables: &Tables<'_>,
     tally: &Tally,
+    pictures: BTreeMap<String, String>,
 ) -> Result<CardFacts> {
     let mut repositories: BTreeMap<_, RepositoryFacts> = BTreeMap::new();
     let mut refused = Tallies::new();
@@ -80,12 +146,24 @@ pub(super) fn facts(
     let mut counts = vec![CountLine { skill: "all".to_owned(), counts: *total }];
     let of = |skill: Skill| skills.get(&skill).copied().unwrap_or_default();
     counts.extend(Skill::ALL.map(|skill| CountLine { skill: skill.to_string(), counts: of(skill) }));
+    let benchmarks = if options.checks.benchmarks.repositories() > 0 { built_in_counts() } else { BTreeMap::new() };
+    let mut sampling: Vec<_> = tally.sampling.iter().map(|(text, rows)| (text.clone(), *rows)).collect();
+    sampling.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
+    sampling.truncate(SAMPLINGS);
     Ok(CardFacts {
         pretty_name: options.pretty_name.clone(),
         tool: Tool::this(),
         configs: config_facts(tables)?,
         counts,
         left_out: tally.left_out.clone(),
+        left_out_tasks: tally.left_out_tasks.clone(),
+        settings: options.settings(),
+        benchmarks: benchmarks.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+        models: tally.models.clone(),
+        sampling,
+        pictures,
+        signed: options.key.is_some(),
+        views: options.views.iter().map(|view| view.folder().to_owned()).collect(),
         repositories: repositories.into_values().collect(),
         instances: source.instances().len() as u64,
         admitted: source.instances().keys().filter(|&id| usable(source.admissions().get(id))).count() as u64,
@@ -101,20 +179,21 @@ pub(super) fn facts(
 fn config_facts(tables: &Tables<'_>) -> Result<Vec<ConfigFacts>> {
     let names = [SFT.to_owned()].into_iter().chain(Skill::ALL.map(|skill| format!("{SFT}-{skill}")));
     let mut facts = Vec::new();
-    for name in names.chain([RL.to_owned()]) {
+    for name in names.chain([RL.to_owned(), PREFERENCE.to_owned()]) {
         let Some(config) = tables.configs.get(&name) else { continue };
         let mut bytes = 0;
-        let mut paths = Vec::new();
+        // One pattern per folder, so that the card does not grow with the shards; folders without rows only where there
+        // is nothing else.
+        let (mut filled, mut empty) = (BTreeSet::new(), BTreeSet::new());
         for file in &config.data_files {
             let path = tables.directory.join(file);
             bytes += path.metadata().with_context(|| format!("cannot read back {}", path.display()))?.len();
-            // One pattern per folder, so that the card does not grow with the shards.
             let pattern = file.rsplit_once('/').map_or(file.clone(), |(folder, _)| format!("{folder}/train-*.parquet"));
-            if tables.rows.get(file).is_some_and(|rows| *rows > 0) && !paths.contains(&pattern) {
-                paths.push(pattern);
-            }
+            let rows = tables.rows.get(file).copied().unwrap_or_default();
+            if rows > 0 { &mut filled } else { &mut empty }.insert(pattern);
         }
-        facts.push(ConfigFacts { rl: name == RL, name, rows: config.rows, bytes, paths });
+        let paths = if filled.is_empty() { empty } else { filled }.into_iter().collect();
+        facts.push(ConfigFacts { name, rows: config.rows, bytes, paths });
     }
     Ok(facts)
 }

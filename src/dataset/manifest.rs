@@ -89,12 +89,7 @@ impl Manifest {
             if [MANIFEST, STATEMENT, ENVELOPE].contains(&path.as_str()) {
                 continue;
             }
-            let digest = || {
-                let file = File::open(entry.path())?;
-                Ok::<_, std::io::Error>((file.metadata()?.len(), Digest::of_reader(file)?))
-            };
-            let (bytes, sha256) = digest().with_context(|| format!("cannot read back {}", entry.path().display()))?;
-            files.push(FileEntry { rows: rows.get(&path).copied(), path, bytes, sha256 });
+            files.push(FileEntry::read(directory, &path, rows.get(&path).copied())?);
         }
         files.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(Self { format: format::MANIFEST.to_owned(), merkle_root: merkle::root(&files), contents, files })
@@ -117,6 +112,19 @@ impl Manifest {
             Some(key) => write(&directory.join(ENVELOPE), &key.sign(&statement).to_bytes()?),
             None => Ok(()),
         }
+    }
+}
+
+impl FileEntry {
+    /// Reads and digests a file below `directory`.
+    pub fn read(directory: &Path, path: &str, rows: Option<u64>) -> Result<Self> {
+        let full = directory.join(path);
+        let digest = || {
+            let file = File::open(&full)?;
+            Ok::<_, std::io::Error>((file.metadata()?.len(), Digest::of_reader(file)?))
+        };
+        let (bytes, sha256) = digest().with_context(|| format!("cannot read back {}", full.display()))?;
+        Ok(Self { path: path.to_owned(), bytes, sha256, rows })
     }
 }
 

@@ -1,24 +1,34 @@
 //! Datasets. In: instances, admissions, candidates and verdicts. Out: a directory that is a Hub dataset.
 
 pub mod card;
+pub mod checks;
 pub mod columns;
+pub mod contamination;
+pub mod croissant;
 pub mod evidence;
 pub mod export;
 mod facts;
+mod group_writer;
+mod harbor;
 pub mod jsonl;
 mod lines;
 pub mod manifest;
 pub mod merkle;
 pub mod near;
+mod pairs;
 pub mod parquet;
 pub mod parquet_copy;
 mod place;
+mod quarantine;
 pub mod rows;
 mod run_source;
+pub mod secrets;
 pub mod select;
 pub mod signature;
 pub mod source;
 pub mod statement;
 pub mod tables;
+mod view_files;
+pub mod views;
 
 pub use run_source::RunSource;

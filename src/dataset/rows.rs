@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::admission::Admission;
 use crate::candidate::Candidate;
 use crate::dataset::columns::{Column, Kind};
+use crate::dataset::select::name;
 use crate::digest::Digest;
 use crate::generation::{Generation, Message, Skill};
 use crate::instance::Instance;
@@ -57,6 +58,12 @@ pub struct SftRow {
     pub solution_in_issue: bool,
     /// They name a file that the accepted change touches.
     pub path_named_in_issue: bool,
+    /// Tokens of the messages by the counter that the manifest's settings name; null where none was asked for.
+    pub tokens: Option<i64>,
+    /// Reasoning of the answer where it was asked for apart; null where it stands in the last message.
+    pub reasoning: Option<String>,
+    /// JSON text: `generation` (file, line and index in the input), `sampling`, `stripped`, `strength`.
+    pub metadata: String,
 }
 
 /// How a reward is computed, in verl's layout.
@@ -66,6 +73,31 @@ pub struct RewardModel {
     pub style: String,
     /// JSON text: `instance_id`, `skill`, `base_commit`, `FAIL_TO_PASS`, `PASS_TO_PASS`, `gold_files`, `environment`.
     pub ground_truth: String,
+}
+
+/// A pair for preference training: a verified answer and a rejected one to the same prompt. An inconclusive answer is
+/// in no pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PreferenceRow {
+    pub instance_id: String,
+    pub repo: String,
+    pub base_commit: String,
+    /// SPDX expression of the repository at base; null where it is not known.
+    pub license: Option<String>,
+    pub skill: Skill,
+    pub prompt: Vec<ChatMessage>,
+    /// One message: the verified answer.
+    pub chosen: Vec<ChatMessage>,
+    /// One message: the rejected answer.
+    pub rejected: Vec<ChatMessage>,
+    /// Why it was rejected ([`crate::verdict::Reason`]).
+    pub rejected_reason: String,
+    /// Evidence of the verified answer.
+    pub evidence: Evidence,
+    pub chosen_candidate: Digest,
+    pub rejected_candidate: Digest,
+    pub chosen_receipt: Digest,
+    pub rejected_receipt: Digest,
 }
 
 /// verl's side data.
@@ -121,6 +153,17 @@ pub struct RlRow {
     pub path_named_in_issue: bool,
 }
 
+/// Where the reasoning of an answer goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Reasoning {
+    /// Into the message, between think tags, as the model wrote it.
+    #[default]
+    Inline,
+    /// Into the column `reasoning`.
+    Apart,
+}
+
 /// Attempts at one instance and skill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attempts {
@@ -155,6 +198,29 @@ pub fn sft_columns() -> Vec<Column> {
         Column::new("literal_overlap", Kind::Integer),
         Column::flag("solution_in_issue"),
         Column::flag("path_named_in_issue"),
+        Column { optional: true, ..Column::new("tokens", Kind::Integer) },
+        Column::optional_text("reasoning"),
+        Column::new("metadata", Kind::Json),
+    ]
+}
+
+/// Columns of [`PreferenceRow`].
+pub fn preference_columns() -> Vec<Column> {
+    vec![
+        Column::text("instance_id"),
+        Column::text("repo"),
+        Column::text("base_commit"),
+        Column::optional_text("license"),
+        Column::text("skill"),
+        Column::chat("prompt"),
+        Column::chat("chosen"),
+        Column::chat("rejected"),
+        Column::text("rejected_reason"),
+        Column::text("evidence"),
+        Column::text("chosen_candidate"),
+        Column::text("rejected_candidate"),
+        Column::text("chosen_receipt"),
+        Column::text("rejected_receipt"),
     ]
 }
 
@@ -215,14 +281,15 @@ pub fn sft_row(
     candidate: &Candidate,
     verdict: &Verdict,
     rendered: &[Message],
+    reasoning: Reasoning,
 ) -> SftRow {
     let (prompt, id) = match own_prompt(generation) {
         Some(prompt) => (prompt, generation.prompt_id.clone()),
         None => (rendered, Some(prompt_id(verdict.skill))),
     };
-    let (answer, reasoning) = generation.answer();
     let mut messages = chat(prompt);
-    messages.push(ChatMessage { role: "assistant".to_owned(), content: with_reasoning(answer, reasoning) });
+    let (answer, reasoning) = answer(generation, reasoning);
+    messages.push(answer);
     let prepared = candidate.prepared.as_ref();
     let leaks = Leaks::of(instance);
     SftRow {
@@ -247,6 +314,36 @@ pub fn sft_row(
         literal_overlap: i64::from(verdict.literal_overlap),
         solution_in_issue: leaks.solution_in_issue,
         path_named_in_issue: leaks.path_named_in_issue,
+        tokens: None,
+        reasoning,
+        metadata: json!({
+            "generation": verdict.generation,
+            "sampling": generation.sampling,
+            "stripped": verdict.stripped,
+            "strength": verdict.strength,
+        })
+        .to_string(),
+    }
+}
+
+/// A pair of answers to one prompt. `chosen` and `rejected` are rows' last messages.
+pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> PreferenceRow {
+    let (chosen, prompt) = row.messages.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last.clone()), rest));
+    PreferenceRow {
+        instance_id: row.instance_id.clone(),
+        repo: row.repo.clone(),
+        base_commit: row.base_commit.clone(),
+        license: row.license.clone(),
+        skill: row.skill,
+        prompt: prompt.to_vec(),
+        chosen: chosen.into_iter().collect(),
+        rejected: vec![rejected],
+        rejected_reason: name(&other.reason),
+        evidence: row.evidence,
+        chosen_candidate: row.candidate_id.clone(),
+        rejected_candidate: other.candidate_id.clone(),
+        chosen_receipt: row.receipt.clone(),
+        rejected_receipt: other.receipt.clone(),
     }
 }
 
@@ -305,7 +402,29 @@ pub fn rl_row(
     }
 }
 
-fn chat(messages: &[Message]) -> Vec<ChatMessage> {
+/// The answer as a message, and its reasoning where that is to stand apart.
+pub fn answer(generation: &Generation, placing: Reasoning) -> (ChatMessage, Option<String>) {
+    let (content, apart) = generation.answer();
+    let message = |content: &str| ChatMessage { role: "assistant".to_owned(), content: content.to_owned() };
+    let inline = with_reasoning(content, apart);
+    match placing {
+        Reasoning::Inline => (message(&inline), None),
+        Reasoning::Apart => {
+            let (reasoning, answer) = split_reasoning(&inline);
+            (message(answer), reasoning.map(str::to_owned))
+        }
+    }
+}
+
+/// Reasoning and answer of a completion; all of it is the answer where no answer follows the reasoning.
+fn split_reasoning(completion: &str) -> (Option<&str>, &str) {
+    match crate::prompt::split_reasoning(completion) {
+        (Some(reasoning), Some(answer)) => (Some(reasoning), answer),
+        _ => (None, completion),
+    }
+}
+
+pub(super) fn chat(messages: &[Message]) -> Vec<ChatMessage> {
     messages
         .iter()
         .map(|message| ChatMessage {
@@ -362,6 +481,21 @@ mod tests {
     }
 
     #[test]
+    fn reasoning_stands_apart_only_where_it_was_asked_for_and_an_answer_follows() {
+        let table = [
+            (json!({"completion": "answer", "reasoning_content": "why"}), "answer", Some("why")),
+            (json!({"completion": "<think>why</think>\nanswer"}), "answer", Some("why")),
+            (json!({"completion": "answer"}), "answer", None),
+            (json!({"completion": "<think>why"}), "<think>why", None),
+        ];
+        for (fields, content, reasoning) in table {
+            let (message, found) = answer(&generation(fields.clone()), Reasoning::Apart);
+            assert_eq!((message.content.as_str(), found.as_deref()), (content, reasoning), "{fields}");
+            assert_eq!(answer(&generation(fields), Reasoning::Inline).1, None);
+        }
+    }
+
+    #[test]
     fn the_columns_are_the_fields_of_the_rows() {
         let names = |columns: Vec<Column>| columns.iter().map(|column| column.name).collect::<Vec<_>>();
         let fields = |schema: schemars::Schema| {
@@ -370,5 +504,6 @@ mod tests {
         };
         assert_eq!(names(sft_columns()), fields(schemars::schema_for!(SftRow)));
         assert_eq!(names(rl_columns()), fields(schemars::schema_for!(RlRow)));
+        assert_eq!(names(preference_columns()), fields(schemars::schema_for!(PreferenceRow)));
     }
 }

@@ -22,9 +22,9 @@ use crate::receipt::Receipt;
 use crate::verdict::Verdict;
 
 /// What [`Source`] needs, from the files of a run.
-#[derive(Debug)]
 pub struct RunSource<'a> {
     run: &'a RunDir,
+    done: Option<&'a dyn Fn()>,
     instances: BTreeMap<String, Instance>,
     admissions: BTreeMap<String, Admission>,
     contests: Vec<Contest>,
@@ -65,6 +65,7 @@ impl<'a> RunSource<'a> {
         };
         Ok(Self {
             run,
+            done: None,
             instances: instances.into_iter().map(|instance| (instance.instance_id.clone(), instance)).collect(),
             admissions: admissions.into_iter().map(|admission| (admission.instance_id.clone(), admission)).collect(),
             contests,
@@ -74,6 +75,21 @@ impl<'a> RunSource<'a> {
             receipts: KeyedLines::open(&file(run, "receipts"), candidate_key)?,
             prompts: KeyedLines::open(&file(run, "prompts"), prompt_key)?,
         })
+    }
+
+    /// The same, and `done` is called for every candidate that is written or left out.
+    pub fn watched<'b>(self, done: &'b dyn Fn()) -> RunSource<'b>
+    where
+        'a: 'b,
+    {
+        let source: RunSource<'b> = self;
+        RunSource { done: Some(done), ..source }
+    }
+}
+
+impl std::fmt::Debug for RunSource<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunSource").field("run", &self.run.path()).finish_non_exhaustive()
     }
 }
 
@@ -132,5 +148,11 @@ impl Source for RunSource<'_> {
 
     fn blob(&self, id: &Digest) -> Result<Vec<u8>> {
         self.run.blobs().get(id)
+    }
+
+    fn done(&self) {
+        if let Some(done) = self.done {
+            done();
+        }
     }
 }

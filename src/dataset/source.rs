@@ -53,4 +53,7 @@ pub trait Source {
 
     /// Bytes of a report or an output.
     fn blob(&self, id: &Digest) -> Result<Vec<u8>>;
+
+    /// A candidate is written or left out: for those who show how far it is.
+    fn done(&self) {}
 }

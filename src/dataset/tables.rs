@@ -58,6 +58,17 @@ impl Table {
         Self { name: name.to_owned(), row_format, lines: Some(lines), worker: Some(worker) }
     }
 
+    /// Opens a table of JSON Lines.
+    pub fn lines(
+        directory: &Path,
+        name: &str,
+        row_format: &'static str,
+        packing: Packing,
+        shard_bytes: u64,
+    ) -> Result<Self> {
+        Ok(Self::start(name, row_format, Box::new(JsonlWriter::create(directory, name, packing, shard_bytes)?)))
+    }
+
     /// Adds a row.
     pub fn push<T: Serialize>(&mut self, row: &T) -> Result<()> {
         let mut line = serde_json::to_vec(row).map_err(|error| anyhow!("a row cannot be written as JSON: {error}"))?;
@@ -102,13 +113,8 @@ impl Tables<'_> {
 
     /// Opens a table of evidence.
     pub fn evidence(&self, name: &str, row_format: &'static str) -> Result<Table> {
-        self.lines(&self.directory.join("evidence"), name, row_format, Packing::Zstd)
-    }
-
-    /// Opens a table of JSON Lines.
-    pub fn lines(&self, directory: &Path, name: &str, row_format: &'static str, packing: Packing) -> Result<Table> {
-        let writer = JsonlWriter::create(directory, name, packing, self.bounds.shard_bytes)?;
-        Ok(Table::start(name, row_format, Box::new(writer)))
+        let directory = self.directory.join("evidence");
+        Table::lines(&directory, name, row_format, Packing::Zstd, self.bounds.shard_bytes)
     }
 
     pub fn close_config(&mut self, table: Table) -> Result<()> {
@@ -127,13 +133,18 @@ impl Tables<'_> {
     pub fn close(&mut self, mut table: Table) -> Result<(String, Config)> {
         let mut entry = Config { rows: 0, row_format: table.row_format.to_owned(), data_files: Vec::new() };
         for shard in table.join()? {
-            let inner = shard.path.strip_prefix(self.directory).unwrap_or(&shard.path);
-            let path = inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
-            self.rows.insert(path.clone(), shard.rows);
             entry.rows += shard.rows;
-            entry.data_files.push(path);
+            entry.data_files.push(self.list(&shard));
         }
         Ok((std::mem::take(&mut table.name), entry))
+    }
+
+    /// Lists a file with its rows; gives its path in the dataset.
+    pub fn list(&mut self, shard: &Shard) -> String {
+        let inner = shard.path.strip_prefix(self.directory).unwrap_or(&shard.path);
+        let path = inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+        self.rows.insert(path.clone(), shard.rows);
+        path
     }
 }
 

@@ -1,49 +1,67 @@
 //! The licence of a tree, from its licence files alone.
 
+use std::sync::LazyLock;
+
+use askalono::{Store, TextData};
+use include_dir::{Dir, include_dir};
+
 use crate::repo::{RepoError, Repository};
 
 /// File names that licences stand in, without suffix, in lower case.
 const NAMES: [&str; 5] = ["license", "licence", "copying", "license-mit", "unlicense"];
 
-/// Words that all occur in a licence's text, most specific licence first.
-const MARKS: [(&str, &[&str]); 12] = [
-    ("Apache-2.0", &["apache license", "version 2.0"]),
-    ("MPL-2.0", &["mozilla public license", "2.0"]),
-    ("AGPL-3.0-only", &["gnu affero general public license", "version 3"]),
-    ("LGPL-3.0-only", &["gnu lesser general public license", "version 3"]),
-    ("LGPL-2.1-only", &["gnu lesser general public license", "version 2.1"]),
-    ("GPL-3.0-only", &["gnu general public license", "version 3"]),
-    ("GPL-2.0-only", &["gnu general public license", "version 2"]),
-    ("BSD-3-Clause", &["redistribution and use in source and binary forms", "endorse or promote"]),
-    ("BSD-2-Clause", &["redistribution and use in source and binary forms"]),
-    ("MIT", &["permission is hereby granted, free of charge", "the above copyright notice and this permission notice"]),
-    ("ISC", &["permission to use, copy, modify, and/or distribute this software for any purpose"]),
-    ("Unlicense", &["this is free and unencumbered software released into the public domain"]),
-];
+/// Texts of licences that open repositories commonly carry, by SPDX id.
+static TEXTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/src/intake/licenses");
+
+/// Likeness of a file to a licence's text from which it is that licence. Copyright lines and wrapping do not count.
+const LIKE: f32 = 0.9;
+
+static STORE: LazyLock<Store> = LazyLock::new(|| {
+    let mut store = Store::new();
+    for file in TEXTS.files() {
+        let path = file.path();
+        if let (true, Some(id), Some(text)) =
+            (path.extension().is_some_and(|end| end == "txt"), path.file_stem(), file.contents_utf8())
+        {
+            store.add_license(id.to_string_lossy().into_owned(), TextData::new(text));
+        }
+    }
+    store
+});
 
 /// SPDX id of the licence that the files at a tree's root state; none where there is none, or it is not known here, or
 /// the files state several.
 pub(super) fn of_tree(repo: &Repository, tree: &str) -> Result<Option<String>, RepoError> {
-    let mut found: Option<&str> = None;
+    let mut found: Option<String> = None;
     for path in repo.paths(tree)? {
         let stem = path.split_once('.').map_or(&*path, |(stem, _)| stem).to_lowercase();
         if path.contains('/') || !NAMES.contains(&&*stem) {
             continue;
         }
         let Some(content) = repo.read(tree, &path)? else { continue };
-        match (found, detect(&String::from_utf8_lossy(&content))) {
+        match (&found, detect(&String::from_utf8_lossy(&content))) {
             (None, license) => found = license,
-            (Some(earlier), Some(license)) if earlier != license => return Ok(None),
+            (Some(earlier), Some(license)) if *earlier != license => return Ok(None),
             _ => {}
         }
     }
-    Ok(found.map(str::to_owned))
+    Ok(found)
 }
 
-fn detect(text: &str) -> Option<&'static str> {
-    let words = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-    let known = MARKS.iter().find(|(_, marks)| marks.iter().all(|mark| words.contains(mark)));
-    known.map(|(license, _)| *license)
+/// The licence that a whole file is like. A file with more in it than a licence (another clause, a second licence, long
+/// notices) is like none, so it is not known here, and that is meant.
+fn detect(text: &str) -> Option<String> {
+    if text.trim().is_empty() {
+        return None;
+    }
+    let data = TextData::new(text);
+    let like = STORE.analyze(&data);
+    let id = match like.name {
+        // A text does not say whether later versions may be chosen; SPDX asks for one of the two.
+        "AGPL-3.0" | "GPL-2.0" | "GPL-3.0" | "LGPL-2.1" | "LGPL-3.0" => format!("{}-only", like.name),
+        other => other.to_owned(),
+    };
+    (like.score >= LIKE).then_some(id)
 }
 
 #[cfg(test)]
@@ -51,22 +69,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn licences_are_known_by_their_words_however_the_lines_break() {
-        let table = [
-            (
-                "Permission is hereby granted, free of\n charge ... The above copyright notice and this permission\nnotice",
-                Some("MIT"),
-            ),
-            (
-                "Redistribution and use in source and binary forms ... to endorse or promote products",
-                Some("BSD-3-Clause"),
-            ),
-            ("Redistribution and use in source and binary forms", Some("BSD-2-Clause")),
-            ("   Apache License\n  Version 2.0, January 2004", Some("Apache-2.0")),
-            ("All rights reserved.", None),
-        ];
-        for (text, license) in table {
-            assert_eq!(detect(text), license, "{text}");
+    fn every_text_is_known_by_itself_with_a_copyright_line_and_other_line_breaks() {
+        let mut known = 0;
+        for file in TEXTS.files().filter(|file| file.path().extension().is_some_and(|end| end == "txt")) {
+            let id = file.path().file_stem().unwrap().to_string_lossy().into_owned();
+            let words: Vec<_> = file.contents_utf8().unwrap().split_whitespace().collect();
+            let lines: Vec<_> = words.chunks(13).map(|line| line.join(" ")).collect();
+            let text = format!("Copyright (c) 2019 Some Body and contributors\n\n{}\n", lines.join("\n"));
+            let found = detect(&text).unwrap_or_else(|| panic!("{id} is not known"));
+            assert_eq!(found.trim_end_matches("-only"), id);
+            known += 1;
+        }
+        assert!(known >= 20, "{known}");
+    }
+
+    #[test]
+    fn a_licence_with_more_in_it_is_not_known() {
+        let mit = TEXTS.get_file("MIT.txt").unwrap().contents_utf8().unwrap();
+        assert_eq!(detect(mit).as_deref(), Some("MIT"));
+        let clause = "The Software is provided to you under the License with the following condition: the grant of rights \
+            does not include, and the License does not grant to you, the right to sell the Software, where selling means \
+            providing to third parties for a fee a product or service whose value derives from its functionality.";
+        let table = [format!("{mit}\n\n{clause}"), "All rights reserved.".to_owned(), String::new()];
+        for text in table {
+            assert_eq!(detect(&text), None, "{text}");
         }
     }
 }

@@ -22,3 +22,9 @@ mod words;
 pub use extract::{Extraction, extract};
 pub use record::Prompt;
 pub use test_answer::MARKERS;
+
+/// Reasoning and answer of a completion; no answer where the reasoning does not end.
+pub fn split_reasoning(completion: &str) -> (Option<&str>, Option<&str>) {
+    let split = reasoning::split(completion);
+    (split.reasoning, split.answer)
+}

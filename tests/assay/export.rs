@@ -12,13 +12,17 @@ use serde_json::Value;
 use swe_assay::admission::Admission;
 use swe_assay::candidate::Candidate;
 use swe_assay::contest::Contest;
+use swe_assay::dataset::checks::{CheckOptions, Licenses};
 use swe_assay::dataset::evidence;
 use swe_assay::dataset::export::{ExportOptions, ExportSummary, export};
 use swe_assay::dataset::manifest::Manifest;
 use swe_assay::dataset::merkle;
+use swe_assay::dataset::parquet::each_row;
+use swe_assay::dataset::rows::Reasoning;
 use swe_assay::dataset::signature::{Envelope, PublicKey, SecretKey};
 use swe_assay::dataset::source::Source;
 use swe_assay::dataset::statement::Statement;
+use swe_assay::dataset::views::View;
 use swe_assay::digest::Digest;
 use swe_assay::generation::{Generation, Message, Skill};
 use swe_assay::instance::Instance;
@@ -41,6 +45,12 @@ struct World {
     journal: Vec<Record>,
     blobs: BTreeMap<Digest, Vec<u8>>,
     inputs: BTreeMap<String, Digest>,
+}
+
+/// Any licence goes: the small world has an instance without.
+fn options() -> ExportOptions {
+    let checks = CheckOptions { licenses: Licenses::Any, ..CheckOptions::default() };
+    ExportOptions { checks, ..ExportOptions::default() }
 }
 
 impl World {
@@ -99,7 +109,7 @@ impl World {
     }
 
     fn export(&self, out: &Path) -> Result<ExportSummary> {
-        export(self, out, &ExportOptions::default())
+        export(self, out, &options())
     }
 }
 
@@ -165,7 +175,7 @@ fn a_run_becomes_verified_rows_and_everything_else_is_counted() {
     let out = directory.path().join("dataset");
     let summary = World::small().export(&out).unwrap();
 
-    let rows = [("rl", 4), ("sft", 3), ("sft-localization", 1), ("sft-repair", 1), ("sft-test", 1)];
+    let rows = [("preference", 2), ("rl", 4), ("sft", 3), ("sft-localization", 1), ("sft-repair", 1), ("sft-test", 1)];
     assert_eq!(summary.rows, BTreeMap::from(rows.map(|(config, rows)| (config.to_owned(), rows))));
     let left_out = [
         ("duplicate", 1),
@@ -245,7 +255,7 @@ fn the_same_input_in_any_order_gives_the_same_bytes_and_a_true_manifest() {
     for file in &manifest.files {
         assert_eq!(file.sha256, Digest::of(&files[&file.path]), "{}", file.path);
         assert_eq!(file.bytes, files[&file.path].len() as u64);
-        let table = !file.path.ends_with(".md") && !file.path.ends_with(".py");
+        let table = ![".json", ".md", ".py", ".svg"].iter().any(|end| file.path.ends_with(end));
         assert_eq!(file.rows.is_some(), table, "{}", file.path);
     }
     assert_eq!(manifest.merkle_root, merkle::root(&manifest.files));
@@ -293,13 +303,135 @@ fn a_signed_dataset_carries_its_statement_in_an_envelope_that_the_public_key_ope
     for name in ["one", "two"] {
         let key = SecretKey::read(&directory.path().join("key")).unwrap();
         let out = directory.path().join(name);
-        export(&World::small(), &out, &ExportOptions { key: Some(key), ..ExportOptions::default() }).unwrap();
+        export(&World::small(), &out, &ExportOptions { key: Some(key), ..options() }).unwrap();
         written.push(contents(&out));
     }
     assert!(written[0] == written[1], "signing made the exports differ");
     let envelope: Envelope = serde_json::from_slice(&written[0]["statement.dsse.json"]).unwrap();
     let statement = envelope.verify(&PublicKey::read(&public).unwrap()).unwrap();
     assert_eq!(statement, written[0]["statement.json"]);
+}
+
+#[test]
+fn a_pair_sets_a_verified_answer_against_a_rejected_one_to_the_same_prompt_and_never_an_inconclusive_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    let mut world = World::small();
+    // Wrong too, and asked otherwise: no pair.
+    world.add("one", Skill::Repair, Reason::Regressed, 20);
+    let other = world.candidates.last().unwrap().candidate_id.clone();
+    let asked = Message { role: "user".to_owned(), content: "asked otherwise".to_owned(), reasoning_content: None };
+    world.generations.get_mut(&other).unwrap().messages = Some(vec![asked]);
+    world.export(&out).unwrap();
+    let pairs = rows(&out, "preference");
+    let skills: Vec<_> = pairs.iter().map(|pair| pair["skill"].as_str().unwrap()).collect();
+    assert_eq!(skills, ["localization", "repair"]);
+    for pair in &pairs {
+        assert_eq!(pair["prompt"][0]["role"], "user");
+        assert_eq!(pair["chosen"][0]["role"], "assistant");
+        let status = |candidate: &str| {
+            let id = pair[candidate].as_str().unwrap();
+            world.verdicts.iter().find(|verdict| verdict.candidate_id.as_str() == id).unwrap().status
+        };
+        assert_eq!(status("chosen_candidate"), VerdictStatus::Verified);
+        assert_eq!(status("rejected_candidate"), VerdictStatus::Rejected);
+    }
+    assert_eq!(pairs[1]["rejected_reason"], "still_failing");
+
+    export(&world, &out, &ExportOptions { pairs: 0, reasoning: Reasoning::Apart, ..options() }).unwrap();
+    assert!(!out.join("preference").exists());
+    let row = &rows(&out, "sft-repair")[0];
+    assert_eq!(row["reasoning"], "first this, then that");
+    assert_eq!(row["messages"][1]["content"], "answer 4");
+    let metadata: Value = serde_json::from_str(row["metadata"].as_str().unwrap()).unwrap();
+    assert_eq!(metadata["sampling"]["temperature"], 0.6);
+}
+
+#[test]
+fn what_may_not_go_out_stays_in_and_is_counted_with_its_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    let mut world = World::small();
+    let leaky = world.verdicts[2].candidate_id.clone();
+    world.generations.get_mut(&leaky).unwrap().completion = Some("ask jane@university.edu".to_owned());
+    // Rejected, and its diff would be in the evidence.
+    let rejected = &mut world.candidates[5];
+    let diff = &mut rejected.prepared.as_mut().unwrap().diff;
+    *diff = diff.replace("x = 6", "x = 'joe.bloggs@university.edu'");
+    let rejected = rejected.candidate_id.clone();
+    let summary = export(&world, &out, &ExportOptions::default()).unwrap();
+    // "two" has no licence that is known: its two judged skills are no tasks.
+    assert_eq!(summary.left_out_tasks, BTreeMap::from([("license/unknown".to_owned(), 1)]));
+    assert_eq!(summary.left_out["personal_data"], 1);
+    assert_eq!(summary.rows["sft-test"], 0);
+    let held = fs::read_to_string(summary.quarantine.unwrap()).unwrap();
+    assert!(held.contains(leaky.as_str()) && held.contains(rejected.as_str()), "{held}");
+    assert!(held.contains("e-mail address") && !held.contains("university"), "{held}");
+    for path in contents(&out).keys().filter(|path| path.ends_with(".zst")) {
+        let text = zstd::decode_all(fs::read(out.join(path)).unwrap().as_slice()).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(!text.contains(leaky.as_str()) && !text.contains(rejected.as_str()), "{path} holds a quarantined one");
+        assert!(!text.contains("\"two\""), "{path} holds what has no licence");
+    }
+
+    world.instances.get_mut("one").unwrap().repo = "somebody/django".to_owned();
+    let summary = export(&world, &out, &options()).unwrap();
+    assert_eq!(summary.left_out["contaminated/fork"], 3, "{:?}", summary.left_out);
+    assert_eq!(summary.rows["sft"], 0);
+    assert!(summary.quarantine.is_none() && !directory.path().join("dataset.quarantine.jsonl").exists());
+}
+
+#[test]
+fn views_hold_the_same_rows_in_the_layout_of_each_trainer() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    let mut world = World::small();
+    world.instances.get_mut("one").unwrap().environment.image = Some("example/one:1".to_owned());
+    let views = [
+        View::Harbor,
+        View::LlamaFactory,
+        View::MsSwift,
+        View::NemoGym,
+        View::Openrlhf,
+        View::Skyrl,
+        View::Slime,
+        View::Trl,
+        View::Xtuner,
+    ];
+    export(&world, &out, &ExportOptions { views: views.into(), ..options() }).unwrap();
+    let lines = |view: &str, name: &str| -> Vec<Value> {
+        let path = out.join(format!("views/{view}/{name}-00000-of-00001.jsonl"));
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    for (view, name, count) in [
+        ("llama-factory", "preference", 2),
+        ("ms-swift", "sft", 3),
+        ("ms-swift", "rl", 4),
+        ("ms-swift", "preference", 2),
+        ("nemo-gym", "rl", 4),
+        ("openrlhf", "rl", 4),
+        ("skyrl", "rl", 4),
+        ("slime", "rl", 4),
+        ("trl", "sft", 3),
+        ("xtuner", "sft", 3),
+        ("xtuner", "rl", 4),
+    ] {
+        assert_eq!(lines(view, name).len(), count, "{view} {name}");
+    }
+    assert_eq!(lines("trl", "sft")[0]["completion"][0]["role"], "assistant");
+    assert_eq!(lines("nemo-gym", "rl")[0]["responses_create_params"]["input"][0]["role"], "user");
+    let truth = lines("skyrl", "rl")[0]["reward_spec"]["ground_truth"].as_str().unwrap().to_owned();
+    assert_eq!(serde_json::from_str::<Value>(&truth).unwrap()["instance_id"], "one");
+    let info: Value = serde_json::from_slice(&fs::read(out.join("dataset_info.json")).unwrap()).unwrap();
+    assert!(out.join(info["assay-sft-repair"]["file_name"].as_str().unwrap()).is_dir());
+
+    let tasks = zstd::decode_all(fs::read(out.join("views/harbor/tasks-00000-of-00001.tar.zst")).unwrap().as_slice());
+    let mut archive = tar::Archive::new(std::io::Cursor::new(tasks.unwrap()));
+    let names: Vec<_> =
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
+    assert!(names.contains(&"one/task.toml".to_owned()) && names.contains(&"one/tests/test.sh".to_owned()));
+    assert_eq!(names.iter().filter(|name| name.ends_with("task.toml")).count(), 1, "only one has an image");
 }
 
 #[test]
@@ -326,7 +458,7 @@ fn a_run_without_candidates_gives_valid_empty_configs() {
     let out = directory.path().join("dataset");
     let summary = World::empty().export(&out).unwrap();
     assert!(summary.rows.values().all(|rows| *rows == 0), "{:?}", summary.rows);
-    for config in ["rl", "sft-localization", "sft-repair", "sft-test"] {
+    for config in ["preference", "rl", "sft-localization", "sft-repair", "sft-test"] {
         assert!(read(&out.join(config)).is_empty());
     }
 }
@@ -367,7 +499,9 @@ fn a_verdict_without_its_receipt_candidate_or_instance_is_an_error_that_names_it
 #[test]
 fn the_small_dataset_can_be_kept_for_other_consumers() {
     let Some(out) = std::env::var_os("ASSAY_KEEP_DATASET") else { return };
-    let summary = World::small().export(Path::new(&out)).unwrap();
+    let views = [View::LlamaFactory, View::MsSwift, View::Openrlhf, View::Skyrl, View::Slime, View::Trl, View::Xtuner];
+    let all = ExportOptions { views: views.into(), ..options() };
+    let summary = export(&World::small(), Path::new(&out), &all).unwrap();
     assert!(summary.path.join("manifest.json").is_file());
     let empty = format!("{}-empty", Path::new(&out).display());
     World::empty().export(Path::new(&empty)).unwrap();
@@ -379,6 +513,17 @@ fn read(config: &Path) -> Vec<RecordBatch> {
     let footer = builder.metadata().file_metadata().key_value_metadata().unwrap();
     assert!(footer.iter().any(|entry| entry.key == "assay.format"));
     builder.build().unwrap().map(Result::unwrap).collect()
+}
+
+fn rows(dataset: &Path, config: &str) -> Vec<serde_json::Map<String, Value>> {
+    let mut rows = Vec::new();
+    let path = dataset.join(config).join("train-00000-of-00001.parquet");
+    each_row(&path, &mut |row| {
+        rows.push(row);
+        Ok(())
+    })
+    .unwrap();
+    rows
 }
 
 fn texts(batches: &[RecordBatch], column: &str) -> Vec<String> {

@@ -235,10 +235,7 @@ const BEFORE: [(&str, &str); 4] = [
     ("src/shop.py", "PRICE = 3\n"),
     ("tests/test_shop.py", "def test_old(): pass\n"),
     ("conftest.py", ""),
-    (
-        "LICENSE",
-        "Permission is hereby granted, free of charge: the above copyright notice and this permission notice\n",
-    ),
+    ("LICENSE", include_str!("../../src/intake/licenses/MIT.txt")),
 ];
 const AFTER: [(&str, &str); 5] = [
     ("src/shop.py", "PRICE = 4\n"),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use swe_assay::admission_report::AdmissionReport;
 use swe_assay::dataset::evidence::StoredBlob;
 use swe_assay::dataset::manifest::{Contents, Manifest};
-use swe_assay::dataset::rows::{Attempts, rl_row, sft_row};
+use swe_assay::dataset::rows::{Attempts, Reasoning, preference_row, rl_row, sft_row};
 use swe_assay::dataset::signature::SecretKey;
 use swe_assay::dataset::statement::Statement;
 use swe_assay::format;
@@ -72,7 +72,8 @@ fn records() -> Vec<(&'static str, Value)> {
     let receipt = samples::receipt(&instance, &admission, &candidate, Reason::Resolved);
     let verdict = samples::verdict(&candidate, Reason::Resolved, &receipt);
     let prompt = [Message { role: "user".to_owned(), content: "question".to_owned(), reasoning_content: None }];
-    let sft = sft_row(&instance, &generation, &candidate, &verdict, &prompt);
+    let sft = sft_row(&instance, &generation, &candidate, &verdict, &prompt, Reasoning::Inline);
+    let preference = preference_row(&sft, sft.messages[1].clone(), &verdict);
     let rl = rl_row(&instance, &admission, Skill::Repair, Attempts { verified: 1, rejected: 2 }, &prompt, 0);
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("README.md"), "card").unwrap();
@@ -115,6 +116,7 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::ENVELOPE, json!(envelope)),
         (format::BLOB, json!(StoredBlob::of(b"a report"))),
         (format::SFT_ROW, json!(sft)),
+        (format::PREFERENCE_ROW, json!(preference)),
         (format::RL_ROW, json!(rl)),
         (format::CURRICULUM, json!(samples::curriculum())),
         (format::MATRIX, json!(samples::matrix())),

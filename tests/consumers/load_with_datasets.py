@@ -33,7 +33,7 @@ def plain(feature):
         return [plain(feature[0])]
     if type(feature).__name__ in ("List", "Sequence", "LargeList"):
         return [plain(feature.feature)]
-    return feature.dtype
+    return "json" if type(feature).__name__ == "Json" else feature.dtype
 
 
 def check(name, found, wanted):
@@ -78,7 +78,13 @@ def check_dataset(root):
         train = dataset["train"]
         check(f"{config} rows", train.num_rows, entry["rows"])
         features = plain(train.features)
-        if config == "rl":
+        if config == "preference":
+            for column in ("prompt", "chosen", "rejected"):
+                check(f"preference {column}", features[column], [CHAT])
+            for row in train:
+                check("chosen is not rejected", row["chosen_candidate"] != row["rejected_candidate"], True)
+                check("answers", [m["role"] for m in row["chosen"] + row["rejected"]], ["assistant", "assistant"])
+        elif config == "rl":
             check("rl prompt", features["prompt"], [CHAT])
             check("rl reward_model", features["reward_model"], {"style": "string", "ground_truth": "string"})
             check("rl index", features["extra_info"]["index"], "int64")
@@ -92,11 +98,16 @@ def check_dataset(root):
         else:
             check(f"{config} messages", features["messages"], [CHAT])
             check(f"{config} files", features["files"], ["string"])
+            check(f"{config} metadata", features["metadata"], "json")
             for row in train:
+                check("metadata", set(row["metadata"]), {"generation", "sampling", "stripped", "strength"})
                 check("last role", row["messages"][-1]["role"], "assistant")
                 check("patch", row["patch"] == "", row["skill"] == "localization")
-        lines = load_dataset("json", data_files=str(root / f"jsonl/{config}.jsonl.zst"), split="train")
-        check(f"{config} jsonl equals parquet", lines.to_list(), train.to_list())
+    for path in sorted((root / "views").glob("*/*.jsonl")):
+        rows = load_dataset("json", data_files=str(path), split="train")
+        listed = [file["rows"] for file in manifest["files"] if root / file["path"] == path]
+        check(f"{path} rows", [rows.num_rows], listed)
+        print(f"{root.name}: {path.relative_to(root)}: {rows.num_rows} rows, columns {rows.column_names}")
 
 
 for argument in sys.argv[1:]:

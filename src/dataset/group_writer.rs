@@ -1,0 +1,277 @@
+//! The rows and the per-candidate evidence of an export, written group after group: a group is what one instance's
+//! candidates of one skill give.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::checks::{Group, Refusal, check_row, found_in_evidence};
+use super::evidence;
+use super::export::{ExportOptions, PREFERENCE, RL, SFT};
+use super::facts::Tally;
+use super::manifest::Config;
+use super::pairs::Pairs;
+use super::quarantine::Quarantine;
+use super::rows::{Attempts, SftRow, own_prompt, preference_columns, rl_columns, rl_row, sft_columns, sft_row};
+use super::select::{Entry, InstanceState};
+use super::source::Source;
+use super::tables::{Table, Tables};
+use super::view_files::ViewFiles;
+use crate::candidate::Candidate;
+use crate::digest::Digest;
+use crate::format;
+use crate::generation::{Generation, Message, Skill};
+use crate::instance::Instance;
+use crate::verdict::{Verdict, VerdictStatus};
+
+/// Writes group after group.
+pub(super) struct GroupWriter<'a> {
+    source: &'a dyn Source,
+    options: &'a ExportOptions,
+    tally: &'a mut Tally,
+    skills: BTreeMap<Skill, Table>,
+    rl: Table,
+    preference: Option<Table>,
+    views: ViewFiles,
+    tasks: u64,
+    quarantine: Quarantine,
+    candidates: Table,
+    verdicts: Table,
+    receipts: Table,
+}
+
+impl<'a> GroupWriter<'a> {
+    pub fn open(
+        source: &'a dyn Source,
+        options: &'a ExportOptions,
+        tables: &Tables<'_>,
+        tally: &'a mut Tally,
+    ) -> Result<Self> {
+        let mut skills = BTreeMap::new();
+        for skill in Skill::ALL {
+            skills.insert(skill, tables.config(&format!("{SFT}-{skill}"), &sft_columns(), format::SFT_ROW)?);
+        }
+        Ok(Self {
+            source,
+            options,
+            tally,
+            skills,
+            rl: tables.config(RL, &rl_columns(), format::RL_ROW)?,
+            preference: match options.pairs {
+                0 => None,
+                _ => Some(tables.config(PREFERENCE, &preference_columns(), format::PREFERENCE_ROW)?),
+            },
+            views: ViewFiles::open(&options.views, tables)?,
+            tasks: 0,
+            quarantine: Quarantine::default(),
+            candidates: tables.evidence(evidence::CANDIDATES, format::CANDIDATE)?,
+            verdicts: tables.evidence(evidence::VERDICTS, format::VERDICT)?,
+            receipts: tables.evidence(evidence::RECEIPTS, format::RECEIPT)?,
+        })
+    }
+
+    /// Writes what one instance's candidates of one skill give.
+    pub fn group(
+        &mut self,
+        group: &[Entry],
+        refusals: &[Option<String>],
+        id: &str,
+        state: &InstanceState,
+    ) -> Result<()> {
+        let skill = group[0].skill;
+        let instance = self.source.instances().get(id).with_context(|| format!("instance {id} is gone"))?;
+        let mut prompt = None;
+        let mut checked = Group::default();
+        let mut rows = 0;
+        let mut pairs = Pairs::new(self.options.pairs);
+        for (entry, refusal) in group.iter().zip(refusals) {
+            let verdict = self.source.verdict(entry.position as usize)?;
+            let candidate = self.source.candidate(&verdict.candidate_id)?;
+            let mut left_out = refusal.clone().map(Refusal::plain);
+            if left_out.is_none() && self.options.select.cap.is_some_and(|cap| rows >= cap) {
+                left_out = Some(Refusal::plain("cap".to_owned()));
+            }
+            if left_out.is_none() {
+                let mut row = self.sft_row(instance, candidate.as_ref(), &verdict, &mut prompt)?;
+                left_out = check_row(&mut row, &mut checked, &self.options.checks)?;
+                if left_out.is_none() {
+                    rows += 1;
+                    self.push(&row)?;
+                    pairs.chosen(row);
+                }
+            }
+            if state.excluded.is_none() {
+                let found = left_out.as_ref().and_then(|refusal| refusal.found);
+                let scan = self.options.checks.scan && left_out.is_some();
+                let found = found.or_else(|| found_in_evidence(&verdict, candidate.as_ref()).filter(|_| scan));
+                match found {
+                    Some(found) => self.quarantine.add(&verdict, found),
+                    None => self.evidence(&verdict, candidate.as_ref())?,
+                }
+            }
+            if let Some(refusal) = left_out {
+                *self.tally.left_out.entry(refusal.why).or_default() += 1;
+            }
+            self.source.done();
+        }
+        if rows > 0 {
+            self.pairs(group, instance, pairs, &mut prompt)?;
+        }
+        self.task(group, instance, skill, state, prompt)
+    }
+
+    fn push(&mut self, row: &SftRow) -> Result<()> {
+        self.tally.sft_row(row);
+        self.views.sft(row)?;
+        match self.skills.get_mut(&row.skill) {
+            Some(table) => table.push(row),
+            None => bail!("skill {} has no table; this is a bug of assay", row.skill),
+        }
+    }
+
+    fn evidence(&mut self, verdict: &Verdict, candidate: Option<&Candidate>) -> Result<()> {
+        self.verdicts.push(verdict)?;
+        if let Some(candidate) = candidate {
+            self.candidates.push(candidate)?;
+        }
+        if let Some(receipt) = self.source.receipt(&verdict.candidate_id)? {
+            self.receipts.push(&receipt)?;
+        }
+        Ok(())
+    }
+
+    /// The row of a verified candidate.
+    fn sft_row(
+        &mut self,
+        instance: &Instance,
+        candidate: Option<&Candidate>,
+        verdict: &Verdict,
+        prompt: &mut Option<Vec<Message>>,
+    ) -> Result<SftRow> {
+        let id = &verdict.candidate_id;
+        let Some(candidate) = candidate else {
+            bail!("the verdict on candidate {id} has no candidate in the run; verify again to make it");
+        };
+        let receipt = self.source.receipt(id)?;
+        if receipt.is_none_or(|receipt| receipt.digest() != verdict.receipt) {
+            bail!(
+                "the verdict on candidate {id} names receipt {}, which is not there; run `assay judge`",
+                verdict.receipt
+            );
+        }
+        let generation = self.generation(id)?;
+        if own_prompt(&generation).is_none() && prompt.is_none() {
+            *prompt = Some(self.prompt(instance, verdict.skill)?);
+        }
+        self.tally.sampling(generation.sampling.as_ref());
+        let rendered = prompt.as_deref().unwrap_or_default();
+        Ok(sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning))
+    }
+
+    /// Writes pairs of the group's rows and its rejected answers.
+    fn pairs(
+        &mut self,
+        group: &[Entry],
+        instance: &Instance,
+        mut pairs: Pairs,
+        prompt: &mut Option<Vec<Message>>,
+    ) -> Result<()> {
+        let Some(preference) = &mut self.preference else { return Ok(()) };
+        let rejected = |entry: &&Entry| {
+            entry.status == VerdictStatus::Rejected && entry.reason.status() == entry.status && !entry.duplicate
+        };
+        for entry in group.iter().filter(rejected) {
+            if pairs.is_full() {
+                break;
+            }
+            let verdict = self.source.verdict(entry.position as usize)?;
+            let id = &verdict.candidate_id;
+            let generation = self.source.generation(id).with_context(|| format!("the generation of candidate {id}"))?;
+            if own_prompt(&generation).is_none() && prompt.is_none() {
+                let rendered = self.source.prompt(instance, verdict.skill);
+                *prompt = Some(rendered.with_context(|| format!("the prompt of instance {}", instance.instance_id))?);
+            }
+            let rendered = prompt.as_deref().unwrap_or_default();
+            if let Some(row) = pairs.rejected(&generation, rendered, &verdict, &self.options.checks) {
+                preference.push(&row)?;
+                self.views.preference(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn generation(&self, id: &Digest) -> Result<Generation> {
+        self.source.generation(id).with_context(|| format!("the generation of candidate {id}"))
+    }
+
+    fn prompt(&self, instance: &Instance, skill: Skill) -> Result<Vec<Message>> {
+        let prompt = self.source.prompt(instance, skill);
+        prompt.with_context(|| format!("the {skill} prompt of instance {}", instance.instance_id))
+    }
+
+    /// Writes the row of the RL config.
+    fn task(
+        &mut self,
+        group: &[Entry],
+        instance: &Instance,
+        skill: Skill,
+        state: &InstanceState,
+        prompt: Option<Vec<Message>>,
+    ) -> Result<()> {
+        let attempts = attempts(group);
+        if attempts.judged() == 0 {
+            return Ok(());
+        }
+        let id = &instance.instance_id;
+        let admission = self.source.admissions().get(id).filter(|_| state.usable);
+        let (Some(admission), None) = (admission, &state.excluded) else {
+            let why = state.excluded.clone().unwrap_or_else(|| "not_admitted".to_owned());
+            *self.tally.left_out_tasks.entry(why).or_default() += 1;
+            return Ok(());
+        };
+        let prompt = match prompt {
+            Some(prompt) => prompt,
+            None => self.prompt(instance, skill)?,
+        };
+        let row = rl_row(instance, admission, skill, attempts, &prompt, self.tasks);
+        self.rl.push(&row)?;
+        self.views.rl(&row, instance, admission)?;
+        self.tasks += 1;
+        self.tally.task(id, attempts);
+        Ok(())
+    }
+
+    pub fn close(self, tables: &mut Tables<'_>) -> Result<Quarantine> {
+        let mut all = Config { row_format: format::SFT_ROW.to_owned(), ..Default::default() };
+        for (skill, table) in self.skills {
+            tables.close_config(table)?;
+            if let Some(config) = tables.configs.get(&format!("{SFT}-{skill}")) {
+                all.rows += config.rows;
+                all.data_files.extend(config.data_files.iter().cloned());
+            }
+        }
+        tables.configs.insert(SFT.to_owned(), all);
+        tables.close_config(self.rl)?;
+        if let Some(table) = self.preference {
+            tables.close_config(table)?;
+        }
+        self.views.close(tables)?;
+        for table in [self.candidates, self.verdicts, self.receipts] {
+            tables.close_evidence(table)?;
+        }
+        Ok(self.quarantine)
+    }
+}
+
+/// Judged attempts. Duplicates are attempts too; inconclusive ones are not.
+fn attempts(group: &[Entry]) -> Attempts {
+    let mut attempts = Attempts::default();
+    for entry in group.iter().filter(|entry| entry.reason.status() == entry.status) {
+        match entry.status {
+            VerdictStatus::Verified => attempts.verified += 1,
+            VerdictStatus::Rejected => attempts.rejected += 1,
+            VerdictStatus::Inconclusive => {}
+        }
+    }
+    attempts
+}

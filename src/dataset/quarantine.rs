@@ -1,0 +1,59 @@
+//! Quarantine: candidates that were left out for a secret or personal data, listed beside the dataset and never in it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use super::secrets::Finding;
+use crate::digest::Digest;
+use crate::journal::write_atomically;
+use crate::verdict::Verdict;
+
+/// One line of the quarantine. What was found stays where it is; the generation's place says where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Held {
+    candidate_id: Digest,
+    instance_id: String,
+    file: String,
+    line: u64,
+    finding: Finding,
+    kind: &'static str,
+}
+
+/// Candidates held back so far.
+#[derive(Debug, Default)]
+pub(super) struct Quarantine(Vec<Held>);
+
+impl Quarantine {
+    pub fn add(&mut self, verdict: &Verdict, (finding, kind): (Finding, &'static str)) {
+        self.0.push(Held {
+            candidate_id: verdict.candidate_id.clone(),
+            instance_id: verdict.instance_id.clone(),
+            file: verdict.generation.file.clone(),
+            line: verdict.generation.line,
+            finding,
+            kind,
+        });
+    }
+
+    /// Writes `<out>.quarantine.jsonl`, or removes that of an earlier export where nothing is held back now.
+    pub fn write_beside(self, out: &Path) -> Result<Option<PathBuf>> {
+        let mut name = out.as_os_str().to_owned();
+        name.push(".quarantine.jsonl");
+        let path = PathBuf::from(name);
+        if self.0.is_empty() {
+            if path.exists() {
+                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+            return Ok(None);
+        }
+        let mut text = Vec::new();
+        for held in &self.0 {
+            serde_json::to_writer(&mut text, held).context("a quarantined candidate cannot be written as JSON")?;
+            text.push(b'\n');
+        }
+        write_atomically(&path, &text)?;
+        Ok(Some(path))
+    }
+}

@@ -1,0 +1,86 @@
+//! The files of the views while they are written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::harbor::{HarborWriter, fits};
+use super::jsonl::Packing;
+use super::rows::{PreferenceRow, RlRow, SftRow};
+use super::tables::{Table, Tables};
+use super::views::View;
+use crate::admission::Admission;
+use crate::instance::Instance;
+
+/// A file is opened with its first row, so a view has the files that it has rows for.
+pub(super) struct ViewFiles {
+    views: BTreeSet<View>,
+    directory: std::path::PathBuf,
+    shard_bytes: u64,
+    open: BTreeMap<(View, &'static str), Table>,
+    harbor: Option<HarborWriter>,
+    /// The last instance that became a Harbor task: one task for all its skills.
+    task: Option<String>,
+}
+
+impl ViewFiles {
+    pub fn open(views: &BTreeSet<View>, tables: &Tables<'_>) -> Result<Self> {
+        Ok(Self {
+            views: views.clone(),
+            directory: tables.directory.join("views"),
+            shard_bytes: tables.bounds.shard_bytes,
+            open: BTreeMap::new(),
+            harbor: None,
+            task: None,
+        })
+    }
+
+    pub fn sft(&mut self, row: &SftRow) -> Result<()> {
+        self.each("sft", |view| view.sft(row))
+    }
+
+    pub fn preference(&mut self, row: &PreferenceRow) -> Result<()> {
+        self.each("preference", |view| view.preference(row))
+    }
+
+    pub fn rl(&mut self, row: &RlRow, instance: &Instance, admission: &Admission) -> Result<()> {
+        self.each("rl", |view| view.rl(row))?;
+        let done = self.task.as_ref() == Some(&instance.instance_id);
+        if !self.views.contains(&View::Harbor) || done || !fits(instance) {
+            return Ok(());
+        }
+        self.task = Some(instance.instance_id.clone());
+        if self.harbor.is_none() {
+            self.harbor = Some(HarborWriter::create(&self.directory.join(View::Harbor.folder()), self.shard_bytes)?);
+        }
+        match &mut self.harbor {
+            Some(writer) => writer.push(instance, admission).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn each(&mut self, name: &'static str, line: impl Fn(View) -> Option<Value>) -> Result<()> {
+        for view in &self.views {
+            let Some(line) = line(*view) else { continue };
+            let table = match self.open.entry((*view, name)) {
+                std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    let directory = self.directory.join(view.folder());
+                    place.insert(Table::lines(&directory, name, view.folder(), Packing::Plain, self.shard_bytes)?)
+                }
+            };
+            table.push(&line)?;
+        }
+        Ok(())
+    }
+
+    pub fn close(self, tables: &mut Tables<'_>) -> Result<()> {
+        for table in self.open.into_values() {
+            tables.close(table)?;
+        }
+        let shards = self.harbor.map(HarborWriter::finish).transpose()?;
+        shards.into_iter().flatten().for_each(|shard| drop(tables.list(&shard)));
+        Ok(())
+    }
+}
