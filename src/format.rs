@@ -16,6 +16,7 @@ pub const VERDICT: &str = "verdict.v1";
 pub const RECEIPT: &str = "receipt.v1";
 pub const QUARANTINE: &str = "quarantine.v1";
 pub const RUN: &str = "run.v1";
+pub const AUDIT: &str = "audit.v1";
 pub const MANIFEST: &str = "manifest.v1";
 pub const SFT_ROW: &str = "sft-row.v1";
 pub const RL_ROW: &str = "rl-row.v1";

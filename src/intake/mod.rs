@@ -16,4 +16,5 @@ pub use generations::{GenerationIntake, read_generations};
 pub use git::{Split, Wanted, import_folders, import_pair, import_range, repository_in, repository_path, split};
 pub use pypi::{Metadata, PypiError, Release, ReleasePair, fetch_pair};
 pub use quarantine::{Quarantined, write_quarantine};
-pub use rows::{Intake, read_instances};
+pub use records::{Record, each_record};
+pub use rows::{Intake, read_instances, settled};

@@ -11,6 +11,7 @@ mod control;
 mod failure;
 mod held_out;
 mod localization;
+mod log;
 mod plain;
 mod reduce;
 mod repair;
@@ -39,6 +40,7 @@ pub use canary::{Forms, Proof, prove};
 pub use control::{Rehearsed, rehearse, sentinel_seed};
 pub use held_out::{LEAST_CHECKS, Observed, Planned, observe};
 pub use localization::LocalizationRules;
+pub use log::{Grade, LogGrade, Seen, grade_log};
 pub use plain::{PlainProof, prove_plain};
 pub use reduce::{Reduced, Reduction, reduce};
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, write_import};
 
-use crate::interval::exact_95;
+
 use crate::support::{BUSY, assay, docker_answers, lines, stderr};
 
 /// A world: a folder of `worlds/`, and how its tests run.

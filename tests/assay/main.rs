@@ -23,7 +23,6 @@ mod framework;
 mod full_disk;
 mod generated_tests;
 mod intake;
-mod interval;
 mod kill;
 mod plain;
 mod policy;
