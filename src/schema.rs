@@ -7,10 +7,14 @@ use schemars::{Schema, schema_for};
 
 use crate::admission::Admission;
 use crate::admission_report::AdmissionReport;
+use crate::audit::AuditReport;
 use crate::candidate::Candidate;
 use crate::contest::Contest;
+use crate::dataset::evidence::StoredBlob;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::rows::{RlRow, SftRow};
+use crate::dataset::signature::Envelope;
+use crate::dataset::statement::Statement;
 use crate::format;
 use crate::generation::Generation;
 use crate::instance::Instance;
@@ -36,6 +40,10 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::RUN, schema_for!(RunInfo)),
         (format::QUARANTINE, schema_for!(Quarantined)),
         (format::MANIFEST, schema_for!(Manifest)),
+        (format::STATEMENT, schema_for!(Statement)),
+        (format::ENVELOPE, schema_for!(Envelope)),
+        (format::AUDIT, schema_for!(AuditReport)),
+        (format::BLOB, schema_for!(StoredBlob)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::RL_ROW, schema_for!(RlRow)),
     ]

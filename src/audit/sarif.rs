@@ -78,10 +78,36 @@ mod tests {
 
     /// The parts of the SARIF schema that readers insist on.
     fn required() -> Value {
-        let text = json!({"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}});
-        let level = json!({"enum": ["none", "note", "warning", "error"]});
-        json!({
+        let schema = r##"{
             "type": "object", "required": ["version", "runs"], "additionalProperties": false,
+            "$defs": {
+                "text": {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}},
+                "level": {"enum": ["none", "note", "warning", "error"]},
+                "rule": {
+                    "type": "object", "required": ["id", "shortDescription", "help", "defaultConfiguration"],
+                    "properties": {
+                        "shortDescription": {"$ref": "#/$defs/text"}, "help": {"$ref": "#/$defs/text"},
+                        "defaultConfiguration": {"properties": {"level": {"$ref": "#/$defs/level"}}}
+                    }
+                },
+                "place": {
+                    "required": ["artifactLocation"],
+                    "properties": {
+                        "artifactLocation": {"properties": {"uri": {"type": "string", "pattern": "^[A-Za-z0-9._~/%-]+$"}}},
+                        "region": {"properties": {"startLine": {"type": "integer", "minimum": 1}}}
+                    }
+                },
+                "result": {
+                    "type": "object", "required": ["ruleId", "ruleIndex", "level", "message", "locations"],
+                    "properties": {
+                        "ruleIndex": {"type": "integer", "minimum": 0}, "level": {"$ref": "#/$defs/level"},
+                        "message": {"$ref": "#/$defs/text"},
+                        "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+                        "locations": {"type": "array", "minItems": 1,
+                            "items": {"properties": {"physicalLocation": {"$ref": "#/$defs/place"}}}}
+                    }
+                }
+            },
             "properties": {
                 "$schema": {"type": "string"}, "version": {"const": "2.1.0"},
                 "runs": {"type": "array", "minItems": 1, "items": {
@@ -90,21 +116,13 @@ mod tests {
                         "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
                         "tool": {"type": "object", "required": ["driver"], "properties": {"driver": {
                             "type": "object", "required": ["name", "rules"],
-                            "properties": {"rules": {"type": "array", "uniqueItems": true, "items": {
-                                "type": "object", "required": ["id", "shortDescription", "help", "defaultConfiguration"],
-                                "properties": {"shortDescription": text, "help": text,
-                                    "defaultConfiguration": {"properties": {"level": level}}}}}}}}},
-                        "results": {"type": "array", "items": {
-                            "type": "object", "required": ["ruleId", "ruleIndex", "level", "message", "locations"],
-                            "properties": {
-                                "ruleIndex": {"type": "integer", "minimum": 0}, "level": level, "message": text,
-                                "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
-                                "locations": {"type": "array", "minItems": 1, "items": {"properties": {"physicalLocation": {
-                                    "required": ["artifactLocation"],
-                                    "properties": {
-                                        "artifactLocation": {"properties": {"uri": {"type": "string", "pattern": "^[A-Za-z0-9._~/%-]+$"}}},
-                                        "region": {"properties": {"startLine": {"type": "integer", "minimum": 1}}}}}}}}}}}}}}}
-        })
+                            "properties": {"rules": {"type": "array", "uniqueItems": true, "items": {"$ref": "#/$defs/rule"}}}}}},
+                        "results": {"type": "array", "items": {"$ref": "#/$defs/result"}}
+                    }
+                }}
+            }
+        }"##;
+        serde_json::from_str(schema).unwrap()
     }
 
     #[test]
