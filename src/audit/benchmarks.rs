@@ -97,9 +97,9 @@ impl Benchmarks {
 
 /// Names a change by the lines it adds and removes, white space aside; none where that is next to nothing.
 fn change(patch: &str) -> Option<Digest> {
-    let changed = patch.lines().filter(|line| {
-        line.starts_with(['+', '-']) && !line.starts_with("+++ ") && !line.starts_with("--- ")
-    });
+    let changed = patch
+        .lines()
+        .filter(|line| line.starts_with(['+', '-']) && !line.starts_with("+++ ") && !line.starts_with("--- "));
     let squeezed: String = changed.flat_map(|line| line.chars().filter(|c| !c.is_whitespace())).collect();
     (squeezed.len() >= 20).then(|| Digest::of(squeezed.as_bytes()))
 }
@@ -119,9 +119,11 @@ mod tests {
         let patch = "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x = slow(items)\n+x = fast(items)\n";
         let issue = (0..40).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
         let mut benchmarks = Benchmarks::default();
-        benchmarks.add(&read(json!({"instance_id": "psf__requests-1", "repo": "psf/requests", "base_commit": "abcdef01",
+        benchmarks
+            .add(&read(json!({"instance_id": "psf__requests-1", "repo": "psf/requests", "base_commit": "abcdef01",
             "patch": patch, "problem_statement": issue})));
-        let other = json!({"instance_id": "x-1", "repo": "x/x", "base_commit": "0", "patch": "", "problem_statement": "p"});
+        let other =
+            json!({"instance_id": "x-1", "repo": "x/x", "base_commit": "0", "patch": "", "problem_statement": "p"});
         assert_eq!(benchmarks.overlap(&read(other.clone())), None);
         for (name, value, sign) in [
             ("instance_id", json!("PSF__requests-1"), "benchmark instance"),

@@ -186,10 +186,8 @@ impl<'a> Content<'a> {
         if patch.trim().is_empty() {
             return;
         }
-        let (first, first_place) = self
-            .labels
-            .entry(Digest::of_json(&(id, patch.trim())))
-            .or_insert_with(|| (label, place.clone()));
+        let (first, first_place) =
+            self.labels.entry(Digest::of_json(&(id, patch.trim()))).or_insert_with(|| (label, place.clone()));
         if *first != label {
             let words = |label| if label { "right" } else { "wrong" };
             let message = format!("{} here and {} in {first_place}", words(label), words(*first));

@@ -52,7 +52,8 @@ fn again(root: &Path, into: &Path) -> Result<Vec<Pair>> {
     let mut computed: HashMap<Digest, _> = computed.collect();
     let pair = |verdict: Verdict| {
         let id = &verdict.candidate_id;
-        let judged = computed.remove(id).with_context(|| format!("candidate {id} has a verdict and is not in the evidence"))?;
+        let judged =
+            computed.remove(id).with_context(|| format!("candidate {id} has a verdict and is not in the evidence"))?;
         let receipt = receipts.get(&verdict.receipt).cloned();
         Ok((verdict, receipt, judged))
     };
@@ -79,5 +80,9 @@ fn compare(published: &Verdict, receipt: Option<&Receipt>, computed: &(Verdict, 
         "detail, evidence level or another field is not what the evidence gives".to_owned()
     };
     let about = format!("{} {}", published.instance_id, published.candidate_id.short());
-    findings.add(Rule::VerdictNotReproduced, Place { file: "evidence".to_owned(), row: None, about: Some(about) }, message);
+    findings.add(
+        Rule::VerdictNotReproduced,
+        Place { file: "evidence".to_owned(), row: None, about: Some(about) },
+        message,
+    );
 }

@@ -126,7 +126,9 @@ pub fn grade_logs(
 
 fn is_log(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.is_file() && (name == "test_output.txt" || name.ends_with(".log") || name.ends_with(".txt")) && name != "run_instance.log"
+    path.is_file()
+        && (name == "test_output.txt" || name.ends_with(".log") || name.ends_with(".txt"))
+        && name != "run_instance.log"
 }
 
 /// The instance that a log belongs to: its folder's name, or the longest known id that its own name begins with.
@@ -152,7 +154,9 @@ fn model_of(path: &Path, id: &str) -> Option<String> {
 fn report_of(log: &Path) -> Result<Option<Value>> {
     let path: PathBuf = log.with_file_name("report.json");
     match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| format!("{} is not JSON", path.display())),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).with_context(|| format!("{} is not JSON", path.display()))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
@@ -183,7 +187,11 @@ pub fn judge_logs(logs: &[GradedLog], findings: &mut Findings) {
                 findings.add(Rule::LogDisagrees, place(), format!("published as {theirs}; by the log, {why}"));
             }
             (_, Some(true)) if ours.is_none() => {
-                findings.add(Rule::LogDisagrees, place(), format!("published as resolved; the log does not show it: {detail}"));
+                findings.add(
+                    Rule::LogDisagrees,
+                    place(),
+                    format!("published as resolved; the log does not show it: {detail}"),
+                );
             }
             _ if ours.is_none() => findings.add(Rule::LogUnreadable, place(), detail.clone()),
             _ => {}

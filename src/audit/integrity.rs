@@ -92,9 +92,10 @@ fn check_file(root: &Path, entry: &FileEntry) -> Option<(Rule, String, String)> 
             let hint = if pointer { "; it may be a Git LFS pointer: fetch the file itself" } else { "" };
             found(Rule::FileChanged, format!("{bytes} bytes where the manifest says {}{hint}", entry.bytes))
         }
-        Ok((_, digest)) if digest != entry.sha256 => {
-            found(Rule::FileChanged, format!("sha256 {} where the manifest says {}", digest.short(), entry.sha256.short()))
-        }
+        Ok((_, digest)) if digest != entry.sha256 => found(
+            Rule::FileChanged,
+            format!("sha256 {} where the manifest says {}", digest.short(), entry.sha256.short()),
+        ),
         Ok(_) => None,
     }
 }
@@ -130,7 +131,9 @@ fn check_statement(
     match std::fs::read(root.join(STATEMENT)) {
         Ok(found) if found == expected => {}
         Ok(_) => findings.add(Rule::StatementDiffers, Place::file(STATEMENT), "it is not that of this manifest"),
-        Err(error) => findings.add(Rule::StatementDiffers, Place::file(STATEMENT), format!("it cannot be read: {error}")),
+        Err(error) => {
+            findings.add(Rule::StatementDiffers, Place::file(STATEMENT), format!("it cannot be read: {error}"))
+        }
     }
     let mut wrong = |why: String| findings.add(Rule::SignatureWrong, Place::file(ENVELOPE), why);
     let envelope = match std::fs::read(root.join(ENVELOPE)) {

@@ -31,6 +31,7 @@ pub use check::{Checked, Checks, check};
 pub use content::{Content, Measures};
 pub use finding::{Finding, Findings, Level, Place, Rule};
 pub use harness::{Expected, GradedLog, disagrees, grade_logs, judge_logs, read_expected};
+pub use integrity::check_files;
 pub use report::{Agreement, AuditReport};
 pub use sarif::sarif;
 pub use shape::{Facts, Shape, facts};

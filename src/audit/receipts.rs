@@ -53,7 +53,7 @@ impl Receipts {
     /// Reads the evidence and holds every verdict against its receipt. What cannot be read is a finding.
     pub fn read(root: &Path, manifest: &Manifest, findings: &mut Findings) -> Self {
         let mut this = Self::default();
-        let mut each = |table: &str, take: &mut dyn FnMut(&str, &str) -> Result<()>, findings: &mut Findings| {
+        let each = |table: &str, take: &mut dyn FnMut(&str, &str) -> Result<()>, findings: &mut Findings| {
             if let Err(error) = read_table(root, manifest, table, take) {
                 findings.add(Rule::EvidenceUnreadable, Place::file(format!("evidence/{table}")), format!("{error:#}"));
             }
@@ -98,7 +98,11 @@ impl Receipts {
 
     fn verdict(&mut self, place: &str, verdict: Verdict, findings: &mut Findings) {
         let (file, row) = place.rsplit_once(':').unwrap_or((place, ""));
-        let place = Place { file: file.to_owned(), row: row.parse().ok(), about: Some(verdict.candidate_id.short().to_owned()) };
+        let place = Place {
+            file: file.to_owned(),
+            row: row.parse().ok(),
+            about: Some(verdict.candidate_id.short().to_owned()),
+        };
         if let Some(message) = self.contradiction(&verdict) {
             findings.add(Rule::VerdictContradictsReceipt, place, message);
         }
@@ -171,7 +175,9 @@ impl Receipts {
     }
 
     fn against_verdict(&self, facts: &Facts, candidate: &str, receipt: &str) -> Option<String> {
-        let Some(verdict) = self.verdicts.get(candidate) else { return Some("its candidate has no verdict".to_owned()) };
+        let Some(verdict) = self.verdicts.get(candidate) else {
+            return Some("its candidate has no verdict".to_owned());
+        };
         let differs = |what: &str| Some(format!("the verdict has another {what}"));
         if verdict.status != VerdictStatus::Verified {
             return Some(format!("the verdict is {}", name(&verdict.status)));
@@ -185,7 +191,8 @@ impl Receipts {
         if facts.skill.as_deref() != Some(&verdict.skill) {
             return differs("skill");
         }
-        (facts.evidence.as_deref() != Some(&verdict.evidence)).then(|| "the verdict has another evidence level".to_owned())
+        (facts.evidence.as_deref() != Some(&verdict.evidence))
+            .then(|| "the verdict has another evidence level".to_owned())
     }
 }
 

@@ -149,11 +149,15 @@ mod tests {
             findings.add(Rule::EditsTests, Place::row("a.jsonl", row, Some("x")), "it changes tests/test_a.py");
         }
         findings.add(Rule::FileChanged, Place::file("sft/train.parquet"), "other digest");
-        let report = AuditReport::new("data", &findings, Measures::default(), BTreeMap::from([("files".to_owned(), 3)]));
+        let report =
+            AuditReport::new("data", &findings, Measures::default(), BTreeMap::from([("files".to_owned(), 3)]));
         let text = report.text();
         assert!(report.has_findings());
         assert!(text.find("file-changed").unwrap() < text.find("edits-tests").unwrap(), "{text}");
-        assert!(text.contains("a.jsonl:5 (x): it changes") && text.contains("and 2 more") && text.contains("3 files"), "{text}");
+        assert!(
+            text.contains("a.jsonl:5 (x): it changes") && text.contains("and 2 more") && text.contains("3 files"),
+            "{text}"
+        );
         assert!(!AuditReport::new("d", &Findings::default(), Measures::default(), BTreeMap::new()).has_findings());
     }
 }

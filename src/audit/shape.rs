@@ -213,18 +213,31 @@ mod tests {
         let task = json!({"instance_id": "a__a-1", "repo": "a/a", "base_commit": "0", "patch": "d", "test_patch": "t",
             "problem_statement": "p", "FAIL_TO_PASS": "[\"t::a\"]", "PASS_TO_PASS": [], "license_name": "MIT"});
         let facts = read(task);
-        assert_eq!((facts.shape, facts.fail_to_pass, facts.license.as_deref()), (Shape::Task, Some(vec!["t::a".to_owned()]), Some("MIT")));
-        let smith = read(json!({"instance_id": "a", "repo": "a/a", "patch": "d", "image_name": "i", "FAIL_TO_PASS": ["t"]}));
+        assert_eq!(
+            (facts.shape, facts.fail_to_pass, facts.license.as_deref()),
+            (Shape::Task, Some(vec!["t::a".to_owned()]), Some("MIT"))
+        );
+        let smith =
+            read(json!({"instance_id": "a", "repo": "a/a", "patch": "d", "image_name": "i", "FAIL_TO_PASS": ["t"]}));
         assert!(smith.inverted);
-        let multi = read(json!({"org": "cli", "repo": "cli", "number": 3, "base": {"sha": "a"}, "fix_patch": "d", "f2p_tests": {"T": {}}}));
+        let multi = read(
+            json!({"org": "cli", "repo": "cli", "number": 3, "base": {"sha": "a"}, "fix_patch": "d", "f2p_tests": {"T": {}}}),
+        );
         assert_eq!((multi.instance_id.as_deref(), multi.repo.as_deref()), (Some("cli__cli-3"), Some("cli/cli")));
         let prediction = read(json!({"instance_id": "a", "model_patch": null, "resolved": false}));
         assert_eq!((prediction.patch.as_deref(), prediction.label), (Some(""), Some(false)));
-        let swiss = read(json!({"messages": "[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"a\"}]", "__index_level_0__": 3}));
-        assert_eq!((swiss.shape, swiss.prompt.as_deref(), swiss.answer.as_deref()), (Shape::Chat, Some("q"), Some("a")));
+        let swiss = read(
+            json!({"messages": "[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"a\"}]", "__index_level_0__": 3}),
+        );
+        assert_eq!(
+            (swiss.shape, swiss.prompt.as_deref(), swiss.answer.as_deref()),
+            (Shape::Chat, Some("q"), Some("a"))
+        );
         let sharegpt = read(json!({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}));
         assert_eq!(sharegpt.answer.as_deref(), Some("a"));
-        let rl = read(json!({"reward_model": {"style": "rule"}, "instance": {"instance_id": "a", "patch": "d", "license": ""}, "extra_info": {"skill": "repair"}, "prompt": []}));
+        let rl = read(
+            json!({"reward_model": {"style": "rule"}, "instance": {"instance_id": "a", "patch": "d", "license": ""}, "extra_info": {"skill": "repair"}, "prompt": []}),
+        );
         assert_eq!((rl.shape, rl.instance_id.as_deref(), rl.skill.as_deref()), (Shape::Rl, Some("a"), Some("repair")));
         assert!(rl.has_license && rl.license.is_none());
         assert_eq!(read(json!({"text": "x"})).shape, Shape::Unknown);

@@ -75,7 +75,11 @@ pub fn show(source: &Source, wanted: &str) -> Result<Trace> {
             ))
             .into());
         }
-        _ => return Err(Stop::Usage(format!("{wanted} fits several rows: {}; name one of these", places.join(", "))).into()),
+        _ => {
+            return Err(
+                Stop::Usage(format!("{wanted} fits several rows: {}; name one of these", places.join(", "))).into()
+            );
+        }
     };
     let of_row = |finding: &Finding| finding.place.file == table && finding.place.row == Some(row);
     let findings = checked.findings.kept().into_iter().filter(of_row).collect();
@@ -98,7 +102,8 @@ fn fits(wanted: &str, table: &str, row: u64, facts: &Facts) -> bool {
     }
     let digest = wanted.len() >= FEWEST && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
     let names = [&facts.receipt, &facts.candidate_id];
-    digest && names.into_iter().flatten().any(|id| id.starts_with(wanted)) || facts.instance_id.as_deref() == Some(wanted)
+    digest && names.into_iter().flatten().any(|id| id.starts_with(wanted))
+        || facts.instance_id.as_deref() == Some(wanted)
 }
 
 impl Trace {
@@ -113,7 +118,10 @@ impl Trace {
         }
         let contents = run.contents()?;
         for trial in self.verdict.iter().flat_map(|verdict| &verdict.trials) {
-            let outcome = contents.outcomes.get(trial).with_context(|| format!("trial {trial} has no outcome in the evidence"))?;
+            let outcome = contents
+                .outcomes
+                .get(trial)
+                .with_context(|| format!("trial {trial} has no outcome in the evidence"))?;
             self.trials.push(traced(run, outcome, self.receipt.as_ref()));
         }
         Ok(())

@@ -30,10 +30,12 @@ pub struct Table {
 }
 
 /// Endings of files that may hold rows, in order of preference: of a directory, one kind is read.
-const KINDS: [&[&str]; 3] = [&["parquet"], &["jsonl", "jsonl.zst", "jsonl.gz", "ndjson"], &["json", "json.zst", "json.gz"]];
+const KINDS: [&[&str]; 3] =
+    [&["parquet"], &["jsonl", "jsonl.zst", "jsonl.gz", "ndjson"], &["json", "json.zst", "json.gz"]];
 
 /// Files of a dataset repository that hold no rows.
-const NO_ROWS: [&str; 5] = ["dataset_info.json", "dataset_infos.json", "statement.json", "state.json", "croissant.json"];
+const NO_ROWS: [&str; 5] =
+    ["dataset_info.json", "dataset_infos.json", "statement.json", "state.json", "croissant.json"];
 
 /// Finds the tables of a dataset: a directory or a file.
 ///
@@ -66,9 +68,7 @@ pub fn open(name: &str) -> Result<Source> {
 }
 
 fn tables_below(root: &Path) -> Result<Vec<Table>> {
-    let hidden = |entry: &walkdir::DirEntry| {
-        entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
-    };
+    let hidden = |entry: &walkdir::DirEntry| entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
     let mut files = Vec::new();
     for entry in WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| !hidden(entry)) {
         let entry = entry.with_context(|| format!("cannot list {}", root.display()))?;

@@ -106,7 +106,9 @@ impl Audit {
         }
         let agreement = match sampler.any() {
             false => None,
-            true => Some(self.rerun.run(console, &source, sampler, self.instances.as_deref(), &mut checked.findings)?),
+            true => {
+                Some(self.rerun.run(console, &source, sampler, self.instances.as_deref(), &mut checked.findings)?)
+            }
         };
         let mut report = AuditReport::new(&name, &checked.findings, checked.measures, checked.done);
         report.rerun = agreement;

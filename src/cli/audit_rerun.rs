@@ -90,7 +90,10 @@ fn generation(values: &Map<String, Value>, facts: &Facts) -> Option<(bool, Value
     match facts.shape {
         Shape::Sft if facts.skill.as_deref() != Some("localization") => {
             let messages = values.get("messages")?;
-            Some((true, json!({"instance_id": id, "skill": facts.skill, "messages": messages, "model": values.get("model")})))
+            Some((
+                true,
+                json!({"instance_id": id, "skill": facts.skill, "messages": messages, "model": values.get("model")}),
+            ))
         }
         Shape::Prediction => Some((facts.label?, json!({"instance_id": id, "model_patch": facts.patch}))),
         _ => None,
@@ -173,7 +176,8 @@ impl Rerun {
                 (read.instances, Some(file.parent().unwrap_or(Path::new(".")).join("repos")))
             }
             None if source.ours => {
-                let unpacked = tempfile::tempdir().context("cannot make a directory for the evidence; free space in TMPDIR")?;
+                let unpacked =
+                    tempfile::tempdir().context("cannot make a directory for the evidence; free space in TMPDIR")?;
                 let run = evidence::unpack(&source.root, &unpacked.path().join("run"))?;
                 (run.read_lines("instances.jsonl")?, None)
             }

@@ -95,9 +95,11 @@ impl Judge {
         } else {
             let heading = ["by the log", "logs", "published resolved", "published not resolved"];
             let mut rows = vec![heading.map(str::to_owned).to_vec()];
-            rows.extend(grades.into_iter().map(|(grade, counts)| {
-                [vec![grade], counts.map(|count| count.to_string()).to_vec()].concat()
-            }));
+            rows.extend(
+                grades
+                    .into_iter()
+                    .map(|(grade, counts)| [vec![grade], counts.map(|count| count.to_string()).to_vec()].concat()),
+            );
             console.print(table(&rows));
             for log in &differ {
                 let published = match log.published {

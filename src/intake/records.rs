@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::parquet;
 
 /// One record: a row, or why there is none.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Line, or row of a table or an array, counted from 1.
     pub line: u64,

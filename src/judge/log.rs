@@ -75,12 +75,7 @@ impl From<Found> for Seen {
 }
 
 /// Grades a log. `format` is the runner's where it is known; else the log's own lines tell.
-pub fn grade_log(
-    log: &str,
-    format: Option<LogFormat>,
-    fail_to_pass: &[String],
-    pass_to_pass: &[String],
-) -> LogGrade {
+pub fn grade_log(log: &str, format: Option<LogFormat>, fail_to_pass: &[String], pass_to_pass: &[String]) -> LogGrade {
     let part = section(log);
     let mut graded = LogGrade {
         grade: Grade::NothingExpected,
@@ -228,10 +223,7 @@ mod tests {
         let own_end = marked(&format!("{passed}>>>>> End Test Output\nTEST_EXIT_CODE=0\n{failed}"));
         assert_eq!(grade(&own_end).grade, Grade::StillFailing);
         // The diff that the harness prints first carries markers and results.
-        let in_diff = format!(
-            "+x = '>>>>> Start Test Output\r{passed}'\n{}",
-            marked(&log(passed, "2 passed"))
-        );
+        let in_diff = format!("+x = '>>>>> Start Test Output\r{passed}'\n{}", marked(&log(passed, "2 passed")));
         assert_eq!(grade(&in_diff).grade, Grade::Suspicious);
         // Results at import, and the process ends itself with success.
         let at_import = marked(&format!("{}{SUMMARY}{passed}", &HEAD[..HEAD.find("collected").unwrap()]));

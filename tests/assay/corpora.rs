@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, write_import};
-
+use swe_assay::interval::exact_95;
 
 use crate::support::{BUSY, assay, docker_answers, lines, stderr};
 

@@ -6,6 +6,7 @@ mod start_up;
 mod support;
 
 mod admission;
+mod audit;
 mod bad_input;
 mod canary;
 mod cell;

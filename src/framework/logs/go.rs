@@ -64,7 +64,8 @@ fn from_text(lines: &[Line]) -> ParsedLog {
                 log.alarm(AlarmKind::TotalsDisagree, line.number, format!("{package} is ok, and a test failed"));
             }
             log.finished = true;
-            log.entries.extend(waiting.drain(..).map(|entry| Entry { names: names(package, &entry.names[0]), ..entry }));
+            log.entries
+                .extend(waiting.drain(..).map(|entry| Entry { names: names(package, &entry.names[0]), ..entry }));
             started.clear();
         }
     }
@@ -145,7 +146,8 @@ FAIL
 
     #[test]
     fn a_result_without_a_start_is_not_the_runners_and_a_panic_is_no_end() {
-        let log = LogFormat::Go.parse("=== RUN   TestA\n--- PASS: TestB (0.00s)\n--- FAIL: TestA (0.00s)\nFAIL\tx\t0.1s\n");
+        let log =
+            LogFormat::Go.parse("=== RUN   TestA\n--- PASS: TestB (0.00s)\n--- FAIL: TestA (0.00s)\nFAIL\tx\t0.1s\n");
         assert_eq!(log.find("TestB"), Found::Missing);
         assert_eq!(log.elsewhere.len(), 1);
         let panics = "=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   TestB\npanic: boom\n";

@@ -74,11 +74,8 @@ fn next_place(line: &Line, place: Place, first_session: Option<usize>, last_summ
 
 fn read(line: &Line, place: Place, results: &mut Results, log: &mut ParsedLog) {
     for (index, piece) in line.text.split('\r').enumerate() {
-        let entry = |(name, status): (&str, LogStatus)| Entry {
-            names: vec![name.to_owned()],
-            status,
-            line: line.number,
-        };
+        let entry =
+            |(name, status): (&str, LogStatus)| Entry { names: vec![name.to_owned()], status, line: line.number };
         let (summed, verbose) = (summary_line(piece), verbose_line(piece));
         match place {
             Place::Summary if index == 0 && summed.is_some() => results.summed.extend(summed.map(entry)),
@@ -99,8 +96,7 @@ impl Results {
     /// Both kinds of lines speak of the same tests; where they agree they are one result.
     fn entries(self) -> Vec<Entry> {
         let mut entries = merged(self.summed);
-        let known: BTreeMap<_, _> =
-            entries.iter().map(|entry| (entry.names[0].clone(), entry.status)).collect();
+        let known: BTreeMap<_, _> = entries.iter().map(|entry| (entry.names[0].clone(), entry.status)).collect();
         let new = |entry: &Entry| known.get(&entry.names[0]) != Some(&entry.status);
         entries.extend(merged(self.verbose).into_iter().filter(new));
         entries
@@ -174,7 +170,8 @@ fn starts_session(line: &str) -> bool {
 /// `1 failed, 2 passed in 0.12s`, ruled, or bare under `-q`.
 fn footer(line: &str) -> Option<&str> {
     let bare = ruled(line, '=').unwrap_or(line.trim());
-    let words = ["passed", "failed", "error", "errors", "skipped", "deselected", "xfailed", "xpassed", "warnings", "warning"];
+    let words =
+        ["passed", "failed", "error", "errors", "skipped", "deselected", "xfailed", "xpassed", "warnings", "warning"];
     let counted = words.iter().any(|word| count(bare, word).is_some());
     let timed = bare.contains(" in ") && bare.contains('s');
     let starts = bare.chars().next().is_some_and(|c| c.is_ascii_digit());

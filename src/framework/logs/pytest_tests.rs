@@ -66,7 +66,7 @@ fn summary_and_verbose_lines_of_one_run_are_one_result_each() {
     assert_eq!(log.find("tests/test_ratio.py::test_text[a"), Found::One(LogStatus::Passed), "a name cut at its space");
     assert_eq!(log.find("tests/test_ratio.py::test_gone"), Found::Missing);
     let printed = log.said_elsewhere("tests/test_ratio.py::test_zero").unwrap();
-    assert_eq!((printed.status, printed.line), (LogStatus::Passed, 25));
+    assert_eq!((printed.status, printed.line), (LogStatus::Passed, 23));
     assert_eq!(log.said_elsewhere("tests/test_ratio.py::test_half"), None);
 }
 

@@ -28,8 +28,7 @@ pub(super) fn parse(lines: &[Line]) -> ParsedLog {
     log.finished = footer.is_some();
     if let Some((line, footer)) = footer {
         let named = |status| log.entries.iter().filter(|entry| entry.status == status).count();
-        let (passed, failed, errors) =
-            (named(LogStatus::Passed), named(LogStatus::Failed), named(LogStatus::Error));
+        let (passed, failed, errors) = (named(LogStatus::Passed), named(LogStatus::Failed), named(LogStatus::Error));
         let said = |word| count(&footer, word).unwrap_or(0);
         if passed > said("passed") || failed != said("failed") || errors != said("exceptions") {
             let detail = format!("{passed} ok, {failed} F and {errors} E are named; the runner says: {footer}");

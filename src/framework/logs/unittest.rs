@@ -115,7 +115,8 @@ fn ran_count(text: &str) -> Option<usize> {
 
 /// The runner counts what it ran and what failed; results beyond that were not written by it.
 fn totals(log: &mut ParsedLog, line: usize, ran: usize, ok: bool, summary: &str) {
-    let broken = log.entries.iter().filter(|entry| matches!(entry.status, LogStatus::Failed | LogStatus::Error)).count();
+    let broken =
+        log.entries.iter().filter(|entry| matches!(entry.status, LogStatus::Failed | LogStatus::Error)).count();
     let named = log.entries.len();
     let said = number(summary, "failures=") + number(summary, "errors=");
     if named > ran + said || (ok && broken > 0) || (!ok && said > 0 && broken == 0 && named > 0) {
