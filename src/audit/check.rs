@@ -12,8 +12,9 @@ use super::evidence::check_verdicts;
 use super::finding::{Findings, Place, Rule};
 use super::integrity::{check_files, rows_of};
 use super::receipts::Receipts;
+use super::report::AuditReport;
 use super::shape::{Facts, Shape, facts};
-use super::source::{Source, Table};
+use super::source::{Source, Table, open};
 use crate::dataset::manifest::Manifest;
 use crate::format;
 use crate::intake::{Record, each_record};
@@ -39,6 +40,15 @@ pub struct Checked {
 
 /// Gets every row: table, number from 1, content, facts.
 pub type EachRow<'a> = dyn FnMut(&str, u64, &Map<String, Value>, &Facts) + 'a;
+
+/// The audit of a dataset by itself: what `assay publish` asks before it uploads one.
+///
+/// # Errors
+/// As [`check`].
+pub fn audit(name: &str) -> Result<AuditReport> {
+    let checked = check(&open(name)?, &Checks::default(), &mut |_| {}, &mut |_, _, _, _| {})?;
+    Ok(AuditReport::new(name, &checked.findings, checked.measures, checked.done))
+}
 
 /// Runs the checks. `progress` is told what comes next; `each` sees every row that could be read.
 ///

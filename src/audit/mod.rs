@@ -27,7 +27,7 @@ mod show;
 mod source;
 
 pub use benchmarks::Benchmarks;
-pub use check::{Checked, Checks, check};
+pub use check::{Checked, Checks, audit, check};
 pub use content::{Content, Measures};
 pub use finding::{Finding, Findings, Level, Place, Rule};
 pub use harness::{Expected, GradedLog, disagrees, grade_logs, judge_logs, read_expected};

@@ -53,67 +53,56 @@ impl Receipts {
     /// Reads the evidence and holds every verdict against its receipt. What cannot be read is a finding.
     pub fn read(root: &Path, manifest: &Manifest, findings: &mut Findings) -> Self {
         let mut this = Self::default();
-        let each = |table: &str, take: &mut dyn FnMut(&str, &str) -> Result<()>, findings: &mut Findings| {
+        let mut unstable = Vec::new();
+        let mut unreadable = Vec::new();
+        let mut each = |table: &str, take: &mut dyn FnMut(&str, &str) -> Result<()>| {
             if let Err(error) = read_table(root, manifest, table, take) {
-                findings.add(Rule::EvidenceUnreadable, Place::file(format!("evidence/{table}")), format!("{error:#}"));
+                unreadable.push((format!("evidence/{table}"), format!("{error:#}")));
             }
         };
-        each(INSTANCES, &mut |line, place| this.instance(line, place), findings);
-        let admissions = &mut this.admissions;
-        let mut admission = |line: &str, place: &str| {
+        each(INSTANCES, &mut |line, place| {
+            let instance: Instance = parse(line, place)?;
+            this.instances.insert(instance.instance_id.clone(), instance.digest());
+            Ok(())
+        });
+        each(ADMISSIONS, &mut |line, place| {
             let admission: Admission = parse(line, place)?;
             let digest = Digest::of_json(&admission);
-            admissions.insert(admission.instance_id, digest);
+            if !admission.unstable.is_empty() {
+                unstable.push((place_of(place, &admission.instance_id), admission.unstable.len()));
+            }
+            this.admissions.insert(admission.instance_id, digest);
             Ok(())
-        };
-        each(ADMISSIONS, &mut admission, findings);
-        let receipts = &mut this.receipts;
-        let mut receipt = |line: &str, place: &str| {
+        });
+        each(RECEIPTS, &mut |line, place| {
             let receipt: Receipt = parse(line, place)?;
-            receipts.insert(receipt.digest().to_string(), SlimReceipt::of(receipt));
+            this.receipts.insert(receipt.digest().to_string(), SlimReceipt::of(receipt));
             Ok(())
-        };
-        each(RECEIPTS, &mut receipt, findings);
-        let mut verdicts: Vec<(String, Verdict)> = Vec::new();
-        let mut verdict = |line: &str, place: &str| {
-            verdicts.push((place.to_owned(), parse(line, place)?));
+        });
+        let (mut verdicts, mut contradictions) = (HashMap::new(), Vec::new());
+        each(VERDICTS, &mut |line, place| {
+            let verdict: Verdict = parse(line, place)?;
+            if let Some(what) = this.contradiction(&verdict) {
+                contradictions.push((place_of(place, verdict.candidate_id.short()), what));
+            }
+            verdicts.insert(verdict.candidate_id.to_string(), SlimVerdict::of(verdict));
             Ok(())
-        };
-        each(VERDICTS, &mut verdict, findings);
-        for (place, verdict) in verdicts {
-            this.verdict(&place, verdict, findings);
+        });
+        this.verdicts = verdicts;
+        for (file, why) in unreadable {
+            findings.add(Rule::EvidenceUnreadable, Place::file(file), why);
+        }
+        for (place, count) in unstable {
+            findings.add(Rule::UnstableTests, place, format!("{count} tests wavered at admission"));
+        }
+        for (place, what) in contradictions {
+            findings.add(Rule::VerdictContradictsReceipt, place, what);
         }
         this
     }
 
     pub fn verdicts(&self) -> usize {
         self.verdicts.len()
-    }
-
-    fn instance(&mut self, line: &str, place: &str) -> Result<()> {
-        let instance: Instance = parse(line, place)?;
-        self.instances.insert(instance.instance_id.clone(), instance.digest());
-        Ok(())
-    }
-
-    fn verdict(&mut self, place: &str, verdict: Verdict, findings: &mut Findings) {
-        let (file, row) = place.rsplit_once(':').unwrap_or((place, ""));
-        let place = Place {
-            file: file.to_owned(),
-            row: row.parse().ok(),
-            about: Some(verdict.candidate_id.short().to_owned()),
-        };
-        if let Some(message) = self.contradiction(&verdict) {
-            findings.add(Rule::VerdictContradictsReceipt, place, message);
-        }
-        let slim = SlimVerdict {
-            instance: verdict.instance_id,
-            skill: verdict.skill.to_string(),
-            status: verdict.status,
-            evidence: name(&verdict.evidence),
-            receipt: verdict.receipt,
-        };
-        self.verdicts.insert(verdict.candidate_id.to_string(), slim);
     }
 
     fn contradiction(&self, verdict: &Verdict) -> Option<String> {
@@ -208,6 +197,24 @@ impl SlimReceipt {
             trials: receipt.trials.into_iter().map(|(trial, _)| trial).collect(),
         }
     }
+}
+
+impl SlimVerdict {
+    fn of(verdict: Verdict) -> Self {
+        Self {
+            skill: verdict.skill.to_string(),
+            status: verdict.status,
+            evidence: name(&verdict.evidence),
+            instance: verdict.instance_id,
+            receipt: verdict.receipt,
+        }
+    }
+}
+
+/// The place of a line as [`read_table`] gives it.
+fn place_of(place: &str, about: &str) -> Place {
+    let (file, row) = place.rsplit_once(':').unwrap_or((place, ""));
+    Place { file: file.to_owned(), row: row.parse().ok(), about: Some(about.to_owned()) }
 }
 
 fn parse<T: DeserializeOwned>(line: &str, place: &str) -> Result<T> {

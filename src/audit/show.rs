@@ -49,6 +49,8 @@ pub struct TracedTrial {
     pub tests: BTreeMap<String, u64>,
     /// Tests that did not pass; the first of them.
     pub not_passed: Vec<String>,
+    /// It holds tests with changed expectations or inputs: failing is what canaries are for.
+    pub control: bool,
     /// The receipt names this outcome.
     pub in_receipt: bool,
 }
@@ -165,7 +167,8 @@ impl Trace {
                 ),
             );
             for test in &trial.not_passed {
-                say("", format!("not passed: {test}"));
+                let why = if trial.control { " (control session: canaries must fail)" } else { "" };
+                say("", format!("not passed: {test}{why}"));
             }
         }
         for finding in &self.findings {
@@ -202,6 +205,7 @@ fn traced(run: &RunDir, outcome: &Outcome, receipt: Option<&Receipt>) -> TracedT
         wall_ms: outcome.wall_ms,
         tests,
         not_passed,
+        control: outcome.trial.plan.note,
         in_receipt: receipt.is_some_and(|receipt| receipt.trials.contains(&(outcome.trial_id.clone(), digest))),
     }
 }

@@ -1,5 +1,6 @@
 //! `assay audit`: checks over a dataset, ours or anybody's.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,7 +9,8 @@ use clap::{Args, Subcommand};
 use super::audit_rerun::{Rerun, Sampler};
 use super::judge::runner;
 use crate::audit::{
-    AuditReport, Benchmarks, Checks, Source, check, grade_logs, judge_logs, open, read_expected, sarif, show,
+    AuditReport, Benchmarks, Checks, Place, Rule, Shape, Source, check, grade_logs, judge_logs, open, read_expected,
+    sarif, show,
 };
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
@@ -93,15 +95,27 @@ impl Audit {
             key: self.verify_signature.clone(),
         };
         let mut sampler = Sampler::new(&self.rerun);
+        let mut predicted = BTreeMap::new();
         let mut checked = check(
             &source,
             &checks,
             &mut |what| console.say(format!("checking {what}")),
-            &mut |table, row, values, facts| sampler.see(table, row, values, facts),
+            &mut |table, row, values, facts| {
+                if let (Shape::Prediction, Some(id)) = (facts.shape, &facts.instance_id) {
+                    predicted.entry(id.clone()).or_insert_with(|| Place::row(table, row, Some(id)));
+                }
+                sampler.see(table, row, values, facts);
+            },
         )?;
         if let (Some(logs), Some(instances)) = (&self.logs, &self.instances) {
             let graded = grade_logs(logs, &read_expected(instances)?, self.runner)?;
             judge_logs(&graded, &mut checked.findings);
+            for log in &graded {
+                predicted.remove(&log.instance_id);
+            }
+            for place in predicted.into_values() {
+                checked.findings.add(Rule::LogMissing, place, "no log of its instance");
+            }
             checked.done.insert("logs graded again".to_owned(), graded.len() as u64);
         }
         let agreement = match sampler.any() {
