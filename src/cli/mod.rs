@@ -6,6 +6,7 @@ mod clean;
 mod demo;
 mod export;
 mod export_input;
+mod image;
 mod import;
 mod judge;
 mod schema;
@@ -41,6 +42,7 @@ enum Command {
     Audit(Box<audit::Audit>),
     Demo(demo::Demo),
     Import(Box<import::Import>),
+    Image(image::Image),
     Validate(validate::Validate),
     Verify(verify::Verify),
     Judge(judge::Judge),
@@ -67,6 +69,7 @@ impl Cli {
             Command::Audit(command) => command.run(&console),
             Command::Demo(command) => command.run(&console),
             Command::Import(command) => command.run(&console),
+            Command::Image(command) => command.run(&console),
             Command::Validate(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
