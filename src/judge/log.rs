@@ -101,14 +101,15 @@ pub fn grade_log(log: &str, format: Option<LogFormat>, fail_to_pass: &[String], 
         let (grade, what) = if cut { (Grade::CutOff, " and no end") } else { (Grade::Unreadable, "") };
         return with(graded, grade, format!("the log holds no test result{what}"));
     }
+    let index = parsed.index();
     let mut first: Option<(Grade, String)> = None;
     for (tests, grade) in [(fail_to_pass, Grade::StillFailing), (pass_to_pass, Grade::Regressed)] {
         for test in tests {
-            let seen = Seen::from(parsed.find(test));
+            let seen = Seen::from(index.find(test));
             if seen != Seen::Passed {
                 first.get_or_insert_with(|| (grade, format!("{test} is {}", word(seen))));
                 graded.not_passed.insert(test.clone(), seen);
-            } else if let Some(other) = parsed.said_elsewhere(test) {
+            } else if let Some(other) = index.said_elsewhere(test) {
                 let line = other.line + part.before;
                 let detail = format!("{test} passed, and is {:?} outside the results", other.status);
                 graded.alarms.push(Alarm { kind: AlarmKind::OutOfPlace, line, detail });

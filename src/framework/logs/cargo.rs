@@ -130,7 +130,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
             ("tests/whole.rs:halves", LogStatus::Passed),
             ("src/lib.rs - ratio (line 3)", LogStatus::Passed),
         ] {
-            assert_eq!(log.find(name), Found::One(status), "{name}");
+            assert_eq!(log.index().find(name), Found::One(status), "{name}");
         }
         assert_eq!(LogFormat::detect(LOG), Some(LogFormat::Cargo));
     }

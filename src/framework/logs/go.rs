@@ -93,7 +93,7 @@ fn result(text: &str) -> Option<(&str, LogStatus)> {
     Some((name, status))
 }
 
-/// `ok  	example.com/a	0.01s` and `FAIL	example.com/a	0.01s`; the fields are set apart by tabs.
+/// `ok PACKAGE TIME` and `FAIL PACKAGE TIME`; the fields are set apart by tabs.
 fn package(line: &str) -> Option<(bool, &str)> {
     let mut fields = line.split('\t');
     let (word, package) = (fields.next()?.trim(), fields.next()?.trim());
@@ -139,7 +139,7 @@ FAIL
             ("TestNet", LogStatus::Skipped),
             ("example.com/other:TestOther", LogStatus::Passed),
         ] {
-            assert_eq!(log.find(name), Found::One(status), "{name}");
+            assert_eq!(log.index().find(name), Found::One(status), "{name}");
         }
         assert_eq!(LogFormat::detect(VERBOSE), Some(LogFormat::Go));
     }
@@ -148,7 +148,7 @@ FAIL
     fn a_result_without_a_start_is_not_the_runners_and_a_panic_is_no_end() {
         let log =
             LogFormat::Go.parse("=== RUN   TestA\n--- PASS: TestB (0.00s)\n--- FAIL: TestA (0.00s)\nFAIL\tx\t0.1s\n");
-        assert_eq!(log.find("TestB"), Found::Missing);
+        assert_eq!(log.index().find("TestB"), Found::Missing);
         assert_eq!(log.elsewhere.len(), 1);
         let panics = "=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   TestB\npanic: boom\n";
         assert!(!LogFormat::Go.parse(panics).finished);
@@ -162,6 +162,6 @@ FAIL
             "{\"Time\":\"t\",\"Action\":\"run\",\"Package\":\"x\",\"Test\":\"TestA\"}\n{\"Time\":\"t\",\"Action\":\"pass\",\"Package\":\"x\",\"Test\":\"TestA\",\"Elapsed\":0.1}\n{\"Time\":\"t\",\"Action\":\"pass\",\"Package\":\"x\"}\n",
         );
         assert!(log.finished);
-        assert_eq!(log.find("x:TestA"), Found::One(LogStatus::Passed));
+        assert_eq!(log.index().find("x:TestA"), Found::One(LogStatus::Passed));
     }
 }

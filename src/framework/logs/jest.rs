@@ -120,10 +120,10 @@ Time:        6.1 s
             ("src/text.test.js:text > halves", LogStatus::Failed),
             ("waits", LogStatus::Skipped),
         ] {
-            assert_eq!(log.find(name), Found::One(status), "{name}");
+            assert_eq!(log.index().find(name), Found::One(status), "{name}");
         }
-        assert!(matches!(log.find("halves"), Found::Conflict(_)), "one title, two tests");
-        assert_eq!(log.find("printed by the test"), Found::Missing);
+        assert!(matches!(log.index().find("halves"), Found::Conflict(_)), "one title, two tests");
+        assert_eq!(log.index().find("printed by the test"), Found::Missing);
         assert_eq!(LogFormat::detect(LOG), Some(LogFormat::Jest));
     }
 

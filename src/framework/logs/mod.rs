@@ -13,7 +13,7 @@ mod section;
 mod sympy;
 mod unittest;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -104,17 +104,26 @@ pub enum Found {
     Conflict(BTreeSet<LogStatus>),
 }
 
-impl ParsedLog {
+/// Results by every name of their tests.
+#[derive(Debug)]
+pub struct Index<'a> {
+    results: HashMap<&'a str, BTreeSet<LogStatus>>,
+    elsewhere: HashMap<&'a str, Vec<&'a Entry>>,
+}
+
+impl Index<'_> {
     /// Looks a test up. A name that was cut inside its brackets (as in datasets whose parser split at a space) stands for
     /// all tests that begin with it.
     pub fn find(&self, name: &str) -> Found {
         let cut = name.contains('[') && !name.ends_with(']');
-        let named = |entry: &&Entry| entry.names.iter().any(|known| known == name);
-        let begins = |entry: &&Entry| entry.names.iter().any(|known| known.starts_with(name));
-        let mut found: BTreeSet<_> = self.entries.iter().filter(named).map(|entry| entry.status).collect();
-        if found.is_empty() && cut {
-            found = self.entries.iter().filter(begins).map(|entry| entry.status).collect();
-        }
+        let found = match self.results.get(name) {
+            Some(found) => found.clone(),
+            None if cut => {
+                let begins = self.results.iter().filter(|(known, _)| known.starts_with(name));
+                begins.flat_map(|(_, found)| found).copied().collect()
+            }
+            None => BTreeSet::new(),
+        };
         match found.len() {
             0 => Found::Missing,
             1 => found.first().copied().map_or(Found::Missing, Found::One),
@@ -122,11 +131,27 @@ impl ParsedLog {
         }
     }
 
-    /// Lines elsewhere that speak of a test and say something other than its result.
+    /// Lines elsewhere that speak of a test and say something other than its result; the first of them.
     pub fn said_elsewhere(&self, name: &str) -> Option<&Entry> {
         let found = self.find(name);
-        let speaks = |entry: &&Entry| entry.names.iter().any(|known| known == name);
-        self.elsewhere.iter().filter(speaks).find(|entry| found != Found::One(entry.status))
+        self.elsewhere.get(name)?.iter().copied().find(|entry| found != Found::One(entry.status))
+    }
+}
+
+impl ParsedLog {
+    pub fn index(&self) -> Index<'_> {
+        let mut index = Index { results: HashMap::new(), elsewhere: HashMap::new() };
+        for entry in &self.entries {
+            for name in &entry.names {
+                index.results.entry(name).or_default().insert(entry.status);
+            }
+        }
+        for entry in &self.elsewhere {
+            for name in &entry.names {
+                index.elsewhere.entry(name).or_default().push(entry);
+            }
+        }
+        index
     }
 
     fn alarm(&mut self, kind: AlarmKind, line: usize, detail: impl Into<String>) {
@@ -222,6 +247,7 @@ impl LogFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::strategy::Strategy as _;
 
     #[test]
     fn formats_are_known_by_name_and_by_their_own_lines() {
@@ -248,10 +274,35 @@ mod tests {
             entries: vec![entry("t.py::a[x y]", LogStatus::Passed), entry("t.py::a[x z]", LogStatus::Passed)],
             ..ParsedLog::default()
         };
-        assert_eq!(log.find("t.py::a[x"), Found::One(LogStatus::Passed));
-        assert_eq!(log.find("t.py::a"), Found::Missing);
+        assert_eq!(log.index().find("t.py::a[x"), Found::One(LogStatus::Passed));
+        assert_eq!(log.index().find("t.py::a"), Found::Missing);
         log.entries[1].status = LogStatus::Failed;
-        assert_eq!(log.find("t.py::a[x"), Found::Conflict([LogStatus::Passed, LogStatus::Failed].into()));
-        assert_eq!(log.find("t.py::a[x y]"), Found::One(LogStatus::Passed));
+        assert_eq!(log.index().find("t.py::a[x"), Found::Conflict([LogStatus::Passed, LogStatus::Failed].into()));
+        assert_eq!(log.index().find("t.py::a[x y]"), Found::One(LogStatus::Passed));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_a_parser_fail(
+            pieces in proptest::collection::vec(
+                proptest::prop_oneof![
+                    proptest::sample::select(vec![
+                        "PASSED ", "FAILED a::b[", "] - ", "\r", "\n", " ... ", "ok", "[", "]", "====", " short test summary info ",
+                        "--- PASS: ", "=== RUN ", "ok\t", "test ", "running 3 tests\n", "test result: ", "\u{1b}[", "✓ ", "Ran 1 test in 0s\n",
+                        ">>>>> Start Test Output\n", "é", "FAIL: x (", ")", "1 passed in 0.1s", "sympy/a.py[", "tests finished: ", "_",
+                    ]).prop_map(str::to_owned),
+                    "[ -~é\n]{0,12}",
+                ],
+                0..40,
+            )
+        ) {
+            let text = pieces.concat();
+            let part = section(&text);
+            for name in LogFormat::NAMES {
+                let log = LogFormat::by_name(name).unwrap().parse(&part.text);
+                let lines = part.text.split('\n').count();
+                proptest::prop_assert!(log.entries.iter().all(|entry| entry.line >= 1 && entry.line <= lines));
+            }
+        }
     }
 }

@@ -34,27 +34,24 @@ pub(super) fn parse(lines: &[Line]) -> ParsedLog {
     let last_summary = lines.iter().rfind(|line| ruled(&line.text, '=') == Some("short test summary info"));
     let last_summary = last_summary.map_or(0, |line| line.number);
     let first_session = lines.iter().find(|line| starts_session(&line.text)).map(|line| line.number);
-    let (mut place, mut collected) = (Place::Before, None);
+    let mut place = Place::Before;
     let mut results = Results::default();
     for line in lines {
-        place = match next_place(line, place, first_session, last_summary) {
-            Some(next) => next,
-            None => {
-                read(line, place, &mut results, &mut log);
-                continue;
-            }
-        };
+        match next_place(line, place, first_session, last_summary) {
+            Some(next) => place = next,
+            None => read(line, place, &mut results, &mut log),
+        }
     }
-    if first_session.is_some() {
-        collected = lines.iter().find_map(|line| collected_count(&line.text));
-    }
-    log.entries.splice(0..0, results.entries());
+    log.entries = results.entries();
     if let Some((number, footer)) = footers.last() {
         log.finished = *number >= last_summary;
         totals(&mut log, *number, footer);
     }
-    if first_session.is_some() && collected.is_none() && !log.entries.is_empty() {
-        log.alarm(AlarmKind::NoCollection, first_session.unwrap_or(1), "results, and no line `collected N items`");
+    if let Some(session) = first_session
+        && !log.entries.is_empty()
+        && !lines.iter().any(|line| collected(&line.text))
+    {
+        log.alarm(AlarmKind::NoCollection, session, "results, and no line `collected N items`");
     }
     log
 }
@@ -178,15 +175,15 @@ fn footer(line: &str) -> Option<&str> {
     (timed && ((counted && starts) || bare.starts_with("no tests ran"))).then_some(bare)
 }
 
-fn collected_count(line: &str) -> Option<usize> {
-    let rest = line.strip_prefix("collected ").or_else(|| line.strip_prefix("collecting ... collected "));
-    if let Some(rest) = rest {
-        return rest.split(' ').next()?.parse().ok();
+/// `collected 7 items`; under xdist `4 workers [20 items]` or `gw0 [20] / gw1 [20]`.
+fn collected(line: &str) -> bool {
+    let starts = line.strip_prefix("collected ").or_else(|| line.strip_prefix("collecting ... collected "));
+    let number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    if let Some(rest) = starts {
+        return number(rest);
     }
-    // xdist: `4 workers [20 items]`, `gw0 [20] / gw1 [20]`.
     let workers = line.contains(" workers [") || line.starts_with("gw0 [");
-    let digits: String = line.split('[').nth(1)?.chars().take_while(char::is_ascii_digit).collect();
-    if workers { digits.parse().ok() } else { None }
+    workers && line.split('[').nth(1).is_some_and(number)
 }
 
 /// More passed or fewer failed tests than the runner counted were not written by it. Without `-rA` or `-v` no passes are

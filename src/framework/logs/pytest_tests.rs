@@ -61,13 +61,18 @@ fn summary_and_verbose_lines_of_one_run_are_one_result_each() {
         ("tests/test_ratio.py::Kept::test_old", LogStatus::Xfailed),
         ("tests/test_ratio.py::test_closes", LogStatus::Error),
     ] {
-        assert_eq!(log.find(name), Found::One(status), "{name}");
+        assert_eq!(log.index().find(name), Found::One(status), "{name}");
     }
-    assert_eq!(log.find("tests/test_ratio.py::test_text[a"), Found::One(LogStatus::Passed), "a name cut at its space");
-    assert_eq!(log.find("tests/test_ratio.py::test_gone"), Found::Missing);
-    let printed = log.said_elsewhere("tests/test_ratio.py::test_zero").unwrap();
+    assert_eq!(
+        log.index().find("tests/test_ratio.py::test_text[a"),
+        Found::One(LogStatus::Passed),
+        "a name cut at its space"
+    );
+    assert_eq!(log.index().find("tests/test_ratio.py::test_gone"), Found::Missing);
+    let index = log.index();
+    let printed = index.said_elsewhere("tests/test_ratio.py::test_zero").unwrap();
     assert_eq!((printed.status, printed.line), (LogStatus::Passed, 23));
-    assert_eq!(log.said_elsewhere("tests/test_ratio.py::test_half"), None);
+    assert_eq!(log.index().said_elsewhere("tests/test_ratio.py::test_half"), None);
 }
 
 #[test]
@@ -75,11 +80,11 @@ fn a_quiet_run_and_one_of_xdist_are_read() {
     let quiet = "..F\n=========================== short test summary info ============================\nPASSED t.py::a\nPASSED t.py::b\nFAILED t.py::c - assert 0\n1 failed, 2 passed in 0.02s\n";
     let log = parse(quiet);
     assert!(log.finished && log.alarms.is_empty(), "{log:?}");
-    assert_eq!(log.find("t.py::b"), Found::One(LogStatus::Passed));
+    assert_eq!(log.index().find("t.py::b"), Found::One(LogStatus::Passed));
     let xdist = "============================= test session starts ==============================\ngw0 [2] / gw1 [2]\n[gw1] [ 50%] PASSED t.py::a \n[gw0] [100%] FAILED t.py::b \n========================= 1 failed, 1 passed in 1.10s =========================\n";
     let log = parse(xdist);
     assert!(log.finished && log.alarms.is_empty(), "{log:?}");
-    assert_eq!(log.find("t.py::b"), Found::One(LogStatus::Failed));
+    assert_eq!(log.index().find("t.py::b"), Found::One(LogStatus::Failed));
 }
 
 #[test]
@@ -88,8 +93,8 @@ fn what_a_candidate_prints_is_no_result_and_shows() {
     let tail = "=========================== short test summary info ============================\nFAILED t.py::a - assert 0\n============================== 1 failed in 0.02s ===============================\n";
     let printed = format!("{head}collected 1 item\n\nt.py PASSED t.py::a\nPASSED t.py::a\nF\n{tail}");
     let log = parse(&printed);
-    assert_eq!(log.find("t.py::a"), Found::One(LogStatus::Failed));
-    assert!(log.said_elsewhere("t.py::a").is_some());
+    assert_eq!(log.index().find("t.py::a"), Found::One(LogStatus::Failed));
+    assert!(log.index().said_elsewhere("t.py::a").is_some());
 
     // Printed while modules are imported, then the process ends itself.
     let at_import = format!(
@@ -104,8 +109,8 @@ fn what_a_candidate_prints_is_no_result_and_shows() {
         "{head}collected 1 item\n=========================== short test summary info ============================\nPASSED t.py::a\n====== 1 passed in 0.01s ======\n{tail}"
     );
     let log = parse(&twice);
-    assert_eq!(log.find("t.py::a"), Found::One(LogStatus::Failed), "the last summary is the runner's");
-    assert!(log.said_elsewhere("t.py::a").is_some());
+    assert_eq!(log.index().find("t.py::a"), Found::One(LogStatus::Failed), "the last summary is the runner's");
+    assert!(log.index().said_elsewhere("t.py::a").is_some());
 
     // More passes than were counted.
     let added = format!(
@@ -117,5 +122,5 @@ fn what_a_candidate_prints_is_no_result_and_shows() {
     );
     assert_eq!(kinds(&parse(&conflict)), [AlarmKind::Conflict]);
     let return_in_line = format!("{head}collected 1 item\nharmless\rPASSED t.py::a\n{tail}");
-    assert!(parse(&return_in_line).said_elsewhere("t.py::a").is_some());
+    assert!(parse(&return_in_line).index().said_elsewhere("t.py::a").is_some());
 }

@@ -97,12 +97,12 @@ DO *NOT* COMMIT!
     fn results_stand_under_their_file_and_alone() {
         let log = LogFormat::Sympy.parse(LOG);
         assert!(log.finished && log.alarms.is_empty(), "{log:?}");
-        assert_eq!(log.find("test_rational"), Found::One(LogStatus::Passed));
-        assert_eq!(log.find("test_nested"), Found::One(LogStatus::Xfailed));
-        assert_eq!(log.find("test_slow"), Found::One(LogStatus::Skipped));
-        assert_eq!(log.find("sympy/core/tests/test_basic.py:test_zero"), Found::One(LogStatus::Passed));
+        assert_eq!(log.index().find("test_rational"), Found::One(LogStatus::Passed));
+        assert_eq!(log.index().find("test_nested"), Found::One(LogStatus::Xfailed));
+        assert_eq!(log.index().find("test_slow"), Found::One(LogStatus::Skipped));
+        assert_eq!(log.index().find("sympy/core/tests/test_basic.py:test_zero"), Found::One(LogStatus::Passed));
         // The bare name stands for two tests, and one of them failed.
-        assert_eq!(log.find("test_zero"), Found::Conflict([LogStatus::Passed, LogStatus::Failed].into()));
+        assert_eq!(log.index().find("test_zero"), Found::Conflict([LogStatus::Passed, LogStatus::Failed].into()));
         assert!(log.elsewhere.iter().any(|entry| entry.names[1] == "test_zero"));
     }
 

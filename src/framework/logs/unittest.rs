@@ -177,7 +177,7 @@ Destroying test database for alias 'default'...
             ("test_known (aggregation.tests.CountTests)", LogStatus::Xfailed),
             ("test_values (aggregation.tests.CountTests)", LogStatus::Error),
         ] {
-            assert_eq!(log.find(name), Found::One(status), "{name}");
+            assert_eq!(log.index().find(name), Found::One(status), "{name}");
         }
         assert_eq!(LogFormat::detect(DJANGO), Some(LogFormat::Django));
     }
@@ -189,14 +189,14 @@ Destroying test database for alias 'default'...
         assert_eq!(log.alarms.first().unwrap().kind, AlarmKind::TotalsDisagree);
         let both = "test_a (m.C) ... ok\n\nFAIL: test_a (m.C)\n\nRan 1 test in 0.001s\n\nFAILED (failures=1)\n";
         let log = LogFormat::Unittest.parse(both);
-        assert_eq!(log.find("test_a (m.C)"), Found::One(LogStatus::Failed));
+        assert_eq!(log.index().find("test_a (m.C)"), Found::One(LogStatus::Failed));
         assert_eq!(log.alarms.first().unwrap().kind, AlarmKind::Conflict);
     }
 
     #[test]
     fn a_sub_test_that_fails_fails_its_test_and_a_run_that_stops_is_not_finished() {
         let sub = "test_a (m.C) ... test_b (m.C) ... ok\n\nFAIL: test_a (m.C) (i=3)\n\nRan 2 tests in 0.001s\n\nFAILED (failures=1)\n";
-        assert_eq!(LogFormat::Unittest.parse(sub).find("test_a (m.C)"), Found::One(LogStatus::Failed));
+        assert_eq!(LogFormat::Unittest.parse(sub).index().find("test_a (m.C)"), Found::One(LogStatus::Failed));
         assert!(!LogFormat::Unittest.parse("test_a (m.C) ... ok\n").finished);
     }
 }
