@@ -10,6 +10,7 @@ pub const CANDIDATE: &str = "candidate.v1";
 pub const ADMISSION: &str = "admission.v1";
 pub const CONTEST: &str = "contest.v1";
 pub const ADMISSION_REPORT: &str = "admission-report.v1";
+pub const PROMPT: &str = "prompt.v1";
 pub const OUTCOME: &str = "outcome.v1";
 pub const REPORT: &str = "report.v1";
 pub const VERDICT: &str = "verdict.v1";

@@ -37,6 +37,7 @@ pub mod leak;
 pub mod prompt;
 pub mod receipt;
 pub mod repo;
+pub mod sampler;
 pub mod sandbox;
 pub mod schema;
 pub mod screen;

@@ -20,6 +20,7 @@ use crate::generation::Generation;
 use crate::instance::Instance;
 use crate::intake::Quarantined;
 use crate::journal::RunInfo;
+use crate::prompt::Prompt;
 use crate::receipt::Receipt;
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::ADMISSION, schema_for!(Admission)),
         (format::CONTEST, schema_for!(Contest)),
         (format::ADMISSION_REPORT, schema_for!(AdmissionReport)),
+        (format::PROMPT, schema_for!(Prompt)),
         (format::OUTCOME, schema_for!(Outcome)),
         (format::REPORT, schema_for!(TestReport)),
         (format::VERDICT, schema_for!(Verdict)),

@@ -9,6 +9,9 @@ mod export_input;
 mod image;
 mod import;
 mod judge;
+mod prompt;
+mod sample;
+mod sampling;
 mod schema;
 mod session;
 mod validate;
@@ -44,6 +47,8 @@ enum Command {
     Import(Box<import::Import>),
     Image(image::Image),
     Validate(validate::Validate),
+    Prompt(Box<prompt::Prompt>),
+    Sample(Box<sample::Sample>),
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
@@ -71,6 +76,8 @@ impl Cli {
             Command::Import(command) => command.run(&console),
             Command::Image(command) => command.run(&console),
             Command::Validate(command) => command.run(&console),
+            Command::Prompt(command) => command.run(&console),
+            Command::Sample(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),

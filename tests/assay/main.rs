@@ -1,5 +1,6 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
+mod model_server;
 mod samples;
 mod small_world;
 mod start_up;
@@ -27,8 +28,10 @@ mod intake;
 mod kill;
 mod plain;
 mod policy;
+mod prompt;
 mod ready_image;
 mod runner_aware;
+mod sample;
 mod sandboxes;
 mod schemas;
 mod tampering;

@@ -109,6 +109,7 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::ADMISSION, json!(admission)),
         (format::CONTEST, json!(samples::contest())),
         (format::ADMISSION_REPORT, json!(AdmissionReport::of([&admission], [&instance]))),
+        (format::PROMPT, json!(samples::prompt())),
         (format::OUTCOME, json!(samples::outcome())),
         (format::REPORT, json!(samples::report())),
         (format::VERDICT, json!(verdict)),
