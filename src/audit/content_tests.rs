@@ -39,7 +39,7 @@ fn rules(findings: &Findings) -> Vec<Rule> {
 #[test]
 fn a_good_task_has_no_finding_and_every_fault_has_its_own() {
     let good = task("a-1", &diff("src/a.py", "value = compute_faster(items)"));
-    assert_eq!(rules(&look(&[good.clone()]).1), []);
+    assert_eq!(rules(&look(std::slice::from_ref(&good)).1), []);
     let table = [
         (with(good.clone(), "patch", json!("")), Rule::EmptyPatch),
         (with(good.clone(), "patch", json!("change a.py, please")), Rule::UnreadablePatch),
@@ -54,7 +54,7 @@ fn a_good_task_has_no_finding_and_every_fault_has_its_own() {
         ),
     ];
     for (row, rule) in table {
-        assert_eq!(rules(&look(&[row.clone()]).1), [rule], "{row}");
+        assert_eq!(rules(&look(std::slice::from_ref(&row)).1), [rule], "{row}");
     }
 }
 
