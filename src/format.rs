@@ -24,6 +24,8 @@ pub const ENVELOPE: &str = "statement-envelope.v1";
 pub const BLOB: &str = "blob.v1";
 pub const SFT_ROW: &str = "sft-row.v1";
 pub const RL_ROW: &str = "rl-row.v1";
+pub const REWARD: &str = "reward.v1";
+pub const REWARD_QUESTION: &str = "reward-question.v1";
 pub const SCALING: &str = "scaling.v1";
 pub const SELECTION: &str = "selection.v1";
 

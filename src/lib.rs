@@ -41,6 +41,7 @@ pub mod sampler;
 pub mod sandbox;
 pub mod schema;
 pub mod screen;
+pub mod serve;
 pub mod strength;
 pub mod test_record;
 pub mod tokens;

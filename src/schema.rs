@@ -22,6 +22,7 @@ use crate::intake::Quarantined;
 use crate::journal::RunInfo;
 use crate::prompt::Prompt;
 use crate::receipt::Receipt;
+use crate::serve::{Answer, Question};
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
 
@@ -48,6 +49,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::BLOB, schema_for!(StoredBlob)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::RL_ROW, schema_for!(RlRow)),
+        (format::REWARD, schema_for!(Answer)),
+        (format::REWARD_QUESTION, schema_for!(Question)),
     ]
 }
 

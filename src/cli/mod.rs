@@ -13,6 +13,7 @@ mod prompt;
 mod sample;
 mod sampling;
 mod schema;
+mod serve;
 mod session;
 mod validate;
 mod verify;
@@ -52,6 +53,7 @@ enum Command {
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
+    Serve(serve::Serve),
     Schema(schema::Schema),
     Clean(clean::Clean),
 }
@@ -81,6 +83,7 @@ impl Cli {
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
+            Command::Serve(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),
         };

@@ -220,7 +220,7 @@ pub(super) fn admit_into(
     Ok(admissions)
 }
 
-fn lab<'a>(run: &'a RunDir, console: &'a Console, session: &Session) -> anyhow::Result<Lab<'a>> {
+pub(super) fn lab<'a>(run: &'a RunDir, console: &'a Console, session: &Session) -> anyhow::Result<Lab<'a>> {
     Lab::open(run, console, session.engine.clone(), session.settings.clone(), session.cancel.clone())
 }
 

@@ -34,5 +34,8 @@ mod runner_aware;
 mod sample;
 mod sandboxes;
 mod schemas;
+mod serve;
+mod serve_limits;
+mod serve_support;
 mod tampering;
 mod unpacked_image;
