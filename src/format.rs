@@ -17,6 +17,7 @@ pub const VERDICT: &str = "verdict.v1";
 pub const RECEIPT: &str = "receipt.v1";
 pub const QUARANTINE: &str = "quarantine.v1";
 pub const RUN: &str = "run.v1";
+pub const AUDIT: &str = "audit.v1";
 pub const MANIFEST: &str = "manifest.v2";
 pub const STATEMENT: &str = "statement.v1";
 pub const ENVELOPE: &str = "statement-envelope.v1";

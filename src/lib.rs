@@ -14,6 +14,7 @@
 
 pub mod admission;
 pub mod admission_report;
+pub mod audit;
 pub mod candidate;
 pub mod chart;
 pub mod cli;
@@ -29,6 +30,7 @@ pub mod framework;
 pub mod generation;
 pub mod instance;
 pub mod intake;
+pub mod interval;
 pub mod journal;
 pub mod judge;
 pub mod lab;

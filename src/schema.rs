@@ -7,6 +7,7 @@ use schemars::{Schema, schema_for};
 
 use crate::admission::Admission;
 use crate::admission_report::AdmissionReport;
+use crate::audit::AuditReport;
 use crate::candidate::Candidate;
 use crate::consensus::curve::Scaling;
 use crate::consensus::selection::Selection;
@@ -48,6 +49,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::MANIFEST, schema_for!(Manifest)),
         (format::STATEMENT, schema_for!(Statement)),
         (format::ENVELOPE, schema_for!(Envelope)),
+        (format::AUDIT, schema_for!(AuditReport)),
         (format::BLOB, schema_for!(StoredBlob)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::PREFERENCE_ROW, schema_for!(PreferenceRow)),

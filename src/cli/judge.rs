@@ -1,32 +1,62 @@
-//! `assay judge`: verdicts again, from stored outcomes.
+//! `assay judge`: verdicts again from stored outcomes, or grades of other people's logs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
 use super::verify::{Summary, summary_table};
-use crate::console::Console;
+use crate::audit::{GradedLog, disagrees, grade_logs, read_expected};
+use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
-use crate::journal::RunDir;
+use crate::framework::logs::LogFormat;
+use crate::journal::{RunDir, write_atomically};
 use crate::lab::recompute;
 
-/// Recomputes the verdicts of a run directory; needs no sandbox
+/// Recomputes the verdicts of a run directory, or grades other people's logs; needs no sandbox
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Writes RUN/verdicts.jsonl, byte for byte what `assay verify` wrote from the same outcomes.\n\n\
-Example: assay judge runs/first --json"
+    after_help = "With RUN it writes RUN/verdicts.jsonl, byte for byte what `assay verify` wrote from the same outcomes.\n\
+With --logs it reads what test runners printed (pytest, unittest, django, sympy, go, cargo, jest) and grades it by our rules: every \
+expected test stands there and passed; the log does not contradict itself. A log proves nothing about a patch, so such a grade is \
+no verdict. Exit code 2: a log is suspicious or contradicts the label that was published with it.\n\n\
+Example: assay judge runs/first --json\n\
+Example: assay judge --logs logs/run_evaluation/mine --instances swe-bench.parquet --out grades.jsonl"
 )]
 pub struct Judge {
     /// Run directory written by `assay verify`
-    run: PathBuf,
+    #[arg(required_unless_present = "logs", conflicts_with = "logs")]
+    run: Option<PathBuf>,
+    /// Instances that the logs belong to: rows of the SWE-bench family
+    #[arg(long, value_name = "FILE", requires = "logs")]
+    instances: Option<PathBuf>,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+    /// Evaluation logs of somebody else's harness
+    #[arg(long, value_name = "DIR", requires = "instances")]
+    logs: Option<PathBuf>,
+    /// Write the grade of every log here, JSON Lines
+    #[arg(long, value_name = "FILE", requires = "logs")]
+    out: Option<PathBuf>,
+    /// Runner that wrote the logs; else instances and logs tell
+    #[arg(long, value_name = "NAME", requires = "logs", value_parser = runner)]
+    runner: Option<LogFormat>,
+}
+
+/// Reads the name of a runner.
+pub(super) fn runner(name: &str) -> Result<LogFormat, String> {
+    LogFormat::by_name(name).ok_or_else(|| format!("one of {}", LogFormat::NAMES.join(", ")))
 }
 
 impl Judge {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        let run = RunDir::existing(&self.run)?;
+        if let (Some(logs), Some(instances)) = (&self.logs, &self.instances) {
+            let graded = grade_logs(logs, &read_expected(instances)?, self.runner)?;
+            return self.tell(console, &graded);
+        }
+        let run = RunDir::existing(self.run.as_deref().unwrap_or(std::path::Path::new(".")))?;
         let summary = Summary::of(recompute(&run)?, &run);
         run.write_derived("summary.json", &serde_json::to_vec_pretty(&summary)?)?;
         if self.json {
@@ -36,5 +66,49 @@ impl Judge {
             console.print(format!("verdicts: {}", run.path().join("verdicts.jsonl").display()));
         }
         Ok(ExitCode::Done)
+    }
+
+    fn tell(&self, console: &Console, graded: &[GradedLog]) -> anyhow::Result<ExitCode> {
+        if let Some(path) = &self.out {
+            let mut lines = String::new();
+            for log in graded {
+                lines.push_str(&format!("{}\n", serde_json::to_string(log)?));
+            }
+            write_atomically(path, lines.as_bytes())?;
+        }
+        let word = |log: &GradedLog| {
+            let grade = serde_json::to_value(log.graded.grade).unwrap_or_default();
+            grade.as_str().unwrap_or_default().to_owned()
+        };
+        let mut grades: BTreeMap<String, [u64; 3]> = BTreeMap::new();
+        for log in graded {
+            let counts = grades.entry(word(log)).or_default();
+            counts[0] += 1;
+            counts[1] += u64::from(log.published == Some(true));
+            counts[2] += u64::from(log.published == Some(false));
+        }
+        let differ: Vec<_> = graded.iter().filter(|log| disagrees(log)).collect();
+        if self.json {
+            let grades: BTreeMap<_, _> = grades.iter().map(|(grade, counts)| (grade, counts[0])).collect();
+            console.print(json!({"logs": graded.len(), "grades": grades, "disagreements": differ}).to_string());
+        } else {
+            let heading = ["by the log", "logs", "published resolved", "published not resolved"];
+            let mut rows = vec![heading.map(str::to_owned).to_vec()];
+            rows.extend(
+                grades
+                    .into_iter()
+                    .map(|(grade, counts)| [vec![grade], counts.map(|count| count.to_string()).to_vec()].concat()),
+            );
+            console.print(table(&rows));
+            for log in &differ {
+                let published = match log.published {
+                    Some(true) => "resolved",
+                    Some(false) => "not resolved",
+                    None => "without a label",
+                };
+                console.print(format!("{}: {}, published as {published}: {}", log.log, word(log), log.graded.detail));
+            }
+        }
+        Ok(if differ.is_empty() { ExitCode::Done } else { ExitCode::Findings })
     }
 }

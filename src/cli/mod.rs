@@ -1,5 +1,7 @@
 //! The command line: one file per command with its arguments and the call into a stage.
 
+mod audit;
+mod audit_rerun;
 mod clean;
 mod curriculum;
 mod demo;
@@ -45,6 +47,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Audit(Box<audit::Audit>),
     Demo(demo::Demo),
     Import(Box<import::Import>),
     Image(image::Image),
@@ -77,6 +80,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let console = Console::default();
         let result = match self.command {
+            Command::Audit(command) => command.run(&console),
             Command::Demo(command) => command.run(&console),
             Command::Import(command) => command.run(&console),
             Command::Image(command) => command.run(&console),

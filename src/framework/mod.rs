@@ -14,6 +14,7 @@ pub mod canary;
 mod canary_edits;
 pub mod held_out;
 pub mod lines;
+pub mod logs;
 pub mod mutants;
 mod notes;
 pub mod oracle;

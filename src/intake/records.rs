@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use super::parquet;
 
 /// One record: a row, or why there is none.
-pub(super) struct Record {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
     /// Line, or row of a table or an array, counted from 1.
     pub line: u64,
     pub row: Result<Map<String, Value>, String>,
@@ -38,7 +39,7 @@ enum Packing {
 ///
 /// # Errors
 /// The file cannot be opened or read, or its name tells no format. Records that cannot be used are no errors.
-pub(super) fn each_record(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
+pub fn each_record(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
     let (layout, packing) = layout_of(path)?;
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     if layout == Layout::Parquet && packing == Packing::Plain {

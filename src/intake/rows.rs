@@ -97,6 +97,12 @@ fn instance_of(mut row: Map<String, Value>, file: &str, line: u64) -> Result<Ins
     serde_json::from_value(Value::Object(row)).map_err(|error| error.to_string())
 }
 
+/// A row with other datasets' names brought to ours, and the rest as it is.
+pub fn settled(mut row: Map<String, Value>) -> Map<String, Value> {
+    rename(&mut row);
+    row
+}
+
 /// Brings other datasets' names to ours. What a row has under our name always wins.
 fn rename(row: &mut Map<String, Value>) {
     multi_swe_bench(row);

@@ -12,6 +12,7 @@ mod failure;
 mod held_out;
 mod joint;
 mod localization;
+mod log;
 mod matrix;
 mod passes;
 mod plain;
@@ -45,6 +46,7 @@ pub use joint::rehearse_joint;
 pub use localization::LocalizationRules;
 pub use matrix::{OnBase, on_base, on_repair, regression};
 pub use passes::count_passes;
+pub use log::{Grade, LogGrade, Seen, grade_log};
 pub use plain::{PlainProof, prove_plain};
 pub use reduce::{Reduced, Reduction, reduce};
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, write_import};
+use swe_assay::interval::exact_95;
 
-use crate::interval::exact_95;
 use crate::support::{BUSY, assay, docker_answers, lines, stderr};
 
 /// A world: a folder of `worlds/`, and how its tests run.

@@ -7,6 +7,7 @@ mod start_up;
 mod support;
 
 mod admission;
+mod audit;
 mod bad_input;
 mod canary;
 mod cell;
@@ -26,7 +27,6 @@ mod full_disk;
 mod full_run;
 mod generated_tests;
 mod intake;
-mod interval;
 mod kill;
 mod misbehaviour;
 mod plain;

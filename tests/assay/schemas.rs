@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use swe_assay::admission_report::AdmissionReport;
+use swe_assay::audit::{Agreement, AuditReport, Findings, Measures, Place, Rule};
 use swe_assay::dataset::evidence::StoredBlob;
 use swe_assay::dataset::manifest::{Contents, Manifest};
 use swe_assay::dataset::rows::{Attempts, Reasoning, preference_row, rl_row, sft_row};
@@ -97,6 +98,10 @@ fn records() -> Vec<(&'static str, Value)> {
         evidence: swe_assay::verdict::Evidence::E2,
         inputs: [("instances.jsonl".to_owned(), instance.digest())].into(),
     };
+    let mut found = Findings::default();
+    found.add(Rule::Duplicate, Place::row("rows.jsonl", 3, Some("one")), "as rows.jsonl:1");
+    let mut audit = AuditReport::new("dataset", &found, Measures::default(), [("files".to_owned(), 3)].into());
+    audit.rerun = Some(Agreement { agreed: 9, of: 10, interval: (0.555, 0.997), seed: 7 });
     vec![
         (format::RUN, json!(run)),
         (format::QUARANTINE, json!(Quarantined::new("rows.jsonl", 3, "not JSON"))),
@@ -114,6 +119,7 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::MANIFEST, json!(manifest)),
         (format::STATEMENT, json!(statement)),
         (format::ENVELOPE, json!(envelope)),
+        (format::AUDIT, json!(audit)),
         (format::BLOB, json!(StoredBlob::of(b"a report"))),
         (format::SFT_ROW, json!(sft)),
         (format::PREFERENCE_ROW, json!(preference)),

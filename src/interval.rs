@@ -1,6 +1,6 @@
-//! Exact (Clopper-Pearson) intervals for a share of which `hits` of `of` were seen.
+//! Exact (Clopper-Pearson) intervals for a share of which some were seen. Pure.
 
-/// Bounds of the 95 % interval, 0 to 1.
+/// Bounds of the 95 % interval for `hits` of `of`, 0 to 1. Nothing seen says nothing: 0 to 1.
 pub fn exact_95(hits: usize, of: usize) -> (f64, f64) {
     let lower = if hits == 0 { 0.0 } else { root(|share| 1.0 - at_most(hits - 1, of, share), 0.025) };
     let upper = if hits == of { 1.0 } else { root(|share| -at_most(hits, of, share), -0.025) };
@@ -30,12 +30,18 @@ fn at_most(hits: usize, of: usize, share: f64) -> f64 {
     sum.min(1.0)
 }
 
-#[test]
-fn intervals_are_those_of_the_tables() {
-    for (hits, of, lower, upper) in
-        [(0, 10, 0.0, 0.3085), (1, 10, 0.0025, 0.4450), (5, 10, 0.1871, 0.8129), (10, 10, 0.6915, 1.0)]
-    {
-        let (low, high) = exact_95(hits, of);
-        assert!((low - lower).abs() < 0.0001 && (high - upper).abs() < 0.0001, "{hits} of {of}: {low} to {high}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_those_of_the_tables() {
+        for (hits, of, lower, upper) in
+            [(0, 10, 0.0, 0.3085), (1, 10, 0.0025, 0.4450), (5, 10, 0.1871, 0.8129), (10, 10, 0.6915, 1.0)]
+        {
+            let (low, high) = exact_95(hits, of);
+            assert!((low - lower).abs() < 0.0001 && (high - upper).abs() < 0.0001, "{hits} of {of}: {low} to {high}");
+        }
+        assert_eq!(exact_95(0, 0), (0.0, 1.0));
     }
 }

@@ -1,0 +1,88 @@
+//! Verdicts again from a dataset's evidence, without a sandbox, held against those that were published.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::finding::{Findings, Place, Rule};
+use crate::dataset::evidence::{self, CANDIDATES, JOURNAL};
+use crate::dataset::manifest::Manifest;
+use crate::dataset::select::name;
+use crate::digest::Digest;
+use crate::lab::recompute;
+use crate::receipt::Receipt;
+use crate::verdict::Verdict;
+
+/// Computes every verdict again; gives how many. Evidence that cannot be read or is not there is a finding.
+///
+/// # Errors
+/// There is no room for the unpacked evidence.
+pub fn check_verdicts(root: &Path, manifest: &Manifest, findings: &mut Findings) -> Result<u64> {
+    let there = |table: &str| manifest.contents.evidence.contains_key(table);
+    if !there(CANDIDATES) || !there(JOURNAL) {
+        let message = "no candidates or no outcomes: verdicts cannot be computed again";
+        findings.add(Rule::EvidenceMissing, Place::file("evidence"), message);
+        return Ok(0);
+    }
+    let scratch = tempfile::tempdir().context("cannot make a directory for the evidence; free space in TMPDIR")?;
+    match again(root, &scratch.path().join("run")) {
+        Ok(pairs) => {
+            for (published, receipt, computed) in &pairs {
+                compare(published, receipt.as_ref(), computed, findings);
+            }
+            Ok(pairs.len() as u64)
+        }
+        Err(error) => {
+            findings.add(Rule::EvidenceUnreadable, Place::file("evidence"), format!("{error:#}"));
+            Ok(0)
+        }
+    }
+}
+
+type Pair = (Verdict, Option<Receipt>, (Verdict, Receipt));
+
+/// Published verdicts with their receipts, each beside the computed one.
+fn again(root: &Path, into: &Path) -> Result<Vec<Pair>> {
+    let run = evidence::unpack(root, into)?;
+    let published: Vec<Verdict> = run.read_lines("verdicts.jsonl")?;
+    let receipts: Vec<Receipt> = run.read_lines("receipts.jsonl")?;
+    let receipts: HashMap<_, _> = receipts.into_iter().map(|receipt| (receipt.digest(), receipt)).collect();
+    let computed = recompute(&run)?.into_iter().map(|judged| (judged.0.candidate_id.clone(), judged));
+    let mut computed: HashMap<Digest, _> = computed.collect();
+    let pair = |verdict: Verdict| {
+        let id = &verdict.candidate_id;
+        let judged =
+            computed.remove(id).with_context(|| format!("candidate {id} has a verdict and is not in the evidence"))?;
+        let receipt = receipts.get(&verdict.receipt).cloned();
+        Ok((verdict, receipt, judged))
+    };
+    published.into_iter().map(pair).collect()
+}
+
+fn compare(published: &Verdict, receipt: Option<&Receipt>, computed: &(Verdict, Receipt), findings: &mut Findings) {
+    let (verdict, fresh) = computed;
+    // Another version of the tool signs its receipts with its own name, over the same evidence.
+    let fresh = match receipt {
+        Some(receipt) => Receipt { tool: receipt.tool.clone(), ..fresh.clone() },
+        None => fresh.clone(),
+    };
+    let verdict = Verdict { receipt: fresh.digest(), ..verdict.clone() };
+    if verdict == *published {
+        return;
+    }
+    let words = |verdict: &Verdict| format!("{}/{}", name(&verdict.status), name(&verdict.reason));
+    let message = if words(&verdict) != words(published) {
+        format!("published as {}, and from the evidence it is {}", words(published), words(&verdict))
+    } else if verdict.receipt != published.receipt {
+        "its receipt is not what the evidence gives: outcomes or candidate were edited".to_owned()
+    } else {
+        "detail, evidence level or another field is not what the evidence gives".to_owned()
+    };
+    let about = format!("{} {}", published.instance_id, published.candidate_id.short());
+    findings.add(
+        Rule::VerdictNotReproduced,
+        Place { file: "evidence".to_owned(), row: None, about: Some(about) },
+        message,
+    );
+}
