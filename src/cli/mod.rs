@@ -6,6 +6,7 @@ mod export;
 mod export_input;
 mod import;
 mod judge;
+mod publish;
 mod schema;
 mod session;
 mod validate;
@@ -42,6 +43,7 @@ enum Command {
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
+    Publish(publish::Publish),
     Schema(schema::Schema),
     Clean(clean::Clean),
 }
@@ -67,6 +69,7 @@ impl Cli {
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
+            Command::Publish(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),
         };
