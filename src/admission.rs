@@ -102,6 +102,9 @@ pub struct Admission {
     /// File of the sentinels (`framework::sentinel`); none where the runner does not run them on gold as it must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentinels: Option<String>,
+    /// Whether the second split and the control session hold on gold in one run, and so run together for candidates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joint: bool,
     /// The runner-free re-run; none where it was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<Plain>,

@@ -41,6 +41,16 @@ impl Digest {
         Self::of(&canonical_json(value))
     }
 
+    /// The digest that was computed elsewhere.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(hex::encode(bytes))
+    }
+
+    /// The first sixteen digits as a number: enough to order by. 0 where they are none.
+    pub fn leading(&self) -> u64 {
+        self.0.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default()
+    }
+
     /// The 64 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -16,9 +16,14 @@ pub const VERDICT: &str = "verdict.v1";
 pub const RECEIPT: &str = "receipt.v1";
 pub const QUARANTINE: &str = "quarantine.v1";
 pub const RUN: &str = "run.v1";
-pub const MANIFEST: &str = "manifest.v1";
+pub const MANIFEST: &str = "manifest.v2";
+pub const STATEMENT: &str = "statement.v1";
+pub const ENVELOPE: &str = "statement-envelope.v1";
+pub const BLOB: &str = "blob.v1";
 pub const SFT_ROW: &str = "sft-row.v1";
 pub const RL_ROW: &str = "rl-row.v1";
+pub const SCALING: &str = "scaling.v1";
+pub const SELECTION: &str = "selection.v1";
 
 /// A file or record in a format that this version cannot read.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -15,7 +15,9 @@
 pub mod admission;
 pub mod admission_report;
 pub mod candidate;
+pub mod chart;
 pub mod cli;
+pub mod consensus;
 pub mod console;
 pub mod contest;
 pub mod dataset;
@@ -39,5 +41,6 @@ pub mod schema;
 pub mod screen;
 pub mod strength;
 pub mod test_record;
+pub mod tokens;
 pub mod trial;
 pub mod verdict;

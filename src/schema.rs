@@ -9,8 +9,11 @@ use crate::admission::Admission;
 use crate::admission_report::AdmissionReport;
 use crate::candidate::Candidate;
 use crate::contest::Contest;
+use crate::dataset::evidence::StoredBlob;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::rows::{RlRow, SftRow};
+use crate::dataset::signature::Envelope;
+use crate::dataset::statement::Statement;
 use crate::format;
 use crate::generation::Generation;
 use crate::instance::Instance;
@@ -36,6 +39,9 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::RUN, schema_for!(RunInfo)),
         (format::QUARANTINE, schema_for!(Quarantined)),
         (format::MANIFEST, schema_for!(Manifest)),
+        (format::STATEMENT, schema_for!(Statement)),
+        (format::ENVELOPE, schema_for!(Envelope)),
+        (format::BLOB, schema_for!(StoredBlob)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::RL_ROW, schema_for!(RlRow)),
     ]

@@ -8,21 +8,30 @@ use super::export_input::export_run;
 
 use crate::console::{Console, table};
 use crate::dataset::export::{ExportOptions, ExportSummary};
-use crate::exit_code::ExitCode;
+use crate::dataset::signature::SecretKey;
+use crate::exit_code::{ExitCode, Stop};
 use crate::journal::RunDir;
 
 /// Writes the verified samples of a run as a dataset: SFT and RL, with card, manifest and evidence
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The directory is a Hub dataset: README.md (card), Parquet per config, JSON Lines beside it, evidence/ and \
-manifest.json. The same run gives the same bytes.\n\nExample: assay export runs/first --out dataset"
+    after_help = "The directory is a Hub dataset: README.md (card), Parquet per config, evidence/, manifest.json and \
+statement.json. The same run gives the same bytes. A signature needs a key (Ed25519, PEM): `assay export --new-key FILE` \
+makes FILE and FILE.pub.\n\nExample: assay export runs/first --out dataset --sign keys/mine"
 )]
 pub struct Export {
     /// Run directory written by `assay verify`
-    run: PathBuf,
+    #[arg(required_unless_present = "new_key")]
+    run: Option<PathBuf>,
     /// Dataset directory; replaced when it is there
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "new_key")]
+    out: Option<PathBuf>,
+    /// Sign the dataset's statement with this key
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// Make a key for --sign and do nothing else
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "out", "sign"])]
+    new_key: Option<PathBuf>,
     /// At most this many rows per instance and skill
     #[arg(long, value_name = "N")]
     max_per_instance: Option<u64>,
@@ -33,10 +42,18 @@ pub struct Export {
 
 impl Export {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        let run = RunDir::existing(&self.run)?;
+        if let Some(path) = &self.new_key {
+            let public = SecretKey::generate()?.write(path)?;
+            console.print(format!("key: {}\npublic key: {}", path.display(), public.display()));
+            return Ok(ExitCode::Done);
+        }
+        let (Some(run), Some(out)) = (&self.run, &self.out) else {
+            return Err(Stop::Usage("give a run directory and --out DIR".to_owned()).into());
+        };
         let mut options = ExportOptions::default();
         options.select.cap = self.max_per_instance;
-        let summary = export_run(&run, &self.out, &options)?;
+        options.key = self.sign.as_deref().map(SecretKey::read).transpose()?;
+        let summary = export_run(&RunDir::existing(run)?, out, &options)?;
         if self.json {
             console.print(serde_json::to_string(&summary)?);
         } else {

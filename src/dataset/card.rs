@@ -69,6 +69,8 @@ pub struct ConfigFacts {
     pub rows: u64,
     /// Bytes of its Parquet shards.
     pub bytes: u64,
+    /// Patterns of its shards that hold rows.
+    pub paths: Vec<String>,
     /// Reinforcement learning rows, not fine-tuning rows.
     pub rl: bool,
 }
@@ -296,7 +298,16 @@ mod tests {
     }
 
     fn example() -> CardFacts {
-        let config = |name: &str, rows, bytes| ConfigFacts { name: name.to_owned(), rows, bytes, rl: name == "rl" };
+        let config = |name: &str, rows, bytes| ConfigFacts {
+            name: name.to_owned(),
+            rows,
+            bytes,
+            paths: match name {
+                "sft" => ["localization", "test", "repair"].map(|one| format!("sft-{one}/train-*.parquet")).to_vec(),
+                _ => vec![format!("{name}/train-*.parquet")],
+            },
+            rl: name == "rl",
+        };
         let line = |skill: &str, counts: [u64; 5]| {
             let [candidates, verified, rejected, inconclusive, duplicates] = counts;
             CountLine {

@@ -1,4 +1,5 @@
-//! The manifest: every file of a dataset directory with its digest, and what the dataset was made from.
+//! The manifest: every file of a dataset directory with its digest, and what the dataset was made from. Beside it stand
+//! the statement that names it and, where the dataset is signed, the envelope with the signature.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,8 +8,12 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use walkdir::WalkDir;
 
+use super::merkle;
+use super::signature::{ENVELOPE, SecretKey};
+use super::statement::{STATEMENT, Statement};
 use crate::digest::Digest;
 use crate::format;
 use crate::receipt::Tool;
@@ -16,28 +21,43 @@ use crate::receipt::Tool;
 /// Name of the file in a dataset directory.
 pub const MANIFEST: &str = "manifest.json";
 
-/// `manifest.json`, written last.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// `manifest.json`, written after all that it lists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
-    /// Always `manifest.v1`.
+    /// Always `manifest.v2`.
     pub format: String,
-    pub tool: Tool,
-    /// What went in: name -> digest.
-    pub inputs: BTreeMap<String, Digest>,
-    pub configs: BTreeMap<String, Config>,
-    /// Verdicts that did not become rows: reason -> count.
-    pub left_out: BTreeMap<String, u64>,
-    /// Every file but this one, by path.
+    /// [`merkle::root`] of `files`.
+    pub merkle_root: Digest,
+    #[serde(flatten)]
+    pub contents: Contents,
+    /// Every file but this one, the statement and its envelope, sorted by path.
     pub files: Vec<FileEntry>,
 }
 
-/// One config of the dataset.
+/// What a dataset was made from and what it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Contents {
+    pub tool: Tool,
+    /// What went in: name -> digest.
+    pub inputs: BTreeMap<String, Digest>,
+    /// What was asked for: option -> value.
+    pub settings: BTreeMap<String, Value>,
+    pub configs: BTreeMap<String, Config>,
+    /// Tables of `evidence/`, by name ([`super::evidence`]).
+    pub evidence: BTreeMap<String, Config>,
+    /// Candidates that did not become rows of the SFT configs: reason -> count.
+    pub left_out: BTreeMap<String, u64>,
+    /// Tasks (instance and skill) that did not become rows of the RL config: reason -> count.
+    pub left_out_tasks: BTreeMap<String, u64>,
+}
+
+/// One config of the dataset, or one table of its evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Config {
     pub rows: u64,
     /// Format of its rows, e.g. `sft-row.v1`.
     pub row_format: String,
-    /// Its Parquet shards, in order.
+    /// Its shards, in order. Configs may share shards: `sft` is those of the three skills.
     pub data_files: Vec<String>,
 }
 
@@ -54,13 +74,10 @@ pub struct FileEntry {
 
 impl Manifest {
     /// Reads and digests every file below `directory`. `rows` gives the number of rows by path.
-    pub fn of_directory(
-        directory: &Path,
-        inputs: BTreeMap<String, Digest>,
-        configs: BTreeMap<String, Config>,
-        left_out: BTreeMap<String, u64>,
-        rows: &BTreeMap<String, u64>,
-    ) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A file that cannot be read back.
+    pub fn of_directory(directory: &Path, contents: Contents, rows: &BTreeMap<String, u64>) -> Result<Self> {
         let mut files = Vec::new();
         for entry in WalkDir::new(directory) {
             let entry = entry.with_context(|| format!("cannot list {}", directory.display()))?;
@@ -69,7 +86,7 @@ impl Manifest {
             }
             let inner = entry.path().strip_prefix(directory).unwrap_or(entry.path());
             let path = inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
-            if path == MANIFEST {
+            if [MANIFEST, STATEMENT, ENVELOPE].contains(&path.as_str()) {
                 continue;
             }
             let digest = || {
@@ -80,14 +97,29 @@ impl Manifest {
             files.push(FileEntry { rows: rows.get(&path).copied(), path, bytes, sha256 });
         }
         files.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(Self { format: format::MANIFEST.to_owned(), tool: Tool::this(), inputs, configs, left_out, files })
+        Ok(Self { format: format::MANIFEST.to_owned(), merkle_root: merkle::root(&files), contents, files })
     }
 
-    /// Writes `manifest.json` into the directory.
-    pub fn write(&self, directory: &Path) -> Result<()> {
-        let path = directory.join(MANIFEST);
-        let mut text = serde_json::to_string_pretty(self).context("the manifest cannot be written as JSON")?;
-        text.push('\n');
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    /// Its bytes as they stand in the file.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self).context("the manifest cannot be written as JSON")?;
+        bytes.push(b'\n');
+        Ok(bytes)
     }
+
+    /// Writes `manifest.json` and the statement into the directory, and the signature where there is a key.
+    pub fn write(&self, directory: &Path, key: Option<&SecretKey>) -> Result<()> {
+        let manifest = self.to_bytes()?;
+        let statement = Statement::of(self, &manifest).to_bytes()?;
+        write(&directory.join(MANIFEST), &manifest)?;
+        write(&directory.join(STATEMENT), &statement)?;
+        match key {
+            Some(key) => write(&directory.join(ENVELOPE), &key.sign(&statement).to_bytes()?),
+            None => Ok(()),
+        }
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

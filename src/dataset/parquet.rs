@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use arrow_json::ReaderBuilder;
 use arrow_json::reader::Decoder;
+use arrow_json::{ArrayWriter, ReaderBuilder};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{CdcOptions, EnabledStatistics, WriterProperties};
+use serde_json::{Map, Value};
 
 use super::columns::{Column, Kind};
-use super::jsonl::partial_name;
+use super::rows::SPLIT;
+use super::tables::{LineWriter, Shard, partial_name, shard_name};
 use crate::receipt::Tool;
 
 /// Bounds of the files, in bytes of the rows written as JSON: what stays in memory, what the Hub's viewer must read at
@@ -51,13 +54,6 @@ pub struct ParquetWriter {
     shard: u64,
 }
 
-/// A shard with its number of rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shard {
-    pub path: PathBuf,
-    pub rows: u64,
-}
-
 impl ParquetWriter {
     /// `format` names the rows' format in the footer.
     pub fn create(directory: &Path, columns: &[Column], format: &str, bounds: Bounds) -> Result<Self> {
@@ -84,47 +80,8 @@ impl ParquetWriter {
         Ok(this)
     }
 
-    /// Adds a row: one JSON object, with or without a line feed.
-    pub fn push_line(&mut self, line: &[u8]) -> Result<()> {
-        if self.shard >= self.bounds.shard_bytes {
-            self.close()?;
-            self.open()?;
-        }
-        let bytes = line.len() as u64;
-        self.decoder.decode(line).with_context(|| format!("a row does not fit the columns of {}", self.place()))?;
-        if let Some(shard) = self.shards.last_mut() {
-            shard.rows += 1;
-        }
-        self.batch += bytes;
-        self.row_group += bytes;
-        self.shard += bytes;
-        if self.batch >= self.bounds.batch_bytes || self.decoder.len() >= BATCH_ROWS {
-            self.write_batch()?;
-        }
-        if self.row_group >= self.bounds.row_group_bytes {
-            self.write_batch()?;
-            if let Some(writer) = &mut self.writer {
-                writer.flush().with_context(|| format!("cannot write {}", place(&self.shards)))?;
-            }
-            self.row_group = 0;
-        }
-        Ok(())
-    }
-
-    /// Makes the files appear under their final names.
-    pub fn finish(mut self) -> Result<Vec<Shard>> {
-        self.close()?;
-        let count = self.shards.len();
-        for (index, shard) in self.shards.iter_mut().enumerate() {
-            let path = self.directory.join(format!("train-{index:05}-of-{count:05}.parquet"));
-            std::fs::rename(&shard.path, &path).with_context(|| format!("cannot write {}", path.display()))?;
-            shard.path = path;
-        }
-        Ok(self.shards)
-    }
-
     fn open(&mut self) -> Result<()> {
-        let path = partial_name(&self.directory.join(format!("train-{:05}.parquet", self.shards.len())));
+        let path = partial_name(&self.directory, SPLIT, self.shards.len());
         let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(self.properties.clone()))
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -156,10 +113,72 @@ impl ParquetWriter {
     }
 }
 
+impl LineWriter for ParquetWriter {
+    fn push_line(&mut self, line: &[u8]) -> Result<()> {
+        if self.shard >= self.bounds.shard_bytes {
+            self.close()?;
+            self.open()?;
+        }
+        let bytes = line.len() as u64;
+        self.decoder.decode(line).with_context(|| format!("a row does not fit the columns of {}", self.place()))?;
+        if let Some(shard) = self.shards.last_mut() {
+            shard.rows += 1;
+        }
+        self.batch += bytes;
+        self.row_group += bytes;
+        self.shard += bytes;
+        if self.batch >= self.bounds.batch_bytes || self.decoder.len() >= BATCH_ROWS {
+            self.write_batch()?;
+        }
+        if self.row_group >= self.bounds.row_group_bytes {
+            self.write_batch()?;
+            if let Some(writer) = &mut self.writer {
+                writer.flush().with_context(|| format!("cannot write {}", place(&self.shards)))?;
+            }
+            self.row_group = 0;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Vec<Shard>> {
+        self.close()?;
+        let count = self.shards.len();
+        for (index, shard) in self.shards.iter_mut().enumerate() {
+            let path = self.directory.join(shard_name(SPLIT, index, count, "parquet"));
+            std::fs::rename(&shard.path, &path).with_context(|| format!("cannot write {}", path.display()))?;
+            shard.path = path;
+        }
+        Ok(self.shards)
+    }
+}
+
 impl std::fmt::Debug for ParquetWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ParquetWriter").field("shards", &self.shards).finish_non_exhaustive()
     }
+}
+
+/// Reads the rows of a Parquet file, one at a time, as JSON objects; missing values are left out.
+///
+/// # Errors
+/// A file that is no Parquet file or is damaged (the message names it), and whatever `each` fails with.
+pub fn each_row(path: &Path, each: &mut dyn FnMut(Map<String, Value>) -> Result<()>) -> Result<()> {
+    let cannot = || format!("cannot read {}; it is damaged or no Parquet file", path.display());
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(|builder| builder.with_batch_size(BATCH_ROWS / 16).build())
+        .with_context(cannot)?;
+    for batch in reader {
+        let mut writer = ArrayWriter::new(Vec::new());
+        writer.write(&batch.with_context(cannot)?).and_then(|()| writer.finish()).with_context(cannot)?;
+        let rows = writer.into_inner();
+        if rows.is_empty() {
+            continue;
+        }
+        let rows: Vec<Map<String, Value>> = serde_json::from_slice(&rows).with_context(cannot)?;
+        rows.into_iter().try_for_each(&mut *each)?;
+    }
+    Ok(())
 }
 
 fn place(shards: &[Shard]) -> String {
@@ -205,7 +224,7 @@ fn data_type(kind: &Kind) -> DataType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+    use parquet::arrow::arrow_reader::ArrowReaderOptions;
     use parquet::file::metadata::PageIndexPolicy;
 
     fn write(directory: &Path, rows: u64, bounds: Bounds) -> Vec<Shard> {
@@ -215,7 +234,7 @@ mod tests {
             let row = serde_json::json!({"id": format!("i{n}"), "messages": [{"role": "user", "content": "x".repeat(90)}], "n": n});
             writer.push_line(row.to_string().as_bytes()).unwrap();
         }
-        writer.finish().unwrap()
+        Box::new(writer).finish().unwrap()
     }
 
     #[test]
@@ -259,7 +278,8 @@ mod tests {
         for row in [r#"{"id": "a", "other": 1}"#, "{}"] {
             let mut writer =
                 ParquetWriter::create(directory.path(), &[Column::text("id")], "row.v1", Bounds::default()).unwrap();
-            let error = writer.push_line(row.as_bytes()).and_then(|()| writer.finish().map(drop)).unwrap_err();
+            let error =
+                writer.push_line(row.as_bytes()).and_then(|()| Box::new(writer).finish().map(drop)).unwrap_err();
             assert!(error.to_string().contains("does not fit the columns"), "{error:#}");
         }
     }

@@ -42,7 +42,7 @@ pub struct SftRow {
     pub evidence: Evidence,
     /// What a test has shown beside base and gold; null for the other skills.
     pub tier: Option<Tier>,
-    /// Digest of the receipt in `evidence/receipts.jsonl.zst`.
+    /// Digest of the receipt in the table `receipts` of `evidence/`.
     pub receipt: Digest,
     pub candidate_id: Digest,
     /// Canonical diff against base that was run (test, repair); empty for localization.
@@ -126,6 +126,12 @@ pub struct RlRow {
 pub struct Attempts {
     pub verified: u64,
     pub rejected: u64,
+}
+
+impl Attempts {
+    pub fn judged(self) -> u64 {
+        self.verified + self.rejected
+    }
 }
 
 /// Columns of [`SftRow`].
@@ -253,7 +259,7 @@ pub fn rl_row(
     prompt: &[Message],
     index: u64,
 ) -> RlRow {
-    let judged = attempts.verified + attempts.rejected;
+    let judged = attempts.judged();
     let ground_truth = json!({
         "instance_id": instance.instance_id,
         "skill": skill,

@@ -65,6 +65,7 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         canaries: None,
         held_out: None,
         sentinels: None,
+        joint: false,
         plain: None,
     };
     let mut bench = Bench::new(&admission, evidence);

@@ -78,6 +78,11 @@ pub(super) fn session(
         return Err(unreadable("the candidate was never put under the control session".to_owned()));
     };
     let seen = run(admission, tree, Variation::None, bench)?;
+    read(&seen, policy, admission)
+}
+
+/// What a session showed, and the evidence that gives.
+pub(super) fn read(seen: &Seen, policy: &str, admission: &Admission) -> Result<(Level, String), Halt> {
     let result = |id: &String| seen.report.tests.get(id);
     let (failing, passing) = sentinels(admission, &sentinel_seed(policy, admission));
     let must_fail: Vec<_> =
@@ -90,7 +95,7 @@ pub(super) fn session(
     if !passed.is_empty() {
         return Err(Halt::Judged(Reason::PassesImpossibleTest, named(passed)));
     }
-    let code = match suite::ended(&seen) {
+    let code = match suite::ended(seen) {
         Ok(code) => code,
         Err(Halt::Judged(reason, detail)) => return Err(unreadable(format!("{reason:?}: {detail}"))),
         Err(needs) => return Err(needs),
@@ -142,8 +147,8 @@ fn sentinels(admission: &Admission, seed: &Digest) -> (Vec<String>, Vec<String>)
     (failing.into_iter().map(id).collect(), passing.into_iter().map(id).collect())
 }
 
-/// Runs the tests of the session and nothing else of its files.
-fn run(admission: &Admission, tree: &str, variation: Variation, bench: &mut Bench) -> Result<Seen, Halt> {
+/// Files of the session, and the ids of those of their tests that run.
+pub(super) fn plan(admission: &Admission) -> (Vec<String>, Vec<String>) {
     let mut files = BTreeSet::new();
     let mut only = BTreeSet::new();
     if let Some(canaries) = &admission.canaries {
@@ -158,8 +163,12 @@ fn run(admission: &Admission, tree: &str, variation: Variation, bench: &mut Benc
         files.insert(file.clone());
         only.extend(sentinel::ids(&admission.framework, file));
     }
-    let files: Vec<_> = files.into_iter().collect();
-    let only = only.into_iter().collect();
+    (files.into_iter().collect(), only.into_iter().collect())
+}
+
+/// Runs the tests of the session and nothing else of its files.
+fn run(admission: &Admission, tree: &str, variation: Variation, bench: &mut Bench) -> Result<Seen, Halt> {
+    let (files, only) = plan(admission);
     bench.seen(&Ask { only, note: admission.held_out.is_some(), variation, ..Ask::suite(tree, &files) })
 }
 

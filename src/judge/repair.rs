@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench};
+use super::joint::{self, Joint};
 use super::suite::{self, Shown};
 use super::{Halt, control, name_some, plain, steady};
 use crate::admission::Admission;
@@ -22,13 +23,17 @@ pub(super) fn judge(
     let on_policy = if prepared.diff.is_empty() {
         Err(Halt::Judged(Reason::NoChange, "nothing is left of the change".to_owned()))
     } else {
-        passes(policy, admission, bench)
+        passes(policy, canary.as_deref(), admission, bench)
     };
     match (on_policy, submitted) {
         // Asked for last: whoever is rejected costs no control session.
-        (Ok(wobbling), _) => {
-            let (evidence, canaries) =
-                steady::twice(bench, |bench| control::session(canary.as_deref(), policy, admission, bench))?;
+        (Ok(Passed { wobbling, controls }), _) => {
+            let session = |bench: &mut Bench| control::session(canary.as_deref(), policy, admission, bench);
+            let (evidence, canaries) = match controls {
+                Controls::Held(evidence, said) => (evidence, said),
+                Controls::Against(reason, detail) => steady::confirm(reason, detail, session(bench))?,
+                Controls::Unknown => steady::twice(bench, session)?,
+            };
             let passed = expected(admission) - wobbling.len();
             let left_out = match wobbling.len() {
                 0 => String::new(),
@@ -60,17 +65,50 @@ pub(super) fn judge(
     }
 }
 
-/// Every split passes, apart from the tests given back: gold does not always pass them, so they say nothing.
-fn passes(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<BTreeSet<String>, Halt> {
-    let mut wobbling = BTreeSet::new();
+/// Every split passed.
+struct Passed {
+    /// Apart from these, which are given back: gold does not always pass them, so they say nothing.
+    wobbling: BTreeSet<String>,
+    controls: Controls,
+}
+
+/// What the control session showed where it was part of the last run.
+enum Controls {
+    Held(Evidence, String),
+    Against(Reason, String),
+    Unknown,
+}
+
+/// Runs the splits of a policy tree; `canary` is the same tree with the files of the control session.
+fn passes(tree: &str, canary: Option<&str>, admission: &Admission, bench: &mut Bench) -> Result<Passed, Halt> {
+    let mut passed = Passed { wobbling: BTreeSet::new(), controls: Controls::Unknown };
+    let together = joint::last(admission).filter(|_| admission.joint);
     for split in &admission.splits {
-        wobbling.extend(steady::passes(tree, split, admission, bench)?);
+        passed.wobbling.extend(match (together, canary) {
+            (Some(last), Some(canary)) if std::ptr::eq(last, split) => {
+                match joint::run(canary, tree, split, admission, bench)? {
+                    Joint::Clean(evidence, said) => {
+                        passed.controls = Controls::Held(evidence, said);
+                        BTreeSet::new()
+                    }
+                    Joint::Against(reason, detail) => {
+                        passed.controls = Controls::Against(reason, detail);
+                        BTreeSet::new()
+                    }
+                    Joint::Failing(seen, failing) => {
+                        steady::passes_after(&seen, failing, tree, split, admission, bench)?
+                    }
+                    Joint::Unclear => steady::passes(tree, split, admission, bench)?,
+                }
+            }
+            _ => steady::passes(tree, split, admission, bench)?,
+        });
     }
-    if admission.fail_to_pass.iter().all(|id| wobbling.contains(id)) {
-        let detail = format!("gold does not always pass {}", name_some(wobbling.iter().map(String::as_str)));
+    if admission.fail_to_pass.iter().all(|id| passed.wobbling.contains(id)) {
+        let detail = format!("gold does not always pass {}", name_some(passed.wobbling.iter().map(String::as_str)));
         return Err(Halt::Judged(Reason::Unsteady, detail));
     }
-    Ok(wobbling)
+    Ok(passed)
 }
 
 /// Passes in one run. Good enough where the candidate is rejected already and only the reason is asked for.

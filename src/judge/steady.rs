@@ -45,16 +45,41 @@ pub(super) fn passes(
             (1, seen, failing)
         }
     };
-    if plain(&seen, &failing, split, admission, bench)? {
-        return Err(suite::rejection(&seen, &failing, admission));
+    settled(repeat, &seen, failing, tree, split, admission, bench)
+}
+
+/// The same where the first run of the split is known, and what failed in it.
+pub(super) fn passes_after(
+    first: &Seen,
+    failing: BTreeSet<String>,
+    tree: &str,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<BTreeSet<String>, Halt> {
+    settled(0, first, failing, tree, split, admission, bench)
+}
+
+/// What failed in the run of this repeat is seen again, or is plain.
+fn settled(
+    repeat: u32,
+    seen: &Seen,
+    failing: BTreeSet<String>,
+    tree: &str,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<BTreeSet<String>, Halt> {
+    if plain(seen, &failing, split, admission, bench)? {
+        return Err(suite::rejection(seen, &failing, admission));
     }
-    let again = (repeat + 1..=repeat + RERUNS).map(ask);
+    let again = (repeat + 1..=repeat + RERUNS).map(|repeat| Ask { repeat, ..Ask::suite(tree, &split.files) });
     let Again { always, ever } = run_again(again, failing, split, admission, bench)?;
     if !always.is_empty() {
         let on_gold = failing_on_gold(&always, tree, split, admission, bench)?;
         let steady: BTreeSet<_> = always.difference(&on_gold).cloned().collect();
         if !steady.is_empty() {
-            return Err(suite::rejection(&seen, &steady, admission));
+            return Err(suite::rejection(seen, &steady, admission));
         }
         let detail = format!("{} failed every time, and on gold too", names(&always));
         return Err(Halt::Judged(Reason::Unsteady, detail));
@@ -99,13 +124,19 @@ pub(super) fn confirmed<T>(
 
 /// What a run of changed tests rejects is run once more; only what the second run rejects for the same reason is rejected.
 pub(super) fn twice<T>(bench: &mut Bench, mut judged: impl FnMut(&mut Bench) -> Result<T, Halt>) -> Result<T, Halt> {
-    let (reason, detail) = match judged(bench) {
-        Err(Halt::Judged(reason, detail)) if reason.status() == VerdictStatus::Rejected => (reason, detail),
-        clear => return clear,
-    };
-    bench.begin_round(1);
-    let again = judged(bench);
-    bench.begin_round(0);
+    match judged(bench) {
+        Err(Halt::Judged(reason, detail)) if reason.status() == VerdictStatus::Rejected => {
+            bench.begin_round(1);
+            let again = confirm(reason, detail, judged(bench));
+            bench.begin_round(0);
+            again
+        }
+        clear => clear,
+    }
+}
+
+/// A rejection beside what another run showed.
+pub(super) fn confirm<T>(reason: Reason, detail: String, again: Result<T, Halt>) -> Result<T, Halt> {
     match again {
         Err(needs @ Halt::Needs(_)) => Err(needs),
         Err(Halt::Judged(again, _)) if again == reason => Err(Halt::Judged(reason, detail)),
@@ -119,13 +150,27 @@ pub(super) fn twice<T>(bench: &mut Bench, mut judged: impl FnMut(&mut Bench) -> 
 /// too: then that is what the repository's tests do.
 fn look(seen: &Seen, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<Shown, Halt> {
     let shown = suite::shown(seen, &split.expected, admission);
-    let tampered = &seen.outcome.tampered;
-    if !matches!(shown, Shown::Passed) || tampered.is_empty() {
+    if !matches!(shown, Shown::Passed) {
         return Ok(shown);
     }
+    let more = tampered(seen, split, admission, bench)?;
+    let named = || name_some(more.iter().map(String::as_str));
+    Ok(if more.is_empty() { Shown::Passed } else { Shown::Abnormal(Reason::TampersWithTests, named()) })
+}
+
+/// Trusted files that a run changed and gold's run of the split does not.
+pub(super) fn tampered(
+    seen: &Seen,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<Vec<String>, Halt> {
+    let tampered = &seen.outcome.tampered;
+    if tampered.is_empty() {
+        return Ok(Vec::new());
+    }
     let gold = bench.outcome(&Ask { repeat: AS_ADMITTED, ..Ask::suite(gold_of(admission)?, &split.files) })?;
-    let more: Vec<_> = tampered.iter().filter(|path| !gold.tampered.contains(path)).map(String::as_str).collect();
-    Ok(if more.is_empty() { Shown::Passed } else { Shown::Abnormal(Reason::TampersWithTests, name_some(more)) })
+    Ok(tampered.iter().filter(|path| !gold.tampered.contains(path)).cloned().collect())
 }
 
 /// A run that ended badly, gold beside it, and the run again: what fails there, if that one came to a proper end.

@@ -9,7 +9,9 @@ use super::trials::KeptSlot;
 use crate::admission::{Admission, HeldOut, Refusal};
 use crate::framework::held_out::{beside, derive};
 use crate::framework::sentinel;
-use crate::judge::{LEAST_CHECKS, Observed, Planned, Rehearsed, Step, observe, rehearse, sentinel_seed};
+use crate::judge::{
+    LEAST_CHECKS, Observed, Planned, Rehearsed, Step, observe, rehearse, rehearse_joint, sentinel_seed,
+};
 use crate::repo::Repository;
 use crate::sandbox::FileChange;
 
@@ -48,13 +50,29 @@ impl Lab<'_> {
             admission.trials.extend(rehearsed.trials.iter().cloned());
             if rehearsed.ended && (rehearsed.sentinels || admission.sentinels.is_none()) {
                 keep_proved(site, &mut admission, &rehearsed);
-                break;
+                return self.with_joint(site, kept, admission);
             }
             if admission.sentinels.take().is_none() && admission.held_out.take().is_none() {
                 admission.canaries = None;
             }
         }
         Ok(admission)
+    }
+
+    /// Learns on gold whether the control session can share a run with the tests that come after the fail-to-pass files.
+    fn with_joint(&self, site: &Site, kept: &mut KeptSlot, admission: Admission) -> anyhow::Result<Admission> {
+        let gold = &site.trees.tested_gold;
+        let Some(session) = control_tree(&site.repository, gold, &admission)? else { return Ok(admission) };
+        loop {
+            self.check_interrupt()?;
+            match rehearse_joint(&admission, gold, &session, &self.knowledge) {
+                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
+                Step::Done((joint, trials)) => {
+                    let trials = [admission.trials, trials].concat();
+                    return Ok(Admission { joint, trials, ..admission });
+                }
+            }
+        }
     }
 
     fn observed(

@@ -263,6 +263,7 @@ impl<'a> Workshop<'a> {
             canaries: None,
             held_out: None,
             sentinels: None,
+            joint: false,
             plain: None,
         }
     }

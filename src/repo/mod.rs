@@ -26,6 +26,7 @@ mod survey;
 mod survey_tests;
 #[cfg(test)]
 mod tests;
+mod text_diff;
 mod text_imports;
 mod trees;
 
@@ -41,6 +42,7 @@ pub use prepare::{SCRIPT_PATH, prepare};
 pub use reduce::GoldParts;
 pub use store::Repository;
 pub use survey::{Stated, survey};
+pub use text_diff::text_diff;
 pub use trees::{Sources, instance_trees, protected_among, submitted_trial_tree, trial_tree};
 
 use crate::candidate::Malformed;

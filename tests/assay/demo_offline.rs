@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use swe_assay::dataset::manifest::Manifest;
+use swe_assay::dataset::{evidence, parquet};
+use swe_assay::lab::recompute;
+
 use crate::support::{answers, assay, assert_answers, expect_exit, expected, json, lines};
 
 fn table() -> PathBuf {
@@ -52,7 +56,7 @@ fn the_manifest_lists_every_file_with_its_size_and_digest() {
         assert_eq!(file["bytes"].as_u64(), Some(bytes.len() as u64));
         assert_eq!(file["sha256"].as_str().unwrap(), swe_assay::digest::Digest::of(&bytes).as_str());
     }
-    paths.push("manifest.json".to_owned());
+    paths.extend(["manifest.json", "statement.json"].map(str::to_owned));
     paths.sort();
     let mut present: Vec<_> = walkdir::WalkDir::new(&dataset)
         .into_iter()
@@ -70,13 +74,30 @@ fn only_verified_candidates_are_exported_and_each_row_names_its_receipt() {
     let out = folder.path().join("demo");
     expect_exit(assay().args(["demo", "--offline", "--out"]).arg(&out), 0);
     let verdicts = lines(&out.join("run/verdicts.jsonl"));
-    let text = zstd::decode_all(std::fs::File::open(out.join("dataset/jsonl/sft.jsonl.zst")).unwrap()).unwrap();
-    let rows: Vec<serde_json::Value> =
-        String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let dataset = out.join("dataset");
+    let manifest: Manifest = serde_json::from_slice(&std::fs::read(dataset.join("manifest.json")).unwrap()).unwrap();
+    let mut rows = Vec::new();
+    for file in &manifest.contents.configs["sft"].data_files {
+        parquet::each_row(&dataset.join(file), &mut |row| {
+            rows.push(serde_json::Value::Object(row));
+            Ok(())
+        })
+        .unwrap();
+    }
     assert!(!rows.is_empty());
     for row in rows {
         let verdict = verdicts.iter().find(|verdict| verdict["candidate_id"] == row["candidate_id"]).unwrap();
         assert_eq!(verdict["status"], "verified");
         assert_eq!(verdict["receipt"], row["receipt"]);
+    }
+
+    // The dataset's own evidence is enough to judge again: same verdicts, same receipts.
+    let unpacked = evidence::unpack(&dataset, &folder.path().join("unpacked")).unwrap();
+    let judged = recompute(&unpacked).unwrap();
+    assert_eq!(judged.len(), verdicts.len());
+    for (verdict, receipt) in judged {
+        let stored = verdicts.iter().find(|stored| stored["candidate_id"] == verdict.candidate_id.as_str()).unwrap();
+        assert_eq!(&serde_json::json!(verdict), stored);
+        assert_eq!(receipt.digest(), verdict.receipt);
     }
 }

@@ -4,20 +4,28 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use swe_assay::admission::Admission;
 use swe_assay::candidate::Candidate;
-use swe_assay::dataset::export::{ExportInput, ExportOptions, ExportSummary, export};
+use swe_assay::contest::Contest;
+use swe_assay::dataset::evidence;
+use swe_assay::dataset::export::{ExportOptions, ExportSummary, export};
 use swe_assay::dataset::manifest::Manifest;
+use swe_assay::dataset::merkle;
+use swe_assay::dataset::signature::{Envelope, PublicKey, SecretKey};
+use swe_assay::dataset::source::Source;
+use swe_assay::dataset::statement::Statement;
 use swe_assay::digest::Digest;
 use swe_assay::generation::{Generation, Message, Skill};
 use swe_assay::instance::Instance;
+use swe_assay::journal::Record;
 use swe_assay::prompt::render::{PromptContext, PromptFile, render};
 use swe_assay::receipt::Receipt;
+use swe_assay::trial::Outcome;
 use swe_assay::verdict::{Reason, Verdict, VerdictStatus};
 
 use crate::samples;
@@ -30,6 +38,9 @@ struct World {
     generations: BTreeMap<Digest, Generation>,
     verdicts: Vec<Verdict>,
     receipts: Vec<Receipt>,
+    journal: Vec<Record>,
+    blobs: BTreeMap<Digest, Vec<u8>>,
+    inputs: BTreeMap<String, Digest>,
 }
 
 impl World {
@@ -41,6 +52,9 @@ impl World {
             generations: BTreeMap::new(),
             verdicts: Vec::new(),
             receipts: Vec::new(),
+            journal: Vec::new(),
+            blobs: BTreeMap::new(),
+            inputs: BTreeMap::from([("instances".to_owned(), Digest::of(b"instances"))]),
         }
     }
 
@@ -67,6 +81,10 @@ impl World {
         }
         let first = world.verdicts[3].candidate_id.clone();
         world.verdicts[4].duplicate_of = Some(first);
+        let report = serde_json::to_vec(&samples::report()).unwrap();
+        let outcome = Outcome { report: Some(Digest::of(&report)), ..samples::outcome() };
+        world.blobs.insert(Digest::of(&report), report);
+        world.journal.push(Record::Outcome(Box::new(outcome)));
         world
     }
 
@@ -81,27 +99,63 @@ impl World {
     }
 
     fn export(&self, out: &Path) -> Result<ExportSummary> {
-        let generations = |id: &Digest| Ok(self.generations[id].clone());
-        let prompts = |instance: &Instance, skill| -> Result<Vec<Message>> {
-            let file = PromptFile { path: "src/a.py".to_owned(), content: "x = 1\n".to_owned() };
-            let context = PromptContext {
-                problem_statement: instance.problem_statement.clone(),
-                paths: vec![file.path.clone()],
-                files: vec![file],
-            };
-            Ok(render(skill, &context)?)
+        export(self, out, &ExportOptions::default())
+    }
+}
+
+impl Source for World {
+    fn instances(&self) -> &BTreeMap<String, Instance> {
+        &self.instances
+    }
+
+    fn admissions(&self) -> &BTreeMap<String, Admission> {
+        &self.admissions
+    }
+
+    fn contests(&self) -> &[Contest] {
+        &[]
+    }
+
+    fn inputs(&self) -> &BTreeMap<String, Digest> {
+        &self.inputs
+    }
+
+    fn verdicts(&self) -> usize {
+        self.verdicts.len()
+    }
+
+    fn verdict(&self, position: usize) -> Result<Verdict> {
+        Ok(self.verdicts[position].clone())
+    }
+
+    fn candidate(&self, id: &Digest) -> Result<Option<Candidate>> {
+        Ok(self.candidates.iter().find(|candidate| candidate.candidate_id == *id).cloned())
+    }
+
+    fn receipt(&self, candidate: &Digest) -> Result<Option<Receipt>> {
+        Ok(self.receipts.iter().find(|receipt| receipt.candidate_id == *candidate).cloned())
+    }
+
+    fn generation(&self, candidate: &Digest) -> Result<Generation> {
+        Ok(self.generations[candidate].clone())
+    }
+
+    fn prompt(&self, instance: &Instance, skill: Skill) -> Result<Vec<Message>> {
+        let file = PromptFile { path: "src/a.py".to_owned(), content: "x = 1\n".to_owned() };
+        let context = PromptContext {
+            problem_statement: instance.problem_statement.clone(),
+            paths: vec![file.path.clone()],
+            files: vec![file],
         };
-        let input = ExportInput {
-            instances: self.instances.clone(),
-            admissions: self.admissions.clone(),
-            candidates: self.candidates.clone(),
-            verdicts: self.verdicts.clone(),
-            receipts: self.receipts.clone(),
-            generations: &generations,
-            prompts: &prompts,
-            input_digests: BTreeMap::from([("instances".to_owned(), Digest::of(b"instances"))]),
-        };
-        export(&input, out, &ExportOptions::default())
+        Ok(render(skill, &context)?)
+    }
+
+    fn journal(&self, each: &mut dyn FnMut(&Record) -> Result<()>) -> Result<()> {
+        self.journal.iter().try_for_each(each)
+    }
+
+    fn blob(&self, id: &Digest) -> Result<Vec<u8>> {
+        self.blobs.get(id).cloned().context("no such blob")
     }
 }
 
@@ -160,7 +214,9 @@ fn rows_of_an_issue_that_gives_the_answer_away_are_marked_and_counted() {
         column.iter().map(Option::unwrap).collect::<Vec<_>>()
     };
     for column in ["solution_in_issue", "path_named_in_issue"] {
-        assert_eq!(marks("sft", column), [true, true, true]);
+        for skill in ["localization", "repair", "test"] {
+            assert_eq!(marks(&format!("sft-{skill}"), column), [true]);
+        }
         assert_eq!(marks("rl", column), [true, true, true, false]);
     }
     let card = fs::read_to_string(out.join("README.md")).unwrap();
@@ -183,21 +239,66 @@ fn the_same_input_in_any_order_gives_the_same_bytes_and_a_true_manifest() {
 
     let manifest: Manifest = serde_json::from_slice(&files["manifest.json"]).unwrap();
     let listed: Vec<_> = manifest.files.iter().map(|file| file.path.as_str()).collect();
-    let there: Vec<_> = files.keys().map(String::as_str).filter(|path| *path != "manifest.json").collect();
+    let unlisted = ["manifest.json", "statement.json"];
+    let there: Vec<_> = files.keys().map(String::as_str).filter(|path| !unlisted.contains(path)).collect();
     assert_eq!(listed, there);
     for file in &manifest.files {
         assert_eq!(file.sha256, Digest::of(&files[&file.path]), "{}", file.path);
         assert_eq!(file.bytes, files[&file.path].len() as u64);
         assert_eq!(file.rows.is_none(), file.path.ends_with(".md"), "{}", file.path);
     }
-    assert_eq!(manifest.configs["sft"].data_files, ["sft/train-00000-of-00001.parquet"]);
+    assert_eq!(manifest.merkle_root, merkle::root(&manifest.files));
+    let statement = Statement::of(&manifest, &files["manifest.json"]).to_bytes().unwrap();
+    assert!(statement == files["statement.json"], "the statement is not that of the manifest");
 
-    let verdicts = zstd::decode_all(files["evidence/verdicts.jsonl.zst"].as_slice()).unwrap();
+    let contents = &manifest.contents;
+    assert_eq!(contents.configs["sft-test"].data_files, ["sft-test/train-00000-of-00001.parquet"]);
+    assert_eq!(contents.configs["sft"].data_files.len(), 3);
+    assert_eq!(contents.configs["sft"].rows, 3);
+    let verdicts = zstd::decode_all(files["evidence/verdicts-00000-of-00001.jsonl.zst"].as_slice()).unwrap();
     assert_eq!(String::from_utf8(verdicts).unwrap().lines().count(), 10);
-    let rows = zstd::decode_all(files["jsonl/sft.jsonl.zst"].as_slice()).unwrap();
-    assert_eq!(String::from_utf8(rows).unwrap().lines().count(), 3);
     let leftovers: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(leftovers.len(), 2, "{leftovers:?}");
+}
+
+#[test]
+fn evidence_unpacks_to_a_run_directory_and_a_changed_blob_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    let world = World::small();
+    world.export(&out).unwrap();
+    let run = evidence::unpack(&out, &directory.path().join("run")).unwrap();
+    let verdicts: Vec<Verdict> = run.read_lines("verdicts.jsonl").unwrap();
+    let receipts: Vec<Receipt> = run.read_lines("receipts.jsonl").unwrap();
+    assert_eq!(verdicts.len(), world.verdicts.len());
+    assert!(verdicts.iter().zip(&receipts).all(|(verdict, receipt)| verdict.receipt == receipt.digest()));
+    assert_eq!(run.contents().unwrap().outcomes.len(), 1);
+    for (id, bytes) in &world.blobs {
+        assert_eq!(&run.blobs().get(id).unwrap(), bytes);
+    }
+
+    let path = out.join("evidence/blobs-00000-of-00001.jsonl.zst");
+    let lines = String::from_utf8(zstd::decode_all(fs::read(&path).unwrap().as_slice()).unwrap()).unwrap();
+    fs::write(&path, zstd::encode_all(lines.replace("AssertionError", "ValueError").as_bytes(), 3).unwrap()).unwrap();
+    let error = format!("{:#}", evidence::unpack(&out, &directory.path().join("other")).unwrap_err());
+    assert!(error.contains("blobs-00000-of-00001.jsonl.zst:1") && error.contains("was changed"), "{error}");
+}
+
+#[test]
+fn a_signed_dataset_carries_its_statement_in_an_envelope_that_the_public_key_opens() {
+    let directory = tempfile::tempdir().unwrap();
+    let public = SecretKey::generate().unwrap().write(&directory.path().join("key")).unwrap();
+    let mut written = Vec::new();
+    for name in ["one", "two"] {
+        let key = SecretKey::read(&directory.path().join("key")).unwrap();
+        let out = directory.path().join(name);
+        export(&World::small(), &out, &ExportOptions { key: Some(key), ..ExportOptions::default() }).unwrap();
+        written.push(contents(&out));
+    }
+    assert!(written[0] == written[1], "signing made the exports differ");
+    let envelope: Envelope = serde_json::from_slice(&written[0]["statement.dsse.json"]).unwrap();
+    let statement = envelope.verify(&PublicKey::read(&public).unwrap()).unwrap();
+    assert_eq!(statement, written[0]["statement.json"]);
 }
 
 #[test]
@@ -223,8 +324,8 @@ fn a_run_without_candidates_gives_valid_empty_configs() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
     let summary = World::empty().export(&out).unwrap();
-    for (config, rows) in summary.rows {
-        assert_eq!(rows, 0);
+    assert!(summary.rows.values().all(|rows| *rows == 0), "{:?}", summary.rows);
+    for config in ["rl", "sft-localization", "sft-repair", "sft-test"] {
         assert!(read(&out.join(config)).is_empty());
     }
 }

@@ -5,12 +5,16 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use swe_assay::admission_report::AdmissionReport;
-use swe_assay::dataset::manifest::Manifest;
+use swe_assay::dataset::evidence::StoredBlob;
+use swe_assay::dataset::manifest::{Contents, Manifest};
 use swe_assay::dataset::rows::{Attempts, rl_row, sft_row};
+use swe_assay::dataset::signature::SecretKey;
+use swe_assay::dataset::statement::Statement;
 use swe_assay::format;
 use swe_assay::generation::{Message, Skill};
 use swe_assay::intake::Quarantined;
 use swe_assay::journal::RunInfo;
+use swe_assay::receipt::Tool;
 use swe_assay::schema;
 use swe_assay::verdict::Reason;
 
@@ -71,13 +75,18 @@ fn records() -> Vec<(&'static str, Value)> {
     let rl = rl_row(&instance, &admission, Skill::Repair, Attempts { verified: 1, rejected: 2 }, &prompt, 0);
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("README.md"), "card").unwrap();
-    let manifest = Manifest::of_directory(
-        directory.path(),
-        [("instances".to_owned(), instance.digest())].into(),
-        [("sft".to_owned(), Default::default())].into(),
-        [("duplicate".to_owned(), 1)].into(),
-        &[].into(),
-    );
+    let contents = Contents {
+        tool: Tool::this(),
+        inputs: [("instances".to_owned(), instance.digest())].into(),
+        settings: [("max_per_instance".to_owned(), json!(4))].into(),
+        configs: [("sft".to_owned(), Default::default())].into(),
+        evidence: [("verdicts".to_owned(), Default::default())].into(),
+        left_out: [("duplicate".to_owned(), 1)].into(),
+        left_out_tasks: [("not_admitted".to_owned(), 1)].into(),
+    };
+    let manifest = Manifest::of_directory(directory.path(), contents, &[].into()).unwrap();
+    let statement = Statement::of(&manifest, &manifest.to_bytes().unwrap());
+    let envelope = SecretKey::generate().unwrap().sign(&statement.to_bytes().unwrap());
     let run = RunInfo {
         format: format::RUN.to_owned(),
         tool_version: "0.1.0".to_owned(),
@@ -99,7 +108,10 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::REPORT, json!(samples::report())),
         (format::VERDICT, json!(verdict)),
         (format::RECEIPT, json!(receipt)),
-        (format::MANIFEST, json!(manifest.unwrap())),
+        (format::MANIFEST, json!(manifest)),
+        (format::STATEMENT, json!(statement)),
+        (format::ENVELOPE, json!(envelope)),
+        (format::BLOB, json!(StoredBlob::of(b"a report"))),
         (format::SFT_ROW, json!(sft)),
         (format::RL_ROW, json!(rl)),
     ]

@@ -1,0 +1,207 @@
+//! The key of a patch: equal for patches that make the same change in other clothes. Votes count equal keys, similarity
+//! compares them (recipe facts, section 5).
+//!
+//! Per edited file, in the order of the patch: both sides in canonical form ([`super::python`], [`super::language`]), then
+//! the difference of the two as git writes it, header and blob ids included. Where the only change to the functions of a
+//! whole Python file is that some were added, the lines that were added or removed alone, so that the place does not
+//! matter. A side that does not parse leaves both sides as they are: a difference between a canonical and a written text
+//! would be all noise (the released code makes it).
+
+use super::language;
+use super::python::Python;
+use crate::repo::{self, patch};
+
+/// What a patch does to one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEdit {
+    pub path: String,
+    pub sides: Sides,
+}
+
+/// The two sides of an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sides {
+    /// The whole file before and after; empty where it is not there.
+    Whole { old: String, new: String },
+    /// The places that a diff shows, before and after, with the lines around them.
+    Places(Vec<(String, String)>),
+    /// Not text, or a change of mode or name alone: the part of the diff itself.
+    Other(String),
+}
+
+/// The edits that a diff shows; its text alone where it cannot be read as one.
+pub fn edits_of(diff: &str) -> Vec<FileEdit> {
+    let Ok(files) = patch::parse(diff) else {
+        let other = Sides::Other(diff.trim().to_owned());
+        return vec![FileEdit { path: String::new(), sides: other }];
+    };
+    let edit = |file: patch::FilePatch| {
+        let sides = match &file.change {
+            patch::Change::Text(hunks) if !hunks.is_empty() => Sides::Places(hunks.iter().map(place).collect()),
+            _ => Sides::Other(format!("{file:?}")),
+        };
+        FileEdit { path: file.new.or(file.old).unwrap_or_default(), sides }
+    };
+    files.into_iter().map(edit).collect()
+}
+
+/// A hunk before and after.
+fn place(hunk: &patch::Hunk) -> (String, String) {
+    let (mut old, mut new) = (String::new(), String::new());
+    for line in &hunk.lines {
+        let sides: &mut [&mut String] = match line.kind {
+            patch::LineKind::Context => &mut [&mut old, &mut new],
+            patch::LineKind::Removed => &mut [&mut old],
+            patch::LineKind::Added => &mut [&mut new],
+        };
+        for side in sides {
+            side.push_str(&line.text);
+            if line.newline {
+                side.push('\n');
+            }
+        }
+    }
+    (old, new)
+}
+
+/// The key of a patch; empty for one that changes nothing but its clothes.
+pub fn key(edits: &[FileEdit]) -> String {
+    let parts: Vec<_> = edits.iter().map(file_key).collect();
+    parts.concat().trim().to_owned()
+}
+
+fn file_key(edit: &FileEdit) -> String {
+    let path = &edit.path;
+    match &edit.sides {
+        Sides::Other(text) => format!("{text}\n"),
+        Sides::Places(places) => {
+            let (mut old, mut new) = (String::new(), String::new());
+            for (before, after) in places {
+                let (before, after) = canonical(path, &dedented(before), &dedented(after));
+                old.push_str(&before);
+                new.push_str(&after);
+            }
+            repo::text_diff(path, &old, &new)
+        }
+        Sides::Whole { old, new } => {
+            let (before, after) = canonical(path, old, new);
+            let diff = repo::text_diff(path, &before, &after);
+            if only_adds_functions(path, old, new) { changed_lines(&diff) } else { diff }
+        }
+    }
+}
+
+/// Both sides in canonical form, or both as they are.
+fn canonical(path: &str, old: &str, new: &str) -> (String, String) {
+    let read = |source: &str| match is_python(path) {
+        true => Python::parse(source).map(|python| python.text()),
+        false => language::canonical(path, source),
+    };
+    match (read(old), read(new)) {
+        (Some(old), Some(new)) => (old, new),
+        _ => (ended(old), ended(new)),
+    }
+}
+
+/// With a line feed at the end.
+fn ended(text: &str) -> String {
+    if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
+
+fn is_python(path: &str) -> bool {
+    path.ends_with(".py") || path.ends_with(".pyi")
+}
+
+/// Functions were added, none is gone and none is another.
+fn only_adds_functions(path: &str, old: &str, new: &str) -> bool {
+    if !is_python(path) {
+        return false;
+    }
+    let (Some(old), Some(new)) = (Python::parse(old), Python::parse(new)) else { return false };
+    let (old, new) = (old.functions(), new.functions());
+    new.len() > old.len() && old.iter().all(|(name, text)| new.get(name) == Some(text))
+}
+
+fn changed_lines(diff: &str) -> String {
+    let changed = diff.lines().filter(|line| line.starts_with(['+', '-']));
+    changed.map(|line| format!("{line}\n")).collect()
+}
+
+/// A place as if it stood at the margin: hunks rarely start there, and would not parse.
+fn dedented(text: &str) -> String {
+    let indent = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
+    let Some(least) = text.lines().filter(|line| !line.trim().is_empty()).map(indent).min() else {
+        return text.to_owned();
+    };
+    text.lines().map(|line| format!("{}\n", line.get(least..).unwrap_or(""))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(path: &str, old: &str, new: &str) -> String {
+        let sides = Sides::Whole { old: old.to_owned(), new: new.to_owned() };
+        key(&[FileEdit { path: path.to_owned(), sides }])
+    }
+
+    const OLD: &str = "def f(a):\n    return a\n";
+
+    #[test]
+    fn the_same_change_in_other_clothes_has_one_key_and_another_change_another() {
+        let plain = whole("a.py", OLD, "def f(a):\n    return a + 'x'\n");
+        let dressed = whole("a.py", OLD, "def f(a):\n    '''Adds.'''\n    return (a + \"x\")  # now\n");
+        assert_eq!(plain, dressed);
+        assert_ne!(plain, whole("a.py", OLD, "def f(a):\n    return a + 'y'\n"));
+        assert_ne!(plain, whole("b.py", OLD, "def f(a):\n    return a + 'x'\n"));
+        assert!(
+            plain.contains("+    return a + \"x\"") && plain.starts_with("diff --git a/a.py b/a.py\nindex "),
+            "{plain}"
+        );
+    }
+
+    #[test]
+    fn a_change_of_clothes_alone_is_no_change() {
+        assert_eq!(whole("a.py", OLD, "def f(a):\n    # same\n    return (a)\n"), "");
+        assert_eq!(key(&[]), "");
+    }
+
+    #[test]
+    fn where_functions_are_only_added_their_place_does_not_matter() {
+        let (old, new) = ("def f():\n    a()\n\ndef g():\n    b()\n", "def h():\n    c()\n");
+        let (first, last) = (format!("{new}{old}"), format!("{old}{new}"));
+        assert_eq!(whole("a.py", old, &first), whole("a.py", old, &last));
+        assert!(!whole("a.py", old, &first).contains("@@"));
+        let altered = last.replace("b()", "d()");
+        assert!(whole("a.py", old, &altered).contains("@@"), "g is another function");
+        let renamed = "def f():\n    a()\n\ndef h():\n    b()\n";
+        assert!(whole("a.py", old, renamed).contains("@@"), "g is gone");
+    }
+
+    #[test]
+    fn text_that_does_not_parse_stays_as_it_is_on_both_sides() {
+        let key = whole("a.py", OLD, "def f(a):\n    return (a  +\n");
+        assert!(key.contains("-    return a\n+    return (a  +"), "{key}");
+        assert!(whole("a.txt", "a  b\n", "a  c\n").contains("+a  c"));
+    }
+
+    #[test]
+    fn the_places_of_a_diff_are_read_like_files() {
+        let diff = |line: &str| {
+            format!(
+                "diff --git a/a.py b/a.py\nindex 1..2 100644\n--- a/a.py\n+++ b/a.py\n@@ -7,3 +7,3 @@ class A:\n     def f(a):\n\
+                 \x20        b = 1\n-        return a\n+        {line}\n"
+            )
+        };
+        let plain = key(&edits_of(&diff("return a + 'x'")));
+        assert_eq!(plain, key(&edits_of(&diff("return (a + \"x\")  # now"))));
+        assert_ne!(plain, key(&edits_of(&diff("return a + 'y'"))));
+        assert!(plain.contains("+    return a + \"x\""), "{plain}");
+    }
+
+    #[test]
+    fn what_is_no_diff_is_its_own_key() {
+        assert_eq!(key(&edits_of("  not a diff\n")), "not a diff");
+        assert_eq!(key(&edits_of(" \n")), "");
+    }
+}

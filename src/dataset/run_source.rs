@@ -1,0 +1,140 @@
+//! A run directory as the source of a dataset. Candidates, verdicts and receipts stay on disk.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use super::evidence::CONTESTS;
+use super::lines::{KeyedLines, Lines};
+use super::source::Source;
+use crate::admission::Admission;
+use crate::candidate::Candidate;
+use crate::contest::Contest;
+use crate::digest::Digest;
+use crate::exit_code::Stop;
+use crate::generation::{Generation, Message, Skill};
+use crate::instance::Instance;
+use crate::journal::{Record, RunDir};
+use crate::lab::Prompt;
+use crate::receipt::Receipt;
+use crate::verdict::Verdict;
+
+/// What [`Source`] needs, from the files of a run.
+#[derive(Debug)]
+pub struct RunSource<'a> {
+    run: &'a RunDir,
+    instances: BTreeMap<String, Instance>,
+    admissions: BTreeMap<String, Admission>,
+    contests: Vec<Contest>,
+    inputs: BTreeMap<String, Digest>,
+    verdicts: Lines,
+    candidates: KeyedLines<Digest>,
+    receipts: KeyedLines<Digest>,
+    prompts: KeyedLines<(String, Skill)>,
+}
+
+#[derive(Deserialize)]
+struct CandidateKey {
+    candidate_id: Digest,
+}
+
+#[derive(Deserialize)]
+struct PromptKey {
+    instance_id: String,
+    skill: Skill,
+}
+
+impl<'a> RunSource<'a> {
+    /// # Errors
+    /// A directory that `assay verify` has not finished writing; a file of it that cannot be read, with the line.
+    pub fn open(run: &'a RunDir) -> Result<Self> {
+        let Some(info) = run.info()? else {
+            let message = format!("{} has no run.json; run `assay verify` into it first", run.path().display());
+            return Err(Stop::Usage(message).into());
+        };
+        let instances: Vec<Instance> = run.read_lines("instances.jsonl")?;
+        let admissions: Vec<Admission> = run.read_lines("admissions.jsonl")?;
+        let contests = format!("{CONTESTS}.jsonl");
+        let contests = if run.path().join(&contests).exists() { run.read_lines(&contests)? } else { Vec::new() };
+        let candidate_key = |line: &[u8]| Ok(serde_json::from_slice::<CandidateKey>(line)?.candidate_id);
+        let prompt_key = |line: &[u8]| {
+            let PromptKey { instance_id, skill } = serde_json::from_slice(line)?;
+            Ok((instance_id, skill))
+        };
+        Ok(Self {
+            run,
+            instances: instances.into_iter().map(|instance| (instance.instance_id.clone(), instance)).collect(),
+            admissions: admissions.into_iter().map(|admission| (admission.instance_id.clone(), admission)).collect(),
+            contests,
+            inputs: info.inputs,
+            verdicts: Lines::open(&file(run, "verdicts"), &mut |_, _| Ok(()))?,
+            candidates: KeyedLines::open(&file(run, "candidates"), candidate_key)?,
+            receipts: KeyedLines::open(&file(run, "receipts"), candidate_key)?,
+            prompts: KeyedLines::open(&file(run, "prompts"), prompt_key)?,
+        })
+    }
+}
+
+fn file(run: &RunDir, name: &str) -> PathBuf {
+    run.path().join(format!("{name}.jsonl"))
+}
+
+impl Source for RunSource<'_> {
+    fn instances(&self) -> &BTreeMap<String, Instance> {
+        &self.instances
+    }
+
+    fn admissions(&self) -> &BTreeMap<String, Admission> {
+        &self.admissions
+    }
+
+    fn contests(&self) -> &[Contest] {
+        &self.contests
+    }
+
+    fn inputs(&self) -> &BTreeMap<String, Digest> {
+        &self.inputs
+    }
+
+    fn verdicts(&self) -> usize {
+        self.verdicts.len()
+    }
+
+    fn verdict(&self, position: usize) -> Result<Verdict> {
+        self.verdicts.read(position)
+    }
+
+    fn candidate(&self, id: &Digest) -> Result<Option<Candidate>> {
+        self.candidates.read(id)
+    }
+
+    fn receipt(&self, candidate: &Digest) -> Result<Option<Receipt>> {
+        self.receipts.read(candidate)
+    }
+
+    fn generation(&self, candidate: &Digest) -> Result<Generation> {
+        let bytes = self.run.blobs().get(candidate)?;
+        serde_json::from_slice(&bytes).with_context(|| format!("blob {candidate} is not a generation"))
+    }
+
+    fn prompt(&self, instance: &Instance, skill: Skill) -> Result<Vec<Message>> {
+        let id = &instance.instance_id;
+        let prompt: Option<Prompt> = self.prompts.read(&(id.clone(), skill))?;
+        Ok(prompt.with_context(|| format!("{id}: no {skill} prompt in prompts.jsonl"))?.messages)
+    }
+
+    fn journal(&self, each: &mut dyn FnMut(&Record) -> Result<()>) -> Result<()> {
+        let contents = self.run.contents()?;
+        // Sorted already, and each trial in one of them only.
+        let outcomes = contents.outcomes.into_iter().map(|(id, outcome)| (id, Record::Outcome(Box::new(outcome))));
+        let failures = contents.failures.into_iter().map(|(id, failure)| (id, Record::Failure(failure)));
+        let all: BTreeMap<_, _> = outcomes.chain(failures).collect();
+        all.values().try_for_each(each)
+    }
+
+    fn blob(&self, id: &Digest) -> Result<Vec<u8>> {
+        self.run.blobs().get(id)
+    }
+}

@@ -1,0 +1,83 @@
+//! The last tests of a repair and its control session in one run: one start of the runner less.
+//!
+//! Half of what a small suite takes is that start. A repair passes here only where nothing is unclear; nothing is rejected
+//! for what is seen here alone, and whatever is not clean is run apart, as where the two do not go together on gold.
+
+use std::collections::BTreeSet;
+
+use super::bench::{Ask, Bench, Evidence, Seen};
+use super::suite::{self, Shown};
+use super::{Halt, Step, control, steady};
+use crate::admission::{Admission, Split};
+use crate::digest::Digest;
+use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
+
+/// What the one run showed.
+pub(super) enum Joint {
+    /// Every test passed, and the control session is as it must be.
+    Clean(Level, String),
+    /// Tests that did not pass; the run itself came to its end.
+    Failing(Seen, BTreeSet<String>),
+    /// Every test passed, and the control session speaks against the repair.
+    Against(Reason, String),
+    /// Anything else: says nothing.
+    Unclear,
+}
+
+/// Whether gold, with the session's files over it as `tree`, is clean in the one run, and the trials that show it.
+pub fn rehearse_joint(
+    admission: &Admission,
+    gold: &str,
+    tree: &str,
+    evidence: &dyn Evidence,
+) -> Step<(bool, Vec<Digest>)> {
+    let mut bench = Bench::new(admission, evidence);
+    let clean = match last(admission).map(|split| run(tree, gold, split, admission, &mut bench)) {
+        Some(Ok(Joint::Clean(..))) => true,
+        Some(Err(Halt::Needs(trial))) => return Step::Needs(trial),
+        Some(Ok(Joint::Failing(..) | Joint::Against(..) | Joint::Unclear) | Err(Halt::Judged(..))) | None => false,
+    };
+    Step::Done((clean, bench.into_trials()))
+}
+
+/// The split that can be run together with the control session: one that holds no fail-to-pass test.
+pub(super) fn last(admission: &Admission) -> Option<&Split> {
+    match admission.splits.as_slice() {
+        [_, rest] if admission.has_controls() => Some(rest),
+        _ => None,
+    }
+}
+
+/// Runs a split of the policy tree and its control session. `tree` is the policy tree with the files of the session.
+pub(super) fn run(
+    tree: &str,
+    policy: &str,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<Joint, Halt> {
+    let (controls, ids) = control::plan(admission);
+    // The session's own tests come last, where they can disturb no other.
+    let files: Vec<_> = split.files.iter().chain(&controls).cloned().collect();
+    let only = split.expected.iter().cloned().chain(ids).collect();
+    let seen = bench.seen(&Ask { only, note: admission.held_out.is_some(), ..Ask::suite(tree, &files) })?;
+    if !steady::tampered(&seen, split, admission, bench)?.is_empty() {
+        return Ok(Joint::Unclear);
+    }
+    Ok(match suite::shown(&seen, &split.expected, admission) {
+        Shown::Passed => match control::read(&seen, policy, admission) {
+            Ok((level, said)) => Joint::Clean(level, said),
+            Err(needs @ Halt::Needs(_)) => return Err(needs),
+            Err(Halt::Judged(reason, detail)) if reason.status() == VerdictStatus::Rejected => {
+                Joint::Against(reason, detail)
+            }
+            Err(Halt::Judged(..)) => Joint::Unclear,
+        },
+        Shown::Failing(failing) => Joint::Failing(seen, failing),
+        Shown::Abnormal(..) => Joint::Unclear,
+    })
+}
+
+#[cfg(test)]
+#[path = "joint_tests.rs"]
+mod tests;
