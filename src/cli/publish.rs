@@ -90,7 +90,7 @@ impl Publish {
             message: self.message.as_deref(),
             dry_run: self.dry_run,
         };
-        Ok(until_interrupted(publish(&hub, &order))??)
+        Ok(until_interrupted(publish(&hub, &order))?)
     }
 
     /// What is wrong with the directory ends it, unless it is to be published all the same.
@@ -110,16 +110,16 @@ impl Publish {
 }
 
 /// Runs to the end, or to the first Ctrl-C or SIGTERM.
-fn until_interrupted<T>(work: impl Future<Output = T>) -> anyhow::Result<Result<T, HubError>> {
+fn until_interrupted<T>(work: impl Future<Output = Result<T, HubError>>) -> anyhow::Result<T> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let result = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        Ok(tokio::select! {
-            done = work => Ok(done),
-            _ = tokio::signal::ctrl_c() => Err(HubError::Interrupted),
-            _ = terminate.recv() => Err(HubError::Interrupted),
-        })
+        tokio::select! {
+            done = work => Ok(done?),
+            _ = tokio::signal::ctrl_c() => Err(HubError::Interrupted.into()),
+            _ = terminate.recv() => Err(HubError::Interrupted.into()),
+        }
     });
     // What is still under way is not waited for.
     runtime.shutdown_background();

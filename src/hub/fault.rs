@@ -87,17 +87,6 @@ impl Fault {
             _ => Self::Rejected { what },
         }
     }
-
-    pub fn what(&self) -> &str {
-        match self {
-            Self::Passing { what, .. }
-            | Self::Moved { what }
-            | Self::Absent { what }
-            | Self::Unknown { what }
-            | Self::Forbidden { what }
-            | Self::Rejected { what } => what,
-        }
-    }
 }
 
 /// `Retry-After` in seconds, else the seconds until the window of `RateLimit: "api";r=0;t=55` ends.

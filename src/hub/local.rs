@@ -9,6 +9,9 @@ use walkdir::WalkDir;
 
 use super::HubError;
 use crate::dataset::manifest::{MANIFEST, Manifest};
+use crate::dataset::merkle;
+use crate::dataset::signature::ENVELOPE;
+use crate::dataset::statement::{STATEMENT, Statement};
 use crate::digest::Digest;
 use crate::format;
 use crate::repo::blob_id;
@@ -20,7 +23,7 @@ pub const LARGEST_INLINE: u64 = 10 << 20;
 #[derive(Clone, Debug)]
 pub struct Local {
     pub directory: PathBuf,
-    /// What is published: the manifest and every file it lists, by path.
+    /// What is published: every file that the manifest lists, the manifest, its statement and signature; by path.
     pub files: Vec<LocalFile>,
     /// Digest of `manifest.json`, which names everything else.
     pub manifest: Digest,
@@ -64,12 +67,14 @@ impl Local {
             .map_err(|error| HubError::Usage(format!("{} is no manifest: {error}; export again", path.display())))?;
         format::check(Some(&manifest.format), format::MANIFEST)
             .map_err(|error| HubError::Usage(format!("{} {error}", path.display())))?;
-        if manifest.configs.values().all(|config| config.rows == 0) {
+        if manifest.contents.configs.values().all(|config| config.rows == 0) {
             return Err(HubError::Usage(format!(
                 "{place} holds no rows, so there is nothing to publish; see left_out in its {MANIFEST} for the reasons"
             )));
         }
-        let listed: Vec<_> = manifest.files.iter().map(|file| file.path.as_str()).chain([MANIFEST]).collect();
+        let beside = [STATEMENT, ENVELOPE].into_iter().filter(|name| directory.join(name).exists());
+        let listed: Vec<_> =
+            manifest.files.iter().map(|file| file.path.as_str()).chain([MANIFEST]).chain(beside).collect();
         let mut files =
             listed.par_iter().map(|path| read_file(directory, path)).collect::<Result<Vec<LocalFile>, HubError>>()?;
         let mut findings = Vec::new();
@@ -77,6 +82,13 @@ impl Local {
             if (entry.bytes, &entry.sha256) != (file.bytes, &file.sha256) {
                 findings.push(format!("{} is not what {MANIFEST} says: it was changed after the export", file.path));
             }
+        }
+        if merkle::root(&manifest.files) != manifest.merkle_root {
+            findings.push(format!("{MANIFEST} was changed after the export: its Merkle root is not that of its files"));
+        }
+        let statement = Statement::of(&manifest, &text).to_bytes().map_err(|error| HubError::Usage(error.to_string()))?;
+        if fs::read(directory.join(STATEMENT)).ok().as_ref() != Some(&statement) {
+            findings.push(format!("{STATEMENT} is missing, or is not that of {MANIFEST}"));
         }
         files.sort_by(|one, other| one.path.cmp(&other.path));
         findings.extend(unlisted(directory, &listed.into_iter().collect())?);

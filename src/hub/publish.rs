@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::api::Info;
 use super::commit::{Message, Sent};
@@ -12,8 +11,9 @@ use super::local::Local;
 use super::plan::{Batch, Claim, Plan, Remote, claim, plan, same};
 use super::pull_request;
 use super::{Hub, HubError};
-use crate::dataset::manifest::{MANIFEST, Manifest};
-use crate::format;
+use crate::dataset::manifest::MANIFEST;
+use crate::dataset::signature::ENVELOPE;
+use crate::dataset::statement::STATEMENT;
 
 /// The branch that readers get.
 const MAIN: &str = "main";
@@ -39,7 +39,7 @@ pub struct Order<'a> {
 }
 
 /// What was done; with a dry run, what would be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Published {
     pub repository: String,
     /// Address for people; of the pull request where one was made.
@@ -179,17 +179,30 @@ async fn read(hub: &Hub<'_>, revision: Option<&str>) -> Result<Remote, HubError>
     hub.remote(revision).await.map_err(|fault| HubError::of(fault, &format!("read {}", hub.page())))
 }
 
+/// A manifest of any version, as far as it lists files.
+#[derive(Deserialize)]
+struct Listing {
+    format: String,
+    files: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    path: String,
+}
+
 /// Paths that a dataset of ours may remove from the repository.
 async fn ours(hub: &Hub<'_>, order: &Order<'_>, main: &Remote) -> Result<BTreeSet<String>, HubError> {
     let mut listed = None;
+    let beside = [STATEMENT, ENVELOPE].map(str::to_owned).into_iter();
     if let Some(commit) = main.head.as_ref().filter(|_| main.files.contains_key(MANIFEST)) {
         let doing = format!("read {MANIFEST} of {}", hub.page());
         let text = hub.text(commit, MANIFEST).await.map_err(|fault| HubError::of(fault, &doing))?;
         // Another tool's file of that name is a stranger's.
-        listed = serde_json::from_slice::<Manifest>(&text)
+        listed = serde_json::from_slice::<Listing>(&text)
             .ok()
-            .filter(|manifest| format::check(Some(&manifest.format), format::MANIFEST).is_ok())
-            .map(|manifest| manifest.files.into_iter().map(|file| file.path).collect());
+            .filter(|manifest| manifest.format.starts_with("manifest.v"))
+            .map(|manifest| manifest.files.into_iter().map(|file| file.path).chain(beside.clone()).collect());
     }
     match claim(&order.local.files, main, listed) {
         Claim::Ours(listed) => Ok(listed),

@@ -1,5 +1,6 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
+mod hub;
 mod samples;
 mod small_world;
 mod start_up;
@@ -27,6 +28,7 @@ mod interval;
 mod kill;
 mod plain;
 mod policy;
+mod publish;
 mod runner_aware;
 mod sandboxes;
 mod schemas;
