@@ -13,7 +13,7 @@ use swe_assay::digest::Digest;
 use swe_assay::sandbox::cell::Cell;
 use swe_assay::sandbox::docker::{BASE_VARIABLE, Docker};
 use swe_assay::sandbox::docker_cell::DockerCells;
-use swe_assay::sandbox::{Backing, FileChange, Job, Sandbox, SandboxError, SealedImage};
+use swe_assay::sandbox::{Backing, FileChange, Job, Lease, Sandbox, SandboxError, SealedImage};
 use swe_assay::trial::Limits;
 
 const BASE: &str = "python:3.11-slim-bookworm";
@@ -25,6 +25,7 @@ fn image(workdir: &str, backing: Backing) -> SealedImage {
         workdir: workdir.to_owned(),
         python: "/usr/bin/python3".to_owned(),
         backing,
+        lease: Lease::default(),
     }
 }
 

@@ -41,6 +41,15 @@ impl Digest {
         Self::of(&canonical_json(value))
     }
 
+    /// A digest that was written as text.
+    ///
+    /// # Errors
+    /// What is wrong with text that is not 64 lower-case hex digits.
+    pub fn from_hex(hex: &str) -> Result<Self, String> {
+        let plain = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if plain { Ok(Self(hex.to_owned())) } else { Err(format!("{hex:?} is not a sha256 in lower-case hex")) }
+    }
+
     /// The digest that was computed elsewhere.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         Self(hex::encode(bytes))

@@ -4,6 +4,7 @@ mod clean;
 mod demo;
 mod export;
 mod export_input;
+mod image;
 mod import;
 mod judge;
 mod publish;
@@ -39,6 +40,7 @@ pub struct Cli {
 enum Command {
     Demo(demo::Demo),
     Import(Box<import::Import>),
+    Image(image::Image),
     Validate(validate::Validate),
     Verify(verify::Verify),
     Judge(judge::Judge),
@@ -65,6 +67,7 @@ impl Cli {
         let result = match self.command {
             Command::Demo(command) => command.run(&console),
             Command::Import(command) => command.run(&console),
+            Command::Image(command) => command.run(&console),
             Command::Validate(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),

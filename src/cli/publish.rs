@@ -90,7 +90,7 @@ impl Publish {
             message: self.message.as_deref(),
             dry_run: self.dry_run,
         };
-        Ok(until_interrupted(publish(&hub, &order))?)
+        until_interrupted(publish(&hub, &order))
     }
 
     /// What is wrong with the directory ends it, unless it is to be published all the same.

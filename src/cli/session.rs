@@ -56,6 +56,9 @@ pub struct SandboxOptions {
     /// Evidence that is asked of repairs; E3 also runs the tests' bodies without the test runner
     #[arg(long, value_enum, default_value_t = EvidenceChoice::E2, value_name = "LEVEL")]
     pub evidence: EvidenceChoice,
+    /// Room that prepared images may take, e.g. 40G; the least recently used are removed, and made again if they are needed
+    #[arg(long, value_name = "SIZE", value_parser = super::image::size)]
+    pub image_budget: Option<u64>,
     /// Memory of one trial in MiB; swap is off
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     pub memory: u64,
@@ -106,7 +109,16 @@ impl SandboxOptions {
             EvidenceChoice::E3 => Evidence::E3,
         };
         let minimal_gold = self.minimal_gold;
-        let settings = Settings { workers, repeats: self.repeats, evidence, minimal_gold, limits, attempts: 3, cache };
+        let settings = Settings {
+            workers,
+            repeats: self.repeats,
+            evidence,
+            minimal_gold,
+            limits,
+            attempts: 3,
+            cache,
+            image_budget: self.image_budget,
+        };
         Ok(Session { engine, settings, cancel })
     }
 
@@ -197,7 +209,7 @@ fn instead(
     other()
 }
 
-fn default_cache() -> anyhow::Result<PathBuf> {
+pub(super) fn default_cache() -> anyhow::Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)

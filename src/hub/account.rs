@@ -40,7 +40,8 @@ impl Account {
     /// As [`find`](Self::find).
     pub fn new(endpoint: &str, token: Option<&str>, source: &str) -> Result<Self, HubError> {
         let url = reqwest::Url::parse(endpoint).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let Some(url) = url.filter(|url| url.has_host() && url.username().is_empty() && url.password().is_none()) else {
+        let Some(url) = url.filter(|url| url.has_host() && url.username().is_empty() && url.password().is_none())
+        else {
             return Err(HubError::Usage(
                 "HF_ENDPOINT is not an http address without user and password; set it to e.g. https://huggingface.co"
                     .to_owned(),

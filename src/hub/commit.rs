@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use hf_hub::RepoTypeDataset;
 use hf_hub::progress::{Progress, ProgressEvent, ProgressHandler, UploadEvent};
 use hf_hub::repository::CommitOperation;
-use hf_hub::RepoTypeDataset;
 
 use super::Hub;
 use super::fault::Fault;

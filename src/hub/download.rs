@@ -71,13 +71,7 @@ pub async fn download(hub: &Hub<'_>, revision: Option<&str>, place: &Path) -> Re
     Ok(Downloaded { directory: whole, commit })
 }
 
-async fn fetch(
-    hub: &Hub<'_>,
-    commit: &str,
-    path: &str,
-    file: &RemoteFile,
-    partial: &Path,
-) -> Result<(), HubError> {
+async fn fetch(hub: &Hub<'_>, commit: &str, path: &str, file: &RemoteFile, partial: &Path) -> Result<(), HubError> {
     let doing = format!("download {path} of {}", hub.page());
     hub.persist(&doing, || async {
         let dataset = hub.dataset();

@@ -20,14 +20,24 @@ pub(super) enum Fault {
         network: bool,
     },
     /// The repository is not as it was read: another commit came first, or the thing exists already.
-    Moved { what: String },
-    Absent { what: String },
+    Moved {
+        what: String,
+    },
+    Absent {
+        what: String,
+    },
     /// Without or with a wrong token.
-    Unknown { what: String },
+    Unknown {
+        what: String,
+    },
     /// With a token that may not.
-    Forbidden { what: String },
+    Forbidden {
+        what: String,
+    },
     /// The request itself is not accepted.
-    Rejected { what: String },
+    Rejected {
+        what: String,
+    },
 }
 
 impl Fault {

@@ -86,7 +86,8 @@ impl Local {
         if merkle::root(&manifest.files) != manifest.merkle_root {
             findings.push(format!("{MANIFEST} was changed after the export: its Merkle root is not that of its files"));
         }
-        let statement = Statement::of(&manifest, &text).to_bytes().map_err(|error| HubError::Usage(error.to_string()))?;
+        let statement =
+            Statement::of(&manifest, &text).to_bytes().map_err(|error| HubError::Usage(error.to_string()))?;
         if fs::read(directory.join(STATEMENT)).ok().as_ref() != Some(&statement) {
             findings.push(format!("{STATEMENT} is missing, or is not that of {MANIFEST}"));
         }
@@ -130,8 +131,7 @@ fn read_file(directory: &Path, path: &str) -> Result<LocalFile, HubError> {
 fn unlisted(directory: &Path, listed: &BTreeSet<&str>) -> Result<Vec<String>, HubError> {
     let mut found = Vec::new();
     for entry in WalkDir::new(directory).sort_by_file_name() {
-        let entry =
-            entry.map_err(|error| HubError::Usage(format!("cannot list {}: {error}", directory.display())))?;
+        let entry = entry.map_err(|error| HubError::Usage(format!("cannot list {}: {error}", directory.display())))?;
         let inner = entry.path().strip_prefix(directory).unwrap_or(entry.path());
         let path = inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
         if !entry.file_type().is_dir() && !listed.contains(path.as_str()) {

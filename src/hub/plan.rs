@@ -107,7 +107,8 @@ pub fn claim(local: &[LocalFile], remote: &Remote, manifest: Option<BTreeSet<Str
 /// folders of those and of the dataset, since a reader would take it for a part of it.
 pub fn plan(local: &[LocalFile], remote: &Remote, ours: &BTreeSet<String>) -> Plan {
     let known: BTreeSet<_> = local.iter().map(|file| file.path.as_str()).collect();
-    let folders: BTreeSet<_> = known.iter().copied().chain(ours.iter().map(String::as_str)).filter_map(folder).collect();
+    let folders: BTreeSet<_> =
+        known.iter().copied().chain(ours.iter().map(String::as_str)).filter_map(folder).collect();
     let (mut data, mut front, mut unchanged) = (Vec::new(), Vec::new(), 0);
     for file in local {
         if remote.files.get(&file.path).is_some_and(|there| same(file, there)) {
@@ -148,7 +149,9 @@ fn batches(data: Vec<LocalFile>, delete: Vec<String>, front: Vec<LocalFile>) -> 
     let mut inline = 0;
     let mut open = |weight: u64, bytes: u64, batches: &mut Vec<Batch>| {
         let fits = batches.last().is_some_and(|batch| {
-            batch.operations() < MOST_OPERATIONS && inline + weight <= MOST_INLINE && batch.bytes() + bytes <= MOST_BYTES
+            batch.operations() < MOST_OPERATIONS
+                && inline + weight <= MOST_INLINE
+                && batch.bytes() + bytes <= MOST_BYTES
         });
         if !fits {
             batches.push(Batch::default());
@@ -183,7 +186,12 @@ mod tests {
 
     fn file(path: &str, text: &str) -> LocalFile {
         let bytes = text.len() as u64;
-        LocalFile { path: path.to_owned(), bytes, sha256: Digest::of(text.as_bytes()), blob: Some(format!("git-{text}")) }
+        LocalFile {
+            path: path.to_owned(),
+            bytes,
+            sha256: Digest::of(text.as_bytes()),
+            blob: Some(format!("git-{text}")),
+        }
     }
 
     fn holding(files: &[LocalFile]) -> Remote {
@@ -242,10 +250,10 @@ mod tests {
     fn files_that_travel_inside_a_commit_are_bounded_by_their_bytes() {
         let big = |path: &str| LocalFile { bytes: 9 << 20, ..file(path, path) };
         let local = [big("a/1.json"), big("a/2.json"), big("a/3.parquet"), file("README.md", "card")];
-        assert_eq!(adds(&plan(&local, &Remote::default(), &BTreeSet::new())), [
-            vec!["a/1.json"],
-            vec!["a/2.json", "a/3.parquet", "README.md"]
-        ]);
+        assert_eq!(
+            adds(&plan(&local, &Remote::default(), &BTreeSet::new())),
+            [vec!["a/1.json"], vec!["a/2.json", "a/3.parquet", "README.md"]]
+        );
     }
 
     #[test]

@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use serde::Serialize;
 
+use super::prepare::Workshop;
+use super::{Lab, Located, pool};
+use crate::digest::Digest;
 use crate::instance::Environment;
 use crate::sandbox::cache::Cache;
-use crate::sandbox::docker::ImageRequest;
+use crate::sandbox::docker::{Docker, ImageRequest};
 use crate::sandbox::environment::Environments;
 use crate::sandbox::image::seal_host;
 use crate::sandbox::recipe::Recipe;
-use crate::sandbox::{Engine, Job, SandboxError, SealedImage};
+use crate::sandbox::{Engine, Job, SandboxError, SealedImage, stock};
 
 /// What an image is made from.
 pub(super) struct Order<'a> {
@@ -28,14 +32,58 @@ pub(super) struct Order<'a> {
     pub say: &'a dyn Fn(&str),
 }
 
+/// The sealed image of an instance, or why there is none.
+#[derive(Clone, Debug, Serialize)]
+pub struct Made {
+    pub instance_id: String,
+    pub image: Option<Digest>,
+    pub refusal: Option<String>,
+}
+
+impl Lab<'_> {
+    /// Makes the sealed images of instances without running anything but their warm-up.
+    pub fn make_images(&self, instances: &[Located]) -> anyhow::Result<Vec<Made>> {
+        let stage = self.console.stage("images", instances.len() as u64);
+        pool::map(self.settings.workers, instances, |located| {
+            self.check_interrupt()?;
+            let made = Workshop::new(self, located).make_image()?;
+            stage.step();
+            Ok(made)
+        })
+    }
+}
+
+/// Remembers who used an image, and makes room for it where there is a budget.
+pub(super) fn used(lab: &Lab, image: &SealedImage, instance_id: &str) -> anyhow::Result<()> {
+    let cache = Cache::open(&lab.settings.cache)?;
+    cache.add_user(&image.digest, instance_id)?;
+    let Some(budget) = lab.settings.image_budget else { return Ok(()) };
+    let (gone, left) = stock::keep_to(&cache, docker_of(&lab.engine), budget).context("cannot make room for images")?;
+    for image in gone {
+        lab.console.say(format!("removed the image {} to keep to the budget", image.name));
+    }
+    if left > budget {
+        lab.console.say(format!(
+            "images take {} MiB, {} MiB more than --image-budget; the rest is in use",
+            left >> 20,
+            (left - budget).div_ceil(1 << 20)
+        ));
+    }
+    Ok(())
+}
+
+/// The engine of images; `None` where cells run on this host.
+pub(super) fn docker_of(engine: &Engine) -> Option<&Docker> {
+    match engine {
+        Engine::Cell(_) => None,
+        Engine::DockerCell(cells) => Some(cells.docker()),
+        Engine::Container(docker) => Some(docker),
+    }
+}
+
 /// Makes the image, or finds it in the cache.
 pub(super) fn seal(engine: &Engine, cache: &Path, order: &Order) -> anyhow::Result<SealedImage> {
     let environment = order.environment;
-    if let Some(image) = &environment.image {
-        bail!(
-            "it names the image {image}, and images of others are not supported yet; import it with a recipe instead"
-        );
-    }
     let recipe = Recipe::find(recipe_name(environment), None)?;
     let environments = Environments::open(Cache::open(cache)?, environment.python.as_deref())?;
     let mut progress = |message: &str| (order.say)(message);
@@ -49,12 +97,7 @@ pub(super) fn seal(engine: &Engine, cache: &Path, order: &Order) -> anyhow::Resu
             .map_err(|error| SandboxError::Failed { doing: "preparing the warm-up run", why: format!("{error:#}") })?;
         engine.sandbox().warm(image, &job)
     };
-    let docker = match engine {
-        Engine::Cell(_) => None,
-        Engine::DockerCell(cells) => Some(cells.docker()),
-        Engine::Container(docker) => Some(docker.as_ref()),
-    };
-    match docker {
+    match docker_of(engine) {
         None => {
             let made = environments.provision(
                 &recipe,

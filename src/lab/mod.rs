@@ -16,6 +16,7 @@ mod plain;
 mod pool;
 mod prepare;
 mod prompts;
+mod ready;
 mod screen;
 mod tests;
 mod trials;
@@ -39,6 +40,7 @@ use crate::trial::Limits;
 use crate::verdict::Evidence;
 
 pub use candidates::read_candidate;
+pub use images::Made;
 pub use knowledge::Knowledge;
 pub use prepare::Workshop;
 pub use prompts::Prompt;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub attempts: u32,
     /// Where environments and base layers are kept between runs.
     pub cache: PathBuf,
+    /// Bytes that prepared images may take; those that are in use stay whatever they take.
+    pub image_budget: Option<u64>,
 }
 
 /// An instance and where its repository is.

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::candidates::locations;
-use super::images::{self, Order};
+use super::images::{self, Made, Order};
+use super::ready::{self, Gold, Ready};
 use super::trials::{KeptSlot, job, nonce};
 use super::{Lab, Located};
 use crate::admission::{Admission, Refusal, Trees};
@@ -112,6 +113,16 @@ impl<'a> Workshop<'a> {
         }
     }
 
+    /// Makes the sealed image, or finds it.
+    pub(super) fn make_image(&self) -> anyhow::Result<Made> {
+        let (image, refusal) = match self.make_site() {
+            Ok(site) => (Some(site.image.digest), None),
+            Err(NoSite::Refused(refusal, detail)) => (None, Some(format!("{refusal:?}: {detail}"))),
+            Err(NoSite::Error(error)) => return Err(error),
+        };
+        Ok(Made { instance_id: self.id().to_owned(), image, refusal })
+    }
+
     /// The site of an instance that was admitted.
     pub(super) fn site(&self) -> anyhow::Result<Site> {
         self.make_site().map_err(|no_site| match no_site {
@@ -125,12 +136,18 @@ impl<'a> Workshop<'a> {
     fn make_site(&self) -> Result<Site, NoSite> {
         let instance = &self.located.instance;
         let framework = self.framework()?;
+        let ready = self.ready()?;
         let repository = Repository::open(&self.located.repository).map_err(|error| {
             let path = self.located.repository.display();
             let next = format!("put a git repository with commit {} at {path}, or use --repos", instance.base_commit);
             NoSite::Refused(Refusal::BaseNotFound, format!("{error}; {next}"))
         })?;
-        let trees = match repo::instance_trees(&repository, self.sources(&listed_files(instance, framework))) {
+        let listed = listed_files(instance, framework);
+        let mut sources = self.sources(&listed);
+        if let Some(ready) = &ready {
+            sources.base_commit = &ready.commit;
+        }
+        let trees = match repo::instance_trees(&repository, sources) {
             Ok(Ok(trees)) => trees,
             Ok(Err(malformed)) => return Err(NoSite::Refused(Refusal::PatchDoesNotApply, malformed.detail)),
             Err(error) => {
@@ -140,9 +157,29 @@ impl<'a> Workshop<'a> {
                 });
             }
         };
-        let image = self.image(&repository, &trees, framework)?;
-        let environment = self.environment(&repository, &trees.base)?;
+        let image = self.image(&repository, &trees, framework, ready.as_ref())?;
+        let mut environment = self.environment(&repository, &trees.base)?;
+        for (name, value) in ready.map(|ready| ready.image.env).unwrap_or_default() {
+            environment.env.entry(name).or_insert(value);
+        }
         Ok(Site { repository, trees, image, framework, environment })
+    }
+
+    /// The image of others that the instance names, with its work directory recorded.
+    fn ready(&self) -> Result<Option<Ready>, NoSite> {
+        let (lab, instance) = (self.lab, &self.located.instance);
+        let Some(reference) = &instance.environment.image else { return Ok(None) };
+        let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
+        let (cache, repository) = (&lab.settings.cache, &self.located.repository);
+        let recorded = ready::record(&lab.engine, cache, instance, reference, repository, &say);
+        match recorded {
+            Ok(ready) => Ok(Some(ready)),
+            Err(_) if lab.check_interrupt().is_err() => Err(NoSite::Error(Stop::Interrupted.into())),
+            Err(error) => Err(match error.downcast_ref::<RepoError>() {
+                Some(RepoError::CommitNotFound { .. }) => NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}")),
+                _ => NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}")),
+            }),
+        }
     }
 
     /// The instance's environment with the import roots that base has: a candidate that plants a `src` folder must not
@@ -163,6 +200,7 @@ impl<'a> Workshop<'a> {
         repository: &Repository,
         trees: &Trees,
         framework: &'static dyn Framework,
+        ready: Option<&Ready>,
     ) -> Result<SealedImage, NoSite> {
         let lab = self.lab;
         let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
@@ -177,8 +215,27 @@ impl<'a> Workshop<'a> {
             warm_job: &warm_job,
             say: &say,
         };
-        match images::seal(&lab.engine, &lab.settings.cache, &order) {
-            Ok(image) => Ok(image),
+        let sealed = match ready {
+            None => images::seal(&lab.engine, &lab.settings.cache, &order),
+            Some(ready) => {
+                let roots = self.environment(repository, &trees.base)?;
+                let roots = roots.env.get("ASSAY_IMPORT_PATH").map_or(".", String::as_str);
+                let first = roots.split(':').next().unwrap_or_default();
+                let gold = Gold {
+                    repository,
+                    base: &trees.base,
+                    tested_gold: &trees.tested_gold,
+                    patch: &self.located.instance.patch,
+                    import_root: if first == "." { "" } else { first },
+                };
+                ready::seal(&lab.engine, &lab.settings.cache, ready, &order, &gold)
+            }
+        };
+        match sealed {
+            Ok(image) => {
+                images::used(lab, &image, self.id())?;
+                Ok(image)
+            }
             Err(error) if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) => {
                 Err(NoSite::Error(error))
             }

@@ -106,7 +106,7 @@ impl Repository {
     }
 
     /// Commits a tree without parents and keeps it from garbage collection by a ref of its own.
-    fn commit_tree(&self, tree: Oid, message: &str) -> Result<String, RepoError> {
+    pub(super) fn commit_tree(&self, tree: Oid, message: &str) -> Result<String, RepoError> {
         let doing = "writing a commit";
         let tree = self.git.find_tree(tree).map_err(self.fault("reading a tree"))?;
         let author =

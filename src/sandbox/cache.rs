@@ -148,6 +148,18 @@ impl Cache {
         lock(&folder.join(format!(".{name}.lock")))
     }
 
+    /// Names of the entries of a kind, sorted; without locks and what is being made.
+    pub fn names(&self, kind: &str) -> Result<Vec<String>, CacheError> {
+        let folder = self.root.join(kind);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let names = list(&folder)?.into_iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// Reads the small file `kind/name`; `None` if it is not there.
     pub fn read(&self, kind: &str, name: &str) -> Result<Option<Vec<u8>>, CacheError> {
         let path = self.path(kind, name);
@@ -156,6 +168,28 @@ impl Cache {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(io_error("read", &path, source)),
         }
+    }
+
+    /// Removes the small file `kind/name`; one that is not there is fine.
+    pub(super) fn drop_file(&self, kind: &str, name: &str) -> Result<(), CacheError> {
+        let path = self.path(kind, name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the directory `kind/name`. A process that dies on the way leaves nothing that looks like an entry.
+    pub(super) fn discard(&self, kind: &str, name: &str) -> Result<(), CacheError> {
+        let entry = self.path(kind, name);
+        let _lock = self.lock(kind, name)?;
+        let going = self.root.join(kind).join(format!(".{name}.making"));
+        remove(&going)?;
+        match fs::rename(&entry, &going) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(|source| io_error("rename", &entry, source))?,
+        }
+        remove(&going)
     }
 
     /// Writes the small file `kind/name` whole or not at all.
@@ -195,7 +229,7 @@ fn remove(path: &Path) -> Result<(), CacheError> {
     }
 }
 
-fn io_error(doing: &'static str, path: &Path, source: io::Error) -> CacheError {
+pub(super) fn io_error(doing: &'static str, path: &Path, source: io::Error) -> CacheError {
     CacheError::Io { doing, path: path.to_owned(), source }
 }
 

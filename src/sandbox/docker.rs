@@ -197,7 +197,7 @@ impl Slot for ContainerSlot {
 pub(super) fn image_id(image: &SealedImage) -> Result<&str, SandboxError> {
     match &image.backing {
         Backing::Docker { image_id } => Ok(image_id),
-        Backing::Host { base_layer, .. } => Err(SandboxError::ImageMissing {
+        Backing::Host { base_layer, .. } | Backing::Unpacked { base_layer, .. } => Err(SandboxError::ImageMissing {
             image: image.digest.short().to_owned(),
             why: format!("it was sealed for host cells ({}), not for Docker; seal it again", base_layer.display()),
         }),

@@ -15,7 +15,7 @@ use super::{FileChange, Job, SUPPORT_DIR};
 
 const STAGE_DIR: &str = "/opt/assay/stage";
 /// Files of candidates are a second younger than the base layer's, so that no old bytecode matches them.
-const CHANGED_MTIME: u64 = 1_000_000_001;
+pub(super) const CHANGED_MTIME: u64 = 1_000_000_001;
 
 /// The job's files as a tar: trusted ones root-owned and read-only, changes staged for the prologue.
 pub(super) fn archive(job: &Job) -> io::Result<Option<Vec<u8>>> {
@@ -116,7 +116,7 @@ fn relative(path: &str) -> &str {
 }
 
 /// A word that the shell takes as it is.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

@@ -28,7 +28,7 @@ use crate::trial::{Exit, Limits};
 
 /// Names the Docker base image in place of the recipe's.
 pub const BASE_VARIABLE: &str = "ASSAY_DOCKER_BASE";
-const DIGEST_LABEL: &str = "assay.digest";
+pub(super) const DIGEST_LABEL: &str = "assay.digest";
 /// Raised when images are laid out differently.
 const LAYOUT: u32 = 3;
 
@@ -79,11 +79,13 @@ impl Docker {
         let digest =
             Digest::of_json(&(LAYOUT, tree_id, &base_id, &lock, project, workdir, &recipe.dockerfile, &recipe.name));
         let tag = format!("assay/{}:{}", recipe.name, digest.short());
+        let lease = cache.lease(&digest)?;
         let sealed = |image_id: String| SealedImage {
             digest: digest.clone(),
             workdir: workdir.to_owned(),
             python: format!("{ENVIRONMENT_DIR}/bin/python"),
             backing: Backing::Docker { image_id },
+            lease: lease.clone(),
         };
 
         let _lock = cache.lock("docker-images", digest.as_str())?;
@@ -126,7 +128,7 @@ impl Docker {
     }
 
     /// The id of a base image, which is pulled if it is not here.
-    async fn base_image(&self, base: &str, progress: &mut dyn FnMut(&str)) -> Result<String, SandboxError> {
+    pub(super) async fn base_image(&self, base: &str, progress: &mut dyn FnMut(&str)) -> Result<String, SandboxError> {
         if let Some(id) = self.image(base).await? {
             return Ok(id);
         }
@@ -157,7 +159,7 @@ impl Docker {
     }
 
     /// The image of this tag if it was sealed for this digest.
-    async fn labelled(&self, tag: &str, digest: &Digest) -> Result<Option<String>, SandboxError> {
+    pub(super) async fn labelled(&self, tag: &str, digest: &Digest) -> Result<Option<String>, SandboxError> {
         match self.engine.inspect_image(tag).await {
             Ok(found) => {
                 let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
@@ -264,10 +266,9 @@ impl Docker {
 
     async fn commit_with(&self, container: &str, bytecode: Vec<u8>) -> Result<String, SandboxError> {
         docker_run::upload(self, container, "/", bytecode).await?;
-        // An image keeps its container's labels and hands them to every container made of it, whoever makes it.
-        let nobody = format!("LABEL {OWNER_LABEL}=\"\" {HOST_LABEL}=\"\" {LEASE_LABEL}=\"\"");
+        let settings = settings(None);
         let options =
-            CommitContainerOptionsBuilder::default().container(container).pause(false).changes(&nobody).build();
+            CommitContainerOptionsBuilder::default().container(container).pause(false).changes(&settings).build();
         let committed = self.engine.commit_container(options, ContainerConfig::default()).await;
         Ok(committed.map_err(failed("committing an image"))?.id)
     }
@@ -286,6 +287,16 @@ impl Docker {
         let parent = Path::new(workdir).parent().unwrap_or(Path::new("/"));
         only_bytecode(file, parent.strip_prefix("/").unwrap_or(parent)).map_err(fault)
     }
+}
+
+/// What a committed image says of itself, as Dockerfile lines. It would keep its container's labels, and hand them to every
+/// container made of it, whoever makes it; and its container's command, or an entry point of whoever made the image.
+pub(super) fn settings(digest: Option<&Digest>) -> String {
+    let digest = digest.map(|digest| format!(" {DIGEST_LABEL}=\"{digest}\"")).unwrap_or_default();
+    format!(
+        "LABEL {OWNER_LABEL}=\"\" {HOST_LABEL}=\"\" {LEASE_LABEL}=\"\"{digest}\nENTRYPOINT [\"/bin/sh\"]\n\
+         WORKDIR /\nHEALTHCHECK NONE"
+    )
 }
 
 /// Wheels for the Python of a base image: those of the host if it is the same version, else of a host's Python of that

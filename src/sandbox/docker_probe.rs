@@ -9,7 +9,7 @@ use super::cache::Cache;
 use super::docker::{Docker, failed};
 use super::docker_cell::{AGENT, DockerCells};
 use super::docker_files::program_beside;
-use super::{Backing, Job, Sandbox, SandboxError, SealedImage};
+use super::{Backing, Job, Lease, Sandbox, SandboxError, SealedImage};
 use crate::digest::Digest;
 use crate::trial::{Exit, Limits};
 
@@ -60,6 +60,7 @@ impl DockerCells {
             workdir: WORKDIR.to_owned(),
             python: String::new(),
             backing: Backing::Docker { image_id },
+            lease: Lease::default(),
         };
         let job = Job {
             argv: vec![PROGRAM.to_owned(), "probe".to_owned()],

@@ -88,7 +88,7 @@ pub(super) async fn create_from(
     }
 }
 
-fn container(docker: &Docker, image_id: &str, workdir: &str, job: &Job) -> ContainerCreateBody {
+pub(super) fn container(docker: &Docker, image_id: &str, workdir: &str, job: &Job) -> ContainerCreateBody {
     let mut command = vec![workdir.to_owned(), "/usr/bin/env".to_owned(), "-i".to_owned()];
     command.extend(job.env.iter().map(|(name, value)| format!("{name}={value}")));
     command.extend(job.argv.iter().cloned());
@@ -125,7 +125,7 @@ fn container(docker: &Docker, image_id: &str, workdir: &str, job: &Job) -> Conta
     }
 }
 
-async fn run_created(docker: &Docker, id: &str, workdir: &str, job: &Job) -> Result<Executed, SandboxError> {
+pub(super) async fn run_created(docker: &Docker, id: &str, workdir: &str, job: &Job) -> Result<Executed, SandboxError> {
     let files = archive(job)
         .map_err(|error| SandboxError::Failed { doing: "packing the job's files", why: error.to_string() })?;
     if let Some(files) = files {

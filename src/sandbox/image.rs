@@ -9,6 +9,9 @@ use super::interpreter::EnvironmentError;
 use super::{Backing, SandboxError, SealedImage};
 use crate::digest::Digest;
 
+/// Folder of the cache that holds base layers.
+pub(super) const LAYERS: &str = "layers";
+
 /// Why an image could not be sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
@@ -38,13 +41,15 @@ pub fn seal_host(
     warm: impl FnOnce(&SealedImage) -> Result<SealedImage, SandboxError>,
 ) -> Result<SealedImage, SealError> {
     let digest = Digest::of_json(&(tree_id, &environment.digest, &environment.python_version, &environment.workdir));
+    let lease = cache.lease(&digest)?;
     let image = |layer: &Path| SealedImage {
         digest: digest.clone(),
         workdir: environment.workdir.clone(),
         python: environment.python.clone(),
         backing: Backing::Host { base_layer: layer.join("tree"), mounts: environment.mounts.clone() },
+        lease: lease.clone(),
     };
-    let layer = cache.directory("layers", digest.as_str(), |making| {
+    let layer = cache.directory(LAYERS, digest.as_str(), |making| {
         let tree = making.join("tree");
         let io = |error: std::io::Error| SealError::Checkout { tree: tree_id.to_owned(), why: error.to_string() };
         fs::create_dir(&tree).map_err(io)?;

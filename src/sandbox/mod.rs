@@ -12,19 +12,29 @@ mod docker_files;
 mod docker_image;
 mod docker_line;
 mod docker_probe;
+pub mod docker_ready;
 mod docker_run;
+mod docker_stock;
 mod docker_touched;
 pub mod environment;
+pub mod host_ready;
 pub mod image;
 pub mod interpreter;
+pub mod lease;
+pub mod look;
 pub mod project;
+pub mod ready;
 pub mod recipe;
+pub mod stock;
+mod unpack;
+pub mod unpacked;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use assay_agent::{REPORT_FD, SUPPORT_DIR};
+pub use lease::Lease;
 use thiserror::Error;
 
 use crate::digest::Digest;
@@ -46,6 +56,8 @@ pub struct SealedImage {
     /// Absolute path of the interpreter inside the sandbox.
     pub python: String,
     pub backing: Backing,
+    /// Keeps the image from being removed while it is in use.
+    pub lease: Lease,
 }
 
 /// What an image is made of.
@@ -58,6 +70,8 @@ pub enum Backing {
         /// Read-only mounts: host path -> path inside.
         mounts: Vec<(PathBuf, String)>,
     },
+    /// An image of others, unpacked on this host: its root, read-only, and the base layer that appears at `workdir`.
+    Unpacked { root: PathBuf, base_layer: PathBuf },
     /// An image of the Docker engine, by id, that holds base layer and environment.
     Docker { image_id: String },
 }

@@ -360,3 +360,27 @@ fn a_published_dataset_is_downloaded_whole_and_a_broken_download_goes_on() {
     let missing = runtime.block_on(download(&client, Some("v9"), &place)).unwrap_err().to_string();
     assert!(missing.contains("v9") && missing.contains("check the name and revision"), "{missing}");
 }
+
+/// The official client sends the same directory to the same server, which shows that the server asks of ours what the Hub
+/// does. It is `hf` on the path or `ASSAY_HF` (`pip install huggingface_hub`); without it this part is skipped.
+#[test]
+fn the_official_client_and_ours_leave_the_same_repository() {
+    let hf = std::env::var("ASSAY_HF").unwrap_or_else(|_| "hf".to_owned());
+    if !Command::new(&hf).arg("version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no official client; pip install huggingface_hub, or name one with ASSAY_HF");
+        return;
+    }
+    for without_xet in ["0", "1"] {
+        let world = World::new(3);
+        let mut command = Command::new(&hf);
+        command.args(["upload", REPO]).arg(world.data()).args([".", "--repo-type", "dataset", "--private"]);
+        command.env("HF_ENDPOINT", &world.hub.endpoint).env("HF_TOKEN", TOKEN).env("HF_HOME", world.place.path());
+        expect_exit(command.env("HF_HUB_DISABLE_XET", without_xet).env("HF_HUB_DISABLE_TELEMETRY", "1"), 0);
+        world.assert_whole();
+        let official = world.commits();
+        // What the official client has sent is nothing to do for ours.
+        let ours = output_json(&expect_exit(&mut world.publish(&["--json"]), 0));
+        assert_eq!((&ours["commits"], &ours["unchanged"]), (&json!(0), &json!(7)), "without Xet: {without_xet}");
+        assert_eq!(world.commits(), official);
+    }
+}

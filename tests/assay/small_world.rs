@@ -143,6 +143,7 @@ impl World {
             evidence: swe_assay::verdict::Evidence::E2,
             minimal_gold: false,
             cache: shared_cache(),
+            image_budget: None,
         };
         Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
     }

@@ -85,18 +85,17 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
         None => return Ok(()),
     };
     let counters = match &slot.root {
-        Root::Host { .. } => None,
+        Root::Host { .. } | Root::Image { .. } => None,
         Root::Container { .. } => Counters::open(),
     };
     let (_warden, layer) = open(&slot, warden, foreign)?;
     let filters = Filters::compile()?;
-    let in_container = matches!(slot.root, Root::Container { .. });
     let shared = Slot {
         workdir: &slot.workdir,
         layer: &layer,
         filters: &filters,
         counters: counters.as_ref(),
-        own_var_tmp: in_container,
+        own_var_tmp: !matches!(slot.root, Root::Host { .. }),
     };
     send(&mut wire.output, &Reply::Ready { copies: layer != Layer::Overlay }, &[])
         .doing(|| "greeting the driver".to_owned())?;
@@ -151,18 +150,18 @@ fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Re
             sources
         }
         (Root::Container { .. }, ..) => return Err("the agent is not root in its container".to_owned()),
-        (Root::Host { base_layer, mounts }, Some(warden), Some(outside)) => {
-            let sources = Sources::take(base_layer, mounts)?;
+        (Root::Host { .. } | Root::Image { .. }, Some(warden), Some(outside)) => {
+            let sources = Sources::take(slot)?;
             let users = identity::mapping(euid, outside).doing(|| "making an id map".to_owned())?;
             mapped = sources.map_base(&users);
             enter()?;
             warden.write_maps(outside)?;
             sources
         }
-        (Root::Host { base_layer, mounts }, ..) => {
+        (Root::Host { .. } | Root::Image { .. }, ..) => {
             enter()?;
             identity::write_maps("self", INSIDE, euid, true).doing(|| "writing id maps".to_owned())?;
-            Sources::take(base_layer, mounts)?
+            Sources::take(slot)?
         }
     };
     if matches!(slot.root, Root::Container { .. })

@@ -2,7 +2,7 @@
 //! directory that belongs to jobs.
 
 use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, lchown};
 use std::path::{Path, PathBuf};
@@ -10,20 +10,14 @@ use std::path::{Path, PathBuf};
 use rustix::mount::MountFlags;
 
 use super::agent::Doing;
-use super::identity::{self, INSIDE};
+use super::identity;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
-use super::{SUPPORT_DIR, layer};
+use super::{SUPPORT_DIR, etc, layer};
 
 /// What cells mount on, in every image.
 const PLACES: &[&str] = &["/proc", "/sys", "/dev", "/tmp", "/var/tmp", "/run", SUPPORT_DIR];
 /// Where a work directory lies that had to be copied.
 const COPY: &str = "/.assay-base";
-const ETC: &[(&str, &str)] = &[
-    ("hosts", "127.0.0.1 localhost assay\n::1 localhost ip6-localhost ip6-loopback\n"),
-    ("hostname", "assay\n"),
-    ("resolv.conf", ""),
-];
-
 /// A read-only copy of the container's root, without what Docker mounted into it, and without this program.
 pub fn take_root(homes: &[String]) -> Result<OwnedFd, String> {
     std::env::current_exe().and_then(fs::remove_file).doing(|| "taking the agent out of sight".to_owned())?;
@@ -34,7 +28,11 @@ pub fn take_root(homes: &[String]) -> Result<OwnedFd, String> {
         let path = format!("{at}{place}");
         DirBuilder::new().recursive(true).mode(0o755).create(&path).doing(|| format!("making {place}"))?;
     }
-    write_etc(&format!("{at}/etc")).doing(|| "writing into the container's /etc".to_owned())?;
+    for (name, _) in etc::OURS {
+        // Docker mounts its own there. No such mount is fine.
+        let _ = mounts::let_go(&format!("/etc/{name}"));
+    }
+    etc::complete(Path::new(&format!("{at}/etc"))).doing(|| "writing into the container's /etc".to_owned())?;
     mounts::restrict(&root, RDONLY | NOSUID | NODEV).doing(|| "making the container's root read-only".to_owned())?;
     Ok(root)
 }
@@ -72,39 +70,4 @@ fn give_away(at: &Path, owner: u32) -> io::Result<()> {
         }
     }
     lchown(at, Some(owner), Some(owner))
-}
-
-fn write_etc(etc: &str) -> io::Result<()> {
-    fs::create_dir_all(etc)?;
-    for (name, content) in ETC {
-        // Docker mounts its own there. No such mount is fine.
-        let _ = mounts::let_go(&format!("/etc/{name}"));
-        replace(&format!("{etc}/{name}"), content)?;
-    }
-    // Programs look their own user up.
-    let user = format!("assay:x:{INSIDE}:{INSIDE}:assay:/home/assay:/bin/sh\n");
-    for (name, line) in [("passwd", user), ("group", format!("assay:x:{INSIDE}:\n"))] {
-        let path = format!("{etc}/{name}");
-        let mut known = match fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            other => String::from_utf8_lossy(&other?).into_owned(),
-        };
-        if known.lines().any(|line| line.split(':').nth(2) == Some(&INSIDE.to_string())) {
-            continue;
-        }
-        if !known.is_empty() && !known.ends_with('\n') {
-            known.push('\n');
-        }
-        replace(&path, &(known + &line))?;
-    }
-    Ok(())
-}
-
-/// Writes a file anew: the old one may be a link out of the container's `/etc`.
-fn replace(path: &str, content: &str) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    fs::write(path, content)
 }

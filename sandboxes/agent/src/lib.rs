@@ -13,6 +13,7 @@ mod changes;
 mod container;
 mod counters;
 mod descriptors;
+pub mod etc;
 mod flow;
 mod identity;
 mod init;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -30,9 +30,25 @@ pub struct OpenSlot {
 pub enum Root {
     /// An allow-list of this host and what is mounted: path here, path inside. The base layer appears at the work directory.
     Host { base_layer: PathBuf, mounts: Vec<(PathBuf, String)> },
+    /// An image that was unpacked on this host, and no more of the host than its kernel.
+    Image { base_layer: PathBuf, root: PathBuf },
     /// All of the container that the agent is alone in; its work directory is the base layer. `homes` are made, for jobs
     /// that have one.
     Container { homes: Vec<String> },
+}
+
+impl Root {
+    /// Paths of the host that must be there.
+    pub fn paths(&self) -> Vec<&Path> {
+        match self {
+            Self::Host { base_layer, mounts } => {
+                let mounts = mounts.iter().map(|(path, _)| path.as_path());
+                std::iter::once(base_layer.as_path()).chain(mounts).collect()
+            }
+            Self::Image { base_layer, root } => vec![base_layer, root],
+            Self::Container { .. } => Vec::new(),
+        }
+    }
 }
 
 /// One job. The blob holds, in this order: contents of `changes`, contents of `support`, standard input.

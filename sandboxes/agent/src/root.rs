@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::MountFlags;
 
+use super::SUPPORT_DIR;
 use super::agent::Doing;
 use super::container;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
@@ -23,6 +24,8 @@ pub const SCRATCH: &str = "/scratch";
 const TOP: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 /// Where an image has its own Python environment, if it brings one.
 const ENVIRONMENT: &str = "/opt/assay/environment";
+/// Where every job has something of its own, in an unpacked image.
+const IMAGE_PLACES: &[&str] = &["/proc", "/sys", "/dev", "/tmp", "/var/tmp", "/run", "/home/assay"];
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 /// Files and directories of `/etc` that programs need and that hold nothing private.
 const ETC: &[&str] = &[
@@ -63,41 +66,34 @@ pub struct Sources {
 
 #[derive(Debug)]
 enum View {
-    /// What appears at a path inside, and links.
-    List {
-        trees: Vec<(OwnedFd, String)>,
-        links: Vec<(PathBuf, String)>,
-    },
+    /// Parts of this host, and an `/etc` that is made for them.
+    Host(Parts),
+    /// An image that was unpacked on this host.
+    Image(Parts),
     Whole(OwnedFd),
+}
+
+/// A root in parts: what appears at a path inside, links, and empty directories.
+#[derive(Debug, Default)]
+struct Parts {
+    trees: Vec<(OwnedFd, String)>,
+    links: Vec<(PathBuf, String)>,
+    folders: Vec<String>,
 }
 
 impl Sources {
     /// Takes the copies on a host. The base layer is left unmapped; see [`Sources::map_base`].
-    pub fn take(base_layer: &Path, image_mounts: &[(PathBuf, String)]) -> Result<Self, String> {
-        let mut trees = Vec::new();
-        let mut links = Vec::new();
-        for name in TOP {
-            let path = Path::new("/").join(name);
-            match fs::symlink_metadata(&path) {
-                Ok(meta) if meta.is_symlink() => {
-                    let target = fs::read_link(&path).doing(|| format!("reading the link {}", path.display()))?;
-                    links.push((target, (*name).to_owned()));
-                }
-                Ok(_) => trees.push((path.clone(), path.display().to_string())),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(format!("looking at {}: {error}", path.display())),
-            }
-        }
-        trees.extend(image_mounts.iter().cloned());
-        let trees = trees
-            .into_iter()
-            .map(|(path, inside)| Ok((detach_as(&path, RDONLY | NOSUID | NODEV)?, inside)))
-            .collect::<Result<_, String>>()?;
+    pub fn take(slot: &OpenSlot) -> Result<Self, String> {
+        let (base_layer, view) = match &slot.root {
+            Root::Host { base_layer, mounts } => (base_layer, View::Host(Parts::of_host(mounts)?)),
+            Root::Image { base_layer, root } => (base_layer, View::Image(Parts::of_image(root, &slot.workdir)?)),
+            Root::Container { .. } => return Err("a container's root is not taken in parts".to_owned()),
+        };
         Ok(Self {
             base: detach_as(base_layer, RDONLY | NOSUID | NODEV)?,
             proc: mounts::detach(Path::new("/proc")).doing(|| "taking /proc".to_owned())?,
             devices: take_devices()?,
-            view: View::List { trees, links },
+            view,
         })
     }
 
@@ -128,10 +124,16 @@ impl Sources {
         }
         let root = format!("{STAGE}{NEW_ROOT}");
         match &self.view {
-            View::List { trees, links } => {
+            View::Host(parts) | View::Image(parts) => {
                 mounts::fresh("tmpfs", &root, flags, "mode=755,size=16m")
                     .doing(|| "mounting the new root".to_owned())?;
-                build_list(&root, trees, links)?;
+                if matches!(self.view, View::Host(_)) {
+                    make_dir(&format!("{root}/etc"))?;
+                    make_dir(&format!("{root}/var"))?;
+                    link("/tmp", &format!("{root}/var/tmp"))?;
+                    write_etc(Path::new(&root))?;
+                }
+                parts.build(&root)?;
                 make_dir(&format!("{root}{support}"))?;
                 make_dir(&format!("{root}{}", slot.workdir))?;
             }
@@ -161,7 +163,7 @@ impl Sources {
         }
         let mounts = match &slot.root {
             Root::Host { mounts, .. } => mounts.as_slice(),
-            Root::Container { .. } => &[],
+            Root::Image { .. } | Root::Container { .. } => &[],
         };
         hide_packages(&root, mounts)?;
         mounts::attach(&self.base, &format!("{STAGE}{BASE}")).doing(|| "attaching the base layer".to_owned())?;
@@ -170,29 +172,92 @@ impl Sources {
     }
 }
 
-/// Fills the root of a host's cells.
-fn build_list(root: &str, trees: &[(OwnedFd, String)], links: &[(PathBuf, String)]) -> Result<(), String> {
-    for name in ["proc", "dev", "tmp", "etc", "home", "run", "sys", "var", "opt", "mnt"] {
-        make_dir(&format!("{root}/{name}"))?;
-    }
-    link("/tmp", &format!("{root}/var/tmp"))?;
-    for (target, name) in links {
-        link(target, &format!("{root}/{name}"))?;
-    }
-    write_etc(Path::new(&root))?;
-    for (tree, inside) in trees {
-        let path = format!("{root}{inside}");
-        if mounts::is_directory(tree).doing(|| format!("looking at {inside}"))? {
-            make_dir(&path)?;
-        } else {
-            if let Some(parent) = Path::new(&path).parent() {
-                make_dir(&parent.display().to_string())?;
+impl Parts {
+    /// An allow-list of the host, and what is mounted beside it.
+    fn of_host(image_mounts: &[(PathBuf, String)]) -> Result<Self, String> {
+        let mut trees = Vec::new();
+        let mut links = Vec::new();
+        for name in TOP {
+            let path = Path::new("/").join(name);
+            match fs::symlink_metadata(&path) {
+                Ok(meta) if meta.is_symlink() => {
+                    let target = fs::read_link(&path).doing(|| format!("reading the link {}", path.display()))?;
+                    links.push((target, format!("/{name}")));
+                }
+                Ok(_) => trees.push((path.clone(), path.display().to_string())),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(format!("looking at {}: {error}", path.display())),
             }
-            File::create(&path).doing(|| format!("making {inside}"))?;
         }
-        mounts::attach(tree, &path).doing(|| format!("attaching {inside}"))?;
+        trees.extend(image_mounts.iter().cloned());
+        let trees = trees
+            .into_iter()
+            .map(|(path, inside)| Ok((detach_as(&path, RDONLY | NOSUID | NODEV)?, inside)))
+            .collect::<Result<_, String>>()?;
+        let folders = ["proc", "dev", "tmp", "etc", "home", "run", "sys", "var", "opt", "mnt"];
+        Ok(Self { trees, links, folders: folders.map(|name| format!("/{name}")).to_vec() })
     }
-    Ok(())
+
+    /// All of an unpacked image, but for the places where jobs have something of their own.
+    fn of_image(root: &Path, workdir: &str) -> Result<Self, String> {
+        let mut places: Vec<PathBuf> = IMAGE_PLACES.iter().map(PathBuf::from).collect();
+        places.push(PathBuf::from(SUPPORT_DIR));
+        places.push(PathBuf::from(workdir));
+        let mut parts = Self::default();
+        parts.folders.extend(places.iter().map(|place| place.display().to_string()));
+        parts.take_below(root, Path::new("/"), &places)?;
+        Ok(parts)
+    }
+
+    /// Takes what is in a directory of an image: whole where no place is inside.
+    fn take_below(&mut self, root: &Path, inside: &Path, places: &[PathBuf]) -> Result<(), String> {
+        let folder = root.join(inside.strip_prefix("/").unwrap_or(inside));
+        let entries = fs::read_dir(&folder).doing(|| format!("listing {}", folder.display()))?;
+        for entry in entries {
+            let entry = entry.doing(|| format!("listing {}", folder.display()))?;
+            let (path, at) = (entry.path(), inside.join(entry.file_name()));
+            let kind = entry.file_type().doing(|| format!("looking at {}", path.display()))?;
+            if places.contains(&at) {
+                continue;
+            }
+            let name = at.display().to_string();
+            if kind.is_symlink() {
+                if !places.iter().any(|place| place.starts_with(&at)) {
+                    let target = fs::read_link(&path).doing(|| format!("reading the link {}", path.display()))?;
+                    self.links.push((target, name));
+                }
+            } else if kind.is_dir() && places.iter().any(|place| place.starts_with(&at)) {
+                self.folders.push(name);
+                self.take_below(root, &at, places)?;
+            } else {
+                self.trees.push((detach_as(&path, RDONLY | NOSUID | NODEV)?, name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the parts together below `root`, an empty file system.
+    fn build(&self, root: &str) -> Result<(), String> {
+        for folder in &self.folders {
+            make_dir(&format!("{root}{folder}"))?;
+        }
+        for (target, name) in &self.links {
+            link(target, &format!("{root}{name}"))?;
+        }
+        for (tree, inside) in &self.trees {
+            let path = format!("{root}{inside}");
+            if mounts::is_directory(tree).doing(|| format!("looking at {inside}"))? {
+                make_dir(&path)?;
+            } else {
+                if let Some(parent) = Path::new(&path).parent() {
+                    make_dir(&parent.display().to_string())?;
+                }
+                File::create(&path).doing(|| format!("making {inside}"))?;
+            }
+            mounts::attach(tree, &path).doing(|| format!("attaching {inside}"))?;
+        }
+        Ok(())
+    }
 }
 
 /// Covers what the host has installed for its own Python, where the image brings an environment: it may hold another

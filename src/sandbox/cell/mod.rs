@@ -70,7 +70,9 @@ impl Sandbox for Cell {
         let failed = |why: String| SandboxError::Failed { doing: "keeping bytecode", why };
         let mut slot = CellSlot::new(&self.agent_exe, &self.cancel, image, self.copies)?;
         let (_, compiled) = slot.execute(job, true)?;
-        let Backing::Host { base_layer, .. } = &image.backing else { return Ok(image.clone()) };
+        let (Backing::Host { base_layer, .. } | Backing::Unpacked { base_layer, .. }) = &image.backing else {
+            return Ok(image.clone());
+        };
         let mtime = SystemTime::UNIX_EPOCH + Duration::from_secs(BASE_MTIME);
         let times = fs::FileTimes::new().set_modified(mtime).set_accessed(mtime);
         for (path, content) in compiled {

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use super::cgroup::{self, SlotCgroup};
 use super::slot::CellSlot;
 use crate::digest::Digest;
-use crate::sandbox::{Backing, Job, SandboxError, SealedImage};
+use crate::sandbox::{Backing, Job, Lease, SandboxError, SealedImage};
 use crate::trial::{Exit, Limits};
 
 /// Whether one thing is enforced: how, or why not.
@@ -105,6 +105,7 @@ fn try_a_cell(agent_exe: &Path) -> Support {
             workdir: "/testbed".to_owned(),
             python: String::new(),
             backing: Backing::Host { base_layer: base.path().to_path_buf(), mounts: Vec::new() },
+            lease: Lease::default(),
         };
         let script = "rmdir old && mkdir old && cd old && echo 1 > file && : < /proc/self/status";
         let job = Job {

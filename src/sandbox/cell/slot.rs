@@ -40,13 +40,20 @@ impl CellSlot {
         copies: bool,
     ) -> Result<Self, SandboxError> {
         let missing = |why: String| SandboxError::ImageMissing { image: image.digest.to_string(), why };
-        let Backing::Host { base_layer, mounts } = &image.backing else {
-            return Err(missing("it is an image of the Docker engine; cells run over host directories".to_owned()));
+        let root = match &image.backing {
+            Backing::Host { base_layer, mounts } => {
+                Root::Host { base_layer: base_layer.clone(), mounts: mounts.clone() }
+            }
+            Backing::Unpacked { root, base_layer } => {
+                Root::Image { base_layer: base_layer.clone(), root: root.clone() }
+            }
+            Backing::Docker { .. } => {
+                return Err(missing("it is an image of the Docker engine; cells run over host directories".to_owned()));
+            }
         };
-        for path in std::iter::once(base_layer).chain(mounts.iter().map(|(path, _)| path)) {
+        for path in root.paths() {
             path.metadata().map_err(|error| missing(format!("{}: {error}", path.display())))?;
         }
-        let root = Root::Host { base_layer: base_layer.clone(), mounts: mounts.clone() };
         let open = OpenSlot { workdir: image.workdir.clone(), root, copies };
         let agent = Agent::start(agent_exe, cancel, &open)?;
         Ok(Self { agent_exe: agent_exe.to_path_buf(), cancel: cancel.clone(), open, agent: Some(agent) })

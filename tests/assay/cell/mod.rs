@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use swe_assay::digest::Digest;
 use swe_assay::sandbox::cell::{Cell, probe, sweep};
-use swe_assay::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
+use swe_assay::sandbox::{Backing, Executed, FileChange, Job, Lease, Sandbox, SandboxError, SealedImage};
 use swe_assay::trial::{Exit, Limits};
 
 /// The binary whose hidden command is the agent; a copy of it where the tests run as an ordinary user.
@@ -53,6 +53,7 @@ impl World {
             workdir: "/testbed".to_owned(),
             python: "/usr/bin/python3".to_owned(),
             backing: Backing::Host { base_layer: self.base.path().to_path_buf(), mounts: Vec::new() },
+            lease: Lease::default(),
         }
     }
 

@@ -1,0 +1,122 @@
+//! Who uses a sealed image, and when: leases that end with the process, and what is known of each image for people.
+
+use std::collections::BTreeSet;
+use std::fs::{File, FileTimes, OpenOptions, TryLockError};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::cache::{Cache, CacheError, io_error};
+use super::ready::SealedRecord;
+use crate::digest::{Digest, canonical_json};
+
+const LEASES: &str = "leases";
+const USERS: &str = "image-users";
+const SEALED: &str = "sealed-images";
+
+/// Keeps a sealed image from being removed while it or a clone of it lives; a process that dies holds none.
+#[derive(Clone, Debug, Default)]
+pub struct Lease {
+    _lock: Option<Arc<File>>,
+}
+
+/// Instances that used an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Users {
+    pub instances: BTreeSet<String>,
+}
+
+impl Cache {
+    /// A lease on a sealed image. Waits for a removal that is under way; the image has been used from now on.
+    pub fn lease(&self, digest: &Digest) -> Result<Lease, CacheError> {
+        let file = self.lease_file(digest)?;
+        let failed = |source| io_error("lock", &self.path(LEASES, digest.as_str()), source);
+        file.lock_shared().map_err(failed)?;
+        let now = SystemTime::now();
+        file.set_times(FileTimes::new().set_modified(now).set_accessed(now)).map_err(failed)?;
+        Ok(Lease { _lock: Some(Arc::new(file)) })
+    }
+
+    /// The right to remove a sealed image, until the file is dropped; `None` while somebody holds a lease.
+    pub fn claim(&self, digest: &Digest) -> Result<Option<File>, CacheError> {
+        let file = self.lease_file(digest)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(io_error("lock", &self.path(LEASES, digest.as_str()), source)),
+        }
+    }
+
+    /// When a sealed image was last leased.
+    pub fn last_use(&self, digest: &Digest) -> Option<SystemTime> {
+        self.path(LEASES, digest.as_str()).metadata().and_then(|data| data.modified()).ok()
+    }
+
+    fn lease_file(&self, digest: &Digest) -> Result<File, CacheError> {
+        let path = self.path(LEASES, digest.as_str());
+        let folder = self.root().join(LEASES);
+        std::fs::create_dir_all(&folder).map_err(|source| io_error("make", &folder, source))?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        options.open(&path).map_err(|source| io_error("open the lease", &path, source))
+    }
+
+    /// Remembers that an instance used an image.
+    pub fn add_user(&self, digest: &Digest, instance_id: &str) -> Result<(), CacheError> {
+        let _lock = self.lock(USERS, digest.as_str())?;
+        let mut users = self.users(digest)?;
+        if !users.instances.insert(instance_id.to_owned()) {
+            return Ok(());
+        }
+        self.write(USERS, &format!("{digest}.json"), &canonical_json(&users))
+    }
+
+    /// Instances that used an image, as far as they are known.
+    pub fn users(&self, digest: &Digest) -> Result<Users, CacheError> {
+        let bytes = self.read(USERS, &format!("{digest}.json"))?.unwrap_or_default();
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// Keeps what is known of a sealed image.
+    pub(super) fn keep_record(&self, record: &SealedRecord) -> Result<(), CacheError> {
+        self.write(SEALED, &format!("{}.json", record.digest), &canonical_json(record))
+    }
+
+    /// What is known of the image of a digest, if it was sealed from an image of others.
+    pub fn sealed_record(&self, digest: &Digest) -> Result<Option<SealedRecord>, CacheError> {
+        let bytes = self.read(SEALED, &format!("{digest}.json"))?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leased_image_cannot_be_claimed_until_the_last_lease_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let digest = Digest::of(b"image");
+        let lease = cache.lease(&digest).unwrap();
+        let clone = lease.clone();
+        drop(lease);
+        assert!(cache.claim(&digest).unwrap().is_none());
+        drop(clone);
+        assert!(cache.claim(&digest).unwrap().is_some());
+        assert!(cache.last_use(&digest).is_some());
+    }
+
+    #[test]
+    fn users_of_an_image_are_remembered_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let digest = Digest::of(b"image");
+        for instance in ["b", "a", "b"] {
+            cache.add_user(&digest, instance).unwrap();
+        }
+        let users = cache.users(&digest).unwrap().instances;
+        assert_eq!(users.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+    }
+}
