@@ -68,7 +68,10 @@ impl World {
     fn publish_to(&self, repository: &str, arguments: &[&str]) -> Command {
         let mut command = assay();
         command.arg("publish").arg(self.data()).arg(repository).args(["--retry-wait", "0.02"]).args(arguments);
-        command.env("HF_ENDPOINT", &self.hub.endpoint).env("HF_TOKEN", TOKEN).env("HF_HOME", self.place.path().join("hf"));
+        command
+            .env("HF_ENDPOINT", &self.hub.endpoint)
+            .env("HF_TOKEN", TOKEN)
+            .env("HF_HOME", self.place.path().join("hf"));
         command.env_remove("HF_TOKEN_PATH").env_remove("HF_HUB_DISABLE_IMPLICIT_TOKEN");
         command
     }
@@ -82,7 +85,9 @@ impl World {
         let (mut there, messages) = self.hub.read(REPO, revision);
         assert!(there.remove(".gitattributes").is_some());
         let mut files = 0;
-        for entry in walkdir::WalkDir::new(self.data()).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file()) {
+        for entry in
+            walkdir::WalkDir::new(self.data()).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file())
+        {
             let path = entry.path().strip_prefix(self.data()).unwrap().to_str().unwrap().to_owned();
             let bytes = std::fs::read(entry.path()).unwrap();
             let found = there.remove(&path).unwrap_or_else(|| panic!("{path} is not there; {messages:?}"));
@@ -266,7 +271,9 @@ fn a_pull_request_holds_the_whole_dataset_and_an_interrupted_one_is_taken_up_aga
     assert!(done["url"].as_str().unwrap().ends_with("/datasets/me/rows/discussions/1"));
     world.assert_whole_at("refs/pr/1");
     assert_eq!(world.commits(), 0, "main was changed");
-    world.hub.repository(REPO, |one| assert_eq!(one.pull_requests.iter().map(|p| p.1.as_str()).collect::<Vec<_>>(), ["open"]));
+    world.hub.repository(REPO, |one| {
+        assert_eq!(one.pull_requests.iter().map(|p| p.1.as_str()).collect::<Vec<_>>(), ["open"])
+    });
     let again = output_json(&expect_exit(&mut world.publish(&["--pr", "--json"]), 0));
     assert_eq!((&again["pull_request"], &again["commits"]), (&json!(1), &json!(0)));
 }
@@ -351,7 +358,8 @@ fn a_published_dataset_is_downloaded_whole_and_a_broken_download_goes_on() {
     assert!(runtime.block_on(download(&client, None, &place)).unwrap_err().to_string().contains("download"));
     world.hub.fault("/resolve/", Wrong::DoneThenCut);
     let got = runtime.block_on(download(&client, None, &place)).unwrap();
-    for entry in walkdir::WalkDir::new(world.data()).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file()) {
+    for entry in walkdir::WalkDir::new(world.data()).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file())
+    {
         let path = entry.path().strip_prefix(world.data()).unwrap().to_owned();
         assert_eq!(std::fs::read(got.directory.join(&path)).unwrap(), std::fs::read(entry.path()).unwrap(), "{path:?}");
     }

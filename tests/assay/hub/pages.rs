@@ -15,8 +15,12 @@ pub(super) async fn answer(shared: &Shared, call: &Call) -> Response {
     let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
     match (call.method.as_str(), path.as_slice()) {
         ("GET", ["api", "whoami-v2"]) => match call.token() {
-            Some(TOKEN) => ok(json!({ "name": "me", "type": "user", "orgs": [], "auth": { "accessToken": { "role": "write" } } })),
-            Some(READER) => ok(json!({ "name": "me", "type": "user", "orgs": [], "auth": { "accessToken": { "role": "read" } } })),
+            Some(TOKEN) => {
+                ok(json!({ "name": "me", "type": "user", "orgs": [], "auth": { "accessToken": { "role": "write" } } }))
+            }
+            Some(READER) => {
+                ok(json!({ "name": "me", "type": "user", "orgs": [], "auth": { "accessToken": { "role": "read" } } }))
+            }
             // A careless server that repeats what it was given.
             given => refuse(401, &format!("Invalid user token: {}", given.unwrap_or("none"))),
         },
@@ -156,7 +160,8 @@ fn tree(shared: &Shared, call: &Call, id: &str, revision: &str) -> Response {
     let page: Vec<_> = entries.iter().skip(from).take(PAGE).map(listed).collect();
     let mut answer = ok(page.into());
     if from + PAGE < entries.len() {
-        let next = format!("{}/api/datasets/{id}/tree/{revision}?recursive=true&cursor={}", shared.endpoint, from + PAGE);
+        let next =
+            format!("{}/api/datasets/{id}/tree/{revision}?recursive=true&cursor={}", shared.endpoint, from + PAGE);
         answer.headers_mut().insert("link", format!("<{next}>; rel=\"next\"").parse().unwrap());
     }
     answer
@@ -185,9 +190,7 @@ fn refs(shared: &Shared, id: &str) -> Response {
 fn discussions(shared: &Shared, call: &Call, id: &str) -> Response {
     let state = shared.state();
     let all = &state.repositories[id].pull_requests;
-    let of = |(at, (title, status)): (usize, &(String, String))| {
-        json!({ "num": at + 1, "title": title, "status": status, "isPullRequest": true })
-    };
+    let of = |(at, (title, status)): (usize, &(String, String))| json!({ "num": at + 1, "title": title, "status": status, "isPullRequest": true });
     let page: Vec<_> = if call.asks("p") == Some("0") { all.iter().enumerate().map(of).collect() } else { Vec::new() };
     ok(json!({ "discussions": page, "count": all.len(), "start": 0 }))
 }

@@ -37,8 +37,7 @@ pub enum Change {
 impl Repository {
     pub fn init(path: &Path, private: bool) -> Self {
         let git = git2::Repository::init_bare(path).unwrap();
-        let repository =
-            Self { git, private, hidden: false, pull_requests: Vec::new(), operations: Vec::new() };
+        let repository = Self { git, private, hidden: false, pull_requests: Vec::new(), operations: Vec::new() };
         let attributes = Change::Write(b"*.parquet filter=lfs diff=lfs merge=lfs -text\n".to_vec());
         repository.commit("refs/heads/main", "initial commit", vec![(".gitattributes".to_owned(), attributes)]);
         repository
