@@ -10,6 +10,7 @@ pub const CANDIDATE: &str = "candidate.v1";
 pub const ADMISSION: &str = "admission.v1";
 pub const CONTEST: &str = "contest.v1";
 pub const ADMISSION_REPORT: &str = "admission-report.v1";
+pub const PROMPT: &str = "prompt.v1";
 pub const OUTCOME: &str = "outcome.v1";
 pub const REPORT: &str = "report.v1";
 pub const VERDICT: &str = "verdict.v1";
@@ -22,6 +23,8 @@ pub const ENVELOPE: &str = "statement-envelope.v1";
 pub const BLOB: &str = "blob.v1";
 pub const SFT_ROW: &str = "sft-row.v1";
 pub const RL_ROW: &str = "rl-row.v1";
+pub const REWARD: &str = "reward.v1";
+pub const REWARD_QUESTION: &str = "reward-question.v1";
 pub const SCALING: &str = "scaling.v1";
 pub const SELECTION: &str = "selection.v1";
 

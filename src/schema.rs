@@ -19,7 +19,9 @@ use crate::generation::Generation;
 use crate::instance::Instance;
 use crate::intake::Quarantined;
 use crate::journal::RunInfo;
+use crate::prompt::Prompt;
 use crate::receipt::Receipt;
+use crate::serve::{Answer, Question};
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
 
@@ -32,6 +34,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::ADMISSION, schema_for!(Admission)),
         (format::CONTEST, schema_for!(Contest)),
         (format::ADMISSION_REPORT, schema_for!(AdmissionReport)),
+        (format::PROMPT, schema_for!(Prompt)),
         (format::OUTCOME, schema_for!(Outcome)),
         (format::REPORT, schema_for!(TestReport)),
         (format::VERDICT, schema_for!(Verdict)),
@@ -44,6 +47,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::BLOB, schema_for!(StoredBlob)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::RL_ROW, schema_for!(RlRow)),
+        (format::REWARD, schema_for!(Answer)),
+        (format::REWARD_QUESTION, schema_for!(Question)),
     ]
 }
 

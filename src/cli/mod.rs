@@ -7,8 +7,12 @@ mod export_input;
 mod image;
 mod import;
 mod judge;
+mod prompt;
 mod publish;
+mod sample;
+mod sampling;
 mod schema;
+mod serve;
 mod session;
 mod validate;
 mod verify;
@@ -42,10 +46,13 @@ enum Command {
     Import(Box<import::Import>),
     Image(image::Image),
     Validate(validate::Validate),
+    Prompt(Box<prompt::Prompt>),
+    Sample(Box<sample::Sample>),
     Verify(verify::Verify),
     Judge(judge::Judge),
     Export(export::Export),
     Publish(publish::Publish),
+    Serve(serve::Serve),
     Schema(schema::Schema),
     Clean(clean::Clean),
 }
@@ -69,10 +76,13 @@ impl Cli {
             Command::Import(command) => command.run(&console),
             Command::Image(command) => command.run(&console),
             Command::Validate(command) => command.run(&console),
+            Command::Prompt(command) => command.run(&console),
+            Command::Sample(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
             Command::Publish(command) => command.run(&console),
+            Command::Serve(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),
             Command::Clean(command) => command.run(&console),
         };

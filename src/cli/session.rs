@@ -221,7 +221,7 @@ pub(super) fn default_cache() -> anyhow::Result<PathBuf> {
 }
 
 /// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the process at once.
-fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
+pub(super) fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let cancel = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

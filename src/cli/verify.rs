@@ -19,6 +19,7 @@ use crate::generation::{GenerationRef, Skill};
 use crate::intake::{self, Quarantined};
 use crate::journal::{RunDir, RunInfo};
 use crate::lab::{Lab, Located, Sample, write_verdicts};
+use crate::sampler::prompts::Prompts;
 use crate::verdict::{Counts, Reason, Verdict};
 
 /// Runs every candidate against its repository's tests and judges it
@@ -38,6 +39,10 @@ pub struct Verify {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+    /// Prompts files of `assay prompt`: what the generations answer, by their prompt_id. Exported rows then hold the prompt that
+    /// the model saw
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    prompts: Vec<PathBuf>,
     /// Directory of the repositories [default: repos/ beside the instances]
     #[arg(long, value_name = "DIR")]
     repos: Option<PathBuf>,
@@ -51,7 +56,13 @@ pub struct Verify {
 impl Verify {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
-        let input = Input::read(&self.instances, self.repos.as_deref(), &self.generations)?;
+        let mut input = Input::read(&self.instances, self.repos.as_deref(), &self.generations)?;
+        let unknown = input.add_prompts(&self.prompts)?;
+        if unknown > 0 {
+            console.say(format!(
+                "{unknown} generation(s) name a prompt that no --prompts file holds; exported, they get the prompt of `assay verify`'s own"
+            ));
+        }
         let run = RunDir::open(&self.run)?;
         let session = self.sandbox.open(console)?;
         let verified = verify_into(&run, console, &session, &input)?;
@@ -114,6 +125,31 @@ impl Input {
             return Err(Stop::Usage(format!("{} holds no usable instance", file.display())).into());
         }
         Ok(input)
+    }
+}
+
+impl Input {
+    /// Gives generations that name a prompt its messages; says how many name one that is in none of the files.
+    fn add_prompts(&mut self, files: &[PathBuf]) -> anyhow::Result<u64> {
+        let mut prompts = Vec::new();
+        for path in files {
+            let read = Prompts::open(path)?;
+            let unusable = read.unusable.iter();
+            self.quarantined
+                .extend(unusable.map(|(line, why)| Quarantined::new(path.display().to_string(), *line, why)));
+            self.digests.insert(name_among(path, files), digest_of_file(path)?);
+            prompts.push(read);
+        }
+        let mut unknown = 0;
+        for sample in &mut self.samples {
+            let generation = &mut sample.generation;
+            let Some(id) = generation.prompt_id.as_deref().filter(|_| generation.messages.is_none()) else { continue };
+            match prompts.iter().find_map(|prompts| Some((prompts, prompts.find(id)?))) {
+                Some((prompts, entry)) => generation.messages = Some(prompts.read(entry)?.messages),
+                None => unknown += 1,
+            }
+        }
+        Ok(unknown)
     }
 }
 
@@ -184,7 +220,7 @@ pub(super) fn admit_into(
     Ok(admissions)
 }
 
-fn lab<'a>(run: &'a RunDir, console: &'a Console, session: &Session) -> anyhow::Result<Lab<'a>> {
+pub(super) fn lab<'a>(run: &'a RunDir, console: &'a Console, session: &Session) -> anyhow::Result<Lab<'a>> {
     Lab::open(run, console, session.engine.clone(), session.settings.clone(), session.cancel.clone())
 }
 

@@ -25,6 +25,7 @@ use crate::generation::{Generation, Message, Skill};
 use crate::instance::Instance;
 use crate::journal::Record;
 use crate::receipt::Tool;
+use crate::serve::reward;
 use crate::verdict::{Verdict, VerdictStatus};
 
 /// Config with the SFT rows of all skills; the others are named after their skill.
@@ -107,6 +108,9 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
     }
     writer.close(&mut tables)?;
     write_facts(source, &states, &mut tables)?;
+    if tables.configs.get(RL).is_some_and(|config| config.rows > 0) {
+        reward::write(directory)?;
+    }
 
     let facts = facts(source, options, &tables, &tally)?;
     write_text(&directory.join("README.md"), &card(&facts)?)?;

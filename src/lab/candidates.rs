@@ -151,7 +151,7 @@ impl Lab<'_> {
         Ok(())
     }
 
-    fn take_through(&self, task: &Task, peers: &Peers, kept: &mut Kept) -> anyhow::Result<Reason> {
+    pub(super) fn take_through(&self, task: &Task, peers: &Peers, kept: &mut Kept) -> anyhow::Result<Reason> {
         let Task { located, admission, candidate } = task;
         let workshop = Workshop::new(self, located);
         let framework = workshop.framework()?;
@@ -183,7 +183,7 @@ pub(super) struct Task<'a> {
 
 /// What a worker keeps from one candidate to the next: the last instance's site and the slot that is open for it.
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     site: Option<(String, Site)>,
     slot: KeptSlot,
 }

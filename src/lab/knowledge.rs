@@ -13,11 +13,11 @@ use crate::trial::{Outcome, TestReport};
 /// Reports kept decoded: a candidate's splits and gold's are asked for again and again.
 const KEPT_REPORTS: usize = 16;
 
-/// Facts shared by the workers.
-#[derive(Debug)]
+/// Facts shared by the workers; a clone knows the same.
+#[derive(Clone, Debug)]
 pub struct Knowledge {
     blobs: Blobs,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Knowledge {
             failures: contents.failures,
             reports: VecDeque::new(),
         };
-        Self { blobs, state: Mutex::new(state) }
+        Self { blobs, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Takes in what was just written to the journal.
@@ -53,6 +53,11 @@ impl Knowledge {
                 state.failures.insert(failure.trial_id.clone(), failure.clone());
             }
         }
+    }
+
+    /// Forgets failures, so that the trials are tried again when they are next asked for.
+    pub fn forget_failures(&self) {
+        self.lock().failures.clear();
     }
 
     pub fn admission(&self, key: &Digest) -> Option<Admission> {

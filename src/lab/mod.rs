@@ -8,6 +8,7 @@ mod canaries;
 mod candidates;
 mod contests;
 mod controls;
+mod desk;
 mod images;
 mod knowledge;
 mod minimal;
@@ -25,7 +26,7 @@ mod verdicts;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::admission::Admission;
 use crate::console::Console;
@@ -40,6 +41,7 @@ use crate::trial::Limits;
 use crate::verdict::Evidence;
 
 pub use candidates::read_candidate;
+pub use desk::{Answered, Desk};
 pub use images::Made;
 pub use knowledge::Knowledge;
 pub use prepare::Workshop;
@@ -94,7 +96,9 @@ pub struct Lab<'a> {
     pub knowledge: Knowledge,
     /// Runs the trials in place of the engine's own.
     sandbox: Option<Arc<dyn Sandbox>>,
-    pub(crate) writer: std::sync::Mutex<Writer>,
+    /// Trials run by this lab, failures aside.
+    ran: AtomicU64,
+    pub(crate) writer: Arc<std::sync::Mutex<Writer>>,
 }
 
 impl std::fmt::Debug for Lab<'_> {
@@ -116,15 +120,31 @@ impl<'a> Lab<'a> {
         if contents.torn > 0 {
             console.say(format!("{} record(s) were cut off by an earlier kill; those trials run again", contents.torn));
         }
-        let writer = std::sync::Mutex::new(run.writer()?);
+        let writer = Arc::new(std::sync::Mutex::new(run.writer()?));
         let knowledge = Knowledge::new(contents.without_failures(), run.blobs().clone());
-        Ok(Self { run, console, engine, settings, cancel, knowledge, sandbox: None, writer })
+        let ran = AtomicU64::new(0);
+        Ok(Self { run, console, engine, settings, cancel, knowledge, sandbox: None, ran, writer })
     }
 
     /// The same lab with trials going through another sandbox: one that watches, or one that fails. Images are still the
     /// engine's.
     pub fn with_sandbox(self, sandbox: Arc<dyn Sandbox>) -> Self {
         Self { sandbox: Some(sandbox), ..self }
+    }
+
+    /// The same lab, journal and knowledge for one worker, whose trials end when its own flag is raised.
+    fn beside(&self, cancel: Arc<AtomicBool>) -> Self {
+        Self {
+            run: self.run,
+            console: self.console,
+            engine: self.engine.with_cancel(&cancel),
+            settings: self.settings.clone(),
+            cancel,
+            knowledge: self.knowledge.clone(),
+            sandbox: self.sandbox.clone(),
+            ran: AtomicU64::new(0),
+            writer: self.writer.clone(),
+        }
     }
 
     fn sandbox(&self) -> &dyn Sandbox {

@@ -1,6 +1,7 @@
 //! One trial: from its name to a recorded outcome, with the machine's faults retried.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, anyhow};
 
@@ -91,6 +92,7 @@ impl Lab<'_> {
             tampered,
             retried,
         };
+        self.ran.fetch_add(1, Ordering::Relaxed);
         self.record(Record::Outcome(Box::new(outcome)))
     }
 

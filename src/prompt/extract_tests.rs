@@ -217,6 +217,43 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn any_bytes_that_an_endpoint_may_send_are_read(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let text = String::from_utf8_lossy(&bytes);
+        for skill in Skill::ALL {
+            extract(skill, &text, None).payload.ok();
+        }
+    }
+}
+
+/// A cut answer is malformed, or says less; never something else.
+#[test]
+fn an_answer_that_is_cut_says_nothing_that_the_whole_does_not() {
+    let second = EDIT.replace("old", "older").replace("a/b.py", "ä/c.py");
+    let whole =
+        format!("<think>\nhm\n</think>\nFirst:\n```python\n{EDIT}```\nThen:\n````python\n{second}````\nDone.\n");
+    let Ok(Payload::SearchReplace { edits: all }) = payload(Skill::Repair, &whole) else { panic!("{whole}") };
+    for text in [whole.clone(), whole.replace('\n', "\r\n")] {
+        for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
+            match payload(Skill::Repair, &text[..end]) {
+                Ok(Payload::SearchReplace { edits }) => assert!(all.starts_with(&edits), "{:?}", &text[..end]),
+                Ok(other) => panic!("{other:?} from {:?}", &text[..end]),
+                Err(_) => {}
+            }
+        }
+        assert_eq!(payload(Skill::Repair, &text), Ok(Payload::SearchReplace { edits: all.clone() }));
+    }
+}
+
+#[test]
+fn a_fence_in_a_longer_fence_is_text() {
+    let content = "def test():\n    '''\n    ```\n    x\n    ```\n    '''\n";
+    let answer = format!("### tests/test_a.py\n````python\n{content}````\n");
+    let files = vec![WholeFile { path: "tests/test_a.py".into(), content: content.into() }];
+    assert_eq!(payload(Skill::Test, &answer), Ok(Payload::TestFiles { files }));
+}
+
 #[test]
 fn ten_megabytes_of_anything_are_read_in_a_moment() {
     let started = std::time::Instant::now();

@@ -1,14 +1,24 @@
-//! Prompts: what a model is asked, and what its answer says. In: an instance or a completion. Out: chat messages, or the
-//! parsed answer, or why there is none.
+//! Prompts and answers. In: an instance and its base tree, or a completion. Out: chat messages under a token budget, or the
+//! answer that the completion holds.
 
+pub mod batch;
+pub mod compose;
 mod diff_block;
+pub mod embed;
 pub mod extract;
 mod fence;
 mod file_list;
+pub mod listing;
+pub mod localized;
+pub mod rank;
 mod reasoning;
+pub mod record;
 pub mod render;
 mod search_replace;
+pub mod templates;
 mod test_answer;
+mod words;
 
 pub use extract::{Extraction, extract};
+pub use record::Prompt;
 pub use test_answer::MARKERS;

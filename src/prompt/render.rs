@@ -1,18 +1,12 @@
 //! Renders the prompt of a skill: issue, repository tree and files into chat messages. Pure.
 
-use std::collections::BTreeMap;
+use minijinja::context;
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior, Value, context};
-use thiserror::Error;
-
-use crate::digest::Digest;
+use super::listing::Listing;
+use super::templates::{TemplateError, Templates};
 use crate::generation::{Message, Skill};
 
-/// Spaces per level of the repository tree.
-const INDENT: usize = 4;
-
-/// What a prompt is made from.
+/// What a prompt of ours is made from: everything, whatever its length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PromptContext {
     pub problem_statement: String,
@@ -29,56 +23,54 @@ pub struct PromptFile {
     pub content: String,
 }
 
-/// A template of ours does not fit its context: a bug of ours.
-#[derive(Debug, Error)]
-#[error("prompt template {template}: {source}")]
-pub struct RenderError {
-    template: &'static str,
-    source: minijinja::Error,
-}
-
-struct Template {
-    name: &'static str,
-    text: &'static str,
-}
-
-fn template(skill: Skill) -> Template {
-    match skill {
-        Skill::Localization => {
-            Template { name: "localization.v1", text: include_str!("templates/localization.v1.jinja") }
-        }
-        Skill::Test => Template { name: "test.v1", text: include_str!("templates/test.v1.jinja") },
-        Skill::Repair => Template { name: "repair.v1", text: include_str!("templates/repair.v1.jinja") },
+impl PromptFile {
+    /// Roughly what the file adds to a prompt: its heading, its fence and its text.
+    pub fn block(&self) -> String {
+        let fence = fence(&self.content);
+        format!("### {}\n{fence}\n{}{fence}\n\n", self.path, closed(&self.content))
     }
 }
 
-/// Names the prompt of a skill by template and content, e.g. `repair.v1@0a1b2c3d4e5f`.
+/// Names our template of a skill by its version and text, e.g. `repair.v1@0a1b2c3d4e5f`.
 pub fn prompt_id(skill: Skill) -> String {
-    let template = template(skill);
-    format!("{}@{}", template.name, Digest::of(template.text.as_bytes()).short())
+    Templates::ours().id(skill).to_owned()
 }
 
-/// The prompt of a skill: one user message.
+/// The prompt of a skill by our own template, with the whole tree; see [`fill`].
 ///
-/// Localization sees the tree, test and repair see the files; the answer formats are those of the SWE-Swiss recipe.
-pub fn render(skill: Skill, context: &PromptContext) -> Result<Vec<Message>, RenderError> {
-    let template = template(skill);
-    let files: Vec<_> = context
-        .files
-        .iter()
-        .map(|file| context! { path => file.path.clone(), content => closed(&file.content), fence => fence(&file.content) })
-        .collect();
-    let context =
-        context! { problem_statement => context.problem_statement.trim(), tree => tree(&context.paths), files };
-    let content = fill(&template, context).map_err(|source| RenderError { template: template.name, source })?;
-    Ok(vec![Message { role: "user".to_owned(), content, reasoning_content: None }])
+/// # Errors
+/// A template of ours does not fit: a bug of ours.
+pub fn render(skill: Skill, context: &PromptContext) -> Result<Vec<Message>, TemplateError> {
+    let tree = Listing::whole(&context.paths);
+    fill(&Templates::ours(), skill, &context.problem_statement, &tree, &context.files)
 }
 
-fn fill(template: &Template, context: Value) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    environment.render_named_str(template.name, template.text, context)
+/// The prompt of a skill: one user message, after a system message where the templates have one.
+///
+/// Localization sees the tree, test and repair see the files too; the answer formats are those of the SWE-Swiss recipe.
+///
+/// # Errors
+/// The template does not fit what it is filled with.
+pub fn fill(
+    templates: &Templates,
+    skill: Skill,
+    problem_statement: &str,
+    tree: &Listing,
+    files: &[PromptFile],
+) -> Result<Vec<Message>, TemplateError> {
+    let file = |file: &PromptFile| {
+        context! { path => file.path.clone(), content => closed(&file.content), fence => fence(&file.content) }
+    };
+    let values = context! {
+        problem_statement => problem_statement.trim(),
+        tree => tree.text.clone(),
+        tree_note => tree.note(),
+        files => files.iter().map(file).collect::<Vec<_>>(),
+    };
+    let (system, user) = templates.fill(skill, &values)?;
+    let message = |role: &str, content| Message { role: role.to_owned(), content, reasoning_content: None };
+    let system = system.map(|content| message("system", content));
+    Ok(system.into_iter().chain([message("user", user)]).collect())
 }
 
 /// The text with a final newline.
@@ -89,51 +81,18 @@ fn closed(content: &str) -> String {
 /// A fence longer than any run of backticks in the text, so that the text cannot end it.
 fn fence(content: &str) -> String {
     let (mut longest, mut run) = (0, 0);
-    for character in content.chars() {
-        run = if character == '`' { run + 1 } else { 0 };
+    for byte in content.bytes() {
+        run = if byte == b'`' { run + 1 } else { 0 };
         longest = longest.max(run);
     }
     "`".repeat(longest.max(2) + 1)
 }
 
-#[derive(Default)]
-struct Directory<'a> {
-    entries: BTreeMap<&'a str, Option<Directory<'a>>>,
-}
-
-/// The listing of a repository: one name a line, four spaces a level, directories with a slash.
-fn tree(paths: &[String]) -> String {
-    let mut root = Directory::default();
-    for path in paths {
-        let mut directory = &mut root;
-        let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
-        while let Some(name) = names.next() {
-            if names.peek().is_none() {
-                directory.entries.entry(name).or_insert(None);
-            } else {
-                directory = directory.entries.entry(name).or_insert(None).get_or_insert_with(Directory::default);
-            }
-        }
-    }
-    let mut text = String::new();
-    list(&root, 0, &mut text);
-    text
-}
-
-fn list(directory: &Directory<'_>, level: usize, text: &mut String) {
-    for (name, below) in &directory.entries {
-        text.extend(std::iter::repeat_n(' ', level * INDENT));
-        text.push_str(name);
-        text.push_str(if below.is_some() { "/\n" } else { "\n" });
-        if let Some(below) = below {
-            list(below, level + 1, text);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::candidate::Payload;
+    use crate::prompt::extract::extract;
 
     fn example() -> PromptContext {
         PromptContext {
@@ -143,10 +102,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_tree_lists_every_file_once_below_its_directory() {
-        assert_eq!(tree(&example().paths), "README\nsetup.cfg\nsrc/\n    a.py\n    inner/\n        b.py\n");
-        assert_eq!(tree(&[]), "");
+    fn rendered(skill: Skill) -> String {
+        let messages = render(skill, &example()).unwrap();
+        assert_eq!(messages.len(), 1);
+        assert_eq!(messages[0].role, "user");
+        messages[0].content.clone()
     }
 
     #[test]
@@ -157,27 +117,61 @@ mod tests {
             (Skill::Repair, vec!["<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE", "### src/a.py"]),
         ];
         for (skill, phrases) in wanted {
-            let messages = render(skill, &example()).unwrap();
-            assert_eq!(messages.len(), 1);
-            assert_eq!(messages[0].role, "user");
+            let text = rendered(skill);
             for phrase in phrases.into_iter().chain(["Division by zero {{ not a placeholder }}"]) {
-                assert!(messages[0].content.contains(phrase), "{skill}: {phrase}\n{}", messages[0].content);
+                assert!(text.contains(phrase), "{skill}: {phrase}\n{text}");
             }
         }
     }
 
     #[test]
     fn a_file_full_of_backticks_cannot_end_its_own_fence() {
-        let messages = render(Skill::Repair, &example()).unwrap();
-        assert!(messages[0].content.contains("`````\nx = '````'\n`````\n"), "{}", messages[0].content);
+        let text = rendered(Skill::Repair);
+        assert!(text.contains("`````\nx = '````'\n`````\n"), "{text}");
+        assert!(text.contains(&example().files[0].block()), "{text}");
+    }
+
+    #[test]
+    fn a_tree_that_does_not_fit_leaves_no_empty_frame() {
+        let text =
+            &fill(&Templates::ours(), Skill::Repair, "x", &Listing::default(), &example().files).unwrap()[0].content;
+        assert!(!text.contains("TREE") && text.contains("BEGIN FILES"), "{text}");
     }
 
     #[test]
     fn prompt_ids_name_template_and_content() {
-        let ids = Skill::ALL.map(prompt_id);
-        for (id, skill) in ids.iter().zip(Skill::ALL) {
-            assert!(id.starts_with(&format!("{skill}.v1@")), "{id}");
-            assert_eq!(id.len(), format!("{skill}.v1@").len() + 12);
+        for skill in Skill::ALL {
+            let id = prompt_id(skill);
+            assert!(id.starts_with(&format!("{skill}.v1@")) && id.len() == format!("{skill}.v1@").len() + 12, "{id}");
         }
+    }
+
+    /// What the prompts show as an example is an answer that extraction understands.
+    #[test]
+    fn the_example_in_each_prompt_is_read_as_an_answer() {
+        let example = |skill, from: &str| {
+            let text = rendered(skill);
+            let (_, example) = text.split_once(from).unwrap_or_else(|| panic!("{from:?} is not in {text}"));
+            let end = example.rfind("```").unwrap() + 3;
+            extract(skill, &example[..end], None).payload
+        };
+        let files = ["package/module.py", "package/other/module.py"].map(str::to_owned).to_vec();
+        assert_eq!(example(Skill::Localization, "like this:\n"), Ok(Payload::FileList { files }));
+        match example(Skill::Repair, "For example:\n") {
+            Ok(Payload::SearchReplace { edits }) => {
+                assert_eq!((edits.len(), edits[0].path.as_str()), (1, "package/module.py"));
+                assert_eq!(edits[0].search, "def ratio(a, b):\n    return a / b\n");
+            }
+            other => panic!("{other:?}"),
+        }
+        let text = rendered(Skill::Test);
+        let (_, answer) = text.split_once("tagged `python`:\n").unwrap();
+        let answer = answer.split("B. A complete").next().unwrap();
+        match extract(Skill::Test, answer, None).payload {
+            Ok(Payload::TestFiles { files }) => assert_eq!(files[0].path, "tests/test_issue.py"),
+            other => panic!("{other:?}"),
+        }
+        let script = "Here it is.\n\n```python\nprint('Issue reproduced')\n```\n";
+        assert!(matches!(extract(Skill::Test, script, None).payload, Ok(Payload::Script { .. })));
     }
 }

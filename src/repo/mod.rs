@@ -21,6 +21,7 @@ mod prepare;
 mod record;
 mod reduce;
 mod runner_options;
+mod scan;
 mod store;
 mod survey;
 #[cfg(test)]

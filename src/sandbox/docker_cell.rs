@@ -7,6 +7,7 @@
 //! memory, processes and cores; the cell bounds time, disk, output and everything that a cell bounds on the host.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use assay_agent::protocol::{OpenSlot, Root};
@@ -47,6 +48,11 @@ impl DockerCells {
             )));
         }
         Ok(Self { docker })
+    }
+
+    /// The same, with running jobs ended and new ones refused once `cancel` is raised.
+    pub fn with_cancel(self, cancel: Arc<AtomicBool>) -> Self {
+        Self { docker: self.docker.with_cancel(cancel) }
     }
 
     /// What jobs are held to, in a line for people.

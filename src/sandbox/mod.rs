@@ -32,6 +32,7 @@ pub mod unpacked;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use assay_agent::{REPORT_FD, SUPPORT_DIR};
 pub use lease::Lease;
@@ -158,6 +159,15 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The same way of running jobs, with those of the copy ended and new ones refused once `cancel` is raised.
+    pub fn with_cancel(&self, cancel: &Arc<AtomicBool>) -> Self {
+        match self {
+            Self::Cell(cell) => Self::Cell(Arc::new(cell.as_ref().clone().with_cancel(cancel.clone()))),
+            Self::DockerCell(cells) => Self::DockerCell(Arc::new(cells.as_ref().clone().with_cancel(cancel.clone()))),
+            Self::Container(docker) => Self::Container(Arc::new(docker.as_ref().clone().with_cancel(cancel.clone()))),
+        }
+    }
+
     pub fn sandbox(&self) -> &dyn Sandbox {
         match self {
             Self::Cell(cell) => cell.as_ref(),

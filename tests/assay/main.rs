@@ -1,6 +1,7 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
 mod hub;
+mod model_server;
 mod samples;
 mod small_world;
 mod start_up;
@@ -28,10 +29,15 @@ mod interval;
 mod kill;
 mod plain;
 mod policy;
+mod prompt;
 mod publish;
 mod ready_image;
 mod runner_aware;
+mod sample;
 mod sandboxes;
 mod schemas;
+mod serve;
+mod serve_limits;
+mod serve_support;
 mod tampering;
 mod unpacked_image;

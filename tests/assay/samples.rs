@@ -8,6 +8,7 @@ use swe_assay::digest::Digest;
 use swe_assay::format;
 use swe_assay::generation::{Generation, Skill};
 use swe_assay::instance::Instance;
+use swe_assay::prompt::Prompt;
 use swe_assay::receipt::{Receipt, Tool};
 use swe_assay::trial::{Limits, Outcome, TestReport};
 use swe_assay::verdict::{Reason, Verdict};
@@ -106,6 +107,17 @@ pub fn report() -> TestReport {
             "phases": [["setup", "passed"], ["call", "failed"], ["teardown", "passed"]], "error": "AssertionError",
             "frames": ["tests/test_a.py"],
         }},
+    }))
+    .unwrap()
+}
+
+pub fn prompt() -> Prompt {
+    serde_json::from_value(json!({
+        "format": format::PROMPT, "prompt_id": "repair.v1@0123456789abcdef", "instance_id": "one", "skill": "repair",
+        "messages": [{"role": "user", "content": "question"}], "template": "repair.v1@0123456789ab", "tokens": 1,
+        "counter": "estimate.v1", "tree": {"folded": {"levels": 2}}, "localization": "verdicts",
+        "files": [{"path": "a.py", "origin": "localized", "tokens": 3}],
+        "left_out": [{"path": "b.py", "origin": "retrieved", "why": "over_budget", "tokens": 900}],
     }))
     .unwrap()
 }

@@ -16,7 +16,8 @@ use swe_assay::intake::Quarantined;
 use swe_assay::journal::RunInfo;
 use swe_assay::receipt::Tool;
 use swe_assay::schema;
-use swe_assay::verdict::Reason;
+use swe_assay::serve::{Answer, Timings};
+use swe_assay::verdict::{Reason, Verdict};
 
 use crate::samples;
 
@@ -104,6 +105,7 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::ADMISSION, json!(admission)),
         (format::CONTEST, json!(samples::contest())),
         (format::ADMISSION_REPORT, json!(AdmissionReport::of([&admission], [&instance]))),
+        (format::PROMPT, json!(samples::prompt())),
         (format::OUTCOME, json!(samples::outcome())),
         (format::REPORT, json!(samples::report())),
         (format::VERDICT, json!(verdict)),
@@ -114,5 +116,30 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::BLOB, json!(StoredBlob::of(b"a report"))),
         (format::SFT_ROW, json!(sft)),
         (format::RL_ROW, json!(rl)),
+        (format::REWARD, json!(reward(&verdict))),
+        (format::REWARD_QUESTION, json!({"instance_id": "one", "skill": "repair", "completion": "answer"})),
     ]
+}
+
+fn reward(verdict: &Verdict) -> Answer {
+    Answer {
+        format: format::REWARD.to_owned(),
+        instance_id: verdict.instance_id.clone(),
+        skill: verdict.skill,
+        status: verdict.status,
+        reward: Some(1.0),
+        reason: verdict.reason,
+        detail: verdict.detail.clone(),
+        evidence: verdict.evidence,
+        tier: None,
+        stripped: verdict.stripped.clone(),
+        flags: verdict.flags.clone(),
+        candidate_id: verdict.candidate_id.clone(),
+        receipt: verdict.receipt.clone(),
+        trials: verdict.trials.clone(),
+        trials_run: 2,
+        cached: false,
+        retryable: false,
+        timings: Timings { queued_ms: 1, judged_ms: 2 },
+    }
 }

@@ -59,7 +59,8 @@ class Keeping(unittest.TestCase):
 /// A skill and what is answered.
 pub type Answer = (&'static str, String);
 
-fn repairs(sources: &[&str]) -> Vec<Answer> {
+/// Answers of the repair skill that replace `calc.py`.
+pub fn repairs(sources: &[&str]) -> Vec<Answer> {
     let answer = |source: &&str| {
         format!("```python\n### calc.py\n<<<<<<< SEARCH\n{BASE}=======\n{source}>>>>>>> REPLACE\n```\n")
     };
@@ -126,6 +127,16 @@ impl World {
         let repository = repository_path(&import, &instance.repo);
         let located = Located { instance, repository };
         Self { folder, console: Console::default(), engine, located, admissions: Default::default() }
+    }
+
+    /// Where `assay import` would have put it.
+    pub fn import(&self) -> PathBuf {
+        self.folder.path().join("import")
+    }
+
+    /// A copy of the run directory of the admission.
+    pub fn copy_run(&self, to: &Path) {
+        copy(&self.folder.path().join("admitted"), to);
     }
 
     fn run(&self, name: &str) -> RunDir {

@@ -42,6 +42,11 @@ impl Cell {
         Self { agent_exe, cancel, copies: false }
     }
 
+    /// The same, ended by another flag.
+    pub fn with_cancel(self, cancel: Arc<AtomicBool>) -> Self {
+        Self { cancel, ..self }
+    }
+
     /// Gives every job a copy of the base layer even where the kernel can lay an overlay over it.
     pub fn with_copies(self) -> Self {
         Self { copies: true, ..self }

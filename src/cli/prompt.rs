@@ -1,0 +1,432 @@
+//! `assay prompt`: the three skills' prompts as chat messages, and as request files of batch endpoints.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::json;
+
+use super::sampling::Sampling;
+use super::verify::Input;
+use crate::candidate::{Candidate, PathClass, Payload};
+use crate::console::Console;
+use crate::digest::Digest;
+use crate::exit_code::{ExitCode, Stop};
+use crate::generation::Skill;
+use crate::instance::Instance;
+use crate::intake;
+use crate::journal::RunDir;
+use crate::prompt::batch::{MOST_BYTES, MOST_REQUESTS, request};
+use crate::prompt::compose::{Composer, Recipe};
+use crate::prompt::embed::Embedder;
+use crate::prompt::localized::file_sets;
+use crate::prompt::record::Absent;
+use crate::prompt::templates::{Templates, write_ours};
+use crate::prompt::{Prompt as Record, extract};
+use crate::repo::{Layout, Repository, patch};
+use crate::sampler::endpoint::Endpoint;
+use crate::tokens::Counter;
+use crate::verdict::{Verdict, VerdictStatus};
+
+/// Writes the prompts of instances: what a model is asked
+#[derive(Debug, Args)]
+#[command(
+    after_help = "INSTANCES is a file written by `assay import`, or the directory that holds it. Repair and test prompts show whole files \
+under the token budget: localized ones first, then those that BM25 finds by the words of the issue. What a prompt leaves out is \
+recorded in it. The chain: prompt for localization, sample, verify, then prompt for repair with --localization verdicts --from RUN.\n\n\
+Example: assay prompt work --out prompts.jsonl --skill localization\n\
+Example: assay prompt work --out repair.jsonl --skill repair --localization verdicts --from runs/first\n\
+Example: assay prompt --write-templates my-templates"
+)]
+pub struct Prompt {
+    /// Instances file, or the directory written by `assay import`
+    #[arg(required_unless_present = "write_templates")]
+    instances: Option<PathBuf>,
+    /// Also write request files for an OpenAI-style batch endpoint into this directory; needs --model
+    #[arg(long, value_name = "DIR")]
+    batch: Option<PathBuf>,
+    /// Tokens that a prompt may have
+    #[arg(long, default_value_t = 60_000, value_name = "TOKENS")]
+    budget: u64,
+    /// Order retrieved files by embeddings from this OpenAI-compatible endpoint, e.g. http://localhost:8001/v1
+    #[arg(long, value_name = "URL", requires = "embed_model")]
+    embed_endpoint: Option<String>,
+    /// Model for embeddings
+    #[arg(long, value_name = "NAME", requires = "embed_endpoint")]
+    embed_model: Option<String>,
+    /// Environment variable with the key for embeddings
+    #[arg(long, default_value = "OPENAI_API_KEY", value_name = "VARIABLE")]
+    embed_key_env: String,
+    /// Localizations: generations files, or a run directory with verdicts
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    from: Vec<PathBuf>,
+    /// Print a summary as JSON
+    #[arg(long)]
+    json: bool,
+    /// Who says which files repair and test prompts show first
+    #[arg(long, value_enum, default_value_t = Localization::None)]
+    localization: Localization,
+    /// Prompts file to write
+    #[arg(long, required_unless_present = "write_templates", value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Directory of the repositories [default: repos/ beside the instances]
+    #[arg(long, value_name = "DIR")]
+    repos: Option<PathBuf>,
+    /// Retrieved files to show after the localized ones, at most
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    retrieve: usize,
+    /// Distinct sets of localized files that get a prompt each, the most named first
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    sets: u16,
+    /// Skills to write prompts for [default: all three]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_parser = skill, value_name = "SKILL")]
+    skill: Vec<Skill>,
+    /// Templates of your own: SKILL.jinja or SKILL.NAME.jinja, and system.jinja for a system message
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
+    /// Count tokens with this tokenizer.json of a model; without one they are estimated
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
+    /// Write our templates into a directory, to be changed there, and end
+    #[arg(long, value_name = "DIR", exclusive = true)]
+    write_templates: Option<PathBuf>,
+    #[command(flatten)]
+    sampling: Sampling,
+}
+
+/// Where localized files come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Localization {
+    /// Nowhere: only retrieved files are shown
+    None,
+    /// The files that the gold patch changes: the model is told what it would have to find
+    Gold,
+    /// What models answered, verified or not
+    Generations,
+    /// What models answered and was verified
+    Verdicts,
+}
+
+impl Localization {
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gold => "gold",
+            Self::Generations => "generations",
+            Self::Verdicts => "verdicts",
+        }
+    }
+}
+
+fn skill(text: &str) -> Result<Skill, String> {
+    let known = Skill::ALL.into_iter().find(|skill| skill.as_str() == text);
+    known.ok_or_else(|| format!("one of {}", Skill::ALL.map(Skill::as_str).join(", ")))
+}
+
+/// What `--json` prints.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    prompts: u64,
+    skills: BTreeMap<Skill, u64>,
+    counter: String,
+    /// Most tokens of a prompt.
+    most_tokens: u64,
+    /// Files left out of prompts, by why.
+    left_out: BTreeMap<String, u64>,
+    /// Prompts without the localized files that were asked for: there are none.
+    not_localized: u64,
+    /// Localizations that hold no paths.
+    unusable_localizations: u64,
+    missing: Vec<Missing>,
+    out: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    batch: Vec<String>,
+}
+
+/// A prompt that could not be made.
+#[derive(Debug, Serialize)]
+struct Missing {
+    instance_id: String,
+    skill: Skill,
+    why: String,
+}
+
+/// Lists of localized files, by instance.
+type Lists = BTreeMap<String, Vec<Vec<String>>>;
+
+impl Prompt {
+    pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
+        if let Some(directory) = &self.write_templates {
+            for path in write_ours(directory)? {
+                console.print(path.display().to_string());
+            }
+            return Ok(ExitCode::Done);
+        }
+        let (Some(instances), Some(out)) = (&self.instances, &self.out) else {
+            return Err(Stop::Usage("name the instances and --out".to_owned()).into());
+        };
+        let parameters = self.batch.as_ref().map(|_| self.sampling.parameters()).transpose()?;
+        let templates = self.templates.as_deref().map_or_else(|| Ok(Templates::ours()), Templates::from_directory)?;
+        let counter = Counter::from_option(self.tokenizer.as_deref())?;
+        let embedder = self.embedder()?;
+        let input = Input::read(instances, self.repos.as_deref(), &[])?;
+        for bad in &input.quarantined {
+            console.say(format!("{}:{}: {}; left out", bad.file, bad.line, bad.why));
+        }
+        let recipe = Recipe {
+            templates: &templates,
+            counter: &counter,
+            budget: self.budget,
+            retrieve: self.retrieve,
+            embedder: embedder.as_ref(),
+        };
+        let mut summary =
+            Summary { counter: counter.name().to_owned(), out: out.display().to_string(), ..Summary::default() };
+        let known = input.instances.iter().map(|located| located.instance.instance_id.clone()).collect();
+        let lists = self.lists(&known, console, &mut summary)?;
+        let mut writer = Output::create(out)?;
+        let stage = console.stage("prompt", input.instances.len() as u64);
+        for located in &input.instances {
+            let repository = Repository::open(&located.repository)?;
+            let mut composer = Composer::new(&recipe, &located.instance, &repository)
+                .with_context(|| located.instance.instance_id.clone())?;
+            for skill in self.skills() {
+                for (set, from) in self.sets(skill, &located.instance, &lists, &mut summary)? {
+                    match composer.compose(skill, &set, from)? {
+                        Ok(prompt) => {
+                            summary.add(&prompt);
+                            writer.line(&prompt)?;
+                        }
+                        Err(why) => {
+                            let instance_id = located.instance.instance_id.clone();
+                            console.say(format!("{instance_id}: no {skill} prompt: {why}"));
+                            summary.missing.push(Missing { instance_id, skill, why });
+                        }
+                    }
+                }
+            }
+            stage.step();
+        }
+        drop(stage);
+        writer.finish()?;
+        if let (Some(directory), Some(mut parameters)) = (&self.batch, parameters) {
+            if let Some(seed) = self.sampling.seed {
+                parameters.insert("seed".to_owned(), json!(seed));
+            }
+            if self.sampling.n > 1 {
+                parameters.insert("n".to_owned(), json!(self.sampling.n));
+            }
+            summary.batch = write_batch(out, directory, &parameters)?;
+        }
+        self.tell(console, &summary)?;
+        let short = !summary.missing.is_empty() || !input.quarantined.is_empty() || summary.prompts == 0;
+        Ok(if short { ExitCode::Findings } else { ExitCode::Done })
+    }
+
+    fn skills(&self) -> Vec<Skill> {
+        if self.skill.is_empty() { Skill::ALL.to_vec() } else { self.skill.clone() }
+    }
+
+    fn embedder(&self) -> anyhow::Result<Option<Embedder>> {
+        let (Some(url), Some(model)) = (&self.embed_endpoint, &self.embed_model) else { return Ok(None) };
+        let endpoint = Endpoint::open(url, &self.embed_key_env, Duration::from_secs(120))?;
+        Ok(Some(Embedder::new(endpoint, model.clone())?))
+    }
+
+    /// What somebody said where instances have to be changed.
+    fn lists(&self, known: &BTreeSet<String>, console: &Console, summary: &mut Summary) -> anyhow::Result<Lists> {
+        let mut lists = Lists::new();
+        let name = self.localization.name();
+        let from_needed = matches!(self.localization, Localization::Generations | Localization::Verdicts);
+        if from_needed == self.from.is_empty() {
+            let what = if from_needed { "needs" } else { "takes no" };
+            return Err(Stop::Usage(format!("--localization {name} {what} --from")).into());
+        }
+        for path in &self.from {
+            if self.localization == Localization::Verdicts {
+                verified(path, &mut lists)?;
+            } else {
+                let read = intake::read_generations(path, known)?;
+                for bad in &read.quarantined {
+                    console.say(format!("{}:{}: {}; left out", bad.file, bad.line, bad.why));
+                }
+                for (_, generation) in read.generations.iter().filter(|(_, one)| one.skill == Skill::Localization) {
+                    let (answer, reasoning) = generation.answer();
+                    match extract(Skill::Localization, answer, reasoning).payload {
+                        Ok(Payload::FileList { files }) => {
+                            lists.entry(generation.instance_id.clone()).or_default().push(files);
+                        }
+                        Ok(_) | Err(_) => summary.unusable_localizations += 1,
+                    }
+                }
+            }
+        }
+        Ok(lists)
+    }
+
+    /// The sets of files that a skill's prompts show, and where they come from.
+    fn sets(
+        &self,
+        skill: Skill,
+        instance: &Instance,
+        lists: &Lists,
+        summary: &mut Summary,
+    ) -> anyhow::Result<Vec<(Vec<String>, &'static str)>> {
+        let without = vec![(Vec::new(), Localization::None.name())];
+        if skill == Skill::Localization || self.localization == Localization::None {
+            return Ok(without);
+        }
+        let lists = match self.localization {
+            Localization::Gold => vec![gold_files(instance)?],
+            _ => lists.get(&instance.instance_id).cloned().unwrap_or_default(),
+        };
+        let sets = file_sets(lists, usize::from(self.sets));
+        if sets.is_empty() {
+            summary.not_localized += 1;
+            return Ok(without);
+        }
+        Ok(sets.into_iter().map(|set| (set, self.localization.name())).collect())
+    }
+
+    fn tell(&self, console: &Console, summary: &Summary) -> anyhow::Result<()> {
+        if self.json {
+            console.print(serde_json::to_string(summary)?);
+            return Ok(());
+        }
+        let Summary { prompts, most_tokens, counter, out, .. } = summary;
+        console.print(format!("{prompts} prompts, the longest {most_tokens} tokens ({counter}): {out}"));
+        for (why, count) in &summary.left_out {
+            console.print(format!("{count} file(s) left out of prompts: {why}"));
+        }
+        if summary.not_localized > 0 {
+            let name = self.localization.name();
+            console.print(format!("{} prompt(s) with retrieved files only: {name} name none", summary.not_localized));
+        }
+        if summary.unusable_localizations > 0 {
+            console.print(format!("{} localization(s) hold no paths", summary.unusable_localizations));
+        }
+        if !summary.missing.is_empty() {
+            console.print(format!("{} prompt(s) could not be made; see above", summary.missing.len()));
+        }
+        for file in &summary.batch {
+            console.print(format!("batch: {file}"));
+        }
+        Ok(())
+    }
+}
+
+impl Summary {
+    fn add(&mut self, prompt: &Record) {
+        self.prompts += 1;
+        *self.skills.entry(prompt.skill).or_default() += 1;
+        self.most_tokens = self.most_tokens.max(prompt.tokens);
+        for left in &prompt.left_out {
+            let why = match left.why {
+                Absent::OverBudget => "over_budget",
+                Absent::NotAtBase => "not_at_base",
+                Absent::NotText => "not_text",
+            };
+            *self.left_out.entry(why.to_owned()).or_default() += 1;
+        }
+    }
+}
+
+/// Verified localizations of a run directory.
+fn verified(path: &Path, lists: &mut Lists) -> anyhow::Result<()> {
+    let run = RunDir::existing(path)?;
+    let candidates: Vec<Candidate> = run.read_lines("candidates.jsonl")?;
+    let files: BTreeMap<&Digest, Vec<String>> = candidates
+        .iter()
+        .filter_map(|candidate| Some((&candidate.candidate_id, candidate.prepared.as_ref()?.files.clone())))
+        .collect();
+    let verdicts: Vec<Verdict> = run.read_lines("verdicts.jsonl")?;
+    for verdict in verdicts {
+        let counts = verdict.skill == Skill::Localization && verdict.status == VerdictStatus::Verified;
+        if let Some(files) = files.get(&verdict.candidate_id).filter(|_| counts) {
+            lists.entry(verdict.instance_id).or_default().push(files.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Source files of base that the gold patch touches.
+fn gold_files(instance: &Instance) -> anyhow::Result<Vec<String>> {
+    let layout = Layout::by_name(&instance.environment.framework);
+    let files = patch::parse(&instance.patch)
+        .map_err(|malformed| anyhow::anyhow!("{}: its gold patch: {}", instance.instance_id, malformed.detail))?;
+    Ok(files.into_iter().filter_map(|file| file.old).filter(|path| layout.class(path) == PathClass::Source).collect())
+}
+
+/// Request files beside the prompts: as many as the endpoint's limits ask for.
+fn write_batch(
+    prompts: &Path,
+    directory: &Path,
+    parameters: &serde_json::Map<String, serde_json::Value>,
+) -> anyhow::Result<Vec<String>> {
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let prompts = crate::sampler::prompts::Prompts::open(prompts)?;
+    let mut written = Vec::new();
+    let mut file: Option<(Output, usize, usize)> = None;
+    for entry in prompts.entries() {
+        let line = request(&prompts.read(entry)?, 0, parameters);
+        let length = line.to_string().len() + 1;
+        let full = matches!(&file, Some((_, lines, bytes)) if *lines >= MOST_REQUESTS || bytes + length > MOST_BYTES);
+        if full && let Some((output, ..)) = file.take() {
+            output.finish()?;
+        }
+        let (output, lines, bytes) = match &mut file {
+            Some(file) => file,
+            None => {
+                let path = directory.join(format!("requests-{:04}.jsonl", written.len() + 1));
+                written.push(path.display().to_string());
+                file.insert((Output::create(&path)?, 0, 0))
+            }
+        };
+        output.line(&line)?;
+        (*lines, *bytes) = (*lines + 1, *bytes + length);
+    }
+    if let Some((output, ..)) = file {
+        output.finish()?;
+    }
+    Ok(written)
+}
+
+/// A JSON Lines file that appears whole or not at all.
+struct Output {
+    path: PathBuf,
+    writer: BufWriter<tempfile::NamedTempFile>,
+}
+
+impl Output {
+    fn create(path: &Path) -> anyhow::Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder);
+        let file = file.with_context(|| format!("cannot write {}; make its folder first", path.display()))?;
+        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file) })
+    }
+
+    fn line<T: Serialize>(&mut self, value: &T) -> anyhow::Result<()> {
+        let write = |writer: &mut BufWriter<tempfile::NamedTempFile>| -> anyhow::Result<()> {
+            serde_json::to_writer(&mut *writer, value)?;
+            Ok(writer.write_all(b"\n")?)
+        };
+        write(&mut self.writer).with_context(|| format!("writing {}", self.path.display()))
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        let Self { path, writer } = self;
+        let write = || -> anyhow::Result<File> {
+            use std::os::unix::fs::PermissionsExt as _;
+            let file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            Ok(file.persist(&path)?)
+        };
+        write().with_context(|| format!("writing {}", path.display()))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! Asks OpenAI-compatible endpoints. In: prompts. Out: generations, appended as they come; nothing is asked twice.
+
+pub mod asks;
+pub mod budget;
+pub mod endpoint;
+pub mod failure;
+pub mod ledger;
+pub mod prompts;
+pub mod reply;
+pub mod results;
+pub mod run;

@@ -1,0 +1,357 @@
+//! Asks for what is missing: many requests at once, each repeated while that is worth anything, every sample on disk as it
+//! comes.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures_util::future::join_all;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::asks::Ask;
+use super::budget::{Caps, Leave, Spent};
+use super::endpoint::Endpoint;
+use super::failure::{Failure, wait};
+use super::ledger::Ledger;
+use super::prompts::{Entry, Prompts};
+use super::reply::{Choice, Reply};
+use crate::format;
+use crate::generation::Generation;
+use crate::prompt::batch::body;
+use crate::tokens::estimate;
+
+/// How often workers that wait look for Ctrl-C and for room in the budget.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How an endpoint is asked.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    pub model: String,
+    /// Fields of the request's body beside `messages`, `n` and `seed`.
+    pub parameters: Map<String, Value>,
+    /// Seed of the first sample of a prompt; sample i gets seed + i.
+    pub seed: Option<u64>,
+    /// Most tokens of one completion.
+    pub max_tokens: u64,
+    pub concurrency: usize,
+    /// Requests for one ask in all, the first included.
+    pub attempts: u32,
+    /// Wait before the first repeat; then twice as long every time.
+    pub first_wait: Duration,
+    pub caps: Caps,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    pub sampled: u64,
+    pub requests: u64,
+    pub retries: u64,
+    /// Samples that were asked for and did not come, for good or after all attempts.
+    pub failed: u64,
+    /// Answers beyond those that were asked for; not kept.
+    pub extra: u64,
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    /// A cap was reached before everything was asked.
+    pub capped: bool,
+    /// Why nothing more was asked: the endpoint's key, address or quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    pub interrupted: bool,
+}
+
+/// Shared by the workers.
+struct Shared<'a> {
+    endpoint: Endpoint,
+    prompts: Prompts,
+    manner: Manner,
+    cancel: Arc<AtomicBool>,
+    report: &'a (dyn Fn(Event<'_>) + Sync),
+    queue: Mutex<VecDeque<Ask>>,
+    ledger: Mutex<Ledger>,
+    spent: Mutex<Spent>,
+    tally: Mutex<Tally>,
+    /// Nothing goes out before: an endpoint that asks one request to wait means all of them.
+    not_before: Mutex<Instant>,
+}
+
+/// What is worth telling.
+#[derive(Debug)]
+pub enum Event<'a> {
+    Sampled,
+    Failed { entry: &'a Entry, first: u64, count: u64, why: &'a str },
+}
+
+/// Asks for everything in `asks`.
+///
+/// # Errors
+/// A sample cannot be written, or a prompt cannot be read; what came before is kept.
+pub fn run(
+    endpoint: Endpoint,
+    prompts: Prompts,
+    asks: Vec<Ask>,
+    ledger: Ledger,
+    manner: Manner,
+    cancel: Arc<AtomicBool>,
+    report: &(dyn Fn(Event<'_>) + Sync),
+) -> anyhow::Result<Tally> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the thread that waits for the endpoint")?;
+    let concurrency = manner.concurrency.max(1);
+    let shared = Shared {
+        endpoint,
+        prompts,
+        manner,
+        cancel,
+        report,
+        queue: Mutex::new(asks.into()),
+        ledger: Mutex::new(ledger),
+        spent: Mutex::default(),
+        tally: Mutex::default(),
+        not_before: Mutex::new(Instant::now()),
+    };
+    // One thread is enough: it mostly waits. Futures that are polled together need no locks of their own, and may borrow.
+    let workers = (0..concurrency).map(|_| async {
+        while let Some(ask) = shared.next() {
+            if let Err(error) = shared.answer(ask).await {
+                // The others end with the request that they have under way.
+                shared.stop("what came cannot be kept".to_owned());
+                return Err(error);
+            }
+        }
+        Ok(())
+    });
+    let ended: Vec<anyhow::Result<()>> = runtime.block_on(join_all(workers));
+    ended.into_iter().collect::<anyhow::Result<()>>()?;
+    let tally = lock(&shared.tally).clone();
+    Ok(tally)
+}
+
+/// How one request went.
+enum Went {
+    /// So many samples came.
+    Well(u64),
+    Ill(Failure),
+    /// It did not go out.
+    Held,
+}
+
+impl Shared<'_> {
+    fn next(&self) -> Option<Ask> {
+        if self.cancel.load(Ordering::SeqCst) {
+            lock(&self.tally).interrupted = true;
+            return None;
+        }
+        if self.ended() { None } else { lock(&self.queue).pop_front() }
+    }
+
+    fn ended(&self) -> bool {
+        let tally = lock(&self.tally);
+        tally.stopped.is_some() || tally.capped
+    }
+
+    fn stop(&self, why: String) {
+        lock(&self.tally).stopped.get_or_insert(why);
+    }
+
+    /// Asks until every sample is there, or no further attempt is worth it.
+    async fn answer(&self, mut ask: Ask) -> anyhow::Result<()> {
+        let entry = &self.prompts.entries()[ask.prompt];
+        let messages = self.prompts.read(entry)?.messages;
+        for attempt in 1..=self.manner.attempts.max(1) {
+            let mut parameters = self.manner.parameters.clone();
+            if ask.count > 1 {
+                parameters.insert("n".to_owned(), json!(ask.count));
+            }
+            if let Some(seed) = self.manner.seed {
+                parameters.insert("seed".to_owned(), json!(seed + ask.first));
+            }
+            let failure = match self.request(entry, ask, &body(&parameters, &messages), &parameters).await? {
+                Went::Held => return Ok(()),
+                Went::Well(came) if came >= ask.count => return Ok(()),
+                Went::Well(came) => {
+                    (ask.first, ask.count) = (ask.first + came, ask.count - came);
+                    Failure::again(format!("{came} answers came, {} are missing", ask.count))
+                }
+                Went::Ill(failure) => failure,
+            };
+            match failure {
+                Failure::Again { after, .. } if attempt < self.manner.attempts => {
+                    lock(&self.tally).retries += 1;
+                    let wait = wait(attempt, self.manner.first_wait, after, spread());
+                    if let Some(after) = after {
+                        let mut not_before = lock(&self.not_before);
+                        *not_before = (*not_before).max(Instant::now() + after);
+                    }
+                    if !self.pause(wait).await {
+                        return Ok(());
+                    }
+                }
+                Failure::Again { why, unreachable, .. } => {
+                    self.give_up(entry, ask, &format!("{why}, {attempt} time(s)"));
+                    if unreachable && lock(&self.tally).sampled == 0 {
+                        self.stop(format!("{} does not answer: {why}", self.endpoint.address()));
+                    }
+                    return Ok(());
+                }
+                Failure::Refused { why } => {
+                    self.give_up(entry, ask, &why);
+                    return Ok(());
+                }
+                Failure::Stop { why } => {
+                    self.stop(why);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn give_up(&self, entry: &Entry, ask: Ask, why: &str) {
+        lock(&self.tally).failed += ask.count;
+        (self.report)(Event::Failed { entry, first: ask.first, count: ask.count, why });
+    }
+
+    /// One request, if it may go out.
+    async fn request(
+        &self,
+        entry: &Entry,
+        ask: Ask,
+        body: &Map<String, Value>,
+        parameters: &Map<String, Value>,
+    ) -> anyhow::Result<Went> {
+        let most = entry.tokens + ask.count * self.manner.max_tokens;
+        if !self.leave(most).await {
+            return Ok(Went::Held);
+        }
+        let answered = self.endpoint.post("chat/completions", body).await;
+        let reply = answered.and_then(|body| Reply::of(&body).map_err(Failure::again));
+        let used = reply.as_ref().map_or((0, 0), |reply| used(entry, reply));
+        lock(&self.spent).settle(most, used.0 + used.1);
+        let mut tally = lock(&self.tally);
+        (tally.requests, tally.prompt_tokens, tally.completion_tokens) =
+            (tally.requests + 1, tally.prompt_tokens + used.0, tally.completion_tokens + used.1);
+        drop(tally);
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(failure) => return Ok(Went::Ill(failure)),
+        };
+        let came = (reply.choices.len() as u64).min(ask.count);
+        lock(&self.tally).extra += reply.choices.len() as u64 - came;
+        for (index, choice) in (ask.first..).zip(&reply.choices).take(came as usize) {
+            let mut sampling = parameters.clone();
+            sampling.insert("endpoint".to_owned(), json!(self.endpoint.address()));
+            let generation = generation_of(entry, index, Some(&self.manner.model), &sampling, &reply, choice);
+            if lock(&self.ledger).append(&generation)? {
+                lock(&self.tally).sampled += 1;
+                (self.report)(Event::Sampled);
+            }
+        }
+        Ok(Went::Well(came))
+    }
+
+    /// Waits until a request may go out; false if none may.
+    async fn leave(&self, most: u64) -> bool {
+        loop {
+            let wait = lock(&self.not_before).saturating_duration_since(Instant::now());
+            if !self.pause(wait).await || self.ended() {
+                return false;
+            }
+            match lock(&self.spent).ask(self.manner.caps, most) {
+                Leave::Granted => return true,
+                Leave::Wait => {}
+                Leave::Denied => {
+                    lock(&self.tally).capped = true;
+                    return false;
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Sleeps; false if Ctrl-C came.
+    async fn pause(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        loop {
+            if self.cancel.load(Ordering::SeqCst) {
+                lock(&self.tally).interrupted = true;
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    }
+}
+
+/// Tokens of prompt and completion, as the endpoint counts them, else estimated.
+fn used(entry: &Entry, reply: &Reply) -> (u64, u64) {
+    match reply.usage {
+        Some(usage) => (usage.prompt, usage.completion),
+        None => {
+            let text = |choice: &Choice| {
+                estimate(&choice.content) + choice.reasoning.as_ref().map_or(0, |(_, text)| estimate(text))
+            };
+            (entry.tokens, reply.choices.iter().map(text).sum())
+        }
+    }
+}
+
+/// A sample as it is kept. The completion is the answer's text, verbatim; reasoning from a field of its own stays in
+/// `reasoning_content`, and `sampling.reasoning_field` says which field that was. Whoever joins the two puts the reasoning first.
+pub(super) fn generation_of(
+    entry: &Entry,
+    index: u64,
+    model: Option<&str>,
+    sampling: &Map<String, Value>,
+    reply: &Reply,
+    choice: &Choice,
+) -> Generation {
+    let mut sampling = sampling.clone();
+    let mut note = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            sampling.insert(name.to_owned(), value);
+        }
+    };
+    note("finish_reason", choice.finish_reason.as_ref().map(|reason| json!(reason)));
+    note("reasoning_field", choice.reasoning.as_ref().map(|(field, _)| json!(field)));
+    note("served_model", reply.model.as_ref().map(|model| json!(model)));
+    // Of several answers only the sum is known.
+    let usage = reply.usage.filter(|_| reply.choices.len() == 1);
+    note("prompt_tokens", usage.map(|usage| json!(usage.prompt)));
+    note("completion_tokens", usage.map(|usage| json!(usage.completion)));
+    Generation {
+        format: format::GENERATION.to_owned(),
+        instance_id: entry.instance_id.clone(),
+        skill: entry.skill,
+        completion: Some(choice.content.clone()),
+        reasoning_content: choice.reasoning.as_ref().map(|(_, text)| text.clone()),
+        messages: None,
+        model: model.map(str::to_owned),
+        sampling: Some(Value::Object(sampling)),
+        prompt_id: Some(entry.prompt_id.clone()),
+        index,
+    }
+}
+
+/// A number between 0 and 1 that differs from call to call; that it is random does not matter.
+fn spread() -> f64 {
+    let mut byte = [0];
+    match getrandom::fill(&mut byte) {
+        Ok(()) => f64::from(byte[0]) / 255.0,
+        Err(_) => 0.5,
+    }
+}
+
+/// What a panicking worker held is a count or a queue, whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

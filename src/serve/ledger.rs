@@ -1,0 +1,121 @@
+//! `generations.jsonl` of the run directory: every answer that got a verdict, once. `assay verify` reads it, finds what was
+//! run in the journal, and so makes rollouts into data.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::Context as _;
+
+use crate::digest::Digest;
+use crate::generation::Generation;
+
+const NAME: &str = "generations.jsonl";
+
+/// The file, and what it holds.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: File,
+    /// Length of the whole lines.
+    end: u64,
+    /// Sha256 of what is there.
+    known: HashSet<[u8; 32]>,
+}
+
+impl Ledger {
+    /// Opens the file, or makes it. A last line that was cut off by a kill is dropped.
+    pub fn open(run: &Path) -> anyhow::Result<Self> {
+        let path = run.join(NAME);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("cannot open {}; make the run directory writable", path.display()))?;
+        let mut known = HashSet::new();
+        let (mut reader, mut end, mut line) = (BufReader::new(&file), 0_u64, Vec::new());
+        for number in 1.. {
+            line.clear();
+            let read =
+                reader.read_until(b'\n', &mut line).with_context(|| format!("cannot read {}", path.display()))?;
+            if !line.ends_with(b"\n") {
+                break;
+            }
+            let generation: Generation = serde_json::from_slice(&line)
+                .with_context(|| format!("{}:{number} is no generation; mend or remove the line", path.display()))?;
+            known.insert(key(&generation.id())?);
+            end += read as u64;
+        }
+        let mut file = file;
+        file.set_len(end)
+            .and_then(|()| file.seek(SeekFrom::Start(end)))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path, state: Mutex::new(State { file, end, known }) })
+    }
+
+    /// Appends a generation that is not there yet.
+    pub fn append(&self, generation: &Generation) -> anyhow::Result<()> {
+        let key = key(&generation.id())?;
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if state.known.contains(&key) {
+            return Ok(());
+        }
+        let mut line = serde_json::to_vec(generation).context("a generation is JSON")?;
+        line.push(b'\n');
+        if let Err(error) = state.file.write_all(&line) {
+            // What was written of the line must not become part of the next.
+            let end = state.end;
+            let back = state.file.set_len(end).and_then(|()| state.file.seek(SeekFrom::Start(end)));
+            back.with_context(|| format!("cannot take a half line back from {}", self.path.display()))?;
+            return Err(error).with_context(|| format!("cannot append to {}; free space", self.path.display()));
+        }
+        state.end += line.len() as u64;
+        state.known.insert(key);
+        Ok(())
+    }
+}
+
+fn key(id: &Digest) -> anyhow::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(id.as_str(), &mut key).context("a digest is hex")?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generation(completion: &str) -> Generation {
+        serde_json::from_value(serde_json::json!({"instance_id": "i", "skill": "repair", "completion": completion}))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_generation_is_kept_once_and_a_torn_line_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        ledger.append(&generation("a")).unwrap();
+        ledger.append(&generation("a")).unwrap();
+        drop(ledger);
+        let path = folder.path().join(NAME);
+        let mut torn = std::fs::read(&path).unwrap();
+        torn.extend(b"{\"instance_id\": \"to");
+        std::fs::write(&path, torn).unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        ledger.append(&generation("a")).unwrap();
+        ledger.append(&generation("b")).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let completions: Vec<_> =
+            text.lines().map(|line| serde_json::from_str::<Generation>(line).unwrap().completion.unwrap()).collect();
+        assert_eq!(completions, ["a", "b"]);
+    }
+}

@@ -1,0 +1,78 @@
+//! A worker: takes questions off the queue and judges them at a desk of the lab.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use super::ledger::Ledger;
+use super::queue::{Job, Outcome, shutting_down};
+use super::service::Service;
+use super::{Answer, Code, Unanswered};
+use crate::admission::Admission;
+use crate::exit_code::Stop;
+use crate::generation::GenerationRef;
+use crate::lab::{Answered, Desk, Lab, Located, Sample};
+
+/// Works until the queue stops.
+pub(super) fn work(
+    lab: &Lab,
+    service: &Service,
+    located: &BTreeMap<&str, &Located>,
+    admissions: &BTreeMap<String, Admission>,
+    ledger: &Ledger,
+) {
+    let mut desk = Desk::new(lab);
+    loop {
+        let Some(job) = service.queue.take(desk.cancel()) else { return };
+        let began = Instant::now();
+        // A panic is a bug of ours in one question. The other questions still have a worker, and a new desk.
+        let judged = catch_unwind(AssertUnwindSafe(|| judge(&mut desk, located, admissions, ledger, &job)));
+        let broken = judged.is_err();
+        let judged = judged.unwrap_or_else(|_| Err(anyhow::anyhow!("the worker panicked; this is a bug of assay")));
+        let took = began.elapsed();
+        let outcome = match judged {
+            Ok(answered) => {
+                let answer = Arc::new(Answer::new(answered, began - job.asked, took));
+                service.metrics.worked(&answer);
+                service.keep(&job.id, &answer);
+                Ok(answer)
+            }
+            Err(error) => failed(lab, service, &job, &error),
+        };
+        service.queue.finish(&job, took, outcome);
+        if broken {
+            desk = Desk::new(lab);
+        }
+    }
+}
+
+fn judge(
+    desk: &mut Desk,
+    located: &BTreeMap<&str, &Located>,
+    admissions: &BTreeMap<String, Admission>,
+    ledger: &Ledger,
+    job: &Job,
+) -> anyhow::Result<Answered> {
+    let id = &job.generation.instance_id;
+    let known = located.get(id.as_str()).zip(admissions.get(id));
+    let (located, admission) = known.with_context(|| format!("instance {id} was taken and is not there"))?;
+    // It stands in no input file; what is kept of it names no place.
+    let place = GenerationRef { file: String::new(), line: 0, index: 0 };
+    let answered = desk.judge(located, admission, &Sample { generation: job.generation.clone(), place })?;
+    ledger.append(&job.generation)?;
+    Ok(answered)
+}
+
+/// An error says nothing about the answer that was asked about.
+fn failed(lab: &Lab, service: &Service, job: &Job, error: &anyhow::Error) -> Outcome {
+    if matches!(error.downcast_ref::<Stop>(), Some(Stop::Interrupted)) {
+        service.metrics.cancelled.inc();
+        return Err(shutting_down());
+    }
+    let about = format!("{} ({})", job.generation.instance_id, job.id.short());
+    lab.console.say(format!("{about} could not be judged: {error:#}"));
+    Err(Unanswered::new(Code::Internal, format!("{about} could not be judged: {error:#}")).after(5))
+}
