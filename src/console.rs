@@ -83,7 +83,10 @@ pub struct Stage<'a> {
 impl Stage<'_> {
     /// One step is done.
     pub fn step(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.show(self.done.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+
+    fn show(&self, done: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
             return;
@@ -92,6 +95,14 @@ impl Stage<'_> {
         if last.elapsed() >= PLAIN_INTERVAL {
             *last = Instant::now();
             self.console.say(self.line(done));
+        }
+    }
+
+    /// So many steps are done in all; never counts back.
+    pub fn advance_to(&self, done: u64) {
+        let before = self.done.fetch_max(done, Ordering::Relaxed);
+        if before < done {
+            self.show(done);
         }
     }
 

@@ -28,6 +28,7 @@ pub mod exit_code;
 pub mod format;
 pub mod framework;
 pub mod generation;
+pub mod hub;
 pub mod instance;
 pub mod intake;
 pub mod interval;

@@ -11,6 +11,7 @@ mod image;
 mod import;
 mod judge;
 mod prompt;
+mod publish;
 mod report;
 mod sample;
 mod sampling;
@@ -58,6 +59,7 @@ enum Command {
     Judge(judge::Judge),
     Export(export::Export),
     Curriculum(curriculum::Curriculum),
+    Publish(publish::Publish),
     Serve(serve::Serve),
     Report(report::Report),
     Schema(schema::Schema),
@@ -91,6 +93,7 @@ impl Cli {
             Command::Judge(command) => command.run(&console),
             Command::Export(command) => command.run(&console),
             Command::Curriculum(command) => command.run(&console),
+            Command::Publish(command) => command.run(&console),
             Command::Serve(command) => command.run(&console),
             Command::Report(command) => command.run(&console),
             Command::Schema(command) => command.run(&console),

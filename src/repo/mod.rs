@@ -6,6 +6,7 @@
 
 mod apply;
 mod binary;
+mod blob;
 mod checkout;
 mod diff;
 mod draft;
@@ -35,6 +36,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use blob::blob_id;
 pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
 pub use layout::Layout;

@@ -1,5 +1,6 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
+mod hub;
 mod model_server;
 mod samples;
 mod small_world;
@@ -32,6 +33,7 @@ mod misbehaviour;
 mod plain;
 mod policy;
 mod prompt;
+mod publish;
 mod ready_image;
 mod recipe;
 mod report;

@@ -1,0 +1,171 @@
+//! `assay publish`: a dataset directory to the Hugging Face Hub.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::console::Console;
+use crate::exit_code::ExitCode;
+use crate::hub::{Account, Hub, HubError, Local, Order, Patience, Published, RepoId, publish};
+
+/// Publishes a dataset directory on the Hugging Face Hub: private by default, resumable, compared after the upload
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The token is HF_TOKEN, or what `hf auth login` has stored. HF_ENDPOINT names another server. Files that the \
+repository holds already are not sent again; card and manifest are committed last. Run it again after any error or interruption: it \
+goes on where it was.\n\n\
+Example: assay publish dataset my-team/verified-repairs --tag v1\n\
+Example: assay publish dataset my-team/verified-repairs --dry-run --json"
+)]
+pub struct Publish {
+    /// Dataset directory written by `assay export`
+    directory: PathBuf,
+    /// Repository; made if it is not there
+    #[arg(value_name = "OWNER/NAME")]
+    repository: RepoId,
+    /// Let anyone read it
+    #[arg(long)]
+    public: bool,
+    /// Say what would be sent and removed; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Open a pull request instead of changing the main branch
+    #[arg(long = "pr", conflicts_with = "tag")]
+    pull_request: bool,
+    /// Name this version, e.g. v1; a tag that is there for another commit is never moved
+    #[arg(long, value_name = "NAME", value_parser = tag_name)]
+    tag: Option<String>,
+    /// Title of the commits
+    #[arg(long, value_name = "TEXT")]
+    message: Option<String>,
+    /// Write into a repository that holds other things and no dataset of assay
+    #[arg(long)]
+    overwrite: bool,
+    /// Publish although the directory is not what its manifest says
+    #[arg(long)]
+    force: bool,
+    /// First wait after a fault of network or server; doubled each time
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
+    retry_wait: f64,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Publish {
+    pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
+        match self.publish(console) {
+            Ok(published) => {
+                if self.json {
+                    console.print(serde_json::to_string(&published)?);
+                } else {
+                    console.print(lines(&published));
+                }
+                Ok(ExitCode::Done)
+            }
+            Err(error) => match error.downcast::<HubError>() {
+                Ok(error) => {
+                    console.say(format!("assay: {error}"));
+                    Ok(error.exit_code())
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    fn publish(&self, console: &Console) -> anyhow::Result<Published> {
+        let local = Local::read(&self.directory)?;
+        self.accept(&local.findings, console)?;
+        let patience = Patience { first: Duration::from_secs_f64(self.retry_wait), ..Patience::default() };
+        let hub = Hub::new(Account::find()?, self.repository.clone(), patience, console)?;
+        let order = Order {
+            local: &local,
+            public: self.public,
+            overwrite: self.overwrite,
+            pull_request: self.pull_request,
+            tag: self.tag.as_deref(),
+            message: self.message.as_deref(),
+            dry_run: self.dry_run,
+        };
+        until_interrupted(publish(&hub, &order))
+    }
+
+    /// What is wrong with the directory ends it, unless it is to be published all the same.
+    fn accept(&self, findings: &[String], console: &Console) -> Result<(), HubError> {
+        for finding in findings {
+            console.say(format!("{}: {finding}", self.directory.display()));
+        }
+        if findings.is_empty() || self.force {
+            return Ok(());
+        }
+        Err(HubError::Refused(format!(
+            "{} is not published: {} finding(s) above; export again, or use --force to publish it all the same",
+            self.directory.display(),
+            findings.len()
+        )))
+    }
+}
+
+/// Runs to the end, or to the first Ctrl-C or SIGTERM.
+fn until_interrupted<T>(work: impl Future<Output = Result<T, HubError>>) -> anyhow::Result<T> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let result = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        tokio::select! {
+            done = work => Ok(done?),
+            _ = tokio::signal::ctrl_c() => Err(HubError::Interrupted.into()),
+            _ = terminate.recv() => Err(HubError::Interrupted.into()),
+        }
+    });
+    // What is still under way is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+fn lines(published: &Published) -> String {
+    let Published { added, added_bytes, deleted, unchanged, left_alone, .. } = published;
+    let (send, remove) = if published.dry_run { ("would send", "would remove") } else { ("sent", "removed") };
+    let mut lines = vec![format!("{send} {} file(s), {added_bytes} bytes; {unchanged} unchanged", added.len())];
+    if published.dry_run {
+        lines.extend(added.iter().map(|path| format!("  + {path}")));
+        lines.extend(deleted.iter().map(|path| format!("  - {path}")));
+    }
+    if !deleted.is_empty() {
+        lines.push(format!("{remove} {} file(s) that the dataset no longer has", deleted.len()));
+    }
+    if !left_alone.is_empty() {
+        lines.push(format!("left alone {} other file(s): {}", left_alone.len(), left_alone.join(", ")));
+    }
+    let visibility = if published.private { "private" } else { "public" };
+    let made = match (published.created, published.dry_run) {
+        (true, true) => ", would be made",
+        (true, false) => ", made",
+        (false, _) => "",
+    };
+    lines.push(format!("dataset: {} ({visibility}{made})", published.url));
+    if let Some(commit) = &published.commit {
+        let tag = published.tag.as_ref().map(|tag| format!(", tag {tag}")).unwrap_or_default();
+        lines.push(format!("commit: {commit}{tag}, compared file by file"));
+    }
+    lines.join("\n")
+}
+
+fn tag_name(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let good = text.bytes().all(fits) && !text.contains("..") && !text.ends_with(".lock");
+    match good && text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        true => Ok(text.to_owned()),
+        false => Err("a tag is made of letters, digits, '-', '_' and '.', e.g. v1.2".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=60.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give seconds from 0 to 60".to_owned()),
+    }
+}

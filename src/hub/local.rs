@@ -1,0 +1,155 @@
+//! A dataset directory as it would be published: what its manifest lists, and whether that is what is there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use walkdir::WalkDir;
+
+use super::HubError;
+use crate::dataset::manifest::{MANIFEST, Manifest};
+use crate::dataset::merkle;
+use crate::dataset::signature::ENVELOPE;
+use crate::dataset::statement::{STATEMENT, Statement};
+use crate::digest::Digest;
+use crate::format;
+use crate::repo::blob_id;
+
+/// Larger files are stored as pointers, by the Hub's own rule.
+pub const LARGEST_INLINE: u64 = 10 << 20;
+
+/// A dataset directory.
+#[derive(Clone, Debug)]
+pub struct Local {
+    pub directory: PathBuf,
+    /// What is published: every file that the manifest lists, the manifest, its statement and signature; by path.
+    pub files: Vec<LocalFile>,
+    /// Digest of `manifest.json`, which names everything else.
+    pub manifest: Digest,
+    /// Where the directory is not what its manifest says.
+    pub findings: Vec<String>,
+}
+
+/// One file of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalFile {
+    /// Relative, with `/`.
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: Digest,
+    /// Git's name of the content, for files that git may hold itself.
+    pub blob: Option<String>,
+}
+
+impl LocalFile {
+    /// Whether the Hub must hold a pointer to it and not the file itself.
+    pub fn needs_pointer(&self) -> bool {
+        self.bytes > 0 && (self.bytes > LARGEST_INLINE || self.path.ends_with(".parquet"))
+    }
+}
+
+impl Local {
+    /// Reads and digests everything the manifest lists.
+    ///
+    /// # Errors
+    /// No directory, no manifest or one that cannot be read, no rows, a listed file that is missing or cannot be read.
+    pub fn read(directory: &Path) -> Result<Self, HubError> {
+        let place = directory.display();
+        let path = directory.join(MANIFEST);
+        let text = fs::read(&path).map_err(|error| {
+            HubError::Usage(format!(
+                "cannot read {}: {error}; {place} is no dataset, make one with `assay export RUN --out DIR`",
+                path.display()
+            ))
+        })?;
+        let manifest: Manifest = serde_json::from_slice(&text)
+            .map_err(|error| HubError::Usage(format!("{} is no manifest: {error}; export again", path.display())))?;
+        format::check(Some(&manifest.format), format::MANIFEST)
+            .map_err(|error| HubError::Usage(format!("{} {error}", path.display())))?;
+        if manifest.contents.configs.values().all(|config| config.rows == 0) {
+            return Err(HubError::Usage(format!(
+                "{place} holds no rows, so there is nothing to publish; see left_out in its {MANIFEST} for the reasons"
+            )));
+        }
+        let beside = [STATEMENT, ENVELOPE].into_iter().filter(|name| directory.join(name).exists());
+        let listed: Vec<_> =
+            manifest.files.iter().map(|file| file.path.as_str()).chain([MANIFEST]).chain(beside).collect();
+        let mut files =
+            listed.par_iter().map(|path| read_file(directory, path)).collect::<Result<Vec<LocalFile>, HubError>>()?;
+        let mut findings = Vec::new();
+        for (entry, file) in manifest.files.iter().zip(&files) {
+            if (entry.bytes, &entry.sha256) != (file.bytes, &file.sha256) {
+                findings.push(format!("{} is not what {MANIFEST} says: it was changed after the export", file.path));
+            }
+        }
+        if merkle::root(&manifest.files) != manifest.merkle_root {
+            findings.push(format!("{MANIFEST} was changed after the export: its Merkle root is not that of its files"));
+        }
+        let statement =
+            Statement::of(&manifest, &text).to_bytes().map_err(|error| HubError::Usage(error.to_string()))?;
+        if fs::read(directory.join(STATEMENT)).ok().as_ref() != Some(&statement) {
+            findings.push(format!("{STATEMENT} is missing, or is not that of {MANIFEST}"));
+        }
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        findings.extend(unlisted(directory, &listed.into_iter().collect())?);
+        Ok(Self { directory: directory.to_owned(), files, manifest: Digest::of(&text), findings })
+    }
+}
+
+/// Whether a path from a manifest or a listing stays below the directory it is joined to.
+pub(super) fn stays_below(path: &str) -> bool {
+    !path.contains(['\\', '\0']) && path.split('/').all(|part| !matches!(part, "" | "." | ".." | ".git"))
+}
+
+fn read_file(directory: &Path, path: &str) -> Result<LocalFile, HubError> {
+    if !stays_below(path) {
+        return Err(HubError::Usage(format!("{MANIFEST} lists {path:?}, which is no path below it; export again")));
+    }
+    let full = directory.join(path);
+    let unreadable = |error: std::io::Error| {
+        HubError::Usage(format!("cannot read {}, which {MANIFEST} lists: {error}; export again", full.display()))
+    };
+    let about = fs::symlink_metadata(&full).map_err(unreadable)?;
+    if !about.is_file() {
+        return Err(HubError::Usage(format!("{} is not a regular file; export again", full.display())));
+    }
+    if about.len() > LARGEST_INLINE {
+        let sha256 = fs::File::open(&full).and_then(Digest::of_reader).map_err(unreadable)?;
+        return Ok(LocalFile { path: path.to_owned(), bytes: about.len(), sha256, blob: None });
+    }
+    let bytes = fs::read(&full).map_err(unreadable)?;
+    Ok(LocalFile {
+        path: path.to_owned(),
+        bytes: bytes.len() as u64,
+        sha256: Digest::of(&bytes),
+        blob: Some(blob_id(&bytes)),
+    })
+}
+
+/// Files beside the listed ones. They are never published, but the user may think they are.
+fn unlisted(directory: &Path, listed: &BTreeSet<&str>) -> Result<Vec<String>, HubError> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(directory).sort_by_file_name() {
+        let entry = entry.map_err(|error| HubError::Usage(format!("cannot list {}: {error}", directory.display())))?;
+        let inner = entry.path().strip_prefix(directory).unwrap_or(entry.path());
+        let path = inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+        if !entry.file_type().is_dir() && !listed.contains(path.as_str()) {
+            found.push(format!("{path} is not in {MANIFEST} and would not be published"));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_leaves_the_directory_is_told_from_one_that_stays() {
+        assert!(stays_below("sft/train-00000-of-00001.parquet") && stays_below("README.md"));
+        for path in ["", "/etc/passwd", "../up", "a/../../up", "a//b", "a\\..\\b", ".git/config", "./a"] {
+            assert!(!stays_below(path), "{path}");
+        }
+    }
+}
