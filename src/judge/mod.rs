@@ -44,9 +44,9 @@ pub use control::{Rehearsed, rehearse, sentinel_seed};
 pub use held_out::{LEAST_CHECKS, Observed, Planned, observe};
 pub use joint::rehearse_joint;
 pub use localization::LocalizationRules;
+pub use log::{Grade, LogGrade, Seen, grade_log};
 pub use matrix::{OnBase, on_base, on_repair, regression};
 pub use passes::count_passes;
-pub use log::{Grade, LogGrade, Seen, grade_log};
 pub use plain::{PlainProof, prove_plain};
 pub use reduce::{Reduced, Reduction, reduce};
 

@@ -218,5 +218,5 @@ fn title(path: &Path) -> String {
 
 /// The scaling curve, where `assay select` left one in the run directory.
 fn curve(run: &Path) -> Option<String> {
-    std::fs::read_to_string(run.join("scaling-curve.svg")).ok()
+    std::fs::read_to_string(run.join("selection/scaling.svg")).ok()
 }
