@@ -48,8 +48,11 @@ fn again(root: &Path, into: &Path) -> Result<Vec<Pair>> {
     let published: Vec<Verdict> = run.read_lines("verdicts.jsonl")?;
     let receipts: Vec<Receipt> = run.read_lines("receipts.jsonl")?;
     let receipts: HashMap<_, _> = receipts.into_iter().map(|receipt| (receipt.digest(), receipt)).collect();
-    let computed = recompute(&run)?.into_iter().map(|judged| (judged.0.candidate_id.clone(), judged));
-    let mut computed: HashMap<Digest, _> = computed.collect();
+    // Written over what was published, which has been read.
+    recompute(&run)?;
+    let judged = run.read_lines::<Verdict>("verdicts.jsonl")?.into_iter().zip(run.read_lines("receipts.jsonl")?);
+    let mut computed: HashMap<Digest, _> =
+        judged.map(|(verdict, receipt)| (verdict.candidate_id.clone(), (verdict, receipt))).collect();
     let pair = |verdict: Verdict| {
         let id = &verdict.candidate_id;
         let judged =

@@ -118,13 +118,11 @@ impl Trace {
         if !candidates.is_empty() && !candidates.iter().any(|one| one.candidate_id.as_str() == candidate) {
             bail!("candidate {candidate} is not in the evidence; the row was edited or the evidence is not its own");
         }
-        let contents = run.contents()?;
+        let index = run.index()?;
         for trial in self.verdict.iter().flat_map(|verdict| &verdict.trials) {
-            let outcome = contents
-                .outcomes
-                .get(trial)
-                .with_context(|| format!("trial {trial} has no outcome in the evidence"))?;
-            self.trials.push(traced(run, outcome, self.receipt.as_ref()));
+            let stored = index.outcome(trial)?;
+            let stored = stored.with_context(|| format!("trial {trial} has no outcome in the evidence"))?;
+            self.trials.push(traced(run, &stored.outcome()?, self.receipt.as_ref()));
         }
         Ok(())
     }

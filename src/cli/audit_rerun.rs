@@ -131,11 +131,14 @@ impl Rerun {
         fs::write(&generations, lines).with_context(|| format!("cannot write {}", generations.display()))?;
 
         let repos = self.repos.as_deref().or(beside.as_deref());
-        let input = Input::read(&file, repos, &[generations])?;
         let run = RunDir::open(&place.join("run"))?;
-        let session = self.sandbox.open(console)?;
+        let mut input = Input::read(&file, repos)?;
+        input.keep_generations(&[generations], &[], &run)?;
+        let mut session = self.sandbox.open(console)?;
+        // What ran before is what is doubted.
+        session.settings.reuse = false;
         console.say(format!("running {} rows again", sampled.len()));
-        verify_into(&run, console, &session, &input)?;
+        verify_into(&run, console, &session, &mut input)?;
         let verdicts: Vec<Verdict> = run.read_lines("verdicts.jsonl")?;
         let by_line: BTreeMap<_, _> = verdicts.iter().map(|verdict| (verdict.generation.line, verdict)).collect();
         let (mut agreed, mut of) = (0, 0);
