@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 
 use super::audit_rerun::{Rerun, Sampler};
 use super::judge::runner;
+use super::publish::until_interrupted;
+use super::session::default_cache;
 use crate::audit::{
     AuditReport, Benchmarks, Checks, Place, Rule, Shape, Source, check, grade_logs, judge_logs, open, read_expected,
     sarif, show,
@@ -15,6 +17,7 @@ use crate::audit::{
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
 use crate::framework::logs::LogFormat;
+use crate::hub::{Account, Hub, Patience, RepoId, download};
 use crate::journal::write_atomically;
 
 /// Checks a dataset: integrity, receipts, verdicts from the evidence, duplicates, leaks, licences, patches, labels
@@ -23,7 +26,7 @@ use crate::journal::write_atomically;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "DATASET is a directory that `assay export` wrote, any .parquet, .jsonl or .json file (also .gz, .zst), a directory \
-of such files, or hub:owner/name. Known are our rows, rows of the SWE-bench family, predictions and chats.\n\
+of such files, or hub:owner/name[@revision], which is downloaded into the cache. Known are our rows, rows of the SWE-bench family, predictions and chats.\n\
 Exit code 2 says that something was found.\n\n\
 Example: assay audit dataset --verify-signature publisher.pub\n\
 Example: assay audit dataset --rerun 20 --repos work/repos\n\
@@ -33,7 +36,7 @@ Example: assay audit show dataset 1f3a9c"
 pub struct Audit {
     #[command(subcommand)]
     command: Option<AuditCommand>,
-    /// Dataset directory, file, or hub:owner/name
+    /// Dataset directory, file, or hub:owner/name[@revision]
     #[arg(required = true)]
     dataset: Option<String>,
     /// Rows that must not be in the dataset: instances of a benchmark, SWE-bench-style
@@ -88,7 +91,7 @@ impl Audit {
             return command.run(console);
         }
         let name = self.dataset.clone().unwrap_or_default();
-        let (source, _downloaded) = locate(&name, console)?;
+        let source = locate(&name, console)?;
         let checks = Checks {
             columns: self.column.iter().map(|pair| column(pair)).collect::<Result<_, _>>()?,
             benchmarks: Benchmarks::read(&self.benchmark)?,
@@ -136,23 +139,26 @@ impl Audit {
 
 impl Show {
     fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        let (source, _downloaded) = locate(&self.dataset, console)?;
+        let source = locate(&self.dataset, console)?;
         let trace = show(&source, &self.row)?;
         console.print(if self.json { serde_json::to_string(&trace)? } else { trace.text() });
         Ok(if trace.findings.is_empty() { ExitCode::Done } else { ExitCode::Findings })
     }
 }
 
-/// Finds the dataset on disk.
-fn locate(name: &str, _console: &Console) -> anyhow::Result<(Source, Option<tempfile::TempDir>)> {
-    if let Some(repository) = name.strip_prefix("hub:") {
-        return Err(Stop::Usage(format!(
-            "datasets of the Hub cannot be fetched by this version; download it (`hf download {repository} --repo-type \
-             dataset --local-dir dataset`), then audit the directory"
-        ))
-        .into());
-    }
-    Ok((open(name)?, None))
+/// Finds the dataset on disk; one of the Hub is downloaded into the cache first.
+fn locate(name: &str, console: &Console) -> anyhow::Result<Source> {
+    let Some(named) = name.strip_prefix("hub:") else { return open(name) };
+    let (repository, revision) = match named.split_once('@') {
+        Some((repository, revision)) => (repository, Some(revision)),
+        None => (named, None),
+    };
+    let repository: RepoId = repository.parse().map_err(|why: String| Stop::Usage(format!("{name}: {why}")))?;
+    let hub = Hub::new(Account::find()?, repository, Patience::default(), console)?;
+    let place = default_cache()?.join("hub");
+    let downloaded = until_interrupted(download(&hub, revision, &place))?;
+    console.say(format!("{name}: commit {}", downloaded.commit));
+    open(&downloaded.directory.to_string_lossy())
 }
 
 fn column(pair: &str) -> Result<(String, String), Stop> {

@@ -21,6 +21,7 @@ use crate::generation::Skill;
 use crate::instance::{Environment, Instance};
 use crate::intake::{self, Wanted};
 use crate::journal::{RunDir, write_atomically};
+use crate::report::report_run;
 use crate::verdict::Counts;
 
 static RELEASE_PAIRS: Dir = include_dir!("$CARGO_MANIFEST_DIR/sandboxes/release-pairs");
@@ -102,6 +103,7 @@ struct Printed {
     rows: BTreeMap<String, u64>,
     seconds: f64,
     dataset: String,
+    report: String,
 }
 
 impl Demo {
@@ -118,6 +120,7 @@ impl Demo {
         let verified = verify_into(&run, console, &session, &mut input)?;
         let dataset = self.out.join("dataset");
         let exported = export_run(&run, &dataset, &ExportOptions::default(), console)?;
+        let report = report_run(&run, &self.out.join("report.html"))?.report;
         let summary = verified.summary;
         let printed = Printed {
             instances: summary.instances.unwrap_or(0),
@@ -130,6 +133,7 @@ impl Demo {
             rows: exported.rows.clone(),
             seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             dataset: std::path::absolute(&dataset)?.display().to_string(),
+            report: std::path::absolute(&report)?.display().to_string(),
         };
         if self.json {
             console.print(serde_json::to_string(&printed)?);
@@ -138,6 +142,7 @@ impl Demo {
             console.print(format!("{}\n", summary_table(&printed.skills)));
             console.print(format!("{}\n", rows_table(&exported)));
             console.print(format!("dataset:  {}", dataset.display()));
+            console.print(format!("report:   {}", report.display()));
             console.print(format!("card:     {}", dataset.join("README.md").display()));
             console.print(format!("verdicts: {}", run.path().join("verdicts.jsonl").display()));
         }

@@ -27,6 +27,7 @@ use clap::{Parser, Subcommand};
 
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
+use crate::hub::HubError;
 
 /// Turns model output into training data that can be trusted.
 ///
@@ -120,7 +121,11 @@ fn message(error: &anyhow::Error) -> String {
 
 /// An error that names its exit code decides; anything else is unusable input or output, which the caller can mend.
 fn exit_code_of(error: &anyhow::Error) -> ExitCode {
-    error.chain().find_map(|cause| cause.downcast_ref::<Stop>()).map_or(ExitCode::Usage, Stop::exit_code)
+    let named = |cause: &(dyn std::error::Error + 'static)| {
+        let stop = cause.downcast_ref::<Stop>().map(Stop::exit_code);
+        stop.or_else(|| cause.downcast_ref::<HubError>().map(HubError::exit_code))
+    };
+    error.chain().find_map(named).unwrap_or(ExitCode::Usage)
 }
 
 #[cfg(test)]

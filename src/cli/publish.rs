@@ -1,12 +1,13 @@
 //! `assay publish`: a dataset directory to the Hugging Face Hub.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 
+use crate::audit::{Level, audit};
 use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::hub::{Account, Hub, HubError, Local, Order, Patience, Published, RepoId, publish};
@@ -44,7 +45,7 @@ pub struct Publish {
     /// Write into a repository that holds other things and no dataset of assay
     #[arg(long)]
     overwrite: bool,
-    /// Publish although the directory is not what its manifest says
+    /// Publish although the directory is not what its manifest says, or does not pass `assay audit`
     #[arg(long)]
     force: bool,
     /// First wait after a fault of network or server; doubled each time
@@ -57,28 +58,21 @@ pub struct Publish {
 
 impl Publish {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        match self.publish(console) {
-            Ok(published) => {
-                if self.json {
-                    console.print(serde_json::to_string(&published)?);
-                } else {
-                    console.print(lines(&published));
-                }
-                Ok(ExitCode::Done)
-            }
-            Err(error) => match error.downcast::<HubError>() {
-                Ok(error) => {
-                    console.say(format!("assay: {error}"));
-                    Ok(error.exit_code())
-                }
-                Err(error) => Err(error),
-            },
+        let published = self.publish(console)?;
+        if self.json {
+            console.print(serde_json::to_string(&published)?);
+        } else {
+            console.print(lines(&published));
         }
+        Ok(ExitCode::Done)
     }
 
     fn publish(&self, console: &Console) -> anyhow::Result<Published> {
         let local = Local::read(&self.directory)?;
         self.accept(&local.findings, console)?;
+        if local.findings.is_empty() {
+            self.accept(&audited(&self.directory)?, console)?;
+        }
         let patience = Patience { first: Duration::from_secs_f64(self.retry_wait), ..Patience::default() };
         let hub = Hub::new(Account::find()?, self.repository.clone(), patience, console)?;
         let order = Order {
@@ -109,8 +103,15 @@ impl Publish {
     }
 }
 
+/// What an audit finds that makes a dataset not what it says it is. Warnings are for those who train on it.
+fn audited(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let report = audit(&directory.to_string_lossy())?;
+    let errors = report.findings.iter().filter(|finding| finding.level == Level::Error);
+    Ok(errors.map(|finding| format!("{}: {}", finding.place, finding.message)).collect())
+}
+
 /// Runs to the end, or to the first Ctrl-C or SIGTERM.
-fn until_interrupted<T>(work: impl Future<Output = Result<T, HubError>>) -> anyhow::Result<T> {
+pub(super) fn until_interrupted<T>(work: impl Future<Output = Result<T, HubError>>) -> anyhow::Result<T> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let result = runtime.block_on(async {

@@ -170,6 +170,29 @@ fn a_hand_edited_verdict_is_found_even_where_manifest_and_receipt_were_made_to_f
 }
 
 #[test]
+fn what_does_not_pass_its_audit_is_not_published() {
+    let (folder, dataset) = dataset();
+    let publish = |arguments: &[&str], code| {
+        let mut command = assay();
+        command.arg("publish").arg(&dataset).arg("me/rows").args(arguments);
+        command.env_remove("HF_TOKEN").env_remove("HF_TOKEN_PATH").env("HF_HOME", folder.path());
+        stderr(&expect_exit(&mut command, code))
+    };
+    let said = publish(&[], 4);
+    assert!(said.contains("token") && !said.contains("is not published"), "as it was exported it may go: {said}");
+
+    edit_evidence(&dataset, "verdicts", &mut |verdict| {
+        if verdict["reason"] == "still_failing" {
+            (verdict["status"], verdict["reason"]) = (json!("verified"), json!("resolved"));
+        }
+    });
+    reseal(&dataset, None);
+    let said = publish(&[], 2);
+    assert!(said.contains("is not published") && said.contains("from the evidence"), "{said}");
+    assert!(publish(&["--force"], 4).contains("token"));
+}
+
+#[test]
 fn edited_and_swapped_rows_are_found_even_where_the_manifest_was_made_to_fit() {
     let swap = |name: &'static str| {
         move |rows: &mut Vec<Value>| {

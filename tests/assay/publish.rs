@@ -60,12 +60,16 @@ impl World {
         self.place.path().join("data")
     }
 
-    /// `assay publish data me/rows` with these further arguments.
+    /// `assay publish data me/rows` with these further arguments, forced: rows that are made up pass no audit.
     fn publish(&self, arguments: &[&str]) -> Command {
         self.publish_to(REPO, arguments)
     }
 
     fn publish_to(&self, repository: &str, arguments: &[&str]) -> Command {
+        self.unforced(repository, &[&["--force"], arguments].concat())
+    }
+
+    fn unforced(&self, repository: &str, arguments: &[&str]) -> Command {
         let mut command = assay();
         command.arg("publish").arg(self.data()).arg(repository).args(["--retry-wait", "0.02"]).args(arguments);
         command
@@ -330,18 +334,18 @@ fn a_directory_that_is_empty_damaged_or_no_dataset_is_refused() {
     let shard = world.data().join("sft/train-00000-of-00001.parquet");
     std::fs::write(world.data().join("secret.env"), "x").unwrap();
     std::fs::write(&shard, "other rows").unwrap();
-    let said = stderr(&expect_exit(&mut world.publish(&[]), 2));
+    let said = stderr(&expect_exit(&mut world.unforced(REPO, &[]), 2));
     assert!(said.contains("secret.env is not in manifest.json") && said.contains("changed after the export"), "{said}");
     assert!(world.hub.requests("").is_empty(), "the server was asked");
-    expect_exit(&mut world.publish(&["--force"]), 0);
+    expect_exit(&mut world.publish(&[]), 0);
     assert!(!world.hub.read(REPO, "main").0.contains_key("secret.env"));
     std::fs::remove_file(&shard).unwrap();
-    assert!(stderr(&expect_exit(&mut world.publish(&["--force"]), 1)).contains("export again"));
+    assert!(stderr(&expect_exit(&mut world.publish(&[]), 1)).contains("export again"));
     std::fs::remove_dir_all(world.data()).unwrap();
     dataset(&world.data(), 0, "none");
-    assert!(stderr(&expect_exit(&mut world.publish(&[]), 1)).contains("holds no rows"));
+    assert!(stderr(&expect_exit(&mut world.unforced(REPO, &[]), 1)).contains("holds no rows"));
     std::fs::remove_file(&manifest).unwrap();
-    assert!(stderr(&expect_exit(&mut world.publish(&[]), 1)).contains("assay export"));
+    assert!(stderr(&expect_exit(&mut world.unforced(REPO, &[]), 1)).contains("assay export"));
 }
 
 #[test]
@@ -367,6 +371,26 @@ fn a_published_dataset_is_downloaded_whole_and_a_broken_download_goes_on() {
     assert_eq!(runtime.block_on(download(&client, Some("main"), &place)).unwrap(), got);
     let missing = runtime.block_on(download(&client, Some("v9"), &place)).unwrap_err().to_string();
     assert!(missing.contains("v9") && missing.contains("check the name and revision"), "{missing}");
+}
+
+#[test]
+fn a_dataset_of_the_hub_is_audited_by_its_name() {
+    let world = World::new(1);
+    expect_exit(&mut world.publish(&[]), 0);
+    let mut audit = world.unforced(REPO, &[]);
+    audit = {
+        let mut command = assay();
+        command.envs(audit.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    };
+    audit.args(["audit", &format!("hub:{REPO}"), "--json"]).env("XDG_CACHE_HOME", world.place.path().join("cache"));
+    let report = output_json(&expect_exit(&mut audit, 2));
+    assert_eq!(report["dataset"], format!("hub:{REPO}"));
+    assert!(report["counts"].get("counts-differ").is_some(), "its rows are made up: {report}");
+    let mut absent = assay();
+    absent.envs(audit.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let said = stderr(&expect_exit(absent.args(["audit", "hub:me/none"]), 1));
+    assert!(said.contains("there is no dataset"), "{said}");
 }
 
 /// The official client sends the same directory to the same server, which shows that the server asks of ours what the Hub
