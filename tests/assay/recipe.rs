@@ -1,4 +1,5 @@
-//! The recipe against a local server that plays the model: prompt, sample, verify, prompt again with what was verified, export.
+//! The recipe against a local server that plays the model: prompt, sample, verify, prompt again with what was verified, export,
+//! curriculum, select.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,28 +12,28 @@ use swe_assay::intake::{Wanted, import_folders, write_import};
 use crate::model_server::{Asked, ModelServer, Say, completion};
 use crate::support::{assay, expect_exit, json, lines};
 
-/// Instance, its two versions, and what the model answers.
-type Played = (&'static str, &'static str, &'static str, [(&'static str, &'static [u64]); 3]);
+/// An instance, and what the model answers: indexes of hand-written answers, by skill and in order.
+type Played = (&'static str, [(&'static str, &'static [u64]); 3]);
 
-/// Answers are indexes of the demo's hand-written ones, by skill and in order.
-const PLAYED: [Played; 2] = [
-    ("assay__spans-v2", "v1", "v2", [("localization", &[3, 0, 1]), ("test", &[0]), ("repair", &[3, 0, 1, 4, 2])]),
-    ("assay__spans-v3", "v2", "v3", [("localization", &[3, 0, 1]), ("test", &[0]), ("repair", &[4, 0, 2, 5, 3])]),
+const OFFLINE: [Played; 2] = [
+    ("assay__spans-v2", [("localization", &[3, 0, 1]), ("test", &[0]), ("repair", &[3, 0, 1, 4, 2])]),
+    ("assay__spans-v3", [("localization", &[3, 0, 1]), ("test", &[0]), ("repair", &[4, 0, 2, 5, 3])]),
+];
+const RELEASES: [Played; 2] = [
+    ("python-hyper__h11-0.16.0", [("localization", &[3, 0, 1]), ("test", &[0]), ("repair", &[4, 1, 2, 5, 3])]),
+    ("tkem__cachetools-5.5.2", [("localization", &[3, 0, 1]), ("test", &[0]), ("repair", &[5, 0, 2, 6, 1])]),
 ];
 
-fn demo(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/offline-demo").join(path)
+fn sandboxes(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes").join(path)
 }
 
-fn problem(id: &str) -> String {
-    std::fs::read_to_string(demo(&format!("problems/{id}.md"))).unwrap()
-}
-
-/// The two instances of the offline demo, imported.
-fn import(work: &Path) {
-    let instances = PLAYED.map(|(id, base, fix, _)| {
+/// Imports the two instances of the offline demo.
+fn import_offline(work: &Path) {
+    let instances = [("assay__spans-v2", "v1", "v2"), ("assay__spans-v3", "v2", "v3")].map(|(id, base, fix)| {
+        let problem = sandboxes(&format!("offline-demo/problems/{id}.md"));
         let wanted = Wanted {
-            problem_statement: problem(id),
+            problem_statement: std::fs::read_to_string(problem).unwrap(),
             instance_id: Some(id.to_owned()),
             repo: Some("assay/spans".to_owned()),
             license: Some("Apache-2.0".to_owned()),
@@ -43,23 +44,40 @@ fn import(work: &Path) {
             },
             ..Wanted::default()
         };
-        import_folders(&demo(base), &demo(fix), wanted, work).unwrap()
+        let folder = |name: &str| sandboxes("offline-demo").join(name);
+        import_folders(&folder(base), &folder(fix), wanted, work).unwrap()
     });
     write_import(work, &instances, &[]).unwrap();
 }
 
-/// Answers with what is written in the demo: which instance and skill is asked about shows in the prompt, which sample in the seed.
-fn model() -> ModelServer {
-    let written: BTreeMap<(String, String, u64), String> = lines(&demo("generations.jsonl"))
-        .into_iter()
+/// Imports two releases each of two packages, from the index.
+fn import_releases(work: &Path) {
+    for (name, old, new, id, repo, leave_out) in [
+        ("h11", "0.15.0", "0.16.0", "python-hyper__h11-0.16.0", "python-hyper/h11", "h11/_version.py"),
+        ("cachetools", "5.5.1", "5.5.2", "tkem__cachetools-5.5.2", "tkem/cachetools", "LICENSE"),
+    ] {
+        let problem = sandboxes(&format!("release-pairs/problems/{id}.md"));
+        let mut import = assay();
+        import.args(["import", "pypi", name, old, new, "--id", id, "--repo", repo, "--license", "MIT"]);
+        import.args(["--leave-out", leave_out]).arg("--problem-file").arg(problem).arg("--out").arg(work);
+        expect_exit(&mut import, 0);
+    }
+}
+
+/// Answers with what is written by hand: which instance and skill is asked about shows in the prompt, which sample in the seed.
+fn model(played: &'static [Played], data: &str, generations: &[&str]) -> ModelServer {
+    let written = generations.iter().flat_map(|file| lines(&sandboxes(data).join(file)));
+    let written: BTreeMap<(String, String, u64), String> = written
         .filter_map(|row| {
             let text = |name: &str| row[name].as_str().map(str::to_owned);
             Some(((text("instance_id")?, text("skill")?, row["index"].as_u64()?), text("completion")?))
         })
         .collect();
+    let problem = |id: &str| std::fs::read_to_string(sandboxes(data).join(format!("problems/{id}.md"))).unwrap();
+    let played: Vec<_> = played.iter().map(|(id, answers)| (*id, problem(id), answers)).collect();
     ModelServer::start(move |asked: &Asked| {
-        let (id, .., answers) =
-            PLAYED.iter().find(|(id, ..)| asked.text().contains(problem(id).trim())).expect("a known issue");
+        let (id, _, answers) =
+            played.iter().find(|(_, problem, _)| asked.text().contains(problem.trim())).expect("a known issue");
         let skill = match asked.text() {
             text if text.contains("Find the files") => "localization",
             text if text.contains("Write a test") => "test",
@@ -94,9 +112,20 @@ impl Place {
 
 #[test]
 fn verified_places_lead_to_verified_repairs_and_rows_hold_the_prompts_that_the_model_saw() {
+    let server = model(&OFFLINE, "offline-demo", &["generations.jsonl"]);
+    whole_recipe(&server, import_offline);
+}
+
+#[test]
+fn the_recipe_over_releases_of_real_packages_ends_with_selected_patches_that_resolve() {
+    let generations = ["generations/python-hyper__h11-0.16.0.jsonl", "generations/tkem__cachetools-5.5.2.jsonl"];
+    let server = model(&RELEASES, "release-pairs", &generations);
+    whole_recipe(&server, import_releases);
+}
+
+fn whole_recipe(server: &ModelServer, import: impl Fn(&Path)) {
     let place = Place(tempfile::tempdir().unwrap());
     import(&place.path("work"));
-    let server = model();
     let url = server.url();
     let sample = |prompts: &str, out: &str, n: &str, more: u64| {
         let arguments = [prompts, "--out", out, "--endpoint", &url, "--model", "played", "-n", n, "--seed", "0"];
@@ -121,7 +150,7 @@ fn verified_places_lead_to_verified_repairs_and_rows_hold_the_prompts_that_the_m
     }
     sample("@tests.jsonl", "@written.jsonl", "1", 2);
     sample("@mend.jsonl", "@patches.jsonl", "5", 10);
-    let summary = verify(&[
+    let everything = [
         "--generations",
         "@places.jsonl",
         "@written.jsonl",
@@ -130,7 +159,8 @@ fn verified_places_lead_to_verified_repairs_and_rows_hold_the_prompts_that_the_m
         "@where.jsonl",
         "@tests.jsonl",
         "@mend.jsonl",
-    ]);
+    ];
+    let summary = verify(&everything);
     assert_eq!((&summary["candidates"], &summary["quarantined"]), (&json!(18), &json!(0)), "{summary}");
     assert_eq!(
         (&summary["skills"]["repair"]["verified"], &summary["skills"]["repair"]["rejected"]),
@@ -151,4 +181,31 @@ fn verified_places_lead_to_verified_repairs_and_rows_hold_the_prompts_that_the_m
         let prompt = prompts.iter().find(|prompt| prompt["prompt_id"] == row["prompt_id"]).expect("a prompt of ours");
         assert_eq!(row["messages"][0]["content"], prompt["messages"][0]["content"]);
     }
+
+    // Three of five repairs of each instance are right: mastered only where that is asked to be little.
+    for (threshold, left, code) in [("0.9", 2, 0), ("0.5", 0, 2)] {
+        let arguments = ["@run", "--rows", "@work/instances.jsonl", "--out", "@stage2.jsonl", "--threshold", threshold];
+        place.run("curriculum", &arguments, code);
+        assert_eq!(lines(&place.path("stage2.jsonl")).len(), left, "above {threshold}");
+    }
+
+    // One patch of five each, chosen without its verdict.
+    verify(&[&everything[..], &["--matrix"]].concat());
+    place.run("select", &["@run", "--method", "enhanced"], 0);
+    let verdicts = lines(&place.path("run/verdicts.jsonl"));
+    let selections = lines(&place.path("run/selection/selection.jsonl"));
+    assert_eq!(selections.len(), 2);
+    for selection in &selections {
+        let chosen = selection["chosen"].as_u64().expect("a patch is chosen");
+        let ballot = selection["candidates"].as_array().unwrap().iter().find(|one| one["number"] == chosen).unwrap();
+        let verdict = verdicts.iter().find(|verdict| verdict["candidate_id"] == ballot["candidate_id"]).unwrap();
+        assert_eq!(verdict["reason"], "resolved", "{selection}");
+    }
+    let predictions = lines(&place.path("run/selection/predictions.jsonl"));
+    assert!(predictions.iter().all(|one| one["model_patch"].as_str().is_some_and(|patch| patch.starts_with("diff "))));
+    let curve = std::fs::read_to_string(place.path("run/selection/scaling.json")).unwrap();
+    assert!(curve.contains("enhanced") && place.path("run/selection/scaling.svg").exists(), "{curve}");
+    expect_exit(assay().arg("report").arg(place.path("run")), 0);
+    let page = std::fs::read_to_string(place.path("run/report.html")).unwrap();
+    assert!(page.contains("<img class=\"curve\""), "the report shows the curve");
 }
