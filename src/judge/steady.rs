@@ -294,8 +294,8 @@ fn wobbling(
     Err(Halt::Judged(Reason::Unsteady, detail))
 }
 
-/// Whether what failed is what base fails, in the same way, so that chance is no likely cause: a file that cannot be
-/// collected, a test with another error than that of a failed expectation, or the expectations of two test functions.
+/// Whether chance is no likely cause of what failed: source that is no Python, or what base fails in the same way: a file that
+/// cannot be collected, a test with another error than that of a failed expectation, or the expectations of two functions.
 fn plain(
     seen: &Seen,
     failing: &BTreeSet<String>,
@@ -303,6 +303,9 @@ fn plain(
     admission: &Admission,
     bench: &mut Bench,
 ) -> Result<bool, Halt> {
+    if failing.iter().any(|id| does_not_parse(id, &seen.report)) {
+        return Ok(true);
+    }
     let mut missed = failing.iter().filter(|id| admission.fail_to_pass.contains(*id)).peekable();
     let Some(trees) = admission.trees.as_ref().filter(|_| missed.peek().is_some()) else { return Ok(false) };
     let ask = Ask { repeat: AS_ADMITTED, ..Ask::suite(&trees.tested_base, &split.files) };
@@ -322,6 +325,13 @@ fn plain(
         }
     }
     Ok(functions.len() > 1)
+}
+
+/// Whether a test is missing because its file, or a module that it imports, is no Python.
+fn does_not_parse(id: &str, report: &TestReport) -> bool {
+    let mut errors = report.collect_errors.iter();
+    !report.tests.contains_key(id)
+        && errors.any(|(file, error)| id.starts_with(file.as_str()) && NO_PYTHON.contains(&error.as_str()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -356,6 +366,9 @@ fn alike(id: &str, candidate: &TestReport, base: &TestReport) -> Alike {
         _ => Alike::No,
     }
 }
+
+/// Errors of a source that the interpreter cannot read.
+const NO_PYTHON: [&str; 3] = ["SyntaxError", "IndentationError", "TabError"];
 
 /// Errors of a failed expectation, whatever it was. pytest hands those of unittest methods on too late to have a name.
 const EXPECTATION: [&str; 3] = ["AssertionError", "Failed", "Exception"];

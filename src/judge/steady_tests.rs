@@ -23,6 +23,8 @@ enum Run {
     Cut,
     /// Passes, and changes these trusted files.
     Tampers(&'static [&'static str]),
+    /// The file is not collected, with this error.
+    Uncollected(&'static str),
 }
 
 fn pass() -> Run {
@@ -64,7 +66,7 @@ impl Paper {
     fn run(&self, trial: &Trial, run: &Run) {
         let failing: BTreeMap<_, _> = match run {
             Run::Failing(failing) => failing.iter().copied().collect(),
-            Run::Ends(_) | Run::Alarm | Run::Cut | Run::Tampers(_) => BTreeMap::new(),
+            Run::Ends(_) | Run::Alarm | Run::Cut | Run::Tampers(_) | Run::Uncollected(_) => BTreeMap::new(),
         };
         let tests = [FIX, OTHER_FIX, KEEP].map(|id| {
             let error = failing.get(id).map(|error| (*error).to_owned());
@@ -72,11 +74,13 @@ impl Paper {
             let phases = [(Phase::Setup, Status::Passed), (Phase::Call, call), (Phase::Teardown, Status::Passed)];
             (id.to_owned(), TestResult { phases: phases.to_vec(), error, frames: Vec::new() })
         });
-        let code = i32::from(!failing.is_empty());
+        let error = if let Run::Uncollected(error) = run { Some((*error).to_owned()) } else { None };
+        let code = i32::from(!failing.is_empty() || error.is_some());
         let report = TestReport {
             finished: !matches!(run, Run::Cut),
             exit_status: Some(code),
-            tests: tests.into(),
+            tests: if error.is_some() { BTreeMap::new() } else { tests.into() },
+            collect_errors: error.map(|error| ("tests/test_a.py".to_owned(), error)).into_iter().collect(),
             alarms: if matches!(run, Run::Alarm) { vec!["record 3: wrong nonce".to_owned()] } else { Vec::new() },
             ..TestReport::default()
         };
@@ -93,7 +97,7 @@ impl Paper {
             peak_memory_bytes: None,
             tampered: match run {
                 Run::Tampers(paths) => paths.iter().map(|path| (*path).to_owned()).collect(),
-                Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut => Vec::new(),
+                Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut | Run::Uncollected(_) => Vec::new(),
             },
             retried: Vec::new(),
             reused: false,
@@ -175,6 +179,21 @@ fn what_fails_plainly_as_base_does_costs_one_run_and_what_may_be_chance_three_an
         assert_eq!(found, reason, "{what}: {detail}");
         assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
     }
+}
+
+#[test]
+fn source_that_is_no_python_costs_one_run_and_another_error_on_import_three_and_one_of_gold() {
+    for (error, runs_of_candidate, runs_of_gold) in
+        [("SyntaxError", 1, 0), ("IndentationError", 1, 0), ("OSError", 3, 1)]
+    {
+        let (reason, detail, paper) = with(&[FIX], vec![Run::Uncollected(error)], |_| pass());
+        assert_eq!(reason, Reason::StillFailing, "{detail}");
+        assert!(detail.contains(error), "{detail}");
+        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (runs_of_candidate, runs_of_gold), "{error}");
+    }
+    // What passes in the second run was chance, or nobody knows.
+    let (reason, ..) = with(&[FIX], vec![Run::Uncollected("OSError"), pass()], |_| pass());
+    assert_eq!(reason, Reason::Unsteady);
 }
 
 #[test]
