@@ -1,24 +1,27 @@
-//! `assay report`: one HTML file about a run.
+//! `assay report`: one HTML file about a run or a dataset.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::console::Console;
+use crate::dataset::manifest::MANIFEST;
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
-use crate::report::report_run;
+use crate::report::{report_dataset, report_run};
 
-/// Writes one self-contained HTML file about a run: pictures, a table, a page per candidate
+/// Writes one self-contained HTML file about a run or a dataset: pictures, a table, a page per candidate
 #[derive(Debug, Args)]
 #[command(
     after_help = "The file needs no network and no server: open it in a browser, or send it. Candidates are unpacked when they are \
-looked at; long output is cut, with the place of the whole.\n\nExample: assay report runs/first --out first.html"
+looked at; long output is cut, with the place of the whole. A dataset is told by its evidence, without what the models wrote.\n\n\
+Example: assay report runs/first --out first.html\nExample: assay report dataset --out dataset.html"
 )]
 pub struct Report {
-    /// Run directory written by `assay verify`
-    run: PathBuf,
-    /// Where to write it [default: RUN/report.html]
+    /// Run directory written by `assay verify`, or dataset directory written by `assay export`
+    #[arg(value_name = "RUN|DATASET")]
+    source: PathBuf,
+    /// Where to write it [default: RUN/report.html, DATASET.report.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print one JSON object
@@ -28,9 +31,15 @@ pub struct Report {
 
 impl Report {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        let run = RunDir::existing(&self.run)?;
-        let out = self.out.unwrap_or_else(|| run.path().join("report.html"));
-        let written = report_run(&run, &out)?;
+        let written = if self.source.join(MANIFEST).exists() {
+            // Beside it: a manifest lists everything that is inside.
+            let beside = || self.source.with_file_name(format!("{}.report.html", file_name(&self.source)));
+            report_dataset(&self.source, &self.out.unwrap_or_else(beside))?
+        } else {
+            let run = RunDir::existing(&self.source)?;
+            let out = self.out.unwrap_or_else(|| run.path().join("report.html"));
+            report_run(&run, &out)?
+        };
         if self.json {
             console.print(serde_json::to_string(&written)?);
         } else {
@@ -40,4 +49,8 @@ impl Report {
         }
         Ok(ExitCode::Done)
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| "dataset".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -1,4 +1,5 @@
-//! The report: one self-contained HTML file about a run. In: a run directory. Out: a page for people.
+//! The report: one self-contained HTML file about a run or a dataset. In: a run directory, or a dataset's evidence. Out: a page
+//! for people.
 //!
 //! The overview is plain HTML that needs no script. Table and candidates are data in the page, compressed in shards that
 //! are unpacked when they are looked at, so that 20,000 candidates open at once. What models wrote is hostile: it reaches
@@ -12,4 +13,4 @@ mod run;
 mod shard;
 mod why;
 
-pub use run::{Written, report_run};
+pub use run::{Written, report_dataset, report_run};

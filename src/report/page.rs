@@ -28,6 +28,16 @@ pub struct Head {
     pub inputs: Vec<(String, String)>,
     /// A picture that `assay select` wrote, as SVG.
     pub curve: Option<String>,
+    pub rows: Rows,
+}
+
+/// What became of the candidates in a dataset; empty for a run.
+#[derive(Debug, Default, Serialize)]
+pub struct Rows {
+    /// Config -> rows.
+    pub configs: Vec<(String, u64)>,
+    /// Reason -> candidates that are in no row for fine-tuning.
+    pub left_out: Vec<(String, u64)>,
 }
 
 /// Writes everything up to the data.

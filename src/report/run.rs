@@ -1,4 +1,5 @@
-//! A report about a run directory: reads it candidate by candidate and writes the page.
+//! A report about a run directory, or about a dataset by the run that its evidence holds: reads it candidate by candidate
+//! and writes the page.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,12 +12,15 @@ use serde::de::DeserializeOwned;
 
 use super::detail::{Detail, Ran, detail};
 use super::overview::{Overview, name};
-use super::page::{Head, begin, end};
+use super::page::{Head, Rows, begin, end};
 use super::{shard, why};
 use crate::admission::Admission;
 use crate::candidate::Candidate;
+use crate::dataset::evidence;
+use crate::dataset::manifest::{MANIFEST, Manifest};
 use crate::digest::Digest;
 use crate::exit_code::Stop;
+use crate::format;
 use crate::generation::Generation;
 use crate::instance::Instance;
 use crate::journal::RunDir;
@@ -73,6 +77,25 @@ struct Table<'a> {
 
 /// Writes the report of a run directory to `out`; whole, or not at all.
 pub fn report_run(run: &RunDir, out: &Path) -> anyhow::Result<Written> {
+    report(run, title(run.path()), Rows::default(), out)
+}
+
+/// Writes the report of a dataset that `assay export` wrote. Answers are not in its evidence, and so not in the report.
+pub fn report_dataset(dataset: &Path, out: &Path) -> anyhow::Result<Written> {
+    let path = dataset.join(MANIFEST);
+    let manifest = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let Manifest { contents, .. } = serde_json::from_slice(&manifest)
+        .with_context(|| format!("{} is no {}; export again", path.display(), format::MANIFEST))?;
+    let scratch = tempfile::tempdir().context("cannot make a directory for the evidence; free space in TMPDIR")?;
+    let run = evidence::unpack(dataset, &scratch.path().join("run"))?;
+    let rows = Rows {
+        configs: contents.configs.into_iter().map(|(name, config)| (name, config.rows)).collect(),
+        left_out: contents.left_out.into_iter().collect(),
+    };
+    report(&run, title(dataset), rows, out)
+}
+
+fn report(run: &RunDir, title: String, rows: Rows, out: &Path) -> anyhow::Result<Written> {
     let Some(info) = run.info()? else {
         return Err(
             Stop::Usage(format!("{} has no run.json; run `assay verify` into it first", run.path().display())).into()
@@ -90,12 +113,13 @@ pub fn report_run(run: &RunDir, out: &Path) -> anyhow::Result<Written> {
     let mut shards = tempfile::tempfile().context("cannot make a temporary file; free space or set TMPDIR")?;
     let gathered = gather(run, &admissions, &knowledge, &mut overview, &mut shards)?;
     let head = Head {
-        title: title(run.path()),
+        title,
         sandbox: info.sandbox,
         tool: info.tool_version,
         repeats: info.repeats,
         inputs: info.inputs.iter().map(|(file, digest)| (file.clone(), digest.to_string())).collect(),
         curve: curve(run.path()),
+        rows,
     };
     let bytes = write(out, &head, &overview, &gathered, &mut shards)
         .with_context(|| format!("cannot write {}; free space or choose another --out", out.display()))?;

@@ -38,6 +38,14 @@ fn the_offline_demo_gives_the_expected_verdicts_and_a_second_run_the_same_bytes(
     assert_eq!(std::fs::read(out.join("run/verdicts.jsonl")).unwrap(), verdicts);
     assert_eq!(first["verified"], second["verified"]);
 
+    // Told to people, the dataset as well as the run.
+    let page = out.join("page.html");
+    expect_exit(assay().arg("report").arg(&dataset).arg("--out").arg(&page), 0);
+    let html = std::fs::read_to_string(&page).unwrap();
+    let verified = first["verified"].as_u64().unwrap();
+    assert!(html.contains(&format!("<strong>{verified}</strong> of <strong>")) && html.contains(">sft-repair</th>"));
+    assert!(std::fs::read_to_string(out.join("report.html")).unwrap().contains("Skip to the content"));
+
     // Recomputed without a sandbox, byte for byte.
     expect_exit(assay().arg("judge").arg(out.join("run")), 0);
     assert_eq!(std::fs::read(out.join("run/verdicts.jsonl")).unwrap(), verdicts);
