@@ -13,7 +13,8 @@ requirements beside it), and then runs, each alone on the machine:
  2. `harness`: `swebench eval` with honest candidates, one worker and N workers;
  3. `assay`: the same candidates in every sandbox way that is asked for, same numbers of workers, instances admitted before
     (admission is paid once per instance and is shown beside);
- 4. a batch of 60 candidates per instance, a third duplicates and two thirds wrong. Assay runs all of it; the harness takes one
+ 4. `steady`: twenty honest candidates of the instance with the longest suite, one worker, beside its bare command;
+ 5. a batch of 60 candidates per instance, a third duplicates and two thirds wrong. Assay runs all of it; the harness takes one
     prediction per instance and run, so a sample is timed and multiplied, which the table says.
 
 Verdicts of honest and of wrong candidates must agree between both, or the script fails. The harness's images have no
@@ -21,6 +22,7 @@ reinstall step, which is in its favour: its own evaluation scripts reinstall the
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -31,6 +33,7 @@ import time
 from pathlib import Path
 
 HARNESS = "swebench==5.0.2"
+STEADY = 20
 BASE_IMAGE = "assay-bench-base:bookworm"
 # What is timed is run, and not taken from an earlier run.
 os.environ["ASSAY_FRESH"] = "true"
@@ -64,6 +67,12 @@ def main():
             print("assay {}, {} worker(s) ...".format(way, workers), flush=True)
             entry[way] = run_assay(instances, honest, way, workers, options)
         result["single"][str(workers)] = entry
+
+    longest = max(instances, key=lambda i: result["bare"][i["instance_id"]]["warm_s"])
+    print("{} honest candidates of {} ...".format(STEADY, longest["instance_id"]), flush=True)
+    several = [candidate(longest, honest_patch(longest, n), "resolved") for n in range(STEADY)]
+    result["steady"] = {way: run_assay(instances, several, way, 1, options) for way in options.sandbox}
+    result["steady"]["bare"] = result["bare"][longest["instance_id"]]
 
     print("batch of {} candidates per instance ...".format(options.batch), flush=True)
     batch = [c for i in instances for c in make_batch(i, options.batch)]
@@ -301,7 +310,9 @@ def make_batch(instance, size):
 
 def run_assay(instances, candidates, way, workers, options):
     """Admits first, then times the candidates; their verdicts must be what is expected of them."""
-    where = options.out / "assay-{}".format(way)
+    # Admissions hold for the program that made them.
+    digest = hashlib.sha256(Path(options.assay).read_bytes()).hexdigest()[:12]
+    where = options.out / "assay-{}-{}".format(way, digest)
     if not (where / "admission_s").exists():
         shutil.rmtree(where, ignore_errors=True)
         where.mkdir(parents=True)
@@ -385,6 +396,17 @@ def report(result, options):
             ratios["{} x{} single".format(who, workers)] = faster
             print(line.format(who, workers, wall, "{:.2f}".format(found["cpu_s"] / found["candidates"]), wall / bare_warm,
                               "{:.1f}".format(faster)))
+    steady = result["steady"]
+    print("\n{} honest candidates of the longest suite, one worker:\n".format(STEADY))
+    print("| what | wall per candidate, s | x bare warm |")
+    print("| --- | --- | --- |")
+    bare_warm = steady["bare"]["warm_s"]
+    print("| bare command, warm | {:.3f} | 1.00 |".format(bare_warm))
+    print("| bare command, cold | {:.3f} | {:.2f} |".format(steady["bare"]["cold_s"], steady["bare"]["cold_s"] / bare_warm))
+    for who, found in steady.items():
+        if who != "bare":
+            wall = found["wall_s"] / found["candidates"]
+            print("| {} | {:.3f} | {:.2f} |".format(who, wall, wall / bare_warm))
     size = result["batch"]["size"]
     print("\nBatch of {} candidates (a third duplicates, two thirds wrong), {} workers:\n".format(size, options.workers))
     print("| what | wall, s | per candidate, s | x faster than harness |")

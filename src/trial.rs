@@ -188,6 +188,26 @@ impl TestResult {
     }
 }
 
+/// How a test or a file failed, to the letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trace {
+    /// SHA-256 of exception type, message without addresses, line of the test, and the functions of the repository on the way.
+    pub digest: Digest,
+    pub origin: Origin,
+}
+
+/// Where an exception came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Raised by a line of the repository.
+    Repository,
+    /// Raised by what the repository calls: the runner, the standard library, the environment.
+    Elsewhere,
+    /// An error of the system, or raised over one: the machine may be at fault.
+    System,
+}
+
 /// What one place of a held-out test was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
@@ -212,6 +232,9 @@ pub struct TestReport {
     /// Files that could not be collected, with the exception type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub collect_errors: BTreeMap<String, String>,
+    /// How what did not pass failed, by test id or by the file that could not be collected; of the first 500.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub traces: BTreeMap<String, Trace>,
     /// Watched lines that ran ([`TestPlan::watch`]), by repository path, sorted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ran: BTreeMap<String, Vec<u32>>,

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import sys
 import threading
 
@@ -19,6 +20,9 @@ WAITING_BYTES = 32768
 BATCHED = ("phase", "noted")
 MOST_NOTES = 100
 LONGEST_NOTE = 4000
+LONGEST_MESSAGE = 2000
+MOST_TRACES = 500
+ADDRESS = re.compile("0x[0-9a-fA-F]+")
 OTHER = {"other": None}
 UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 # What stands in a traceback of unittest before set-up and tear-down.
@@ -297,6 +301,58 @@ def frames_of(traceback, workdir):
             continue
         frames.append(path)
     return frames[-MOST_FRAMES:]
+
+
+def make_tracer(workdir):
+    """Gives the function that tells how something failed: where the texts are equal, the failures are, to the letter. None
+    where that cannot be said, and once many were told."""
+    told = []
+
+    def trace_of(error):
+        if error is None or len(told) == MOST_TRACES:
+            return None
+        told.append(None)
+        try:
+            # What an exception says of itself is code of the tree.
+            return described_error(error, workdir)
+        except Exception:
+            return None
+
+    return trace_of
+
+
+def described_error(error, workdir):
+    message = ADDRESS.sub("0x", str(error))
+    if len(message) > LONGEST_MESSAGE:
+        half = LONGEST_MESSAGE // 2
+        message = "{}[{} characters]{}".format(message[:half], len(message), message[-half:])
+    traceback, places, inside = error.__traceback__, [], False
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        path = os.path.relpath(os.path.join(workdir, code.co_filename), workdir)
+        inside = not path.startswith("..") and not code.co_filename.startswith("<")
+        if inside:
+            # Lines of a test are the same in every run; those of the code move with every change of it.
+            places.append("{} {} {}".format(path, "" if places else traceback.tb_lineno, code.co_name))
+        traceback = traceback.tb_next
+    text = "\n".join([error_name(type(error)), message] + places[:MOST_FRAMES])
+    origin = "system" if of_the_system(error) else "repository" if inside else "elsewhere"
+    # JSON has no lone surrogates.
+    return {"text": text.encode("ascii", "backslashreplace").decode("ascii"), "origin": origin}
+
+
+def of_the_system(error):
+    """Whether what was raised may be the machine's doing: an error of the system, or one that was raised over one."""
+    for _ in range(MOST_FRAMES):
+        if error is None:
+            return False
+        if isinstance(error, (OSError, MemoryError, RecursionError, SystemError)):
+            return True
+        # An extension that cannot be loaded, for one reason or another.
+        if isinstance(error, ImportError) and type(error).__name__ != "ModuleNotFoundError":
+            return True
+        error = error.__cause__ or error.__context__
+    return True
 
 
 def unittest_phase(method, traceback):

@@ -81,6 +81,7 @@ def installed(module):
 
 def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
     only, errors, running = set(orders["only"]), {}, []
+    trace_of = channel.make_tracer(workdir)
     # Of unittest's methods: set-ups that wait for what the call says of them, calls that failed in another phase, and
     # what failed in tear-down.
     unittests, waiting, moved, late = set(), {}, {}, {}
@@ -103,14 +104,19 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
         """Import and syntax errors of a test file reach us wrapped; what they wrap says more."""
         inner = error.__cause__ or error.__context__
         if type(error).__name__ == "CollectError" and inner is not None:
-            return type(inner)
-        return type(error)
+            return inner
+        return error
+
+    def imported_by(failure):
+        """What the import of a conftest file raised."""
+        older = getattr(failure, "excinfo", None)
+        return getattr(failure, "cause", None) or (older[1] if older else None) or failure.__cause__ or failure
 
     def note(item, call):
         key = (item.nodeid, call.when)
         if call.excinfo is not None and key not in errors:
             name = channel.error_name(call.excinfo.type, call.excinfo.value)
-            errors[key] = (name, channel.frames_of(call.excinfo.tb, workdir))
+            errors[key] = (name, channel.frames_of(call.excinfo.tb, workdir), call.excinfo.value)
             if call.when == "call" and of_unittest(item):
                 phase = channel.unittest_phase(item.name, call.excinfo.tb)
                 if phase != "call":
@@ -120,30 +126,30 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
         owner = getattr(item, "cls", None)
         return isinstance(owner, type) and issubclass(owner, unittest.TestCase)
 
-    def write(nodeid, when, status, error, frames):
-        emit("phase", id=id_of(nodeid), when=when, status=status, error=error, frames=frames)
+    def write(nodeid, when, status, failure):
+        error, frames, trace = failure
+        emit("phase", id=id_of(nodeid), when=when, status=status, error=error, frames=frames, trace=trace)
 
-    def write_unittest(nodeid, when, status, error, frames):
+    def write_unittest(nodeid, when, status, failure):
         """pytest reports set-up and tear-down methods as part of the call; here they are phases of their own."""
         if when == "setup" and status == "passed":
-            waiting[nodeid] = (when, status, error, frames)
+            waiting[nodeid] = (when, status, failure)
             return
         phase = moved.get(nodeid, "call")
         if when == "call" and status == "failed" and phase == "setup":
             waiting.pop(nodeid, None)
-            write(nodeid, "setup", status, error, frames)
+            write(nodeid, "setup", status, failure)
             return
         if nodeid in waiting:
             write(nodeid, *waiting.pop(nodeid))
         if when == "call" and status == "failed" and phase == "teardown":
-            late[nodeid] = (error, frames)
+            late[nodeid] = failure
             return
         if when == "teardown":
             moved.pop(nodeid, None)
             if nodeid in late:
-                error, frames = late.pop(nodeid)
-                status = "failed"
-        write(nodeid, when, status, error, frames)
+                status, failure = "failed", late.pop(nodeid)
+        write(nodeid, when, status, failure)
 
     class Reporter(object):
         # Only the environment has plugins, not the tree: the rest is blocked before any is loaded. Turning them all off and
@@ -155,22 +161,30 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
                         manager.set_blocked(name)
 
         # Plugins of the environment are loaded by now; conftest files are not.
-        @pytest.hookimpl(tryfirst=True)
+        @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_load_initial_conftests(self, early_config):
             if version < (3, 5):
                 # There is no --rootdir yet.
                 early_config.rootdir = type(early_config.rootdir)(workdir)
             channel.add_import_roots(roots)
+            failed = (yield).excinfo
+            if failed and failed[0].__name__ == "ConftestImportFailure":
+                # pytest itself only prints it.
+                error = imported_by(failed[1])
+                file = os.path.relpath(str(failed[1].path), workdir)
+                emit("collect_error", file=file, error=channel.error_name(type(error)), trace=trace_of(error))
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_exception_interact(self, node, call):
             if isinstance(node, pytest.Collector):
-                errors[node.nodeid] = channel.error_name(cause(call.excinfo.value))
+                error = cause(call.excinfo.value)
+                errors[node.nodeid] = (channel.error_name(type(error)), trace_of(error))
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_collectreport(self, report):
             if report.failed:
-                emit("collect_error", file=id_of(report.nodeid), error=errors.get(report.nodeid, "CollectError"))
+                error, trace = errors.get(report.nodeid, ("CollectError", None))
+                emit("collect_error", file=id_of(report.nodeid), error=error, trace=trace)
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_collection_modifyitems(self, items):
@@ -204,11 +218,10 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
             # A passing part of a test is not a phase; the test reports its own.
             if status == "passed" and type(report).__name__.lower() == "subtestreport":
                 return
-            error, frames = errors.pop((report.nodeid, report.when), (None, []))
-            if status != "failed":
-                error, frames = None, []
+            name, frames, error = errors.pop((report.nodeid, report.when), (None, [], None))
+            failure = (name, frames, trace_of(error)) if status == "failed" else (None, [], None)
             put = write_unittest if report.nodeid in unittests else write
-            put(report.nodeid, report.when, status, error, frames)
+            put(report.nodeid, report.when, status, failure)
 
     return Reporter()
 

@@ -10,6 +10,8 @@ import os
 import sys
 import unittest
 
+PASSED = ("passed", None, [], None)
+
 
 def main():
     import assay_channel as channel
@@ -26,24 +28,25 @@ def main():
 
     stop_watching = channel.watch(orders, workdir)
     suite, ids, broken = unittest.TestSuite(), Ids(set(orders["only"])), False
+    trace_of = channel.make_tracer(workdir)
     for path in files:
         try:
             tests = unittest.defaultTestLoader.loadTestsFromModule(load(workdir, path))
         except unittest.SkipTest:
             continue
         except (Exception, SystemExit) as error:
-            emit("collect_error", file=path, error=channel.error_name(type(error)))
+            emit("collect_error", file=path, error=channel.error_name(type(error)), trace=trace_of(error))
             broken = True
             continue
         wanted = ids.add(path, tests)
         if wanted is None:
-            emit("collect_error", file=path, error="LoadTestsError")
+            emit("collect_error", file=path, error="LoadTestsError", trace=None)
             broken = True
             continue
         suite.addTest(reversed_order(wanted) if orders["reverse"] else wanted)
     channel.emit_collected(emit, ids.collected)
 
-    result = make_result(channel, emit, workdir, ids)
+    result = make_result(channel, emit, workdir, ids, trace_of)
     channel.note_answers(orders, emit, lambda: result.current)
     suite.run(result)
     result.flush()
@@ -129,7 +132,7 @@ def reversed_order(tests):
     return tests
 
 
-def make_result(channel, emit, workdir, ids):
+def make_result(channel, emit, workdir, ids, trace_of):
     class Result(unittest.TestResult):
         def __init__(self):
             super(Result, self).__init__()
@@ -148,11 +151,11 @@ def make_result(channel, emit, workdir, ids):
             current, self.current = self.current, None
             if current is None:
                 return
-            setup = self.phases.get("setup", ("passed", None, []))
+            setup = self.phases.get("setup", PASSED)
             write(current, "setup", setup)
             if setup[0] == "passed" and "call" in self.phases:
                 write(current, "call", self.phases["call"])
-            write(current, "teardown", self.phases.get("teardown", ("passed", None, [])))
+            write(current, "teardown", self.phases.get("teardown", PASSED))
 
         def mark(self, phase, status, err=None):
             # The first failure of a phase stays; a success never covers it.
@@ -211,11 +214,13 @@ def make_result(channel, emit, workdir, ids):
 
     def outcome(status, err=None):
         if status != "failed" or err is None:
-            return (status, None, [])
-        return (status, channel.error_name(err[0], err[1]), channel.frames_of(err[2], workdir))
+            return (status,) + PASSED[1:]
+        frames = channel.frames_of(err[2], workdir)
+        return (status, channel.error_name(err[0], err[1]), frames, trace_of(err[1]))
 
     def write(name, when, result):
-        emit("phase", id=name, when=when, status=result[0], error=result[1], frames=result[2])
+        status, error, frames, trace = result
+        emit("phase", id=name, when=when, status=status, error=error, frames=frames, trace=trace)
 
     return Result()
 

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use crate::digest::Digest;
 use crate::format;
-use crate::trial::{Note, Phase, Status, TestReport, TestResult};
+use crate::trial::{Note, Origin, Phase, Status, TestReport, Trace};
 
 /// Alarms that are kept; a flood of bad records says no more than the first ones.
 const MOST_ALARMS: usize = 20;
@@ -28,6 +29,8 @@ enum Kind {
     CollectError {
         file: String,
         error: String,
+        #[serde(default)]
+        trace: Option<Told>,
     },
     Phase {
         id: String,
@@ -37,6 +40,8 @@ enum Kind {
         error: Option<String>,
         #[serde(default)]
         frames: Vec<String>,
+        #[serde(default)]
+        trace: Option<Told>,
     },
     Ran {
         file: String,
@@ -57,6 +62,19 @@ enum Kind {
     End {
         exit_status: i32,
     },
+}
+
+/// How something failed, in the reporter's words.
+#[derive(Deserialize)]
+struct Told {
+    text: String,
+    origin: Origin,
+}
+
+impl From<Told> for Trace {
+    fn from(Told { text, origin }: Told) -> Self {
+        Self { digest: Digest::of(text.as_bytes()), origin }
+    }
 }
 
 /// Rebuilds the report. Whatever our reporter would not have written becomes an alarm; a report that is cut, or whose
@@ -130,17 +148,23 @@ impl Reading {
                     self.report.tests.entry(id).or_default();
                 }
             }
-            Kind::CollectError { file, error } => {
+            Kind::CollectError { file, error, trace } => {
                 if odd(&file) {
                     return self.alarm(number, "a file name with control characters");
                 }
+                self.report.traces.extend(trace.map(|told| (file.clone(), told.into())));
                 self.report.collect_errors.insert(file, name(&error));
             }
-            Kind::Phase { id, when, status, error, frames } => {
+            Kind::Phase { id, when, status, error, frames, trace } => {
                 let Some(result) = self.report.tests.get_mut(&id) else {
                     return self.alarm(number, "a result for a test that was not collected");
                 };
-                take_phase(result, when, status, error, frames);
+                if status == Status::Failed && result.error.is_none() {
+                    result.error = error.as_deref().map(name);
+                    result.frames = frames.into_iter().filter(|frame| !odd(frame)).collect();
+                    self.report.traces.extend(trace.map(|told| (id, told.into())));
+                }
+                result.phases.push((when, status));
             }
             Kind::Ran { file, lines } => {
                 if odd(&file) {
@@ -174,14 +198,6 @@ impl Reading {
     }
 }
 
-fn take_phase(result: &mut TestResult, when: Phase, status: Status, error: Option<String>, frames: Vec<String>) {
-    result.phases.push((when, status));
-    if status == Status::Failed && result.error.is_none() {
-        result.error = error.as_deref().map(name);
-        result.frames = frames.into_iter().filter(|frame| !odd(frame)).collect();
-    }
-}
-
 fn odd(text: &str) -> bool {
     text.is_empty() || text.chars().any(char::is_control)
 }
@@ -193,6 +209,7 @@ fn name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trial::TestResult;
     use serde_json::{Value, json};
 
     /// Lines with nonce and sequence as the reporter gives them.
@@ -236,6 +253,24 @@ mod tests {
         assert_eq!(report.exit_status, Some(0));
         assert!(report.tests["t.py::a"].passed());
         assert_eq!(report.tests["t.py::b"], TestResult::default(), "collected and never reported");
+    }
+
+    #[test]
+    fn how_something_failed_is_kept_as_a_digest_of_the_first_failing_phase() {
+        let told = |text: &str| json!({"text": text, "origin": "repository"});
+        let failing = |when, text| {
+            let mut record = phase("t.py::a", when, "failed");
+            record["error"] = json!("AssertionError");
+            record["trace"] = told(text);
+            record
+        };
+        let broken = json!({"kind": "collect_error", "file": "u.py", "error": "KeyError", "trace": told("third")});
+        let records =
+            [start(), broken, collected(&["t.py::a"]), failing("call", "one"), failing("teardown", "two"), end()];
+        let report = parse(&channel(&records), false, "n");
+        assert_eq!(report.alarms, Vec::<String>::new());
+        let digests: Vec<_> = report.traces.iter().map(|(what, trace)| (what.as_str(), trace.digest.clone())).collect();
+        assert_eq!(digests, [("t.py::a", Digest::of(b"one")), ("u.py", Digest::of(b"third"))]);
     }
 
     #[test]

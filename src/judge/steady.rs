@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench, Seen};
 use super::suite::{self, Shown};
+use super::tally::holds;
 use super::{Halt, name_some};
 use crate::admission::{Admission, Split};
-use crate::trial::{FIRST_CONTROL, Status, TestReport};
+use crate::trial::{FIRST_CONTROL, Origin, Status, TestReport, Trace};
 use crate::verdict::{Reason, VerdictStatus};
 
 /// Runs after the first of what may be chance.
@@ -72,7 +73,10 @@ fn settled(
         return Err(suite::rejection(seen, &failing, admission));
     }
     let again = (repeat + 1..=repeat + RERUNS).map(|repeat| Ask { repeat, ..Ask::suite(tree, &split.files) });
-    let Again { always, ever } = run_again(again, failing, split, admission, bench)?;
+    let Again { always, ever, plain } = run_again(again, seen, failing, split, admission, bench)?;
+    if plain {
+        return Err(suite::rejection(seen, &always, admission));
+    }
     if !always.is_empty() {
         let on_gold = failing_on_gold(&always, tree, split, admission, bench)?;
         let steady: BTreeSet<_> = always.difference(&on_gold).cloned().collect();
@@ -234,29 +238,34 @@ struct Again {
     always: BTreeSet<String>,
     /// Failed in some run.
     ever: BTreeSet<String>,
+    /// Two runs could not load the code, for the same reason to the letter.
+    plain: bool,
 }
 
 /// Runs the plan again as long as some test failed every time. A run that ends badly confirms nothing.
 fn run_again<'a>(
     asks: impl Iterator<Item = Ask<'a>>,
+    first: &Seen,
     failing: BTreeSet<String>,
     split: &Split,
     admission: &Admission,
     bench: &mut Bench,
 ) -> Result<Again, Halt> {
-    let mut again = Again { always: failing.clone(), ever: failing };
+    let mut again = Again { always: failing.clone(), ever: failing, plain: false };
     let mut confirmed = false;
     for ask in asks {
-        match suite::shown(&bench.seen(&ask)?, &split.expected, admission) {
+        let seen = bench.seen(&ask)?;
+        match suite::shown(&seen, &split.expected, admission) {
             Shown::Passed => again.always.clear(),
             Shown::Failing(failing) => {
                 confirmed = true;
                 again.always.retain(|id| failing.contains(id));
                 again.ever.extend(failing);
+                again.plain = again.always.iter().any(|id| does_not_load(id, &first.report, &seen.report));
             }
             Shown::Abnormal(..) => {}
         }
-        if again.always.is_empty() {
+        if again.always.is_empty() || again.plain {
             return Ok(again);
         }
     }
@@ -295,7 +304,8 @@ fn wobbling(
 }
 
 /// Whether chance is no likely cause of what failed: source that is no Python, or what base fails in the same way: a file that
-/// cannot be collected, a test with another error than that of a failed expectation, or the expectations of two functions.
+/// cannot be collected, a test with another error than that of a failed expectation, the same expectation to the letter, or
+/// the expectations of two functions.
 fn plain(
     seen: &Seen,
     failing: &BTreeSet<String>,
@@ -329,9 +339,29 @@ fn plain(
 
 /// Whether a test is missing because its file, or a module that it imports, is no Python.
 fn does_not_parse(id: &str, report: &TestReport) -> bool {
-    let mut errors = report.collect_errors.iter();
-    !report.tests.contains_key(id)
-        && errors.any(|(file, error)| id.starts_with(file.as_str()) && NO_PYTHON.contains(&error.as_str()))
+    not_collected(id, report).is_some_and(|(_, error)| NO_PYTHON.contains(&error))
+}
+
+/// Whether two runs miss a test because its file could not be collected, both times by the same error to the letter, which a
+/// line of the repository raised over nothing that the machine did.
+fn does_not_load(id: &str, one: &TestReport, other: &TestReport) -> bool {
+    let (Some((file, _)), Some((in_other, _))) = (not_collected(id, one), not_collected(id, other)) else {
+        return false;
+    };
+    file == in_other && same(file, one, other).is_some_and(|trace| trace.origin == Origin::Repository)
+}
+
+/// The place whose collection failed so that a test is missing, and the error.
+fn not_collected<'a>(id: &str, report: &'a TestReport) -> Option<(&'a str, &'a str)> {
+    let mut errors = report.collect_errors.iter().filter(|_| !report.tests.contains_key(id));
+    errors
+        .find(|(place, _)| holds(place, id, id.split("::").next().unwrap_or(id)))
+        .map(|(file, error)| (file.as_str(), error.as_str()))
+}
+
+/// How a test or a file failed, where two reports have the same of it to the letter.
+fn same<'a>(what: &str, one: &'a TestReport, other: &TestReport) -> Option<&'a Trace> {
+    one.traces.get(what).filter(|trace| other.traces.get(what) == Some(trace))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -350,19 +380,14 @@ fn alike(id: &str, candidate: &TestReport, base: &TestReport) -> Alike {
             match (&on_candidate.error, &on_base.error) {
                 (a, b) if a != b || !failed => Alike::No,
                 (Some(error), _) if !EXPECTATION.contains(&error.as_str()) => Alike::Surely,
+                _ if same(id, candidate, base).is_some_and(|trace| trace.origin != Origin::System) => Alike::Surely,
                 _ => Alike::Perhaps,
             }
         }
-        (None, None) => {
-            let error = |report: &TestReport| {
-                let found = report.collect_errors.iter().find(|(file, _)| id.starts_with(file.as_str()));
-                found.map(|(_, error)| error.clone())
-            };
-            match (error(candidate), error(base)) {
-                (Some(a), Some(b)) if a == b => Alike::Surely,
-                _ => Alike::No,
-            }
-        }
+        (None, None) => match (not_collected(id, candidate), not_collected(id, base)) {
+            (Some((_, a)), Some((_, b))) if a == b => Alike::Surely,
+            _ => Alike::No,
+        },
         _ => Alike::No,
     }
 }

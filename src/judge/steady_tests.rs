@@ -25,6 +25,12 @@ enum Run {
     Tampers(&'static [&'static str]),
     /// The file is not collected, with this error.
     Uncollected(&'static str),
+    /// So, and the report tells of the first what failed there.
+    Told(Box<Run>, &'static str, Origin),
+}
+
+fn told(run: Run, text: &'static str, origin: Origin) -> Run {
+    Run::Told(Box::new(run), text, origin)
 }
 
 fn pass() -> Run {
@@ -64,9 +70,17 @@ impl Evidence for Paper {
 
 impl Paper {
     fn run(&self, trial: &Trial, run: &Run) {
+        let (run, trace) = match run {
+            Run::Told(run, text, origin) => {
+                (&**run, Some(Trace { digest: Digest::of(text.as_bytes()), origin: *origin }))
+            }
+            run => (run, None),
+        };
         let failing: BTreeMap<_, _> = match run {
             Run::Failing(failing) => failing.iter().copied().collect(),
-            Run::Ends(_) | Run::Alarm | Run::Cut | Run::Tampers(_) | Run::Uncollected(_) => BTreeMap::new(),
+            Run::Ends(_) | Run::Alarm | Run::Cut | Run::Tampers(_) | Run::Uncollected(_) | Run::Told(..) => {
+                BTreeMap::new()
+            }
         };
         let tests = [FIX, OTHER_FIX, KEEP].map(|id| {
             let error = failing.get(id).map(|error| (*error).to_owned());
@@ -75,12 +89,14 @@ impl Paper {
             (id.to_owned(), TestResult { phases: phases.to_vec(), error, frames: Vec::new() })
         });
         let error = if let Run::Uncollected(error) = run { Some((*error).to_owned()) } else { None };
+        let first = failing.keys().next().copied().unwrap_or("tests/test_a.py");
         let code = i32::from(!failing.is_empty() || error.is_some());
         let report = TestReport {
             finished: !matches!(run, Run::Cut),
             exit_status: Some(code),
             tests: if error.is_some() { BTreeMap::new() } else { tests.into() },
             collect_errors: error.map(|error| ("tests/test_a.py".to_owned(), error)).into_iter().collect(),
+            traces: trace.map(|trace| (first.to_owned(), trace)).into_iter().collect(),
             alarms: if matches!(run, Run::Alarm) { vec!["record 3: wrong nonce".to_owned()] } else { Vec::new() },
             ..TestReport::default()
         };
@@ -97,7 +113,9 @@ impl Paper {
             peak_memory_bytes: None,
             tampered: match run {
                 Run::Tampers(paths) => paths.iter().map(|path| (*path).to_owned()).collect(),
-                Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut | Run::Uncollected(_) => Vec::new(),
+                Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut | Run::Uncollected(_) | Run::Told(..) => {
+                    Vec::new()
+                }
             },
             retried: Vec::new(),
             reused: false,
@@ -193,6 +211,46 @@ fn source_that_is_no_python_costs_one_run_and_another_error_on_import_three_and_
     }
     // What passes in the second run was chance, or nobody knows.
     let (reason, ..) = with(&[FIX], vec![Run::Uncollected("OSError"), pass()], |_| pass());
+    assert_eq!(reason, Reason::Unsteady);
+}
+
+#[test]
+fn the_same_expectation_as_on_base_to_the_letter_is_plain_and_another_one_or_an_error_of_the_system_is_not() {
+    let on_base = |origin| told(fails(FIX), "assert 1 == 2", origin);
+    for (what, text, origin, expected) in [
+        ("the same", "assert 1 == 2", Origin::Repository, (1, 0)),
+        ("the same, of pytest.raises", "assert 1 == 2", Origin::Elsewhere, (1, 0)),
+        ("another", "assert 1 == 3", Origin::Repository, (3, 1)),
+        ("of the system", "assert 1 == 2", Origin::System, (3, 1)),
+    ] {
+        let (reason, detail, paper) = judged(&admission(&[FIX]), |tree, _| match tree {
+            "base" => on_base(origin),
+            "gold" => pass(),
+            _ => told(fails(FIX), text, origin),
+        });
+        assert_eq!(reason, Reason::StillFailing, "{what}: {detail}");
+        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
+    }
+}
+
+#[test]
+fn code_that_twice_does_not_load_for_the_same_reason_costs_two_runs() {
+    let first = || told(Run::Uncollected("TypeError"), "line 3", Origin::Repository);
+    for (what, second, expected) in [
+        ("the same", first(), (2, 0)),
+        ("another reason", told(Run::Uncollected("TypeError"), "line 4", Origin::Repository), (3, 1)),
+        ("not told", Run::Uncollected("TypeError"), (3, 1)),
+    ] {
+        let (reason, detail, paper) = with(&[FIX], vec![first(), second], |_| pass());
+        assert_eq!(reason, Reason::StillFailing, "{what}: {detail}");
+        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
+    }
+    // What the machine or the runner may have done is looked at as before.
+    for origin in [Origin::System, Origin::Elsewhere] {
+        let (_, _, paper) = with(&[FIX], vec![told(Run::Uncollected("TypeError"), "line 3", origin)], |_| pass());
+        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (3, 1));
+    }
+    let (reason, ..) = with(&[FIX], vec![first(), pass()], |_| pass());
     assert_eq!(reason, Reason::Unsteady);
 }
 

@@ -197,7 +197,7 @@ fn sighting(run: &Run, id: &str, file: &str) -> Sighting {
         };
     }
     if report.tests.is_empty() && report.collect_errors.is_empty() && report.exit_status.is_some_and(|code| code > 1) {
-        // A conftest file that cannot be imported, say: the session ends before it collects anything.
+        // A plugin that cannot be loaded, say: the session ends before it collects anything.
         let status = report.exit_status.unwrap_or_default();
         return match status {
             5 => Sighting::Absent,
@@ -215,10 +215,12 @@ fn failure_class(test: &TestResult) -> Option<FailureClass> {
     })
 }
 
-/// Whether a collection error at this place (a file, a package, or a class of a file) takes the test with it.
-fn holds(place: &str, id: &str, file: &str) -> bool {
-    let folder = place.strip_suffix("/__init__.py").unwrap_or(place);
+/// Whether a collection error at this place (a file, a package, the fixtures of a folder, or a class of a file) takes the test
+/// with it.
+pub(super) fn holds(place: &str, id: &str, file: &str) -> bool {
+    let folder = ["/__init__.py", "/conftest.py"].iter().find_map(|name| place.strip_suffix(name)).unwrap_or(place);
     place == file
+        || place == "conftest.py"
         || id.strip_prefix(place).is_some_and(|rest| rest.starts_with("::"))
         || file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 
 use super::candidates::{Kept, Place, SameAs, Task};
 use super::peers::peers;
+use super::screen::Literals;
 use super::verdicts::verdicts;
 use super::{Lab, Located, Sample, read_candidate};
 use crate::admission::Admission;
@@ -50,6 +51,7 @@ struct Open {
     digests: BTreeMap<String, Digest>,
     repository: Repository,
     kept: Kept,
+    literals: Literals,
 }
 
 impl std::fmt::Debug for Desk<'_> {
@@ -103,6 +105,7 @@ impl<'a> Desk<'a> {
                 digests: BTreeMap::from([(id.clone(), located.instance.digest())]),
                 repository: Repository::open(&located.repository)?,
                 kept: Kept::default(),
+                literals: Literals::default(),
             },
         };
         self.open.push_front(open);
@@ -122,6 +125,7 @@ impl Open {
             framework: framework::by_name(&located.instance.environment.framework),
             tests: admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default(),
             issue: &located.instance.problem_statement,
+            literals: &self.literals,
         };
         read_candidate(sample, Some(place))
     }

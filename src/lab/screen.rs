@@ -1,6 +1,8 @@
 //! What the static screen reads of a repair: its source files in base, candidate and gold, and the trusted tests.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::candidates::Place;
 use crate::candidate::Prepared;
@@ -10,42 +12,66 @@ use crate::screen::{self, Screen, SourceFile, Token};
 /// The screen of a repair that was put on the base tree.
 pub(super) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
     let trees = place.trees;
-    let text = |tree: &str, path: &str| -> anyhow::Result<String> {
-        let bytes = place.repository.read(tree, path)?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
     let mut files = Vec::new();
     for path in prepared.files.iter().filter(|path| is_source(place, path)) {
         files.push(SourceFile {
             path: path.clone(),
-            base: text(&trees.base, path)?,
-            candidate: text(&prepared.tree, path)?,
-            gold: text(&trees.gold, path)?,
+            base: text(place, &trees.base, path)?,
+            candidate: text(place, &prepared.tree, path)?,
+            gold: text(place, &trees.gold, path)?,
         });
     }
     let mut screen = screen::screen(&files, |token| base_has(place, token))?;
 
-    let mut shown = BTreeSet::new();
-    let gold_changes = place.repository.changed_paths(&trees.base, &trees.gold)?;
-    for path in prepared.files.iter().chain(&gold_changes).filter(|path| is_source(place, path)) {
-        shown.extend(screen::literals(&text(&trees.base, path)?));
-        shown.extend(screen::literals(&text(&trees.gold, path)?));
-    }
-    let mut tests = BTreeSet::new();
-    for path in place.tests {
-        shown.extend(screen::literals(&text(&trees.base, path)?));
-        tests.extend(screen::literals(&text(&trees.tested_gold, path)?));
-    }
-    let overlap = |file: &SourceFile| screen::overlap(&file.base, &file.candidate, &tests, &shown, place.issue);
-    screen.literal_overlap = files.iter().map(overlap).sum();
+    screen.literal_overlap = overlap(place, prepared, &files)?;
     Ok(screen)
+}
+
+/// How many literals the lines that a repair adds share with the fail-to-pass tests, and with nothing that its author was
+/// shown: source and tests of base, what gold's change touches, the issue.
+fn overlap(place: Place, prepared: &Prepared, files: &[SourceFile]) -> anyhow::Result<u32> {
+    let trees = place.trees;
+    let added = files.iter().flat_map(|file| screen::added_literals(&file.base, &file.candidate));
+    let tests: Vec<_> =
+        place.tests.iter().map(|path| literals(place, &trees.tested_gold, path)).collect::<anyhow::Result<_>>()?;
+    let gold_changes = place.repository.changed_paths(&trees.base, &trees.gold)?;
+    let sources = prepared.files.iter().chain(&gold_changes).filter(|path| is_source(place, path));
+    let shown = sources.flat_map(|path| [(&trees.base, path), (&trees.gold, path)]);
+    let shown = shown.chain(place.tests.iter().map(|path| (&trees.base, path)));
+    screen::overlap(added, &tests, place.issue, shown.map(|(tree, path)| literals(place, tree, path)))
+}
+
+/// Literals of files that every candidate of an instance is held against.
+#[derive(Debug, Default)]
+pub struct Literals(RefCell<BTreeMap<(String, String), Rc<BTreeSet<String>>>>);
+
+/// Files remembered at most; an instance has few of them.
+const MOST_FILES: usize = 64;
+
+fn literals(place: Place, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<String>>> {
+    let mut known = place.literals.0.borrow_mut();
+    let key = (tree.to_owned(), path.to_owned());
+    if let Some(found) = known.get(&key) {
+        return Ok(found.clone());
+    }
+    let found = Rc::new(screen::literals(&text(place, tree, path)?));
+    if known.len() >= MOST_FILES {
+        known.clear();
+    }
+    known.insert(key, found.clone());
+    Ok(found)
+}
+
+/// A file of a tree; empty where the tree lacks it.
+fn text(place: Place, tree: &str, path: &str) -> anyhow::Result<String> {
+    let bytes = place.repository.read(tree, path)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether a token stands anywhere in base's own source: a project that does such things for a living.
 fn base_has(place: Place, token: Token) -> anyhow::Result<bool> {
     for path in place.repository.paths(&place.trees.base)?.iter().filter(|path| is_source(place, path)) {
-        let bytes = place.repository.read(&place.trees.base, path)?.unwrap_or_default();
-        if screen::everywhere(&String::from_utf8_lossy(&bytes)).contains(&token) {
+        if screen::everywhere(&text(place, &place.trees.base, path)?).contains(&token) {
             return Ok(true);
         }
     }

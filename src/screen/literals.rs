@@ -1,6 +1,7 @@
 //! Literals: values that a repair shares with the tests it must pass, and with nothing that its author was shown.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::added_lines;
 use super::syntax::{folded, nodes, parse, text};
@@ -13,13 +14,34 @@ pub fn literals(source: &str) -> BTreeSet<String> {
     on_lines(source, |_| true)
 }
 
-/// How many literals the added lines of a candidate's file share with `tests` that are not `shown`: neither a literal
-/// of `shown` nor a part of `issue`.
-pub fn overlap(base: &str, candidate: &str, tests: &BTreeSet<String>, shown: &BTreeSet<String>, issue: &str) -> u32 {
+/// Those on the lines that a candidate adds to a file.
+pub fn added_literals(base: &str, candidate: &str) -> BTreeSet<String> {
     let added = added_lines(base, candidate);
-    let of_candidate = on_lines(candidate, |line| added.contains(&line));
-    let shared = of_candidate.iter().filter(|literal| tests.contains(*literal) && !shown.contains(*literal));
-    u32::try_from(shared.filter(|literal| !issue.contains(literal.as_str())).count()).unwrap_or(u32::MAX)
+    if added.is_empty() { BTreeSet::new() } else { on_lines(candidate, |line| added.contains(&line)) }
+}
+
+/// How many of the added literals stand in `tests`, and neither in `issue` nor in anything of `shown`, which is read as long as
+/// some are left.
+///
+/// # Errors
+/// Whatever reading `shown` fails with.
+pub fn overlap<E>(
+    added: impl IntoIterator<Item = String>,
+    tests: &[Rc<BTreeSet<String>>],
+    issue: &str,
+    shown: impl IntoIterator<Item = Result<Rc<BTreeSet<String>>, E>>,
+) -> Result<u32, E> {
+    let of_tests = |literal: &String| tests.iter().any(|tests| tests.contains(literal));
+    let mut shared: Vec<_> =
+        added.into_iter().filter(|literal| of_tests(literal) && !issue.contains(literal.as_str())).collect();
+    let mut shown = shown.into_iter();
+    while !shared.is_empty()
+        && let Some(shown) = shown.next()
+    {
+        let shown = shown?;
+        shared.retain(|literal| !shown.contains(literal));
+    }
+    Ok(u32::try_from(shared.len()).unwrap_or(u32::MAX))
 }
 
 fn on_lines(source: &str, wanted: impl Fn(u32) -> bool) -> BTreeSet<String> {

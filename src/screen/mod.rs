@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use literals::{literals, overlap};
+pub use literals::{added_literals, literals, overlap};
 
 /// Something that the syntax of source code shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -141,13 +141,14 @@ pub fn screen<E>(files: &[SourceFile], mut base_has: impl FnMut(Token) -> Result
     let mut known: BTreeMap<Token, bool> = BTreeMap::new();
     for file in files {
         let added = added_lines(&file.base, &file.candidate);
+        if added.is_empty() {
+            continue;
+        }
         let found = tokens::tokens(&file.candidate, &|line| added.contains(&line));
-        let in_gold = everywhere(&file.gold);
-        for (token, line) in found {
-            screen.flags.insert(token);
-            if !token.strong() || in_gold.contains(&token) {
-                continue;
-            }
+        screen.flags.extend(found.iter().map(|(token, _)| *token));
+        let strong: Vec<_> = found.into_iter().filter(|(token, _)| token.strong()).collect();
+        let in_gold = if strong.is_empty() { BTreeSet::new() } else { everywhere(&file.gold) };
+        for (token, line) in strong.into_iter().filter(|(token, _)| !in_gold.contains(token)) {
             let in_base = match known.get(&token) {
                 Some(known) => *known,
                 None => *known.entry(token).or_insert(base_has(token)?),

@@ -1,5 +1,7 @@
 use std::convert::Infallible;
 
+use std::rc::Rc;
+
 use super::*;
 
 fn file(base: &str, candidate: &str, gold: &str) -> SourceFile {
@@ -161,8 +163,14 @@ fn literals_that_only_tests_and_patch_have_are_counted() {
     );
     let shown = literals("X = 'beta'\n");
     let candidate = "TABLE = {'alpha': 1_234, 'beta': 56, 'gamma': 7.25, 'delta': 999}\n";
-    assert_eq!(overlap("", candidate, &tests, &shown, "gamma is wrong"), 3, "alpha, 1234 and 7.25");
-    assert_eq!(overlap(candidate, candidate, &tests, &shown, ""), 0, "nothing added");
+    let count = |base| {
+        let shown = [Ok::<_, ()>(Rc::new(shown.clone()))];
+        overlap(added_literals(base, candidate), &[Rc::new(tests.clone())], "gamma is wrong", shown)
+    };
+    assert_eq!(count(""), Ok(3), "alpha, 1234 and 7.25");
+    assert_eq!(count(candidate), Ok(0), "nothing added");
+    let unread = overlap(added_literals("", "X = 'delta'\n"), &[Rc::new(tests.clone())], "", [Err("read in vain")]);
+    assert_eq!(unread, Ok(0));
 }
 
 #[test]

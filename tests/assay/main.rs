@@ -47,4 +47,5 @@ mod serve;
 mod serve_limits;
 mod serve_support;
 mod tampering;
+mod traces;
 mod unpacked_image;

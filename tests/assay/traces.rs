@@ -1,0 +1,95 @@
+//! How failures are told by the reporters: equal texts for equal failures, whatever moved around them.
+
+use std::fs;
+
+use swe_assay::trial::{Origin, TestReport, Trace};
+
+use crate::framework::{World, pythons};
+
+const TEST: &str = "tests/test_case.py";
+const CASE: &str = "
+import unittest
+import shop
+
+
+class Case(unittest.TestCase):
+    def test_price(self):
+        assert shop.price() == 2
+
+    def test_absent(self):
+        with self.assertRaises(ValueError):
+            shop.price()
+
+    def test_disk(self):
+        shop.disk()
+
+    def test_text(self):
+        shop.text()
+";
+const SHOP: &str = "
+def price():
+    return object and 1
+
+
+def disk():
+    try:
+        open('/no/such/file')
+    except OSError:
+        raise ValueError('no disk')
+
+
+def text():
+    raise ValueError('at {} \\ud800'.format(object()))
+";
+
+/// The report of the case over a shop, by each reporter.
+fn reports(shop: &str) -> Vec<(String, TestReport)> {
+    let world = World::of("every-outcome");
+    fs::remove_dir_all(world.path().join("tests")).unwrap();
+    fs::create_dir(world.path().join("tests")).unwrap();
+    fs::write(world.path().join(TEST), CASE).unwrap();
+    fs::write(world.path().join("src/shop.py"), shop).unwrap();
+    let mut ways = vec![("unittest".to_owned(), "unittest", "python3".to_owned())];
+    ways.extend(pythons().into_iter().map(|(major, python)| (format!("pytest {major}"), "pytest", python)));
+    ways.into_iter().map(|(name, framework, python)| (name, world.run(framework, &python, &[TEST]).report)).collect()
+}
+
+fn trace<'a>(report: &'a TestReport, test: &str) -> &'a Trace {
+    &report.traces[&format!("{TEST}::Case::{test}")]
+}
+
+#[test]
+fn a_failure_reads_the_same_where_only_lines_around_it_moved_and_another_one_does_not() {
+    let moved = format!("# Looked into it.\n\n{SHOP}");
+    let other = SHOP.replace("and 1", "and 3");
+    for (((name, first), (_, moved)), (_, other)) in reports(SHOP).into_iter().zip(reports(&moved)).zip(reports(&other))
+    {
+        assert_eq!(first.alarms, Vec::<String>::new(), "{name}");
+        assert_eq!(first.traces.len(), 4, "{name}");
+        assert_eq!(first.traces, moved.traces, "{name}: addresses and lines of the code say nothing");
+        assert_eq!(trace(&first, "test_disk").origin, Origin::System, "{name}: raised over an error of the system");
+        assert_eq!(trace(&first, "test_text").origin, Origin::Repository, "{name}");
+        assert_eq!(trace(&first, "test_absent").origin, Origin::Elsewhere, "{name}: raised by unittest");
+        let told = name != "unittest";
+        assert_eq!(trace(&first, "test_price") != trace(&other, "test_price"), told, "{name}: the values that differ");
+    }
+}
+
+#[test]
+fn code_that_does_not_load_is_told_for_the_file_that_needs_it_and_for_its_fixtures() {
+    let broken = format!("{SHOP}\nraise RuntimeError('attempt 1')\n");
+    for (name, report) in reports(&broken) {
+        assert_eq!(report.collect_errors[TEST], "RuntimeError", "{name}");
+        assert_eq!(report.traces[TEST].origin, Origin::Repository, "{name}");
+    }
+    for (major, python) in pythons() {
+        let world = World::of("every-outcome");
+        fs::write(world.path().join("src/shop.py"), &broken).unwrap();
+        fs::write(world.path().join("tests/conftest.py"), "import shop\n").unwrap();
+        let report = world.run("pytest", &python, &["tests/test_outcomes.py"]).report;
+        assert_eq!(report.alarms, Vec::<String>::new(), "pytest {major}");
+        assert!(report.finished && report.tests.is_empty() && report.exit_status == Some(4), "pytest {major}");
+        assert_eq!(report.collect_errors["tests/conftest.py"], "RuntimeError", "pytest {major}");
+        assert_eq!(report.traces["tests/conftest.py"].origin, Origin::Repository, "pytest {major}");
+    }
+}
