@@ -37,15 +37,15 @@ impl ViewFiles {
     }
 
     pub fn sft(&mut self, row: &SftRow) -> Result<()> {
-        self.each("sft", |view| view.sft(row))
+        self.each(|view| view.sft_table(row.skill), |view| view.sft(row))
     }
 
     pub fn preference(&mut self, row: &PreferenceRow) -> Result<()> {
-        self.each("preference", |view| view.preference(row))
+        self.each(|_| "preference", |view| view.preference(row))
     }
 
     pub fn rl(&mut self, row: &RlRow, instance: &Instance, admission: &Admission) -> Result<()> {
-        self.each("rl", |view| view.rl(row))?;
+        self.each(|_| "rl", |view| view.rl(row))?;
         let done = self.task.as_ref() == Some(&instance.instance_id);
         if !self.views.contains(&View::Harbor) || done || !fits(instance) {
             return Ok(());
@@ -60,13 +60,14 @@ impl ViewFiles {
         }
     }
 
-    fn each(&mut self, name: &'static str, line: impl Fn(View) -> Option<Value>) -> Result<()> {
+    fn each(&mut self, name: impl Fn(View) -> &'static str, line: impl Fn(View) -> Option<Value>) -> Result<()> {
         for view in &self.views {
             let Some(line) = line(*view) else { continue };
+            let name = name(*view);
             let table = match self.open.entry((*view, name)) {
                 std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
                 std::collections::btree_map::Entry::Vacant(place) => {
-                    let directory = self.directory.join(view.folder());
+                    let directory = self.directory.join(view.table_folder(name));
                     place.insert(Table::lines(&directory, name, view.folder(), Packing::Plain, self.shard_bytes)?)
                 }
             };

@@ -1,10 +1,10 @@
 //! Views: the rows of the canonical configs as a trainer's own loader wants them, as plain JSON Lines. Pure. A config that
-//! a trainer reads as it is has no view: TRL and verl read the Parquet files of every config, LLaMA-Factory those of the
-//! SFT configs through `dataset_info.json`.
+//! a trainer reads as it is has no view: TRL and verl read the Parquet files of every config. LLaMA-Factory finds its view
+//! through `dataset_info.json`; it pins a `datasets` (4.0) that fails at Parquet with columns of JSON.
 //!
 //! | view | files | made for |
 //! | --- | --- | --- |
-//! | `llama-factory` | `preference` | ranking rows with one message each (sharegpt) |
+//! | `llama-factory` | `sft-localization`, `sft-test`, `sft-repair`, `preference`, a folder each | sharegpt; ranking rows |
 //! | `ms-swift` | `sft`, `rl`, `preference` | standard keys; extra columns reach the reward function |
 //! | `nemo-gym` | `rl` | `responses_create_params`, verifier fields beside it |
 //! | `openrlhf` | `sft`, `rl`, `preference` | one label column of text |
@@ -14,9 +14,12 @@
 //! | `xtuner` | `sft`, `rl` | JSON Lines only; RL in verl's layout |
 //! | `harbor` | task directories | [`super::harbor`] |
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value, json};
 
 use super::rows::{PreferenceRow, RlRow, SftRow};
+use crate::generation::Skill;
 
 /// A trainer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -48,15 +51,35 @@ impl View {
         }
     }
 
+    /// Folder of a table below `views/`. LLaMA-Factory is given folders and reads all that is in one.
+    pub fn table_folder(self, table: &str) -> PathBuf {
+        match self {
+            Self::LlamaFactory => PathBuf::from(self.folder()).join(table),
+            _ => PathBuf::from(self.folder()),
+        }
+    }
+
+    /// Table of the fine-tuning samples of a skill. Datasets are mixed by name in LLaMA-Factory, so each skill has its own.
+    pub fn sft_table(self, skill: Skill) -> &'static str {
+        match (self, skill) {
+            (Self::LlamaFactory, Skill::Localization) => "sft-localization",
+            (Self::LlamaFactory, Skill::Test) => "sft-test",
+            (Self::LlamaFactory, Skill::Repair) => "sft-repair",
+            _ => "sft",
+        }
+    }
+
     /// A fine-tuning sample, where the view has a file for them.
     pub fn sft(self, row: &SftRow) -> Option<Value> {
         match self {
-            Self::MsSwift | Self::Openrlhf | Self::Xtuner => Some(json!({"messages": row.messages})),
+            Self::LlamaFactory | Self::MsSwift | Self::Openrlhf | Self::Xtuner => {
+                Some(json!({"messages": row.messages}))
+            }
             Self::Trl => {
                 let (completion, prompt) = row.messages.split_last()?;
                 Some(json!({"prompt": prompt, "completion": [completion]}))
             }
-            Self::Harbor | Self::LlamaFactory | Self::NemoGym | Self::Skyrl | Self::Slime => None,
+            Self::Harbor | Self::NemoGym | Self::Skyrl | Self::Slime => None,
         }
     }
 
@@ -116,25 +139,29 @@ impl View {
     }
 }
 
-/// `dataset_info.json`, by which LLaMA-Factory finds the SFT configs (`dataset_dir` is the dataset's directory) and the
-/// preference view. Every tag is named, for what is left out does not fall back to a default there.
+/// `dataset_info.json`, by which LLaMA-Factory finds its view of the SFT configs and of the preference config
+/// (`dataset_dir` is the dataset's directory). Every tag is named, for what is left out does not fall back to a default
+/// there.
 pub fn dataset_info(configs: &[&str], preference: bool) -> Value {
     let tags = json!({
         "role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant",
         "observation_tag": "tool", "function_tag": "function", "system_tag": "system",
     });
+    let place = |config: &str| format!("views/{}/{config}", View::LlamaFactory.folder());
     let mut info = Map::new();
     for config in configs {
         info.insert(
             format!("assay-{config}"),
-            json!({"file_name": config, "formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": tags}),
+            json!({
+                "file_name": place(config), "formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": tags,
+            }),
         );
     }
     if preference {
         info.insert(
             "assay-preference".to_owned(),
             json!({
-                "file_name": "views/llama-factory", "formatting": "sharegpt", "ranking": true, "tags": tags,
+                "file_name": place("preference"), "formatting": "sharegpt", "ranking": true, "tags": tags,
                 "columns": {"messages": "messages", "chosen": "chosen", "rejected": "rejected"},
             }),
         );

@@ -405,7 +405,8 @@ fn views_hold_the_same_rows_in_the_layout_of_each_trainer() {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     for (view, name, count) in [
-        ("llama-factory", "preference", 2),
+        ("llama-factory", "sft-repair/sft-repair", 1),
+        ("llama-factory", "preference/preference", 2),
         ("ms-swift", "sft", 3),
         ("ms-swift", "rl", 4),
         ("ms-swift", "preference", 2),
@@ -424,7 +425,10 @@ fn views_hold_the_same_rows_in_the_layout_of_each_trainer() {
     let truth = lines("skyrl", "rl")[0]["reward_spec"]["ground_truth"].as_str().unwrap().to_owned();
     assert_eq!(serde_json::from_str::<Value>(&truth).unwrap()["instance_id"], "one");
     let info: Value = serde_json::from_slice(&fs::read(out.join("dataset_info.json")).unwrap()).unwrap();
-    assert!(out.join(info["assay-sft-repair"]["file_name"].as_str().unwrap()).is_dir());
+    for (name, entry) in info.as_object().unwrap() {
+        let folder = out.join(entry["file_name"].as_str().unwrap());
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "{name} is all that its folder holds");
+    }
 
     let tasks = zstd::decode_all(fs::read(out.join("views/harbor/tasks-00000-of-00001.tar.zst")).unwrap().as_slice());
     let mut archive = tar::Archive::new(std::io::Cursor::new(tasks.unwrap()));

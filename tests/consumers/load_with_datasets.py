@@ -103,7 +103,7 @@ def check_dataset(root):
                 check("metadata", set(row["metadata"]), {"generation", "sampling", "stripped", "strength"})
                 check("last role", row["messages"][-1]["role"], "assistant")
                 check("patch", row["patch"] == "", row["skill"] == "localization")
-    for path in sorted((root / "views").glob("*/*.jsonl")):
+    for path in sorted((root / "views").glob("**/*.jsonl")):
         rows = load_dataset("json", data_files=str(path), split="train")
         listed = [file["rows"] for file in manifest["files"] if root / file["path"] == path]
         check(f"{path} rows", [rows.num_rows], listed)
