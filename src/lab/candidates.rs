@@ -8,7 +8,7 @@ use super::controls::control_tree;
 use super::peers::peers;
 use super::prepare::Site;
 use super::samples::Samples;
-use super::screen::{Literals, screened};
+use super::screen::{Memory, screened};
 use super::tests::test_trees;
 use super::trials::KeptSlot;
 use super::{CANDIDATES, CONTESTS, Lab, Located, Sample, Workshop, pool};
@@ -98,27 +98,27 @@ impl Lab<'_> {
         lines.finish()
     }
 
-    /// `kept` is the repository that the worker opened last, and what it remembers of its files.
+    /// `kept` is the repository that the worker opened last, and what it remembers.
     fn read_one<'l>(
         &self,
         located: Option<&'l Located>,
         admissions: &BTreeMap<String, Admission>,
         sample: &Sample,
-        kept: &mut Option<(&'l Path, Repository, Literals)>,
+        kept: &mut Option<(&'l Path, Repository, Memory)>,
     ) -> anyhow::Result<Candidate> {
         let admission = admissions.get(&sample.generation.instance_id);
         let known = located.zip(admission.and_then(|admission| Some((admission, admission.trees.as_ref()?))));
         let Some((located, (admission, trees))) = known else { return read_candidate(sample, None) };
         let path = located.repository.as_path();
-        let (_, repository, literals) = match kept.take().filter(|(opened, ..)| *opened == path) {
+        let (_, repository, memory) = match kept.take().filter(|(opened, ..)| *opened == path) {
             Some(same) => kept.insert(same),
-            None => kept.insert((path, Repository::open(path)?, Literals::default())),
+            None => kept.insert((path, Repository::open(path)?, Memory::default())),
         };
-        let (repository, literals) = (&*repository, &*literals);
+        let (repository, memory) = (&*repository, &*memory);
         let framework = crate::framework::by_name(&located.instance.environment.framework);
         let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
         let issue = &located.instance.problem_statement;
-        read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue, literals }))
+        read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue, memory }))
     }
 
     /// Takes whole instances, together at least as many candidates as keep the workers busy, through their trials; then the
@@ -292,8 +292,8 @@ pub struct Place<'a> {
     /// Files of the fail-to-pass tests.
     pub tests: &'a [String],
     pub issue: &'a str,
-    /// What is remembered of the instance's files.
-    pub literals: &'a Literals,
+    /// What reading other samples showed.
+    pub memory: &'a Memory,
 }
 
 impl std::fmt::Debug for Place<'_> {

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use super::candidates::{Kept, Place, SameAs, Task};
 use super::peers::peers;
-use super::screen::Literals;
+use super::screen::Memory;
 use super::verdicts::verdicts;
 use super::{Lab, Located, Sample, read_candidate};
 use crate::admission::Admission;
@@ -51,7 +51,7 @@ struct Open {
     digests: BTreeMap<String, Digest>,
     repository: Repository,
     kept: Kept,
-    literals: Literals,
+    memory: Memory,
 }
 
 impl std::fmt::Debug for Desk<'_> {
@@ -105,7 +105,7 @@ impl<'a> Desk<'a> {
                 digests: BTreeMap::from([(id.clone(), located.instance.digest())]),
                 repository: Repository::open(&located.repository)?,
                 kept: Kept::default(),
-                literals: Literals::default(),
+                memory: Memory::default(),
             },
         };
         self.open.push_front(open);
@@ -125,7 +125,7 @@ impl Open {
             framework: framework::by_name(&located.instance.environment.framework),
             tests: admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default(),
             issue: &located.instance.problem_statement,
-            literals: &self.literals,
+            memory: &self.memory,
         };
         read_candidate(sample, Some(place))
     }

@@ -9,8 +9,18 @@ use crate::candidate::Prepared;
 use crate::repo::policy;
 use crate::screen::{self, Screen, SourceFile, Token};
 
-/// The screen of a repair that was put on the base tree.
+/// The screen of a repair that was put on the base tree. Repairs that come to the same tree are read once.
 pub(super) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
+    let key = (place.admission.instance_id.clone(), prepared.tree.clone());
+    if let Some(screen) = place.memory.screens.borrow().get(&key) {
+        return Ok(screen.clone());
+    }
+    let screen = screen_of(place, prepared)?;
+    keep(&place.memory.screens, key, screen.clone());
+    Ok(screen)
+}
+
+fn screen_of(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
     let trees = place.trees;
     let mut files = Vec::new();
     for path in prepared.files.iter().filter(|path| is_source(place, path)) {
@@ -41,24 +51,35 @@ fn overlap(place: Place, prepared: &Prepared, files: &[SourceFile]) -> anyhow::R
     screen::overlap(added, &tests, place.issue, shown.map(|(tree, path)| literals(place, tree, path)))
 }
 
-/// Literals of files that every candidate of an instance is held against.
+/// What is remembered from one repair to the next.
 #[derive(Debug, Default)]
-pub struct Literals(RefCell<BTreeMap<(String, String), Rc<BTreeSet<String>>>>);
+pub struct Memory {
+    /// By instance and tree.
+    screens: Remembered<Screen>,
+    /// Of files that every repair of an instance is held against, by tree and path.
+    literals: Remembered<Rc<BTreeSet<String>>>,
+}
 
-/// Files remembered at most; an instance has few of them.
-const MOST_FILES: usize = 64;
+type Remembered<T> = RefCell<BTreeMap<(String, String), T>>;
+
+/// Remembered at most; then it begins anew.
+const MOST: usize = 256;
+
+fn keep<T>(remembered: &Remembered<T>, key: (String, String), value: T) {
+    let mut remembered = remembered.borrow_mut();
+    if remembered.len() >= MOST {
+        remembered.clear();
+    }
+    remembered.insert(key, value);
+}
 
 fn literals(place: Place, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<String>>> {
-    let mut known = place.literals.0.borrow_mut();
     let key = (tree.to_owned(), path.to_owned());
-    if let Some(found) = known.get(&key) {
+    if let Some(found) = place.memory.literals.borrow().get(&key) {
         return Ok(found.clone());
     }
     let found = Rc::new(screen::literals(&text(place, tree, path)?));
-    if known.len() >= MOST_FILES {
-        known.clear();
-    }
-    known.insert(key, found.clone());
+    keep(&place.memory.literals, key, found.clone());
     Ok(found)
 }
 
