@@ -3,7 +3,7 @@
 
     cargo run --release -- demo
     python3 benches/against_swebench.py assay-demo --out /tmp/against --json /tmp/against/result.json
-    python3 benches/against_swebench.py assay-demo --out /tmp/against --compare /tmp/against/result.json
+    python3 benches/against_swebench.py assay-demo --out /tmp/against --compare benches/against_swebench.json
 
 Needs root, a Docker engine, and pip with an index. Installs the harness (swebench==5.0.2) from the index into a virtual
 environment of its own, builds one image per demo instance (the base commit committed under /testbed, the locked
@@ -406,6 +406,7 @@ def report(result, options):
     for who, found in steady.items():
         if who != "bare":
             wall = found["wall_s"] / found["candidates"]
+            ratios["{} beside the bare command".format(who)] = bare_warm / wall
             print("| {} | {:.3f} | {:.2f} |".format(who, wall, wall / bare_warm))
     size = result["batch"]["size"]
     print("\nBatch of {} candidates (a third duplicates, two thirds wrong), {} workers:\n".format(size, options.workers))
@@ -428,7 +429,7 @@ def report(result, options):
 def compare(stored, now):
     worse = [(name, stored[name], now[name]) for name in stored if name in now and now[name] < stored[name] * 0.8]
     for name, before, after in worse:
-        print("worse: {}: {:.1f} times faster before, {:.1f} now".format(name, before, after))
+        print("worse: {}: {:.2f} times as fast before, {:.2f} now".format(name, before, after))
     if worse:
         sys.exit(2)
 
