@@ -194,6 +194,18 @@ pub struct Trace {
     /// SHA-256 of exception type, message without addresses, line of the test, and the functions of the repository on the way.
     pub digest: Digest,
     pub origin: Origin,
+    /// The line that raised it, if that is the repository's; its number is not in the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised: Option<Raised>,
+}
+
+/// A line of the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Raised {
+    /// Relative to the work directory.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
 }
 
 /// Where an exception came from.
@@ -204,7 +216,7 @@ pub enum Origin {
     Repository,
     /// Raised by what the repository calls: the runner, the standard library, the environment.
     Elsewhere,
-    /// An error of the system, or raised over one: the machine may be at fault.
+    /// An error of the system or what a missing file leads to, or raised over one: the machine may be at fault.
     System,
 }
 

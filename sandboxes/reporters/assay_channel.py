@@ -326,19 +326,24 @@ def described_error(error, workdir):
     if len(message) > LONGEST_MESSAGE:
         half = LONGEST_MESSAGE // 2
         message = "{}[{} characters]{}".format(message[:half], len(message), message[-half:])
-    traceback, places, inside = error.__traceback__, [], False
+    traceback, places, raised = error.__traceback__, [], None
     while traceback is not None:
         code = traceback.tb_frame.f_code
         path = os.path.relpath(os.path.join(workdir, code.co_filename), workdir)
-        inside = not path.startswith("..") and not code.co_filename.startswith("<")
-        if inside:
+        raised = None
+        if not path.startswith("..") and not code.co_filename.startswith("<"):
+            raised = {"file": path, "line": traceback.tb_lineno}
             # Lines of a test are the same in every run; those of the code move with every change of it.
             places.append("{} {} {}".format(path, "" if places else traceback.tb_lineno, code.co_name))
         traceback = traceback.tb_next
     text = "\n".join([error_name(type(error)), message] + places[:MOST_FRAMES])
-    origin = "system" if of_the_system(error) else "repository" if inside else "elsewhere"
+    origin = "system" if of_the_system(error) else "repository" if raised else "elsewhere"
     # JSON has no lone surrogates.
-    return {"text": text.encode("ascii", "backslashreplace").decode("ascii"), "origin": origin}
+    return {"text": text.encode("ascii", "backslashreplace").decode("ascii"), "origin": origin, "raised": raised}
+
+
+# Errors of the system, and what code that needs a file makes of one that is gone.
+SYSTEM = (OSError, MemoryError, RecursionError, SystemError, ImportError, AttributeError, NameError)
 
 
 def of_the_system(error):
@@ -346,10 +351,7 @@ def of_the_system(error):
     for _ in range(MOST_FRAMES):
         if error is None:
             return False
-        if isinstance(error, (OSError, MemoryError, RecursionError, SystemError)):
-            return True
-        # An extension that cannot be loaded, for one reason or another.
-        if isinstance(error, ImportError) and type(error).__name__ != "ModuleNotFoundError":
+        if isinstance(error, SYSTEM):
             return True
         error = error.__cause__ or error.__context__
     return True

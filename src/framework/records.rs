@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::digest::Digest;
 use crate::format;
-use crate::trial::{Note, Origin, Phase, Status, TestReport, Trace};
+use crate::trial::{Note, Origin, Phase, Raised, Status, TestReport, Trace};
 
 /// Alarms that are kept; a flood of bad records says no more than the first ones.
 const MOST_ALARMS: usize = 20;
@@ -69,11 +69,13 @@ enum Kind {
 struct Told {
     text: String,
     origin: Origin,
+    #[serde(default)]
+    raised: Option<Raised>,
 }
 
 impl From<Told> for Trace {
-    fn from(Told { text, origin }: Told) -> Self {
-        Self { digest: Digest::of(text.as_bytes()), origin }
+    fn from(Told { text, origin, raised }: Told) -> Self {
+        Self { digest: Digest::of(text.as_bytes()), origin, raised: raised.filter(|raised| !odd(&raised.file)) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Halt;
+use super::own::Own;
 use crate::admission::Admission;
 use crate::digest::Digest;
 use crate::journal::Failure;
@@ -35,6 +36,8 @@ pub(super) struct Bench<'a> {
     /// How often what is asked for was judged from its first run on before.
     round: u32,
     trials: Vec<Digest>,
+    /// Lines of the repair that is judged.
+    pub own: Own,
 }
 
 /// Numbers of repeats that one round has for itself.
@@ -90,6 +93,7 @@ impl<'a> Bench<'a> {
             limits: admission.limits.clone(),
             round: 0,
             trials: Vec::new(),
+            own: Own::default(),
         }
     }
 

@@ -14,6 +14,7 @@ mod joint;
 mod localization;
 mod log;
 mod matrix;
+mod own;
 mod passes;
 mod plain;
 mod reduce;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench};
 use super::joint::{self, Joint};
+use super::own::Own;
 use super::suite::{self, Shown};
 use super::{Halt, control, name_some, plain, steady};
 use crate::admission::Admission;
@@ -20,6 +21,7 @@ pub(super) fn judge(
     else {
         return Err(Halt::Judged(Reason::NotRun, "the candidate was never put on the base tree".to_owned()));
     };
+    bench.own = Own::of(&prepared.diff);
     let on_policy = if prepared.diff.is_empty() {
         Err(Halt::Judged(Reason::NoChange, "nothing is left of the change".to_owned()))
     } else {

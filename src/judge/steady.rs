@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench, Seen};
+use super::own::Own;
 use super::suite::{self, Shown};
 use super::tally::holds;
 use super::{Halt, name_some};
@@ -261,7 +262,7 @@ fn run_again<'a>(
                 confirmed = true;
                 again.always.retain(|id| failing.contains(id));
                 again.ever.extend(failing);
-                again.plain = again.always.iter().any(|id| does_not_load(id, &first.report, &seen.report));
+                again.plain = again.always.iter().any(|id| does_not_load(id, &first.report, &seen.report, &bench.own));
             }
             Shown::Abnormal(..) => {}
         }
@@ -343,12 +344,13 @@ fn does_not_parse(id: &str, report: &TestReport) -> bool {
 }
 
 /// Whether two runs miss a test because its file could not be collected, both times by the same error to the letter, which a
-/// line of the repository raised over nothing that the machine did.
-fn does_not_load(id: &str, one: &TestReport, other: &TestReport) -> bool {
+/// line that the repair adds raised over nothing that the machine did.
+fn does_not_load(id: &str, one: &TestReport, other: &TestReport, own: &Own) -> bool {
     let (Some((file, _)), Some((in_other, _))) = (not_collected(id, one), not_collected(id, other)) else {
         return false;
     };
-    file == in_other && same(file, one, other).is_some_and(|trace| trace.origin == Origin::Repository)
+    let is_own = |trace: &Trace| trace.raised.as_ref().is_some_and(|place| own.raised(place));
+    file == in_other && same(file, one, other).is_some_and(|trace| trace.origin == Origin::Repository && is_own(trace))
 }
 
 /// The place whose collection failed so that a test is missing, and the error.
@@ -361,7 +363,8 @@ fn not_collected<'a>(id: &str, report: &'a TestReport) -> Option<(&'a str, &'a s
 
 /// How a test or a file failed, where two reports have the same of it to the letter.
 fn same<'a>(what: &str, one: &'a TestReport, other: &TestReport) -> Option<&'a Trace> {
-    one.traces.get(what).filter(|trace| other.traces.get(what) == Some(trace))
+    let equal = |a: &Trace, b: &Trace| a.digest == b.digest && a.origin == b.origin;
+    one.traces.get(what).filter(|trace| other.traces.get(what).is_some_and(|other| equal(trace, other)))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,12 +7,15 @@ use crate::candidate::Candidate;
 use crate::digest::Digest;
 use crate::journal::Failure;
 use crate::judge::{Evidence, Step};
-use crate::trial::{Exit, Limits, Outcome, OutputRef, Phase, TestResult, Trial};
+use crate::trial::{Exit, Limits, Outcome, OutputRef, Phase, Raised, TestResult, Trial};
 use crate::verdict::VerdictStatus;
 
 const FIX: &str = "tests/test_a.py::test_fix";
 const OTHER_FIX: &str = "tests/test_a.py::test_other_fix";
 const KEEP: &str = "tests/test_a.py::test_keep";
+
+/// What the candidate changes: the second line is its own.
+const DIFF: &str = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,3 @@\n one\n+two\n three\n";
 
 /// How a run is scripted to go.
 #[derive(Clone, Debug)]
@@ -25,12 +28,12 @@ enum Run {
     Tampers(&'static [&'static str]),
     /// The file is not collected, with this error.
     Uncollected(&'static str),
-    /// So, and the report tells of the first what failed there.
-    Told(Box<Run>, &'static str, Origin),
+    /// So, and the report tells of the first what failed there, and at which line of the candidate's file.
+    Told(Box<Run>, &'static str, Origin, u32),
 }
 
 fn told(run: Run, text: &'static str, origin: Origin) -> Run {
-    Run::Told(Box::new(run), text, origin)
+    Run::Told(Box::new(run), text, origin, 2)
 }
 
 fn pass() -> Run {
@@ -71,8 +74,9 @@ impl Evidence for Paper {
 impl Paper {
     fn run(&self, trial: &Trial, run: &Run) {
         let (run, trace) = match run {
-            Run::Told(run, text, origin) => {
-                (&**run, Some(Trace { digest: Digest::of(text.as_bytes()), origin: *origin }))
+            Run::Told(run, text, origin, line) => {
+                let raised = Some(Raised { file: "a.py".to_owned(), line: *line });
+                (&**run, Some(Trace { digest: Digest::of(text.as_bytes()), origin: *origin, raised }))
             }
             run => (run, None),
         };
@@ -141,7 +145,7 @@ fn candidate() -> Candidate {
     serde_json::from_value(serde_json::json!({
         "format": crate::format::CANDIDATE, "candidate_id": Digest::of(b"c"), "instance_id": "a", "skill": "repair",
         "generation": {"file": "g", "line": 1, "index": 0},
-        "prepared": {"tree": "p", "diff": "d", "files": ["a.py"]},
+        "prepared": {"tree": "p", "diff": DIFF, "files": ["a.py"]},
         "trees": {"skill": "repair", "policy": "candidate"}, "screen": {},
     }))
     .unwrap()
@@ -240,8 +244,15 @@ fn code_that_twice_does_not_load_for_the_same_reason_costs_two_runs() {
         ("the same", first(), (2, 0)),
         ("another reason", told(Run::Uncollected("TypeError"), "line 4", Origin::Repository), (3, 1)),
         ("not told", Run::Uncollected("TypeError"), (3, 1)),
+        (
+            "on a line of base",
+            Run::Told(Box::new(Run::Uncollected("TypeError")), "line 3", Origin::Repository, 1),
+            (3, 1),
+        ),
     ] {
-        let (reason, detail, paper) = with(&[FIX], vec![first(), second], |_| pass());
+        let other = what == "on a line of base";
+        let first = if other { second.clone() } else { first() };
+        let (reason, detail, paper) = with(&[FIX], vec![first, second], |_| pass());
         assert_eq!(reason, Reason::StillFailing, "{what}: {detail}");
         assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
     }
