@@ -292,15 +292,22 @@ def frames_of(traceback, workdir):
     """Files of a traceback that lie in the repository, relative to it, innermost last."""
     frames = []
     while traceback is not None:
-        name = traceback.tb_frame.f_code.co_filename
+        path = file_in(workdir, traceback.tb_frame.f_code.co_filename)
         traceback = traceback.tb_next
-        if name.startswith("<"):
-            continue
-        path = os.path.relpath(os.path.join(workdir, name), workdir)
-        if path.startswith("..") or (frames and frames[-1] == path):
-            continue
-        frames.append(path)
+        if path is not None and frames[-1:] != [path]:
+            frames.append(path)
     return frames[-MOST_FRAMES:]
+
+
+def file_in(workdir, name):
+    """A file of code relative to the repository; None where it lies elsewhere."""
+    path = os.path.relpath(os.path.join(workdir, name), workdir)
+    return None if name.startswith("<") or path.startswith("..") else readable(path)
+
+
+def readable(text):
+    """Text without lone surrogates, for which JSON has no word."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def make_tracer(workdir):
@@ -322,24 +329,28 @@ def make_tracer(workdir):
 
 
 def described_error(error, workdir):
-    message = ADDRESS.sub("0x", str(error))
+    message = str(error)
     if len(message) > LONGEST_MESSAGE:
         half = LONGEST_MESSAGE // 2
         message = "{}[{} characters]{}".format(message[:half], len(message), message[-half:])
-    traceback, places, raised = error.__traceback__, [], None
+    traceback, places, path, line = error.__traceback__, [], None, None
     while traceback is not None:
-        code = traceback.tb_frame.f_code
-        path = os.path.relpath(os.path.join(workdir, code.co_filename), workdir)
-        raised = None
-        if not path.startswith("..") and not code.co_filename.startswith("<"):
-            raised = {"file": path, "line": traceback.tb_lineno}
+        code, line = traceback.tb_frame.f_code, traceback.tb_lineno
+        path = file_in(workdir, code.co_filename)
+        if path is not None:
             # Lines of a test are the same in every run; those of the code move with every change of it.
-            places.append("{} {} {}".format(path, "" if places else traceback.tb_lineno, code.co_name))
+            places.append("{} {} {}".format(path, "" if places else line, code.co_name))
         traceback = traceback.tb_next
-    text = "\n".join([error_name(type(error)), message] + places[:MOST_FRAMES])
-    origin = "system" if of_the_system(error) else "repository" if raised else "elsewhere"
-    # JSON has no lone surrogates.
-    return {"text": text.encode("ascii", "backslashreplace").decode("ascii"), "origin": origin, "raised": raised}
+    if isinstance(error, SyntaxError):
+        # It has no frame of its own.
+        path, line = file_in(workdir, error.filename or "<nowhere>"), error.lineno or 1
+    text = "\n".join([error_name(type(error)), ADDRESS.sub("0x", message)] + places[:MOST_FRAMES])
+    return {
+        "text": readable(text),
+        "origin": "system" if of_the_system(error) else "elsewhere" if path is None else "repository",
+        # Code that was made by code may have no lines.
+        "raised": {"file": path, "line": line} if path is not None and type(line) is int and 0 < line < 1 << 31 else None,
+    }
 
 
 # Errors of the system, and what code that needs a file makes of one that is gone.
@@ -347,14 +358,17 @@ SYSTEM = (OSError, MemoryError, RecursionError, SystemError, ImportError, Attrib
 
 
 def of_the_system(error):
-    """Whether what was raised may be the machine's doing: an error of the system, or one that was raised over one."""
-    for _ in range(MOST_FRAMES):
-        if error is None:
-            return False
-        if isinstance(error, SYSTEM):
+    """Whether what was raised may be the machine's doing: an error of the system, or one that was raised over one. So is what
+    was raised over more than can be followed."""
+    chain = [error]
+    # Grows while it is read.
+    for error in chain:
+        if isinstance(error, SYSTEM) or len(chain) > MOST_FRAMES:
             return True
-        error = error.__cause__ or error.__context__
-    return True
+        for cause in (error.__cause__, error.__context__):
+            if cause is not None and not any(cause is known for known in chain):
+                chain.append(cause)
+    return False
 
 
 def unittest_phase(method, traceback):

@@ -101,16 +101,11 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
         return "failed"
 
     def cause(error):
-        """Import and syntax errors of a test file reach us wrapped; what they wrap says more."""
+        """Errors on import of a test file or a conftest file reach us wrapped; what they wrap says more."""
         inner = error.__cause__ or error.__context__
-        if type(error).__name__ == "CollectError" and inner is not None:
+        if type(error).__name__ in ("CollectError", "ConftestImportFailure") and inner is not None:
             return inner
         return error
-
-    def imported_by(failure):
-        """What the import of a conftest file raised."""
-        older = getattr(failure, "excinfo", None)
-        return getattr(failure, "cause", None) or (older[1] if older else None) or failure.__cause__ or failure
 
     def note(item, call):
         key = (item.nodeid, call.when)
@@ -170,7 +165,7 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
             failed = (yield).excinfo
             if failed and failed[0].__name__ == "ConftestImportFailure":
                 # pytest itself only prints it.
-                error = imported_by(failed[1])
+                error = cause(failed[1])
                 file = os.path.relpath(str(failed[1].path), workdir)
                 emit("collect_error", file=file, error=channel.error_name(type(error)), trace=trace_of(error))
 

@@ -25,6 +25,12 @@ class Case(unittest.TestCase):
 
     def test_text(self):
         shop.text()
+
+    def test_odd(self):
+        shop.odd()
+
+    def test_both(self):
+        shop.both()
 ";
 const SHOP: &str = "
 def price():
@@ -40,6 +46,16 @@ def disk():
 
 def text():
     raise ValueError('at {} \\ud800'.format(object()))
+
+def odd():
+    exec(compile('raise ValueError()', __file__[:-3] + '\\udcff.py', 'exec'))
+
+
+def both():
+    try:
+        open('/no/such/file')
+    except OSError:
+        raise ValueError('no disk') from KeyError('disk')
 ";
 
 /// The report of the case over a shop, by each reporter.
@@ -54,6 +70,17 @@ fn reports(shop: &str) -> Vec<(String, TestReport)> {
     ways.into_iter().map(|(name, framework, python)| (name, world.run(framework, &python, &[TEST]).report)).collect()
 }
 
+/// Code without lines, which pytest 7 itself stumbles over.
+const NOWHERE: &str = "
+import unittest
+
+
+class Case(unittest.TestCase):
+    def test_nowhere(self):
+        code = compile('raise ValueError()', __file__, 'exec')
+        exec(code.replace(co_linetable=b'') if hasattr(code, 'co_linetable') else code.replace(co_lnotab=b''))
+";
+
 fn trace<'a>(report: &'a TestReport, test: &str) -> &'a Trace {
     &report.traces[&format!("{TEST}::Case::{test}")]
 }
@@ -65,12 +92,14 @@ fn a_failure_reads_the_same_where_only_lines_around_it_moved_and_another_one_doe
     for (((name, first), (_, moved)), (_, other)) in reports(SHOP).into_iter().zip(reports(&moved)).zip(reports(&other))
     {
         assert_eq!(first.alarms, Vec::<String>::new(), "{name}");
-        assert_eq!(first.traces.len(), 4, "{name}");
+        assert_eq!(first.traces.len(), 6, "{name}");
         let told =
             |report: &TestReport| report.traces.iter().map(|(id, trace)| (id.clone(), trace.digest.clone())).collect();
         let (one, two): (Vec<_>, Vec<_>) = (told(&first), told(&moved));
         assert_eq!(one, two, "{name}: addresses and lines of the code say nothing");
         assert_eq!(trace(&first, "test_disk").origin, Origin::System, "{name}: raised over an error of the system");
+        assert_eq!(trace(&first, "test_both").origin, Origin::System, "{name}: beside another cause too");
+        assert_eq!(trace(&first, "test_odd").origin, Origin::Repository, "{name}: a file of no sound name");
         assert_eq!(trace(&first, "test_text").origin, Origin::Repository, "{name}");
         let line = |report: &TestReport| trace(report, "test_text").raised.as_ref().map(|place| place.line);
         assert_eq!(line(&first).map(|line| line + 2), line(&moved), "{name}: where it was raised is said apart");
@@ -78,6 +107,16 @@ fn a_failure_reads_the_same_where_only_lines_around_it_moved_and_another_one_doe
         let told = name != "unittest";
         assert_eq!(trace(&first, "test_price") != trace(&other, "test_price"), told, "{name}: the values that differ");
     }
+}
+
+#[test]
+fn a_failure_on_no_line_is_reported_like_any_other() {
+    let world = World::of("every-outcome");
+    fs::write(world.path().join(TEST), NOWHERE).unwrap();
+    let report = world.run("unittest", "python3", &[TEST]).report;
+    assert!(report.finished);
+    assert_eq!(report.alarms, Vec::<String>::new());
+    assert_eq!(trace(&report, "test_nowhere").raised, None);
 }
 
 #[test]
