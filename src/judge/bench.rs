@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Halt;
-use super::own::Own;
 use crate::admission::Admission;
+use crate::candidate::Prepared;
 use crate::digest::Digest;
 use crate::journal::Failure;
 use crate::trial::{Exit, Limits, Mode, Outcome, TestPlan, TestReport, Trial, Variation};
@@ -36,8 +36,8 @@ pub(super) struct Bench<'a> {
     /// How often what is asked for was judged from its first run on before.
     round: u32,
     trials: Vec<Digest>,
-    /// Lines of the repair that is judged.
-    pub own: Own,
+    /// The repair that is judged, if it is one.
+    pub repair: Option<&'a Prepared>,
 }
 
 /// Numbers of repeats that one round has for itself.
@@ -93,7 +93,7 @@ impl<'a> Bench<'a> {
             limits: admission.limits.clone(),
             round: 0,
             trials: Vec::new(),
-            own: Own::default(),
+            repair: None,
         }
     }
 

@@ -4,24 +4,23 @@ use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench};
 use super::joint::{self, Joint};
-use super::own::Own;
 use super::suite::{self, Shown};
 use super::{Halt, control, name_some, plain, steady};
 use crate::admission::Admission;
 use crate::candidate::{Candidate, TrialTrees};
 use crate::verdict::{Evidence, Reason, VerdictStatus};
 
-pub(super) fn judge(
-    candidate: &Candidate,
+pub(super) fn judge<'a>(
+    candidate: &'a Candidate,
     admission: &Admission,
-    bench: &mut Bench,
+    bench: &mut Bench<'a>,
 ) -> Result<(Reason, Evidence, String), Halt> {
     let (Some(prepared), Some(TrialTrees::Repair { policy, submitted, canary })) =
         (&candidate.prepared, &candidate.trees)
     else {
         return Err(Halt::Judged(Reason::NotRun, "the candidate was never put on the base tree".to_owned()));
     };
-    bench.own = Own::of(&prepared.diff);
+    bench.repair = Some(prepared);
     let on_policy = if prepared.diff.is_empty() {
         Err(Halt::Judged(Reason::NoChange, "nothing is left of the change".to_owned()))
     } else {

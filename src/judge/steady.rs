@@ -8,12 +8,12 @@
 use std::collections::BTreeSet;
 
 use super::bench::{Ask, Bench, Seen};
-use super::own::Own;
 use super::suite::{self, Shown};
 use super::tally::holds;
-use super::{Halt, name_some};
+use super::{Halt, name_some, own};
 use crate::admission::{Admission, Split};
-use crate::trial::{FIRST_CONTROL, Origin, Status, TestReport, Trace};
+use crate::candidate::Prepared;
+use crate::trial::{FIRST_CONTROL, Origin, Raised, Status, TestReport, Trace};
 use crate::verdict::{Reason, VerdictStatus};
 
 /// Runs after the first of what may be chance.
@@ -262,7 +262,8 @@ fn run_again<'a>(
                 confirmed = true;
                 again.always.retain(|id| failing.contains(id));
                 again.ever.extend(failing);
-                again.plain = again.always.iter().any(|id| does_not_load(id, &first.report, &seen.report, &bench.own));
+                again.plain =
+                    again.always.iter().any(|id| does_not_load(id, &first.report, &seen.report, bench.repair));
             }
             Shown::Abnormal(..) => {}
         }
@@ -304,7 +305,7 @@ fn wobbling(
     Err(Halt::Judged(Reason::Unsteady, detail))
 }
 
-/// Whether chance is no likely cause of what failed: source that is no Python, or what base fails in the same way: a file that
+/// Whether chance is no likely cause of what failed: source of the repair's that is no Python, or what base fails in the same way: a file that
 /// cannot be collected, a test with another error than that of a failed expectation, the same expectation to the letter, or
 /// the expectations of two functions.
 fn plain(
@@ -314,7 +315,7 @@ fn plain(
     admission: &Admission,
     bench: &mut Bench,
 ) -> Result<bool, Halt> {
-    if failing.iter().any(|id| does_not_parse(id, &seen.report)) {
+    if failing.iter().any(|id| does_not_parse(id, &seen.report, bench.repair)) {
         return Ok(true);
     }
     let mut missed = failing.iter().filter(|id| admission.fail_to_pass.contains(*id)).peekable();
@@ -338,19 +339,27 @@ fn plain(
     Ok(functions.len() > 1)
 }
 
-/// Whether a test is missing because its file, or a module that it imports, is no Python.
-fn does_not_parse(id: &str, report: &TestReport) -> bool {
-    not_collected(id, report).is_some_and(|(_, error)| NO_PYTHON.contains(&error))
+/// Whether a test is missing because a file that the repair changes is no Python.
+fn does_not_parse(id: &str, report: &TestReport, repair: Option<&Prepared>) -> bool {
+    not_collected(id, report).is_some_and(|(place, error)| {
+        NO_PYTHON.contains(&error) && is_own(report.traces.get(place), repair, own::changes)
+    })
 }
 
 /// Whether two runs miss a test because its file could not be collected, both times by the same error to the letter, which a
 /// line that the repair adds raised over nothing that the machine did.
-fn does_not_load(id: &str, one: &TestReport, other: &TestReport, own: &Own) -> bool {
+fn does_not_load(id: &str, one: &TestReport, other: &TestReport, repair: Option<&Prepared>) -> bool {
     let (Some((file, _)), Some((in_other, _))) = (not_collected(id, one), not_collected(id, other)) else {
         return false;
     };
-    let is_own = |trace: &Trace| trace.raised.as_ref().is_some_and(|place| own.raised(place));
-    file == in_other && same(file, one, other).is_some_and(|trace| trace.origin == Origin::Repository && is_own(trace))
+    let trace = same(file, one, other).filter(|trace| trace.origin == Origin::Repository);
+    file == in_other && is_own(trace, repair, own::adds)
+}
+
+/// Whether the place that raised an exception is known, and the repair's own.
+fn is_own(trace: Option<&Trace>, repair: Option<&Prepared>, own: fn(&Prepared, &Raised) -> bool) -> bool {
+    let place = trace.and_then(|trace| trace.raised.as_ref());
+    repair.zip(place).is_some_and(|(repair, place)| own(repair, place))
 }
 
 /// The place whose collection failed so that a test is missing, and the error.

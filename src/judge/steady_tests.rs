@@ -28,12 +28,12 @@ enum Run {
     Tampers(&'static [&'static str]),
     /// The file is not collected, with this error.
     Uncollected(&'static str),
-    /// So, and the report tells of the first what failed there, and at which line of the candidate's file.
-    Told(Box<Run>, &'static str, Origin, u32),
+    /// So, and the report tells of the first what failed there, and where that was raised.
+    Told(Box<Run>, &'static str, Origin, (&'static str, u32)),
 }
 
 fn told(run: Run, text: &'static str, origin: Origin) -> Run {
-    Run::Told(Box::new(run), text, origin, 2)
+    Run::Told(Box::new(run), text, origin, ("a.py", 2))
 }
 
 fn pass() -> Run {
@@ -74,8 +74,8 @@ impl Evidence for Paper {
 impl Paper {
     fn run(&self, trial: &Trial, run: &Run) {
         let (run, trace) = match run {
-            Run::Told(run, text, origin, line) => {
-                let raised = Some(Raised { file: "a.py".to_owned(), line: *line });
+            Run::Told(run, text, origin, (file, line)) => {
+                let raised = Some(Raised { file: (*file).to_owned(), line: *line });
                 (&**run, Some(Trace { digest: Digest::of(text.as_bytes()), origin: *origin, raised }))
             }
             run => (run, None),
@@ -205,10 +205,15 @@ fn what_fails_plainly_as_base_does_costs_one_run_and_what_may_be_chance_three_an
 
 #[test]
 fn source_that_is_no_python_costs_one_run_and_another_error_on_import_three_and_one_of_gold() {
-    for (error, runs_of_candidate, runs_of_gold) in
-        [("SyntaxError", 1, 0), ("IndentationError", 1, 0), ("OSError", 3, 1)]
-    {
-        let (reason, detail, paper) = with(&[FIX], vec![Run::Uncollected(error)], |_| pass());
+    for (error, file, runs_of_candidate, runs_of_gold) in [
+        ("SyntaxError", "a.py", 1, 0),
+        ("IndentationError", "a.py", 1, 0),
+        // Not the repair's: nobody wrote it so.
+        ("SyntaxError", "b.py", 3, 1),
+        ("OSError", "a.py", 3, 1),
+    ] {
+        let run = Run::Told(Box::new(Run::Uncollected(error)), "line 3", Origin::Repository, (file, 1));
+        let (reason, detail, paper) = with(&[FIX], vec![run], |_| pass());
         assert_eq!(reason, Reason::StillFailing, "{detail}");
         assert!(detail.contains(error), "{detail}");
         assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (runs_of_candidate, runs_of_gold), "{error}");
@@ -240,19 +245,14 @@ fn the_same_expectation_as_on_base_to_the_letter_is_plain_and_another_one_or_an_
 #[test]
 fn code_that_twice_does_not_load_for_the_same_reason_costs_two_runs() {
     let first = || told(Run::Uncollected("TypeError"), "line 3", Origin::Repository);
-    for (what, second, expected) in [
-        ("the same", first(), (2, 0)),
-        ("another reason", told(Run::Uncollected("TypeError"), "line 4", Origin::Repository), (3, 1)),
-        ("not told", Run::Uncollected("TypeError"), (3, 1)),
-        (
-            "on a line of base",
-            Run::Told(Box::new(Run::Uncollected("TypeError")), "line 3", Origin::Repository, 1),
-            (3, 1),
-        ),
+    let of_base = || Run::Told(Box::new(Run::Uncollected("TypeError")), "line 3", Origin::Repository, ("a.py", 1));
+    for (what, runs_of_candidate, expected) in [
+        ("the same", vec![first()], (2, 0)),
+        ("another reason", vec![first(), told(Run::Uncollected("TypeError"), "line 4", Origin::Repository)], (3, 1)),
+        ("not told", vec![first(), Run::Uncollected("TypeError")], (3, 1)),
+        ("on a line of base", vec![of_base()], (3, 1)),
     ] {
-        let other = what == "on a line of base";
-        let first = if other { second.clone() } else { first() };
-        let (reason, detail, paper) = with(&[FIX], vec![first, second], |_| pass());
+        let (reason, detail, paper) = with(&[FIX], runs_of_candidate, |_| pass());
         assert_eq!(reason, Reason::StillFailing, "{what}: {detail}");
         assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
     }

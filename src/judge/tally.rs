@@ -224,3 +224,18 @@ pub(super) fn holds(place: &str, id: &str, file: &str) -> bool {
         || id.strip_prefix(place).is_some_and(|rest| rest.starts_with("::"))
         || file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_collection_takes_the_tests_with_it_that_need_what_could_not_be_imported() {
+        let (id, file) = ("tests/unit/test_a.py::Case::test", "tests/unit/test_a.py");
+        let places = ["tests/unit/test_a.py", "tests/unit/test_a.py::Case", "tests/unit", "tests/__init__.py"];
+        let fixtures = ["conftest.py", "tests/conftest.py", "tests/unit/conftest.py"];
+        assert!(places.iter().chain(&fixtures).all(|place| holds(place, id, file)));
+        let others = ["tests/unit/test_b.py", "tests/unit/test_a.py::Cas", "tests/un", "tests/other/conftest.py"];
+        assert!(!others.iter().any(|place| holds(place, id, file)));
+    }
+}
