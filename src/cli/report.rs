@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 
 use crate::console::Console;
 use crate::dataset::manifest::MANIFEST;
-use crate::exit_code::ExitCode;
+use crate::exit_code::{ExitCode, Stop};
 use crate::journal::RunDir;
 use crate::report::{report_dataset, report_run};
 
@@ -32,9 +33,11 @@ pub struct Report {
 impl Report {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let written = if self.source.join(MANIFEST).exists() {
-            // Beside it: a manifest lists everything that is inside.
-            let beside = || self.source.with_file_name(format!("{}.report.html", file_name(&self.source)));
-            report_dataset(&self.source, &self.out.unwrap_or_else(beside))?
+            let out = match self.out {
+                Some(out) => out,
+                None => beside(&self.source)?,
+            };
+            report_dataset(&self.source, &out)?
         } else {
             let run = RunDir::existing(&self.source)?;
             let out = self.out.unwrap_or_else(|| run.path().join("report.html"));
@@ -51,6 +54,13 @@ impl Report {
     }
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| "dataset".to_owned(), |name| name.to_string_lossy().into_owned())
+/// Beside the dataset, whatever it is called by: a manifest lists everything that is inside.
+fn beside(dataset: &Path) -> anyhow::Result<PathBuf> {
+    let dataset = dataset.canonicalize().with_context(|| format!("cannot find {}", dataset.display()))?;
+    let Some(name) = dataset.file_name() else {
+        return Err(
+            Stop::Usage(format!("there is nothing beside {}; name a file with --out", dataset.display())).into()
+        );
+    };
+    Ok(dataset.with_file_name(format!("{}.report.html", name.to_string_lossy())))
 }

@@ -24,7 +24,7 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{MANIFEST, Manifest};
+use super::manifest::Manifest;
 use crate::digest::Digest;
 use crate::format;
 use crate::journal::{RunDir, RunInfo};
@@ -111,11 +111,7 @@ pub fn read_table(
 /// A dataset without manifest or evidence, a record that cannot be read (with its place), a blob that is not what its
 /// digest names.
 pub fn unpack(dataset: &Path, into: &Path) -> Result<RunDir> {
-    let path = dataset.join(MANIFEST);
-    let bytes = std::fs::read(&path)
-        .with_context(|| format!("cannot read {}; is this a dataset that assay exported?", path.display()))?;
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).with_context(|| format!("{} is not a {}", path.display(), format::MANIFEST))?;
+    let manifest = Manifest::read(dataset)?;
     if into.exists()
         && std::fs::read_dir(into).with_context(|| format!("cannot list {}", into.display()))?.next().is_some()
     {

@@ -95,6 +95,20 @@ impl Manifest {
         Ok(Self { format: format::MANIFEST.to_owned(), merkle_root: merkle::root(&files), contents, files })
     }
 
+    /// Reads that of a dataset directory.
+    ///
+    /// # Errors
+    /// None there, or none of this format.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join(MANIFEST);
+        let bytes = std::fs::read(&path)
+            .with_context(|| format!("cannot read {}; is this a dataset that assay exported?", path.display()))?;
+        let manifest: Self = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is not a {}; export again", path.display(), format::MANIFEST))?;
+        format::check(Some(&manifest.format), format::MANIFEST).with_context(|| path.display().to_string())?;
+        Ok(manifest)
+    }
+
     /// Its bytes as they stand in the file.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(self).context("the manifest cannot be written as JSON")?;

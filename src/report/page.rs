@@ -28,11 +28,12 @@ pub struct Head {
     pub inputs: Vec<(String, String)>,
     /// A picture that `assay select` wrote, as SVG.
     pub curve: Option<String>,
-    pub rows: Rows,
+    /// Of a dataset. Its evidence does not say in which sandbox and by which models it was made.
+    pub rows: Option<Rows>,
 }
 
-/// What became of the candidates in a dataset; empty for a run.
-#[derive(Debug, Default, Serialize)]
+/// What became of the candidates of a dataset.
+#[derive(Debug, Serialize)]
 pub struct Rows {
     /// Config -> rows.
     pub configs: Vec<(String, u64)>,

@@ -17,10 +17,9 @@ use super::{shard, why};
 use crate::admission::Admission;
 use crate::candidate::Candidate;
 use crate::dataset::evidence;
-use crate::dataset::manifest::{MANIFEST, Manifest};
+use crate::dataset::manifest::Manifest;
 use crate::digest::Digest;
 use crate::exit_code::Stop;
-use crate::format;
 use crate::generation::Generation;
 use crate::instance::Instance;
 use crate::journal::RunDir;
@@ -77,25 +76,23 @@ struct Table<'a> {
 
 /// Writes the report of a run directory to `out`; whole, or not at all.
 pub fn report_run(run: &RunDir, out: &Path) -> anyhow::Result<Written> {
-    report(run, title(run.path()), Rows::default(), out)
+    report(run, title(run.path()), None, out)
 }
 
-/// Writes the report of a dataset that `assay export` wrote. Answers are not in its evidence, and so not in the report.
+/// Writes the report of a dataset that `assay export` wrote. Answers and models are not in its evidence, and so not in the
+/// report.
 pub fn report_dataset(dataset: &Path, out: &Path) -> anyhow::Result<Written> {
-    let path = dataset.join(MANIFEST);
-    let manifest = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let Manifest { contents, .. } = serde_json::from_slice(&manifest)
-        .with_context(|| format!("{} is no {}; export again", path.display(), format::MANIFEST))?;
+    let Manifest { contents, .. } = Manifest::read(dataset)?;
     let scratch = tempfile::tempdir().context("cannot make a directory for the evidence; free space in TMPDIR")?;
     let run = evidence::unpack(dataset, &scratch.path().join("run"))?;
     let rows = Rows {
         configs: contents.configs.into_iter().map(|(name, config)| (name, config.rows)).collect(),
         left_out: contents.left_out.into_iter().collect(),
     };
-    report(&run, title(dataset), rows, out)
+    report(&run, title(dataset), Some(rows), out)
 }
 
-fn report(run: &RunDir, title: String, rows: Rows, out: &Path) -> anyhow::Result<Written> {
+fn report(run: &RunDir, title: String, rows: Option<Rows>, out: &Path) -> anyhow::Result<Written> {
     let Some(info) = run.info()? else {
         return Err(
             Stop::Usage(format!("{} has no run.json; run `assay verify` into it first", run.path().display())).into()

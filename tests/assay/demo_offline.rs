@@ -39,12 +39,14 @@ fn the_offline_demo_gives_the_expected_verdicts_and_a_second_run_the_same_bytes(
     assert_eq!(first["verified"], second["verified"]);
 
     // Told to people, the dataset as well as the run.
-    let page = out.join("page.html");
-    expect_exit(assay().arg("report").arg(&dataset).arg("--out").arg(&page), 0);
-    let html = std::fs::read_to_string(&page).unwrap();
+    expect_exit(assay().args(["report", "."]).current_dir(&dataset), 0);
+    let html = std::fs::read_to_string(out.join("dataset.report.html")).unwrap();
     let verified = first["verified"].as_u64().unwrap();
     assert!(html.contains(&format!("<strong>{verified}</strong> of <strong>")) && html.contains(">sft-repair</th>"));
-    assert!(std::fs::read_to_string(out.join("report.html")).unwrap().contains("Skip to the content"));
+    let of_run = std::fs::read_to_string(out.join("report.html")).unwrap();
+    for unknown in ["<dt>Sandbox</dt>", ">Models</h3>"] {
+        assert!(of_run.contains(unknown) && !html.contains(unknown), "the evidence does not say: {unknown}");
+    }
 
     // Recomputed without a sandbox, byte for byte.
     expect_exit(assay().arg("judge").arg(out.join("run")), 0);
