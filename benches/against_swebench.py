@@ -13,7 +13,8 @@ requirements beside it), and then runs, each alone on the machine:
  2. `harness`: `swebench eval` with honest candidates, one worker and N workers;
  3. `assay`: the same candidates in every sandbox way that is asked for, same numbers of workers, instances admitted before
     (admission is paid once per instance and is shown beside);
- 4. `steady`: twenty honest candidates of the instance with the longest suite, one worker, beside its bare command;
+ 4. `steady`: twenty honest candidates of the instance with the longest suite, one worker, beside its bare command: in the
+    image, and for host cells on the host, whose Python is another;
  5. a batch of 60 candidates per instance, a third duplicates and two thirds wrong. Assay runs all of it; the harness takes one
     prediction per instance and run, so a sample is timed and multiplied, which the table says.
 
@@ -37,6 +38,8 @@ STEADY = 20
 BASE_IMAGE = "assay-bench-base:bookworm"
 # What is timed is run, and not taken from an earlier run.
 os.environ["ASSAY_FRESH"] = "true"
+# Else a command that is to be warm never is.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 BASE_PACKAGES = "python3,python3-venv,python3-pip,ca-certificates,git,patch,procps"
 START, END = ">>>>> Start Test Output", ">>>>> End Test Output"
 
@@ -56,7 +59,7 @@ def main():
 
     result = {"machine": machine(), "instances": [instance["instance_id"] for instance in instances]}
     print("bare test commands ...", flush=True)
-    result["bare"] = {i["instance_id"]: bare(i, options.rounds) for i in instances}
+    result["bare"] = {i["instance_id"]: bare(i, options) for i in instances}
     honest = [candidate(i, honest_patch(i, 0), "resolved") for i in instances]
     wrong = [candidate(i, wrong_patch(i, 0), "unresolved") for i in instances]
     result["single"] = {}
@@ -71,8 +74,7 @@ def main():
     longest = max(instances, key=lambda i: result["bare"][i["instance_id"]]["warm_s"])
     print("{} honest candidates of {} ...".format(STEADY, longest["instance_id"]), flush=True)
     several = [candidate(longest, honest_patch(longest, n), "resolved") for n in range(STEADY)]
-    result["steady"] = {way: run_assay(instances, several, way, 1, options) for way in options.sandbox}
-    result["steady"]["bare"] = result["bare"][longest["instance_id"]]
+    result["steady"] = {way: steady(instances, longest, several, way, options) for way in options.sandbox}
 
     print("batch of {} candidates per instance ...".format(options.batch), flush=True)
     batch = [c for i in instances for c in make_batch(i, options.batch)]
@@ -148,15 +150,9 @@ def build_image(instance, options):
     folder = options.out / "images" / instance["instance_id"]
     shutil.rmtree(folder, ignore_errors=True)
     testbed = folder / "testbed"
-    testbed.mkdir(parents=True)
-    archive = subprocess.run(
-        ["git", "-C", instance["repository"], "archive", instance["base_commit"]], check=True, capture_output=True
-    )
-    subprocess.run(["tar", "-x", "-C", testbed], input=archive.stdout, check=True)
-    requirements = ["pytest>=8,<9", "setuptools", "wheel", *instance["environment"].get("requirements", [])]
-    requirements += build_requirements(testbed)
+    extract_base(instance, testbed)
     run([sys.executable, "-m", "pip", "download", "--quiet", "--dest", folder / "wheels", "--python-version", "3.11",
-         "--only-binary=:all:", *requirements, *runtime_requirements(testbed)])
+         "--only-binary=:all:", *requirements(instance, testbed)])
     (folder / "Dockerfile").write_text(
         "FROM {}\n"
         "COPY wheels /wheels\n"
@@ -169,13 +165,23 @@ def build_image(instance, options):
     run(["docker", "build", "--quiet", "--network", "none", "--tag", image_of(instance), folder])
 
 
-def build_requirements(testbed):
+def extract_base(instance, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = subprocess.run(
+        ["git", "-C", instance["repository"], "archive", instance["base_commit"]], check=True, capture_output=True
+    )
+    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+
+
+def requirements(instance, testbed):
+    """What the runner, the build of the project, and the project need."""
     project = load_toml(testbed / "pyproject.toml")
-    return project.get("build-system", {}).get("requires", ["setuptools"])
-
-
-def runtime_requirements(testbed):
-    return load_toml(testbed / "pyproject.toml").get("project", {}).get("dependencies", [])
+    return [
+        "pytest>=8,<9", "setuptools", "wheel",
+        *instance["environment"].get("requirements", []),
+        *project.get("build-system", {}).get("requires", ["setuptools"]),
+        *project.get("project", {}).get("dependencies", []),
+    ]
 
 
 def load_toml(path):
@@ -188,8 +194,8 @@ def test_files(instance):
     return [file for split in instance["admission"]["splits"] for file in split["files"]]
 
 
-def test_command(instance):
-    return "/opt/venv/bin/python -m pytest -rA -p no:cacheprovider {}".format(" ".join(test_files(instance)))
+def test_command(instance, python="/opt/venv/bin/python"):
+    return "{} -m pytest -rA -p no:cacheprovider {}".format(python, " ".join(test_files(instance)))
 
 
 def row_of_harness(instance):
@@ -264,10 +270,7 @@ def patch_from(instance, with_gold, change):
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        archive = subprocess.run(
-            ["git", "-C", instance["repository"], "archive", instance["base_commit"]], check=True, capture_output=True
-        )
-        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+        extract_base(instance, Path(folder))
         git = ["git", "-C", folder, "-c", "user.name=x", "-c", "user.email=x@localhost"]
         run([*git, "init", "-q"])
         run([*git, "add", "-A", "-f"])
@@ -353,10 +356,21 @@ def agree(candidates, found, who, log):
         sys.exit("{} disagrees on {} of {} candidates of {}; see {}".format(who, len(wrong), len(found), names, log))
 
 
-# The bare command, in a started container, tests and gold in place.
+def steady(instances, longest, candidates, way, options):
+    """With the bare command of the same Python right before and after it, for a machine is not equally fast at all times."""
+    time_bare = bare_on_host if way == "cell" else bare
+    before = time_bare(longest, options)
+    found = run_assay(instances, candidates, way, 1, options)
+    after = time_bare(longest, options)
+    found["bare"] = {name: (before[name] + after[name]) / 2 for name in before}
+    return found
 
 
-def bare(instance, rounds):
+# The bare command, tests and gold in place.
+
+
+def bare(instance, options):
+    """In a started container of the instance's image."""
     name = "assay-bench-bare"
     subprocess.run(["docker", "rm", "-f", name], capture_output=True)
     run(["docker", "run", "-d", "--network", "none", "--name", name, image_of(instance), "sleep", "3600"])
@@ -364,16 +378,36 @@ def bare(instance, rounds):
         for patch in (instance["patch"], instance["test_patch"]):
             subprocess.run(["docker", "exec", "-i", name, "git", "apply", "-"], input=patch.encode(), check=True)
         inside = lambda script: run(["docker", "exec", name, "/bin/bash", "-c", script])
-        # Timed inside, so that neither `docker exec` nor this script counts.
-        clock = "s=$(date +%s%N); {} >/dev/null 2>&1; e=$(date +%s%N); echo $((e-s))"
-        cold, warm = [], []
-        for _ in range(rounds):
-            inside("find / -xdev -name __pycache__ -prune -exec rm -rf {} +")
-            cold.append(int(inside(clock.format(test_command(instance)))) / 1e9)
-            warm.append(int(inside(clock.format(test_command(instance)))) / 1e9)
-        return {"cold_s": statistics.median(cold), "warm_s": statistics.median(warm)}
+        return cold_and_warm(inside, "/", test_command(instance), options.rounds)
     finally:
         subprocess.run(["docker", "rm", "-f", name], capture_output=True)
+
+
+def bare_on_host(instance, options):
+    """With the Python that host cells use, in an environment and a copy of the tree of its own."""
+    folder = options.out / "host" / instance["instance_id"]
+    shutil.rmtree(folder, ignore_errors=True)
+    testbed = folder / "testbed"
+    extract_base(instance, testbed)
+    pip = [folder / "venv/bin/python", "-m", "pip", "install", "--quiet"]
+    run([shutil.which("python3"), "-m", "venv", folder / "venv"])
+    run([*pip, *requirements(instance, testbed)])
+    run([*pip, "--no-build-isolation", "--no-deps", "-e", testbed])
+    for patch in (instance["patch"], instance["test_patch"]):
+        subprocess.run(["git", "apply", "-"], input=patch.encode(), cwd=testbed, check=True)
+    inside = lambda script: run(["/bin/bash", "-c", "cd '{}' && {}".format(testbed, script)])
+    return cold_and_warm(inside, folder, test_command(instance, "'{}'/venv/bin/python".format(folder)), options.rounds)
+
+
+def cold_and_warm(inside, root, command, rounds):
+    """Medians over runs without and with bytecode below `root`. Timed inside, so that the way in does not count."""
+    clock = "s=$(date +%s%N); {} >/dev/null 2>&1; e=$(date +%s%N); echo $((e-s))".format(command)
+    cold, warm = [], []
+    for _ in range(rounds):
+        inside("find '{}' -xdev -name __pycache__ -prune -exec rm -rf {{}} +".format(root))
+        cold.append(int(inside(clock)) / 1e9)
+        warm.append(int(inside(clock)) / 1e9)
+    return {"cold_s": statistics.median(cold), "warm_s": statistics.median(warm)}
 
 
 # Report.
@@ -396,18 +430,13 @@ def report(result, options):
             ratios["{} x{} single".format(who, workers)] = faster
             print(line.format(who, workers, wall, "{:.2f}".format(found["cpu_s"] / found["candidates"]), wall / bare_warm,
                               "{:.1f}".format(faster)))
-    steady = result["steady"]
     print("\n{} honest candidates of the longest suite, one worker:\n".format(STEADY))
-    print("| what | wall per candidate, s | x bare warm |")
-    print("| --- | --- | --- |")
-    bare_warm = steady["bare"]["warm_s"]
-    print("| bare command, warm | {:.3f} | 1.00 |".format(bare_warm))
-    print("| bare command, cold | {:.3f} | {:.2f} |".format(steady["bare"]["cold_s"], steady["bare"]["cold_s"] / bare_warm))
-    for who, found in steady.items():
-        if who != "bare":
-            wall = found["wall_s"] / found["candidates"]
-            ratios["{} beside the bare command".format(who)] = bare_warm / wall
-            print("| {} | {:.3f} | {:.2f} |".format(who, wall, wall / bare_warm))
+    print("| what | wall per candidate, s | bare warm | bare cold | x bare warm | x bare cold |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for who, found in result["steady"].items():
+        wall, warm, cold = found["wall_s"] / found["candidates"], found["bare"]["warm_s"], found["bare"]["cold_s"]
+        ratios["{} beside the bare command".format(who)] = warm / wall
+        print("| {} | {:.3f} | {:.3f} | {:.3f} | {:.2f} | {:.2f} |".format(who, wall, warm, cold, wall / warm, wall / cold))
     size = result["batch"]["size"]
     print("\nBatch of {} candidates (a third duplicates, two thirds wrong), {} workers:\n".format(size, options.workers))
     print("| what | wall, s | per candidate, s | x faster than harness |")

@@ -3,6 +3,7 @@
 Python 3.5 and newer, pytest 3 and newer.
 """
 
+import gc
 import itertools
 import os
 import re
@@ -34,6 +35,10 @@ def main():
         foreign -= plugins_in(environment)
     reporter = make_reporter(pytest, channel, emit, workdir, roots, orders, foreign)
     stop_watching = channel.watch(orders, workdir)
+    if hasattr(gc, "freeze"):
+        # Nothing of the repository is loaded yet. Collecting garbage, which pytest does five times at its end, goes no more
+        # through what is loaded: 20 ms of every session.
+        gc.freeze()
     try:
         status = pytest.main(options + arguments, plugins=[reporter])
     except SystemExit as left:

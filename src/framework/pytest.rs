@@ -18,7 +18,7 @@ impl Framework for Pytest {
     }
 
     fn version(&self) -> u32 {
-        10
+        11
     }
 
     fn command(&self, python: &str, workdir: &str, plan: &TestPlan, nonce: &str) -> Command {
