@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::export_input::export_run;
 
@@ -21,13 +21,35 @@ use crate::tokens::Counter;
 /// Writes the verified samples of a run as a dataset: SFT, RL and preference, with card, manifest and evidence
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "The directory is a Hub dataset: README.md (card), Parquet per config, views/ for trainers that want their \
 own layout, evidence/ to judge again, manifest.json and statement.json. The same run and options give the same bytes. \
 Rows of unknown licence, of repositories of public benchmarks, with secrets or personal data, and near copies are left \
 out and counted. A signature needs a key (Ed25519, PEM): `assay export --new-key FILE` makes FILE and FILE.pub.\n\n\
-Example: assay export runs/first --out dataset --benchmark swe-bench-verified.parquet --view trl --sign keys/mine"
+Example: assay export runs/first --out dataset --benchmark swe-bench-verified.parquet --view trl --sign keys/mine\n\
+Example: assay export rl runs/first --out tasks --view skyrl"
 )]
 pub struct Export {
+    #[command(subcommand)]
+    kind: Option<Kind>,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, Subcommand)]
+enum Kind {
+    /// Only the RL tasks: no SFT rows and no pairs
+    #[command(
+        after_help = "A task is an instance and skill with at least one judged attempt, in the layout of verl, with how many attempts \
+were verified and rejected. The reward function comes with them.\n\n\
+Example: assay export rl runs/first --out tasks --view skyrl"
+    )]
+    Rl(Box<How>),
+}
+
+#[derive(Debug, Args)]
+struct How {
     /// Run directory written by `assay verify`
     #[arg(required_unless_present = "new_key")]
     run: Option<PathBuf>,
@@ -86,6 +108,15 @@ pub struct Export {
 
 impl Export {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
+        match self.kind {
+            Some(Kind::Rl(how)) => how.run(true, console),
+            None => self.how.run(false, console),
+        }
+    }
+}
+
+impl How {
+    fn run(self, only_tasks: bool, console: &Console) -> anyhow::Result<ExitCode> {
         if let Some(path) = &self.new_key {
             let public = SecretKey::generate()?.write(path)?;
             console.print(format!("key: {}\npublic key: {}", path.display(), public.display()));
@@ -94,7 +125,7 @@ impl Export {
         let (Some(run), Some(out)) = (&self.run, &self.out) else {
             return Err(Stop::Usage("give a run directory and --out DIR".to_owned()).into());
         };
-        let options = self.options(console)?;
+        let options = ExportOptions { only_tasks, ..self.options(console)? };
         let summary = export_run(&RunDir::existing(run)?, out, &options, console)?;
         if self.json {
             console.print(serde_json::to_string(&summary)?);

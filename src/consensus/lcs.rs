@@ -9,6 +9,9 @@ pub(super) const LANES: usize = 16;
 /// Bits of a word that stand for characters; the highest takes the carry.
 const BITS: usize = 63;
 const FULL: u64 = (1 << BITS) - 1;
+/// Set in every word of a table: added to itself, what the carry of the last pass left there is gone, so that nothing has to
+/// be masked.
+const CARRY: u64 = 1 << BITS;
 /// Largest table of one group of patterns, in words of all lanes (16 MiB).
 const LARGEST: usize = 1 << 17;
 
@@ -45,7 +48,7 @@ impl<'t> Patterns<'t> {
         }
         let mut table = Vec::new();
         if used * words <= LARGEST {
-            table = vec![[0; LANES]; used * words];
+            table = vec![[CARRY; LANES]; used * words];
             for (lane, text) in texts.iter().enumerate() {
                 for (place, letter) in text.iter().enumerate() {
                     if let Some(row) = rows[*letter as usize] {
@@ -77,7 +80,8 @@ impl<'t> Patterns<'t> {
     }
 }
 
-/// One pass over a text. A zero bit of `state` is a character of the pattern that the best subsequence so far uses.
+/// One pass over a text. A zero bit of `state`, but for the highest, is a character of the pattern that the best subsequence so
+/// far uses.
 fn pass(table: &[Word], words: usize, rows: &[usize], state: &mut [Word]) {
     for row in rows {
         let matches = &table[row * words..(row + 1) * words];
@@ -85,9 +89,9 @@ fn pass(table: &[Word], words: usize, rows: &[usize], state: &mut [Word]) {
         for (state, matches) in state.iter_mut().zip(matches) {
             for lane in 0..LANES {
                 let old = state[lane];
-                let sum = old + (old & matches[lane]) + carry[lane];
+                let sum = old.wrapping_add(old & matches[lane]).wrapping_add(carry[lane]);
                 carry[lane] = sum >> BITS;
-                state[lane] = (sum & FULL) | (old & !matches[lane]);
+                state[lane] = sum | (old & !matches[lane]);
             }
         }
     }
@@ -99,14 +103,15 @@ fn pass(table: &[Word], words: usize, rows: &[usize], state: &mut [Word]) {
 mod vectors {
     use std::arch::x86_64::*;
 
-    use super::{BITS, FULL, LANES, Word};
+    use super::{BITS, LANES, Word};
 
     const SHIFT: i32 = BITS as i32;
     const SHIFT_512: u32 = BITS as u32;
+    /// `a | (b & !c)` as a truth table.
+    const OR_AND_NOT: i32 = 0xf4;
 
     #[target_feature(enable = "avx2")]
     pub fn with_avx2(table: &[Word], words: usize, rows: &[usize], state: &mut [Word]) {
-        let full = _mm256_set1_epi64x(FULL.cast_signed());
         for row in rows {
             let matches = &table[row * words..(row + 1) * words];
             let mut carry = [_mm256_setzero_si256(); LANES / 4];
@@ -119,7 +124,7 @@ mod vectors {
                     };
                     let sum = _mm256_add_epi64(_mm256_add_epi64(old, _mm256_and_si256(old, here)), *carry);
                     *carry = _mm256_srli_epi64::<SHIFT>(sum);
-                    let new = _mm256_or_si256(_mm256_and_si256(sum, full), _mm256_andnot_si256(here, old));
+                    let new = _mm256_or_si256(sum, _mm256_andnot_si256(here, old));
                     // SAFETY: the slice is the 32 bytes that are written.
                     unsafe { _mm256_storeu_si256(state.as_mut_ptr().cast(), new) };
                 }
@@ -129,7 +134,6 @@ mod vectors {
 
     #[target_feature(enable = "avx512f")]
     pub fn with_avx512(table: &[Word], words: usize, rows: &[usize], state: &mut [Word]) {
-        let full = _mm512_set1_epi64(FULL.cast_signed());
         for row in rows {
             let matches = &table[row * words..(row + 1) * words];
             let mut carry = [_mm512_setzero_si512(); LANES / 8];
@@ -142,7 +146,7 @@ mod vectors {
                     };
                     let sum = _mm512_add_epi64(_mm512_add_epi64(old, _mm512_and_si512(old, here)), *carry);
                     *carry = _mm512_srli_epi64::<SHIFT_512>(sum);
-                    let new = _mm512_or_si512(_mm512_and_si512(sum, full), _mm512_andnot_si512(here, old));
+                    let new = _mm512_ternarylogic_epi64::<OR_AND_NOT>(sum, old, here);
                     // SAFETY: the slice is the 64 bytes that are written.
                     unsafe { _mm512_storeu_si512(state.as_mut_ptr().cast(), new) };
                 }

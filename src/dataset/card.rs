@@ -199,6 +199,7 @@ fn explained(reason: &str) -> &str {
         "instance_personal_data" => "the issue or the accepted change holds an e-mail address or a home directory",
         "too_long" => "more tokens than allowed",
         "cap" => "the instance had enough rows of this skill already",
+        "only_tasks" => "only tasks were asked for",
         "not_admitted" => "its instance was not admitted",
         "contradictory" => "status and reason of the verdict contradict each other",
         "evidence/E0" => "it ran, but not under conditions that prove anything",

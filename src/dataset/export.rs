@@ -41,6 +41,8 @@ pub(super) const PREFERENCE: &str = "preference";
 pub struct ExportOptions {
     pub select: SelectOptions,
     pub checks: CheckOptions,
+    /// No SFT rows and no preference config: the tasks of the RL config alone.
+    pub only_tasks: bool,
     /// Most preference pairs per instance and skill; 0: no preference config.
     pub pairs: u64,
     pub reasoning: Reasoning,
@@ -58,6 +60,7 @@ impl Default for ExportOptions {
         Self {
             select: SelectOptions::default(),
             checks: CheckOptions::default(),
+            only_tasks: false,
             pairs: 4,
             reasoning: Reasoning::default(),
             views: BTreeSet::new(),
@@ -192,6 +195,7 @@ impl ExportOptions {
             ("max_tokens", json!(checks.max_tokens)),
             ("min_evidence", json!(self.select.min_evidence)),
             ("near_duplicates", json!(checks.near_duplicates)),
+            ("only_tasks", json!(self.only_tasks)),
             ("pairs", json!(self.pairs)),
             ("reasoning", json!(self.reasoning)),
             ("scan", json!(checks.scan)),

@@ -58,6 +58,7 @@ impl<'a> GroupWriter<'a> {
             skills,
             rl: tables.config(RL, &rl_columns(), format::RL_ROW)?,
             preference: match options.pairs {
+                _ if options.only_tasks => None,
                 0 => None,
                 _ => Some(tables.config(PREFERENCE, &preference_columns(), format::PREFERENCE_ROW)?),
             },
@@ -88,6 +89,9 @@ impl<'a> GroupWriter<'a> {
             let verdict = self.source.verdict(entry.position as usize)?;
             let candidate = self.source.candidate(&verdict.candidate_id)?;
             let mut left_out = refusal.clone().map(Refusal::plain);
+            if left_out.is_none() && self.options.only_tasks {
+                left_out = Some(Refusal::plain("only_tasks".to_owned()));
+            }
             if left_out.is_none() && self.options.select.cap.is_some_and(|cap| rows >= cap) {
                 left_out = Some(Refusal::plain("cap".to_owned()));
             }

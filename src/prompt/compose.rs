@@ -1,5 +1,7 @@
 //! Composes prompts: reads the base tree, finds files, and fits them into the token budget.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 
 use super::embed::Embedder;
@@ -52,6 +54,8 @@ pub struct Composer<'a> {
     listings: Listings,
     /// Best first; none before they are needed.
     found: Option<Vec<String>>,
+    /// Tokens of the files that were offered: two skills show the same ones.
+    offered: BTreeMap<String, u64>,
 }
 
 impl<'a> Composer<'a> {
@@ -61,7 +65,8 @@ impl<'a> Composer<'a> {
         let base = repository.tree_of(&instance.base_commit)?;
         let paths = repository.paths(&base)?;
         let layout = Layout::by_name(&instance.environment.framework);
-        Ok(Self { recipe, instance, repository, base, layout, paths, listings: Listings::default(), found: None })
+        let (listings, offered) = (Listings::default(), BTreeMap::new());
+        Ok(Self { recipe, instance, repository, base, layout, paths, listings, found: None, offered })
     }
 
     /// The prompt of a skill. Localized files come first, in their order, then retrieved ones; a file that would overflow the
@@ -172,7 +177,7 @@ impl<'a> Composer<'a> {
     }
 
     /// Takes a file if it fits; says whether it did.
-    fn offer(&self, path: &str, origin: Origin, chosen: &mut Choice) -> anyhow::Result<bool> {
+    fn offer(&mut self, path: &str, origin: Origin, chosen: &mut Choice) -> anyhow::Result<bool> {
         let mut absent = |why, tokens| {
             chosen.left_out.push(LeftOut { path: path.to_owned(), origin, why, tokens });
             Ok(false)
@@ -180,7 +185,11 @@ impl<'a> Composer<'a> {
         let Some(bytes) = self.repository.read(&self.base, path)? else { return absent(Absent::NotAtBase, None) };
         let Ok(content) = String::from_utf8(bytes) else { return absent(Absent::NotText, None) };
         let file = PromptFile { path: path.to_owned(), content };
-        let tokens = self.recipe.counter.count(&file.block())?;
+        let tokens = match self.offered.get(path) {
+            Some(tokens) => *tokens,
+            None => self.recipe.counter.count(&file.block())?,
+        };
+        self.offered.insert(path.to_owned(), tokens);
         if tokens > chosen.room {
             return absent(Absent::OverBudget, Some(tokens));
         }

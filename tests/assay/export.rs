@@ -209,6 +209,27 @@ fn a_run_becomes_verified_rows_and_everything_else_is_counted() {
 }
 
 #[test]
+fn tasks_alone_are_those_of_the_whole_dataset_without_its_other_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let [whole, tasks] = ["whole", "tasks"].map(|name| directory.path().join(name));
+    let world = World::small();
+    world.export(&whole).unwrap();
+    let summary = export(&world, &tasks, &ExportOptions { only_tasks: true, ..options() }).unwrap();
+    let rows_of = [("rl", 4), ("sft", 0), ("sft-localization", 0), ("sft-repair", 0), ("sft-test", 0)];
+    assert_eq!(summary.rows, BTreeMap::from(rows_of.map(|(config, rows)| (config.to_owned(), rows))));
+    assert_eq!(summary.left_out["only_tasks"], 3);
+    assert_eq!(rows(&tasks, "rl"), rows(&whole, "rl"));
+    for file in fs::read_dir(whole.join("evidence")).unwrap() {
+        let name = file.unwrap().file_name();
+        assert_eq!(
+            fs::read(tasks.join("evidence").join(&name)).unwrap(),
+            fs::read(whole.join("evidence").join(&name)).unwrap()
+        );
+    }
+    assert!(tasks.join("reward/assay_reward.py").exists());
+}
+
+#[test]
 fn rows_of_an_issue_that_gives_the_answer_away_are_marked_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");

@@ -189,6 +189,17 @@ fn whole_recipe(server: &ModelServer, import: impl Fn(&Path)) {
         assert_eq!(lines(&place.path("stage2.jsonl")).len(), left, "above {threshold}");
     }
 
+    // So with the tasks as a trainer reads them: of each instance only the repairs were solved so often, and by the same runs.
+    place.run("export", &["rl", "@run", "--out", "@tasks"], 0);
+    let count = |path: &str| {
+        let mut count = 0;
+        let file = place.path(path).join("train-00000-of-00001.parquet");
+        parquet::each_row(&file, &mut |_| Ok(count += 1)).unwrap();
+        count
+    };
+    place.run("curriculum", &["@run", "--rows", "@tasks/rl", "--out", "@stage2", "--threshold", "0.5"], 0);
+    assert_eq!((count("tasks/rl"), count("stage2")), (6, 2));
+
     // One patch of five each, chosen without its verdict.
     verify(&[&everything[..], &["--matrix"]].concat());
     place.run("select", &["@run", "--method", "enhanced"], 0);
