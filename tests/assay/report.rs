@@ -35,11 +35,14 @@ fn run_of(folder: &Path, candidates: usize) -> std::path::PathBuf {
             "completion": format!("{HOSTILE} {number}"), "index": number,
         });
         let id = run.blobs().put(&serde_json::to_vec(&generation).unwrap()).unwrap();
+        // Two kilobytes that do not compress much and are those of no other candidate.
+        let body: String =
+            (0..30).map(|line| format!("+{}\n", Digest::of(format!("{number}.{line}").as_bytes()))).collect();
         let place = json!({"file": "g.jsonl", "line": number + 1, "index": number});
         all.push(json!({
             "format": format::CANDIDATE, "candidate_id": id, "instance_id": ids[number % 2], "skill": "repair",
             "generation": place, "form": "unified_diff",
-            "prepared": {"tree": "t", "diff": format!("--- a/m.py\n+++ b/m.py\n@@ -1 +1 @@\n-a\n+{HOSTILE} {number}\n"), "files": ["m.py"]},
+            "prepared": {"tree": "t", "diff": format!("--- a/m.py\n+++ b/m.py\n@@ -1 +1,31 @@\n-a\n+{HOSTILE} {number}\n{body}"), "files": ["m.py"]},
         }));
         let (status, reason) = if number % 3 == 0 { ("verified", "resolved") } else { ("rejected", "still_failing") };
         verdicts.push(json!({
