@@ -450,7 +450,8 @@ def report(result, options):
         print("| {}{} | {:.1f} | {:.3f} | {:.1f} |".format(who, note, found["wall_s"], found["wall_s"] / size, faster))
     result["times_faster"] = ratios
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        rounded = json.loads(json.dumps(result), parse_float=lambda digits: round(float(digits), 3))
+        options.json.write_text(json.dumps(rounded, indent=2) + "\n")
     if options.compare:
         compare(json.loads(options.compare.read_text())["times_faster"], ratios)
 

@@ -3,15 +3,15 @@
 //! `cargo bench --bench consensus -- 500 120` makes issues with so many patches of about 2 KB each, in two ways: `alike`, a few
 //! ways to mend the issue with small differences and copies, as models write them; and `unlike`, where no two patches share
 //! more than their header, so that every density is needed. `--write DIR` also writes keys and choices for
-//! `benches/consensus_against_levenshtein.py`.
+//! `benches/consensus_against_levenshtein.py`, and the patches for `assay select DIR/unlike.predictions.jsonl`.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use swe_assay::consensus::normal::{Normaliser, edits_of};
 use swe_assay::consensus::{Entry, Method, Panel, Rules, Similarities};
 
@@ -37,6 +37,11 @@ fn main() -> Result<()> {
     for (name, alike) in [("alike", true), ("unlike", false)] {
         let made: Vec<Vec<String>> = (0..issues).map(|issue| diffs(issue as u64, patches, alike)).collect();
         let bytes: usize = made.iter().flatten().map(String::len).sum();
+        if let Some(folder) = &write {
+            let all = made.iter().enumerate().flat_map(|(issue, diffs)| diffs.iter().map(move |diff| (issue, diff)));
+            let prediction = |(issue, diff)| json!({"instance_id": format!("issue-{issue}"), "model_patch": diff});
+            write_lines(&folder.join(format!("{name}.predictions.jsonl")), all.map(prediction))?;
+        }
         let started = Instant::now();
         let normalised: Vec<Panel> = made.into_par_iter().enumerate().map(panel).collect();
         let normal = started.elapsed().as_secs_f64();
@@ -57,15 +62,11 @@ fn main() -> Result<()> {
             bytes / (issues * patches).max(1)
         );
         if let Some(folder) = &write {
-            std::fs::create_dir_all(folder)?;
-            let path = folder.join(format!("{name}.jsonl"));
-            let mut file = std::io::BufWriter::new(std::fs::File::create(&path)?);
-            for (panel, chosen) in normalised.iter().zip(&chosen) {
+            let choice = |(panel, chosen): (&Panel, &Option<usize>)| {
                 let keys: Vec<_> = panel.entries.iter().map(|entry| &entry.key).collect();
-                serde_json::to_writer(&mut file, &json!({"keys": keys, "num_samples": patches, "chosen": chosen}))?;
-                file.write_all(b"\n")?;
-            }
-            file.flush()?;
+                json!({"keys": keys, "num_samples": patches, "chosen": chosen})
+            };
+            write_lines(&folder.join(format!("{name}.jsonl")), normalised.iter().zip(&chosen).map(choice))?;
         }
         let scale = (issues * patches) as f64 / 60_000.0;
         if seconds > MOST_SECONDS * scale.max(0.2) || mib > MOST_MIB {
@@ -79,6 +80,15 @@ fn main() -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn write_lines(path: &Path, values: impl Iterator<Item = Value>) -> Result<()> {
+    std::fs::create_dir_all(path.parent().context("a folder")?)?;
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    for value in values {
+        writeln!(file, "{value}")?;
+    }
+    Ok(file.flush()?)
 }
 
 fn panel((issue, diffs): (usize, Vec<String>)) -> Panel {
