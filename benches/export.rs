@@ -1,9 +1,15 @@
 //! An export of many rows, and decontamination: time and the memory of the process.
 //!
-//! `cargo bench --bench export -- 1000000` for the rows of issue 6 (8 KiB each), `-- decontaminate 100000 3000` for rows
-//! against benchmark instances. The rows are made up, of text that compresses the way code does.
+//! `cargo bench --bench export -- 1000000` for the rows of issue 6 (8 KiB each), `-- again 1000000` for what a second export
+//! shares with the first where one percent of the rows is another (the candidates of some instances, verified again),
+//! `-- decontaminate 100000 3000` for rows against benchmark instances. The rows are made up, of text that compresses the way
+//! code does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::Range;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -22,12 +28,15 @@ use swe_assay::journal::Record;
 use swe_assay::receipt::{Receipt, Tool};
 use swe_assay::trial::Limits;
 use swe_assay::verdict::{Reason, Verdict};
+use xet_data::deduplication::{Chunk, Chunker};
 
 /// For a million rows (issue 6).
 const MOST_SECONDS: f64 = 360.0;
 const MOST_KIB: u64 = 1 << 20;
 /// For 100,000 rows against 3,000 instances (issue 6).
 const MOST_SECONDS_TO_COMPARE: f64 = 120.0;
+/// Of a second export's bytes, in chunks of the first (issue 6).
+const LEAST_SHARED: f64 = 0.9;
 /// Rows of one instance.
 const PER_INSTANCE: u64 = 100;
 
@@ -40,7 +49,66 @@ fn main() -> Result<()> {
     if words.first().is_some_and(|word| word == "decontaminate") {
         return decontaminate(number(1, 2_000)?, number(2, 200)?);
     }
+    if words.first().is_some_and(|word| word == "again") {
+        return again(number(1, 20_000)?);
+    }
     write(number(0, 5_000)?)
+}
+
+fn again(rows: u64) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut options = ExportOptions::default();
+    options.checks.near_duplicates = None;
+    let mut known = BTreeSet::new();
+    let (mut all, mut shared) = (0, 0);
+    for (name, changed) in [("first", 0..0), ("second", rows / 3..rows / 3 + rows / 100)] {
+        let dataset = folder.path().join(name);
+        let summary = export(&MadeUp { changed, ..MadeUp::new(rows) }, &dataset, &options)?;
+        if summary.rows["sft"] != rows {
+            bail!("{} of {rows} rows were written: {:?}", summary.rows["sft"], summary.left_out);
+        }
+        each_chunk(&dataset, &mut |chunk| {
+            if name == "first" {
+                known.insert(chunk.hash);
+                return;
+            }
+            all += chunk.data.len();
+            shared += if known.contains(&chunk.hash) { chunk.data.len() } else { 0 };
+        })?;
+        std::fs::remove_dir_all(&dataset)?;
+    }
+    let share = shared as f64 / all as f64;
+    println!(
+        "{rows} rows and their evidence, one percent of them others: {:.1} % of {} MiB are in chunks of the first export",
+        share * 100.0,
+        all >> 20
+    );
+    if share < LEAST_SHARED {
+        bail!("the bound is {:.0} %", LEAST_SHARED * 100.0);
+    }
+    Ok(())
+}
+
+/// All files of a directory as Xet cuts them.
+fn each_chunk(directory: &Path, give: &mut dyn FnMut(Chunk)) -> Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            each_chunk(&path, give)?;
+            continue;
+        }
+        let (mut file, mut chunker) = (File::open(&path)?, Chunker::default());
+        let mut block = vec![0; 1 << 20];
+        loop {
+            let read = file.read(&mut block)?;
+            chunker.next_block(&block[..read], read == 0).into_iter().for_each(&mut *give);
+            if read == 0 {
+                chunker.finish().into_iter().for_each(&mut *give);
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write(rows: u64) -> Result<()> {
@@ -126,6 +194,8 @@ fn instance(id: &str, repo: &str, seed: u64) -> Instance {
 
 struct MadeUp {
     rows: u64,
+    /// Rows with another candidate than [`MadeUp::new`] has.
+    changed: Range<u64>,
     instances: BTreeMap<String, Instance>,
     admissions: BTreeMap<String, Admission>,
     inputs: BTreeMap<String, Digest>,
@@ -145,6 +215,7 @@ impl MadeUp {
         let made = |(id, seed): (&String, u64)| (id.clone(), instance(id, &format!("some/repo-{}", seed % 500), seed));
         Self {
             rows,
+            changed: 0..0,
             admissions: ids.iter().map(|id| (id.clone(), admission(id))).collect(),
             instances: ids.iter().zip(0..).map(made).collect(),
             inputs: BTreeMap::new(),
@@ -156,14 +227,25 @@ impl MadeUp {
     }
 
     fn row(&self, candidate: &Digest) -> u64 {
-        // The first half of a candidate's id is its row: see `candidate_id`.
+        // The first bytes of a candidate's id are its row.
         candidate.leading()
+    }
+
+    fn candidate_id(&self, row: u64) -> Digest {
+        let mut bytes = [if self.changed.contains(&row) { 8 } else { 7 }; 32];
+        bytes[..8].copy_from_slice(&row.to_be_bytes());
+        Digest::from_bytes(&bytes)
+    }
+
+    /// What a row's texts are made from.
+    fn seed(&self, row: u64) -> u64 {
+        if self.changed.contains(&row) { row + (1 << 40) } else { row }
     }
 
     fn receipt_of(&self, row: u64) -> Receipt {
         Receipt {
             format: Receipt::format_name(),
-            candidate_id: candidate_id(row),
+            candidate_id: self.candidate_id(row),
             instance: Digest::of(b"instance"),
             admission: Digest::of(b"admission"),
             patch: Digest::of(b""),
@@ -174,12 +256,6 @@ impl MadeUp {
             tool: Tool::this(),
         }
     }
-}
-
-fn candidate_id(row: u64) -> Digest {
-    let mut bytes = [7; 32];
-    bytes[..8].copy_from_slice(&row.to_be_bytes());
-    Digest::from_bytes(&bytes)
 }
 
 fn reference(row: u64) -> Value {
@@ -210,7 +286,7 @@ impl Source for MadeUp {
     fn verdict(&self, position: usize) -> Result<Verdict> {
         let row = position as u64;
         Ok(serde_json::from_value(json!({
-            "format": format::VERDICT, "candidate_id": candidate_id(row), "instance_id": self.id(row), "skill": "repair",
+            "format": format::VERDICT, "candidate_id": self.candidate_id(row), "instance_id": self.id(row), "skill": "repair",
             "generation": reference(row), "status": "verified", "reason": "resolved", "detail": "", "evidence": "E2",
             "trials": [], "receipt": self.receipt_of(row).digest(),
         }))?)
@@ -221,7 +297,7 @@ impl Source for MadeUp {
         Ok(Some(serde_json::from_value(json!({
             "format": format::CANDIDATE, "candidate_id": id, "instance_id": self.id(row), "skill": "repair",
             "generation": reference(row), "form": "search_replace",
-            "prepared": {"tree": "4".repeat(40), "files": ["src/x.py"], "diff": patch(row), "stripped": []},
+            "prepared": {"tree": "4".repeat(40), "files": ["src/x.py"], "diff": patch(self.seed(row)), "stripped": []},
         }))?))
     }
 
@@ -232,13 +308,13 @@ impl Source for MadeUp {
     fn generation(&self, candidate: &Digest) -> Result<Generation> {
         let row = self.row(candidate);
         Ok(serde_json::from_value(json!({
-            "format": format::GENERATION, "instance_id": self.id(row), "skill": "repair", "completion": text(row, 2_400),
+            "format": format::GENERATION, "instance_id": self.id(row), "skill": "repair", "completion": text(self.seed(row), 2_400),
             "model": "a-model", "sampling": {"temperature": 0.7},
         }))?)
     }
 
     fn prompt(&self, instance: &Instance, _: Skill) -> Result<Vec<Message>> {
-        let seed = candidate_id(0).leading() + instance.problem_statement.len() as u64;
+        let seed = instance.problem_statement.len() as u64;
         Ok(vec![Message { role: "user".to_owned(), content: text(seed, 4_800), reasoning_content: None }])
     }
 

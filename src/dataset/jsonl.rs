@@ -8,9 +8,13 @@ use anyhow::{Context as _, Result};
 use zstd::stream::write::Encoder;
 
 use super::tables::{LineWriter, Shard, partial_name, shard_name};
+use crate::digest::Digest;
 
 /// Higher levels cost several times the memory and time for a few hundredths of the size.
 const LEVEL: i32 = 3;
+
+/// Bytes of lines in a compressed frame: so many at least, then as many again at the mean.
+const FRAME: u64 = 256 << 10;
 
 /// How the lines are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,9 @@ pub enum Packing {
 }
 
 /// Writes `<directory>/<name>-00000-of-00001.jsonl.zst` and on. Shards keep a partial name until their number is known.
+///
+/// Compressed files are many frames one after the other, each after a line that is chosen by its content: where lines
+/// change, the frames that hold them do and the others stay as they were, so that the Hub takes only those.
 pub struct JsonlWriter {
     directory: PathBuf,
     name: String,
@@ -30,12 +37,31 @@ pub struct JsonlWriter {
     shard_bytes: u64,
     open: Option<Open>,
     written: u64,
+    /// Bytes of lines in the frame, and whether it ends here.
+    frame: u64,
+    frame_ends: bool,
     shards: Vec<Shard>,
 }
 
 enum Open {
     Plain(BufWriter<File>),
     Zstd(Box<Encoder<'static, BufWriter<File>>>),
+}
+
+impl Open {
+    fn frame(file: BufWriter<File>) -> io::Result<Self> {
+        let mut encoder = Encoder::new(file, LEVEL)?;
+        encoder.include_checksum(true)?;
+        Ok(Self::Zstd(Box::new(encoder)))
+    }
+
+    /// Ends a frame and begins the next.
+    fn next_frame(self) -> io::Result<Self> {
+        match self {
+            Self::Zstd(encoder) => Self::frame(encoder.finish()?),
+            Self::Plain(file) => Ok(Self::Plain(file)),
+        }
+    }
 }
 
 impl JsonlWriter {
@@ -48,6 +74,8 @@ impl JsonlWriter {
             shard_bytes,
             open: None,
             written: 0,
+            frame: 0,
+            frame_ends: false,
             shards: Vec::new(),
         };
         this.open()?;
@@ -67,15 +95,11 @@ impl JsonlWriter {
             let file = BufWriter::new(File::create(&path)?);
             Ok(match self.packing {
                 Packing::Plain => Open::Plain(file),
-                Packing::Zstd => {
-                    let mut encoder = Encoder::new(file, LEVEL)?;
-                    encoder.include_checksum(true)?;
-                    Open::Zstd(Box::new(encoder))
-                }
+                Packing::Zstd => Open::frame(file)?,
             })
         };
         self.open = Some(open().with_context(|| format!("cannot create {}", path.display()))?);
-        self.written = 0;
+        (self.written, self.frame, self.frame_ends) = (0, 0, false);
         self.shards.push(Shard { path, rows: 0 });
         Ok(())
     }
@@ -89,11 +113,12 @@ impl JsonlWriter {
             };
             file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
         };
-        close().with_context(|| format!("cannot write {}", self.place()))
+        close().with_context(|| self.cannot_write())
     }
 
-    fn place(&self) -> String {
-        self.shards.last().map_or_else(String::new, |shard| shard.path.display().to_string())
+    fn cannot_write(&self) -> String {
+        let path = self.shards.last().map_or_else(String::new, |shard| shard.path.display().to_string());
+        format!("cannot write {path}")
     }
 }
 
@@ -103,13 +128,20 @@ impl LineWriter for JsonlWriter {
             self.close()?;
             self.open()?;
         }
+        if self.frame_ends {
+            self.open = self.open.take().map(Open::next_frame).transpose().with_context(|| self.cannot_write())?;
+            self.frame = 0;
+        }
         let written = match &mut self.open {
             Some(Open::Plain(file)) => file.write_all(line),
             Some(Open::Zstd(encoder)) => encoder.write_all(line),
             None => Err(io::Error::other("the shard is closed")),
         };
-        written.with_context(|| format!("cannot write {}", self.place()))?;
-        self.written += line.len() as u64;
+        written.with_context(|| self.cannot_write())?;
+        let bytes = line.len() as u64;
+        self.written += bytes;
+        self.frame += bytes;
+        self.frame_ends = self.frame >= FRAME && Digest::of(line).leading() % FRAME < bytes;
         if let Some(shard) = self.shards.last_mut() {
             shard.rows += 1;
         }
@@ -131,5 +163,44 @@ impl LineWriter for JsonlWriter {
 impl std::fmt::Debug for JsonlWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JsonlWriter").field("name", &self.name).field("shards", &self.shards).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use xet_data::deduplication::Chunker;
+
+    use super::*;
+
+    fn lines(changed: std::ops::Range<u64>) -> Vec<String> {
+        let line = |number: u64| {
+            let seed = if changed.contains(&number) { number + 1_000_000 } else { number };
+            let words = (0..8).map(|word| Digest::of(&(seed * 8 + word).to_le_bytes()).to_string());
+            format!("{{\"number\": {number}, \"words\": \"{}\"}}\n", words.collect::<Vec<_>>().join(" of the same "))
+        };
+        (0..50_000).map(line).collect()
+    }
+
+    fn written(directory: &Path, lines: &[String]) -> Vec<u8> {
+        let mut writer = JsonlWriter::create(directory, "lines", Packing::Zstd, u64::MAX).unwrap();
+        lines.iter().for_each(|line| writer.push_line(line.as_bytes()).unwrap());
+        let shards = Box::new(writer).finish().unwrap();
+        assert_eq!((shards.len(), shards[0].rows), (1, lines.len() as u64));
+        std::fs::read(&shards[0].path).unwrap()
+    }
+
+    #[test]
+    fn lines_that_change_in_one_place_leave_most_of_the_file_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let [first, second] = [0..0, 5_000..5_500].map(lines);
+        let [before, after] = [&first, &second].map(|lines| written(directory.path(), lines));
+        assert_eq!(zstd::decode_all(after.as_slice()).unwrap(), second.concat().into_bytes());
+        let chunks = |bytes: &[u8]| Chunker::default().next_block(bytes, true);
+        let known: BTreeSet<_> = chunks(&before).iter().map(|chunk| chunk.hash).collect();
+        let same: usize = chunks(&after).iter().filter(|one| known.contains(&one.hash)).map(|one| one.data.len()).sum();
+        let share = same as f64 / after.len() as f64;
+        assert!(share >= 0.9, "{share}");
     }
 }

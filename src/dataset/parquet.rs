@@ -325,25 +325,12 @@ mod tests {
         std::fs::read(&Box::new(writer).finish().unwrap()[0].path).unwrap()
     }
 
-    /// Cuts bytes by their content, about as Xet does (8 to 128 KiB, 64 on average): digest and length of each piece.
-    fn pieces(bytes: &[u8]) -> Vec<(crate::digest::Digest, usize)> {
-        let (mut all, mut start, mut hash) = (Vec::new(), 0, 0_u64);
-        for (at, byte) in bytes.iter().enumerate() {
-            hash = (hash << 1).wrapping_add((u64::from(*byte) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let length = at + 1 - start;
-            if (length >= 8 << 10 && hash >> 48 == 0) || length == 128 << 10 || at + 1 == bytes.len() {
-                all.push((crate::digest::Digest::of(&bytes[start..=at]), length));
-                (start, hash) = (at + 1, 0);
-            }
-        }
-        all
-    }
-
-    /// Share of the second file's bytes that stand in pieces of the first.
+    /// Share of the second file's bytes that stand in chunks of the first, as Xet cuts them.
     fn shared(first: &[u8], second: &[u8]) -> f64 {
-        let known: std::collections::BTreeSet<_> = pieces(first).into_iter().map(|(digest, _)| digest).collect();
+        let chunks = |bytes| xet_data::deduplication::Chunker::default().next_block(bytes, true);
+        let known: std::collections::BTreeSet<_> = chunks(first).into_iter().map(|chunk| chunk.hash).collect();
         let found: usize =
-            pieces(second).into_iter().filter(|(digest, _)| known.contains(digest)).map(|(_, length)| length).sum();
+            chunks(second).iter().filter(|chunk| known.contains(&chunk.hash)).map(|chunk| chunk.data.len()).sum();
         found as f64 / second.len() as f64
     }
 

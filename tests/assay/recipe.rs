@@ -194,7 +194,11 @@ fn whole_recipe(server: &ModelServer, import: impl Fn(&Path)) {
     let count = |path: &str| {
         let mut count = 0;
         let file = place.path(path).join("train-00000-of-00001.parquet");
-        parquet::each_row(&file, &mut |_| Ok(count += 1)).unwrap();
+        parquet::each_row(&file, &mut |_| {
+            count += 1;
+            Ok(())
+        })
+        .unwrap();
         count
     };
     place.run("curriculum", &["@run", "--rows", "@tasks/rl", "--out", "@stage2", "--threshold", "0.6"], 0);
