@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use zstd::stream::write::Encoder;
 
+use super::cut::Cut;
 use super::tables::{LineWriter, Shard, partial_name, shard_name};
-use crate::digest::Digest;
 
 /// Higher levels cost several times the memory and time for a few hundredths of the size.
 const LEVEL: i32 = 3;
 
-/// Bytes of lines in a compressed frame: so many at least, then as many again at the mean.
+/// Bytes of lines in a compressed frame: so many at least, and as many again at the mean.
 const FRAME: u64 = 256 << 10;
 
 /// How the lines are kept.
@@ -27,18 +27,15 @@ pub enum Packing {
 
 /// Writes `<directory>/<name>-00000-of-00001.jsonl.zst` and on. Shards keep a partial name until their number is known.
 ///
-/// Compressed files are many frames one after the other, each after a line that is chosen by its content: where lines
-/// change, the frames that hold them do and the others stay as they were, so that the Hub takes only those.
+/// `shard_bytes` are those of a shard's lines, about. Compressed files are many frames one after the other ([`Cut`]).
 pub struct JsonlWriter {
     directory: PathBuf,
     name: String,
     packing: Packing,
-    /// Bytes of lines in a shard, about.
-    shard_bytes: u64,
     open: Option<Open>,
-    written: u64,
-    /// Bytes of lines in the frame, and whether it ends here.
-    frame: u64,
+    shard: Cut,
+    shard_ends: bool,
+    frame: Cut,
     frame_ends: bool,
     shards: Vec<Shard>,
 }
@@ -71,10 +68,10 @@ impl JsonlWriter {
             directory: directory.to_owned(),
             name: name.to_owned(),
             packing,
-            shard_bytes,
             open: None,
-            written: 0,
-            frame: 0,
+            shard: Cut::new(shard_bytes, shard_bytes / 8),
+            shard_ends: false,
+            frame: Cut::new(FRAME, FRAME),
             frame_ends: false,
             shards: Vec::new(),
         };
@@ -99,7 +96,8 @@ impl JsonlWriter {
             })
         };
         self.open = Some(open().with_context(|| format!("cannot create {}", path.display()))?);
-        (self.written, self.frame, self.frame_ends) = (0, 0, false);
+        (self.shard_ends, self.frame_ends) = (false, false);
+        self.frame.restart();
         self.shards.push(Shard { path, rows: 0 });
         Ok(())
     }
@@ -124,13 +122,12 @@ impl JsonlWriter {
 
 impl LineWriter for JsonlWriter {
     fn push_line(&mut self, line: &[u8]) -> Result<()> {
-        if self.written >= self.shard_bytes {
+        if self.shard_ends {
             self.close()?;
             self.open()?;
         }
         if self.frame_ends {
             self.open = self.open.take().map(Open::next_frame).transpose().with_context(|| self.cannot_write())?;
-            self.frame = 0;
         }
         let written = match &mut self.open {
             Some(Open::Plain(file)) => file.write_all(line),
@@ -138,10 +135,7 @@ impl LineWriter for JsonlWriter {
             None => Err(io::Error::other("the shard is closed")),
         };
         written.with_context(|| self.cannot_write())?;
-        let bytes = line.len() as u64;
-        self.written += bytes;
-        self.frame += bytes;
-        self.frame_ends = self.frame >= FRAME && Digest::of(line).leading() % FRAME < bytes;
+        (self.shard_ends, self.frame_ends) = (self.shard.after(line), self.frame.after(line));
         if let Some(shard) = self.shards.last_mut() {
             shard.rows += 1;
         }
@@ -173,6 +167,7 @@ mod tests {
     use xet_data::deduplication::Chunker;
 
     use super::*;
+    use crate::digest::Digest;
 
     fn lines(changed: std::ops::Range<u64>) -> Vec<String> {
         let line = |number: u64| {

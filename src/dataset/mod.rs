@@ -5,6 +5,7 @@ pub mod checks;
 pub mod columns;
 pub mod contamination;
 pub mod croissant;
+mod cut;
 pub mod evidence;
 pub mod export;
 mod facts;

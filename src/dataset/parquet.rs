@@ -19,6 +19,7 @@ use parquet::schema::types::{SchemaDescriptor, Type};
 use serde_json::{Map, Value};
 
 use super::columns::{Column, Kind};
+use super::cut::Cut;
 use super::rows::SPLIT;
 use super::tables::{LineWriter, Shard, partial_name, shard_name};
 use crate::receipt::Tool;
@@ -42,6 +43,9 @@ impl Default for Bounds {
 /// KiB takes few of its neighbours along. What a page costs beside its rows stays under one percent.
 const CHUNKS: CdcOptions = CdcOptions { min_chunk_size: 32 << 10, max_chunk_size: 128 << 10, norm_level: 0 };
 
+/// Row groups and shards grow beyond their size by this part of it at the mean, to the next row that ends one.
+const SPREAD: u64 = 8;
+
 /// Rows of a batch at most; the byte bound is usually met first.
 const BATCH_ROWS: usize = 1024;
 
@@ -56,10 +60,11 @@ pub struct ParquetWriter {
     decoder: Decoder,
     writer: Option<ArrowWriter<File>>,
     shards: Vec<Shard>,
-    /// Bytes of JSON since the last batch, row group and shard.
+    /// Bytes of JSON since the last batch.
     batch: u64,
-    row_group: u64,
-    shard: u64,
+    row_group: Cut,
+    shard: Cut,
+    shard_ends: bool,
 }
 
 impl ParquetWriter {
@@ -83,8 +88,9 @@ impl ParquetWriter {
             writer: None,
             shards: Vec::new(),
             batch: 0,
-            row_group: 0,
-            shard: 0,
+            row_group: Cut::new(bounds.row_group_bytes, bounds.row_group_bytes / SPREAD),
+            shard: Cut::new(bounds.shard_bytes, bounds.shard_bytes / SPREAD),
+            shard_ends: false,
         };
         this.open()?;
         Ok(this)
@@ -100,7 +106,8 @@ impl ParquetWriter {
             .with_context(|| format!("cannot write {}", path.display()))?;
         self.writer = Some(writer);
         self.shards.push(Shard { path, rows: 0 });
-        (self.batch, self.row_group, self.shard) = (0, 0, 0);
+        (self.batch, self.shard_ends) = (0, false);
+        self.row_group.restart();
         Ok(())
     }
 
@@ -128,27 +135,24 @@ impl ParquetWriter {
 
 impl LineWriter for ParquetWriter {
     fn push_line(&mut self, line: &[u8]) -> Result<()> {
-        if self.shard >= self.bounds.shard_bytes {
+        if self.shard_ends {
             self.close()?;
             self.open()?;
         }
-        let bytes = line.len() as u64;
         self.decoder.decode(line).with_context(|| format!("a row does not fit the columns of {}", self.place()))?;
         if let Some(shard) = self.shards.last_mut() {
             shard.rows += 1;
         }
-        self.batch += bytes;
-        self.row_group += bytes;
-        self.shard += bytes;
+        self.batch += line.len() as u64;
+        self.shard_ends = self.shard.after(line);
         if self.batch >= self.bounds.batch_bytes || self.decoder.len() >= BATCH_ROWS {
             self.write_batch()?;
         }
-        if self.row_group >= self.bounds.row_group_bytes {
+        if self.row_group.after(line) {
             self.write_batch()?;
             if let Some(writer) = &mut self.writer {
                 writer.flush().with_context(|| format!("cannot write {}", place(&self.shards)))?;
             }
-            self.row_group = 0;
         }
         Ok(())
     }
