@@ -11,7 +11,7 @@ use crate::dataset::manifest::Manifest;
 use crate::dataset::select::name;
 use crate::digest::Digest;
 use crate::lab::recompute;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, Tool};
 use crate::verdict::Verdict;
 
 /// Computes every verdict again; gives how many. Evidence that cannot be read or is not there is a finding.
@@ -28,8 +28,9 @@ pub fn check_verdicts(root: &Path, manifest: &Manifest, findings: &mut Findings)
     let scratch = tempfile::tempdir().context("cannot make a directory for the evidence; free space in TMPDIR")?;
     match again(root, &scratch.path().join("run")) {
         Ok(pairs) => {
+            let by = other_tool(&manifest.contents.tool);
             for (published, receipt, computed) in &pairs {
-                compare(published, receipt.as_ref(), computed, findings);
+                compare(published, receipt.as_ref(), computed, &by, findings);
             }
             Ok(pairs.len() as u64)
         }
@@ -63,7 +64,25 @@ fn again(root: &Path, into: &Path) -> Result<Vec<Pair>> {
     published.into_iter().map(pair).collect()
 }
 
-fn compare(published: &Verdict, receipt: Option<&Receipt>, computed: &(Verdict, Receipt), findings: &mut Findings) {
+/// What to say of verdicts that differ where another version made them; nothing where it was this one.
+fn other_tool(tool: &Tool) -> String {
+    let this = Tool::this();
+    if *tool == this {
+        return String::new();
+    }
+    format!(
+        "; the dataset says that it is of {} {}, and this is {} {}, whose rules may be others: audit it with that version too",
+        tool.name, tool.version, this.name, this.version
+    )
+}
+
+fn compare(
+    published: &Verdict,
+    receipt: Option<&Receipt>,
+    computed: &(Verdict, Receipt),
+    by: &str,
+    findings: &mut Findings,
+) {
     let (verdict, fresh) = computed;
     // Another version of the tool signs its receipts with its own name, over the same evidence.
     let fresh = match receipt {
@@ -78,7 +97,7 @@ fn compare(published: &Verdict, receipt: Option<&Receipt>, computed: &(Verdict, 
     let message = if words(&verdict) != words(published) {
         format!("published as {}, and from the evidence it is {}", words(published), words(&verdict))
     } else if verdict.receipt != published.receipt {
-        "its receipt is not what the evidence gives: outcomes or candidate were edited".to_owned()
+        "its receipt is not what the evidence gives".to_owned()
     } else {
         "detail, evidence level or another field is not what the evidence gives".to_owned()
     };
@@ -86,6 +105,6 @@ fn compare(published: &Verdict, receipt: Option<&Receipt>, computed: &(Verdict, 
     findings.add(
         Rule::VerdictNotReproduced,
         Place { file: "evidence".to_owned(), row: None, about: Some(about) },
-        message,
+        message + by,
     );
 }

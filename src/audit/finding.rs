@@ -88,7 +88,7 @@ rules! {
     EvidenceMissing Warning "There is no evidence that verdicts could be computed from again."
         "Ask the publisher to export with evidence; rows can be checked with --rerun only.";
     VerdictNotReproduced Error "Computed again from the evidence, the verdict is another one."
-        "Do not use rows of this candidate: verdict or evidence was edited.";
+        "Do not use rows of this candidate: verdict, outcomes or candidate were edited, or judged by other rules.";
     RerunDiffers Error "Run again in a sandbox, the row's verdict is another one."
         "Look at both with `assay audit show`; leave the row out.";
     RerunNotPossible Warning "A row could not be run again."

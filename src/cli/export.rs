@@ -48,6 +48,7 @@ Example: assay export rl runs/first --out tasks --view skyrl"
     Rl(Box<How>),
 }
 
+/// What both forms of the command take.
 #[derive(Debug, Args)]
 struct How {
     /// Run directory written by `assay verify`

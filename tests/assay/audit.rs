@@ -167,6 +167,17 @@ fn a_hand_edited_verdict_is_found_even_where_manifest_and_receipt_were_made_to_f
     });
     reseal(&dataset, None);
     assert_eq!(errors(&dataset), [Rule::VerdictNotReproduced], "only the evidence tells");
+
+    // A dataset of another version is not accused of more than can be known.
+    let told = |dataset: &Path| {
+        let found = findings(dataset);
+        found.kept().iter().find(|one| one.rule == Rule::VerdictNotReproduced).unwrap().message.clone()
+    };
+    assert!(!told(&dataset).contains("version"), "{}", told(&dataset));
+    let mut contents = manifest(&dataset).contents;
+    contents.tool.version = "0.0.1".to_owned();
+    Manifest::of_directory(&dataset, contents, &BTreeMap::new()).unwrap().write(&dataset, None).unwrap();
+    assert!(told(&dataset).contains("swe-assay 0.0.1"), "{}", told(&dataset));
 }
 
 #[test]
