@@ -17,6 +17,11 @@ impl Cut {
         Self { least, spread: spread.max(1), since: 0 }
     }
 
+    /// So many bytes and an eighth more at the mean.
+    pub fn about(bytes: u64) -> Self {
+        Self::new(bytes, bytes / 8)
+    }
+
     /// As if a cut came here.
     pub fn restart(&mut self) {
         self.since = 0;
@@ -35,8 +40,21 @@ impl Cut {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::collections::BTreeSet;
+
+    use xet_data::deduplication::Chunker;
+
     use super::*;
+
+    /// Share of the second file's bytes that stand in chunks of the first, as Xet cuts them.
+    pub fn shared(first: &[u8], second: &[u8]) -> f64 {
+        let chunks = |bytes| Chunker::default().next_block(bytes, true);
+        let known: BTreeSet<_> = chunks(first).into_iter().map(|chunk| chunk.hash).collect();
+        let found: usize =
+            chunks(second).iter().filter(|chunk| known.contains(&chunk.hash)).map(|chunk| chunk.data.len()).sum();
+        found as f64 / second.len() as f64
+    }
 
     fn cuts(rows: &[String]) -> Vec<usize> {
         let mut cut = Cut::new(10_000, 2_000);

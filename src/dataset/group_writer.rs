@@ -57,10 +57,10 @@ impl<'a> GroupWriter<'a> {
             tally,
             skills,
             rl: tables.config(RL, &rl_columns(), format::RL_ROW)?,
-            preference: match options.pairs {
-                _ if options.only_tasks => None,
-                0 => None,
-                _ => Some(tables.config(PREFERENCE, &preference_columns(), format::PREFERENCE_ROW)?),
+            preference: if options.only_tasks || options.pairs == 0 {
+                None
+            } else {
+                Some(tables.config(PREFERENCE, &preference_columns(), format::PREFERENCE_ROW)?)
             },
             views: ViewFiles::open(&options.views, tables)?,
             tasks: 0,

@@ -69,7 +69,7 @@ impl JsonlWriter {
             name: name.to_owned(),
             packing,
             open: None,
-            shard: Cut::new(shard_bytes, shard_bytes / 8),
+            shard: Cut::about(shard_bytes),
             shard_ends: false,
             frame: Cut::new(FRAME, FRAME),
             frame_ends: false,
@@ -162,10 +162,7 @@ impl std::fmt::Debug for JsonlWriter {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use xet_data::deduplication::Chunker;
-
+    use super::super::cut::tests::shared;
     use super::*;
     use crate::digest::Digest;
 
@@ -192,10 +189,7 @@ mod tests {
         let [first, second] = [0..0, 5_000..5_500].map(lines);
         let [before, after] = [&first, &second].map(|lines| written(directory.path(), lines));
         assert_eq!(zstd::decode_all(after.as_slice()).unwrap(), second.concat().into_bytes());
-        let chunks = |bytes: &[u8]| Chunker::default().next_block(bytes, true);
-        let known: BTreeSet<_> = chunks(&before).iter().map(|chunk| chunk.hash).collect();
-        let same: usize = chunks(&after).iter().filter(|one| known.contains(&one.hash)).map(|one| one.data.len()).sum();
-        let share = same as f64 / after.len() as f64;
+        let share = shared(&before, &after);
         assert!(share >= 0.9, "{share}");
     }
 }

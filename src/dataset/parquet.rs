@@ -43,9 +43,6 @@ impl Default for Bounds {
 /// KiB takes few of its neighbours along. What a page costs beside its rows stays under one percent.
 const CHUNKS: CdcOptions = CdcOptions { min_chunk_size: 32 << 10, max_chunk_size: 128 << 10, norm_level: 0 };
 
-/// Row groups and shards grow beyond their size by this part of it at the mean, to the next row that ends one.
-const SPREAD: u64 = 8;
-
 /// Rows of a batch at most; the byte bound is usually met first.
 const BATCH_ROWS: usize = 1024;
 
@@ -88,8 +85,8 @@ impl ParquetWriter {
             writer: None,
             shards: Vec::new(),
             batch: 0,
-            row_group: Cut::new(bounds.row_group_bytes, bounds.row_group_bytes / SPREAD),
-            shard: Cut::new(bounds.shard_bytes, bounds.shard_bytes / SPREAD),
+            row_group: Cut::about(bounds.row_group_bytes),
+            shard: Cut::about(bounds.shard_bytes),
             shard_ends: false,
         };
         this.open()?;
@@ -260,6 +257,7 @@ fn data_type(kind: &Kind) -> DataType {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cut::tests::shared;
     use super::*;
     use parquet::arrow::arrow_reader::ArrowReaderOptions;
     use parquet::file::metadata::PageIndexPolicy;
@@ -327,15 +325,6 @@ mod tests {
             writer.push_line(row.to_string().as_bytes()).unwrap();
         }
         std::fs::read(&Box::new(writer).finish().unwrap()[0].path).unwrap()
-    }
-
-    /// Share of the second file's bytes that stand in chunks of the first, as Xet cuts them.
-    fn shared(first: &[u8], second: &[u8]) -> f64 {
-        let chunks = |bytes| xet_data::deduplication::Chunker::default().next_block(bytes, true);
-        let known: std::collections::BTreeSet<_> = chunks(first).into_iter().map(|chunk| chunk.hash).collect();
-        let found: usize =
-            chunks(second).iter().filter(|chunk| known.contains(&chunk.hash)).map(|chunk| chunk.data.len()).sum();
-        found as f64 / second.len() as f64
     }
 
     #[test]
