@@ -77,9 +77,13 @@ class _Process:
         self.pid, self.lock, self.threads, self.over = os.getpid(), threading.Lock(), 0, False
         self.waiting, self.open = collections.deque(), set()
         try:
-            getattr(threading, "_register_atexit", atexit.register)(self.end)
+            threading._register_atexit(self.end)
         except RuntimeError:
             self.over = True
+        except AttributeError:
+            # Python 3.8 waits for an executor's threads and for those that are no daemons at two different times.
+            atexit.register(self.end)
+            threading.Thread(target=lambda: (threading.main_thread().join(), self.end()), daemon=True).start()
 
     def __reduce__(self):
         # A reward function that is sent to another process by value leaves this behind.
