@@ -1,7 +1,8 @@
 """Rewards from a running `assay serve`, for verl and TRL. Standard library only, Python 3.8 or newer.
 
 verl: reward.custom_reward_function.path=assay_reward.py (name compute_score; compute_score_async for the async managers,
-compute_scores for the batch manager). TRL: GRPOTrainer(reward_funcs=reward_func, ...).
+compute_scores for the batch manager). TRL: GRPOTrainer(reward_funcs=reward_func, ...). Ctrl-C and the end of the program end each
+at once; only an executor whose owner waits for it keeps its call of compute_score, so await compute_score_async there.
 
 Environment: ASSAY_URL (default http://127.0.0.1:8790), ASSAY_TOKEN, ASSAY_PATIENCE (seconds to keep asking while the service is
 busy, away or says that asking again may help; default 3600). verl's reward_kwargs `url`, `token` and `patience` come first. verl
