@@ -22,20 +22,32 @@ impl Token {
     /// Reads `ASSAY_TOKEN`; none where it is not set.
     ///
     /// # Errors
-    /// It is set and empty, or no text.
+    /// It is set to what no client can send.
     pub fn from_environment() -> Result<Option<Self>, Stop> {
         match std::env::var(VARIABLE) {
-            Ok(token) if token.is_empty() => {
-                Err(Stop::Usage(format!("{VARIABLE} is empty; unset it, or give it a value")))
-            }
-            Ok(token) => Ok(Some(Self::new(&token))),
+            Ok(text) => Self::read(&text).map(Some),
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => Err(Stop::Usage(format!("{VARIABLE} is not text"))),
         }
     }
 
-    pub fn new(token: &str) -> Self {
-        Self(Digest::of(token.as_bytes()))
+    /// A token without what surrounds it in a file.
+    ///
+    /// # Errors
+    /// There is nothing else, or a header cannot carry it: the service would answer 401 to everybody.
+    fn read(text: &str) -> Result<Self, Stop> {
+        let token = text.trim();
+        if token.is_empty() {
+            return Err(Stop::Usage(format!("{VARIABLE} is empty or blank; unset it, or give it a value")));
+        }
+        // The token itself is not for printing.
+        if let Some(place) = token.chars().position(|c| !matches!(c, ' '..='~')) {
+            return Err(Stop::Usage(format!(
+                "character {} of {VARIABLE} is a control character or not ASCII, so no client can send it in a header; check where it is read from",
+                place + 1
+            )));
+        }
+        Ok(Self(Digest::of(token.as_bytes())))
     }
 
     /// Whether an `Authorization` header carries this token. Digests are compared, in full whatever differs, so the time it
@@ -54,8 +66,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_token_is_stripped_and_one_that_nobody_can_send_is_refused() {
+        for text in ["secret", "secret\n", " \tsecret\r\n"] {
+            assert!(Token::read(text).is_ok_and(|token| token.is_in(Some(b"Bearer secret"))), "{text:?}");
+        }
+        assert!(Token::read("two words").is_ok_and(|token| token.is_in(Some(b"Bearer two words"))));
+        for (text, said) in
+            [("", "blank"), (" \n", "blank"), ("sec\nret", "character 4"), ("\u{feff}secret", "character 1")]
+        {
+            let refusal = Token::read(text).unwrap_err().to_string();
+            assert!(refusal.contains(said) && !refusal.contains("ret"), "{refusal}");
+        }
+    }
+
+    #[test]
     fn only_the_whole_token_in_a_bearer_header_will_do() {
-        let token = Token::new("secret");
+        let token = Token::read("secret").unwrap();
         let table: [(Option<&[u8]>, bool); 7] = [
             (Some(b"Bearer secret"), true),
             (Some(b"bearer  secret "), true),

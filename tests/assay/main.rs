@@ -38,6 +38,7 @@ mod ready_image;
 mod recipe;
 mod report;
 mod reuse;
+mod reward_functions;
 mod runner_aware;
 mod sample;
 mod sandboxes;

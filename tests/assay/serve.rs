@@ -1,8 +1,6 @@
 //! `assay serve`: rewards are what verdicts say, whatever happens to the service or its clients.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -13,7 +11,7 @@ use crate::small_world::{BASE, RIGHT};
 use crate::support::{assay, expect_exit, lines};
 
 /// Right, and it asks after a test runner: kept for review.
-fn suspicious() -> String {
+pub fn suspicious() -> String {
     format!("import sys\n\n\n{RIGHT}\n\nif \"pytest\" in sys.modules:\n    keep = keep\n")
 }
 
@@ -215,37 +213,4 @@ async fn a_signal_lets_what_was_taken_finish_or_tells_it_to_come_back() {
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["retry-after"], "5");
     assert_eq!(served.ended().code(), Some(3));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_reward_functions_give_numbers_for_verdicts_and_nothing_for_the_rest() {
-    let served = Served::start(&[], Some("secret"));
-    let folder = tempfile::tempdir().unwrap();
-    swe_assay::serve::reward::write(folder.path()).unwrap();
-    let completion = |source: &str| repair(source)["completion"].clone();
-    let truth = json!({"instance_id": "small__calc", "skill": "repair"});
-    let given = json!({
-        "ground_truth": truth.to_string(),
-        "extra_info": {"split": "train", "index": 0, "instance_id": "small__calc", "skill": "repair"},
-        "right": completion(RIGHT), "wrong": completion(BASE), "unclear": completion(&suspicious()),
-    });
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consumers/reward_functions.py");
-    let mut python = Command::new("python3");
-    python
-        .arg(script)
-        .arg(folder.path().join("reward"))
-        .arg(given.to_string())
-        .env("ASSAY_URL", &served.url)
-        .env("ASSAY_TOKEN", "secret");
-    // The first questions come while instances are still being admitted: then asking again is the function's part.
-    let output = tokio::task::spawn_blocking(move || expect_exit(&mut python, 0)).await.unwrap();
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(found["trl"], json!([1.0, 0.0, null]));
-    assert_eq!(found["trl_chat"], json!([1.0, 0.0, null]));
-    assert_eq!(found["verl"], json!([1.0, 0.0, "Unanswered"]));
-    assert_eq!(found["verl_async"], json!([1.0, 0.0, "Unanswered"]));
-    assert_eq!(found["verl_batch"], json!([1.0, 0.0]));
-    assert_eq!(found["wrong_token"], "Misused");
-    assert_eq!(found["unknown_instance"], "Misused");
-    assert_eq!(found["nobody_there"], "Unanswered");
 }

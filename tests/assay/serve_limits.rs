@@ -215,6 +215,8 @@ fn an_address_that_others_reach_needs_a_token() {
     command.arg("serve").arg(world.import()).args(["--listen", "0.0.0.0:0", "--run"]).arg(folder.path().join("run"));
     let output = expect_exit(command.env_remove("ASSAY_TOKEN"), 1);
     assert!(stderr(&output).contains("ASSAY_TOKEN"), "{}", stderr(&output));
-    let output = expect_exit(command.env("ASSAY_TOKEN", ""), 1);
-    assert!(stderr(&output).contains("empty"), "{}", stderr(&output));
+    for (token, said) in [("", "empty"), (" \n", "blank"), ("sec\nret", "character 4")] {
+        let output = expect_exit(command.env("ASSAY_TOKEN", token), 1);
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
 }
