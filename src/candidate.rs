@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::generation::{GenerationRef, Skill};
 use crate::screen::Screen;
+use crate::source::Unread;
 use crate::strength::Doubt;
 
 /// One SEARCH/REPLACE edit: `search` must occur in the file at `path`; an empty `search` creates the file.
@@ -206,6 +207,9 @@ pub struct Oracle {
     pub new_names: BTreeSet<String>,
     /// A module of the repository is imported or run.
     pub uses_project: bool,
+    /// Places whose text does not tell what runs, so that finding nothing there means nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_read: Vec<Unread>,
 }
 
 impl Payload {

@@ -83,12 +83,12 @@ pub struct Environment {
     pub workdir: String,
     /// Test runner: `pytest` or `unittest`.
     pub framework: String,
-    /// Overrides the adapter's command. Reserved for image instances.
+    /// A test command of the instance's own. No runner takes one yet: an instance that has it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_command: Option<Vec<String>>,
     /// Extra environment variables for the tests.
     pub env: BTreeMap<String, String>,
-    /// Upper bound for one trial in seconds; the deadline itself comes from the gold run.
+    /// Upper bound for one trial in seconds. The deadline follows from gold's runs and is never longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<u64>,
     /// Interpreter inside the sandbox (image instances), or the wanted host interpreter (recipes).

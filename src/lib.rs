@@ -46,6 +46,7 @@ pub mod sandbox;
 pub mod schema;
 pub mod screen;
 pub mod serve;
+pub mod source;
 pub mod strength;
 pub mod test_record;
 pub mod tokens;

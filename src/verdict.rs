@@ -112,6 +112,9 @@ pub enum Reason {
     PlainRunUnreadable,
     /// It would be verified, but its added source does what genuine changes do not: for review.
     SuspiciousSource,
+    /// It would be verified, but the text of a file that it changes does not tell what runs: hidden by an encoding or by control
+    /// characters, nested too deeply, or not in the grammar.
+    SourceNotRead,
 }
 
 impl Reason {
@@ -157,7 +160,8 @@ impl Reason {
             | Self::Unsteady
             | Self::ControlFailed
             | Self::PlainRunUnreadable
-            | Self::SuspiciousSource => VerdictStatus::Inconclusive,
+            | Self::SuspiciousSource
+            | Self::SourceNotRead => VerdictStatus::Inconclusive,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use tree_sitter::{Node, Tree};
 
 use super::literal;
+use crate::source::depth_within;
 
 /// Deepest nesting that is read; what lies deeper is left as it is. Chains of operators count one level each.
 const DEEPEST: usize = 300;
@@ -52,26 +53,6 @@ impl<'s> Python<'s> {
             open.extend(children.into_iter().rev().map(|child| (child, inside.clone())));
         }
         found
-    }
-}
-
-fn depth_within(root: Node, deepest: usize) -> bool {
-    let mut cursor = root.walk();
-    let mut depth = 0;
-    loop {
-        if cursor.goto_first_child() {
-            depth += 1;
-            if depth > deepest {
-                return false;
-            }
-            continue;
-        }
-        while !cursor.goto_next_sibling() {
-            if !cursor.goto_parent() {
-                return true;
-            }
-            depth -= 1;
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tree_sitter::{Node, Parser, Tree};
+use tree_sitter::{Node, Tree};
 
 use super::canary_edits::{Edits, Salt};
 use super::syntax::applied;
@@ -77,11 +77,9 @@ pub(super) fn functions<'t, 'i>(
     functions
 }
 
-/// Parses Python; none where any part of it is not understood.
+/// Parses Python; none if any part of it is not understood, or if it nests too deeply.
 pub(super) fn parsed(source: &str) -> Option<Tree> {
-    let mut parser = Parser::new();
-    parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
-    parser.parse(source, None).filter(|tree| !tree.root_node().has_error())
+    crate::source::parse(source).filter(|tree| !tree.root_node().has_error())
 }
 
 /// Classes and function of a test id: `tests/test_a.py::Class::test_b[param]` gives `Class`, `test_b`.

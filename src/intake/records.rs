@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -62,7 +63,7 @@ pub fn each_record(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
         Layout::Parquet => {
             let mut bytes = Vec::new();
             reader.read_to_end(&mut bytes).with_context(|| format!("unpacking {}", path.display()))?;
-            parquet::each_row(Cursor::new(bytes), take)
+            parquet::each_row(Bytes::from(bytes), take)
                 .with_context(|| format!("reading {} as parquet", path.display()))
         }
     }

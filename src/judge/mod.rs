@@ -29,11 +29,12 @@ mod test;
 use std::collections::BTreeSet;
 
 use crate::admission::Admission;
-use crate::candidate::{Candidate, MalformedReason};
+use crate::candidate::{Candidate, MalformedReason, TrialTrees};
 use crate::contest::Contest;
 use crate::digest::Digest;
 use crate::framework::Framework;
 use crate::generation::Skill;
+use crate::source::Unread;
 use crate::strength::Strength;
 use crate::trial::Trial;
 use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
@@ -124,9 +125,11 @@ pub fn judge(
         match candidate.skill {
             Skill::Localization => localization::judge(candidate, &peers.accepted, rules).map(at_e1),
             Skill::Repair => repair::judge(candidate, admission, &mut bench).and_then(|v| screened(candidate, v)),
-            Skill::Test => test::judge(candidate, admission, framework, peers, &mut bench).map(|verified| {
-                strength = Some(verified.strength.clone());
-                (Reason::Reproduces, verified.level(), verified.detail)
+            Skill::Test => test::judge(candidate, admission, framework, peers, &mut bench).and_then(|verified| {
+                let level = verified.level();
+                let judged = readable(not_read(candidate), (Reason::Reproduces, level, verified.detail))?;
+                strength = Some(verified.strength);
+                Ok(judged)
             }),
         }
     };
@@ -151,9 +154,33 @@ fn screened(candidate: &Candidate, verified: (Reason, Level, String)) -> Result<
     let found: Vec<_> =
         screen.suspicious.iter().map(|f| format!("{} in {}:{}", f.token.name(), f.path, f.line)).collect();
     if found.is_empty() {
-        return Ok(verified);
+        return readable(&screen.not_read, verified);
     }
     Err(Halt::Judged(Reason::SuspiciousSource, name_some(found.iter().map(String::as_str))))
+}
+
+/// Places of a generated test that were not read.
+fn not_read(candidate: &Candidate) -> &[Unread] {
+    match &candidate.trees {
+        Some(TrialTrees::Test { oracle, .. }) => &oracle.not_read,
+        Some(TrialTrees::Repair { .. }) | None => &[],
+    }
+}
+
+/// What cannot be read is not clean. It rejects nobody: an answer that would be verified stays unverified. If gold cannot be
+/// read either, nothing is held against the answer, and nothing but its runs speaks for it.
+fn readable(not_read: &[Unread], verified: (Reason, Level, String)) -> Result<(Reason, Level, String), Halt> {
+    let own: Vec<_> = not_read.iter().filter(|one| !one.in_gold).map(Unread::to_string).collect();
+    if !own.is_empty() {
+        return Err(Halt::Judged(Reason::SourceNotRead, name_some(own.iter().map(String::as_str))));
+    }
+    if not_read.is_empty() {
+        return Ok(verified);
+    }
+    let (reason, level, detail) = verified;
+    let like_gold: Vec<_> = not_read.iter().map(Unread::to_string).collect();
+    let named = name_some(like_gold.iter().map(String::as_str));
+    Ok((reason, level.min(Level::E1), format!("{detail}; not read, and gold's version is not either: {named}")))
 }
 
 /// Sealed runs and exact ids, and no more than that.
@@ -205,5 +232,21 @@ mod tests {
         assert_eq!(reason(&candidate), Reason::NotRun);
         candidate.screen = Some(Default::default());
         assert_eq!(reason(&candidate), Reason::Resolved);
+    }
+
+    #[test]
+    fn what_is_not_read_is_never_verified_beyond_what_gold_allows() {
+        let unread = |in_gold| Unread { path: "a.py".to_owned(), line: 3, why: crate::source::Why::TooDeep, in_gold };
+        let verified = || (Reason::Resolved, Level::E3, "passed".to_owned());
+        let Err(Halt::Judged(reason, detail)) = readable(&[unread(true), unread(false)], verified()) else {
+            panic!("it was not read");
+        };
+        assert_eq!((reason, reason.status()), (Reason::SourceNotRead, VerdictStatus::Inconclusive));
+        assert!(detail.contains("a.py:3"), "{detail}");
+        let Ok((reason, level, detail)) = readable(&[unread(true)], verified()) else {
+            panic!("gold is not read either")
+        };
+        assert_eq!((reason, level), (Reason::Resolved, Level::E1));
+        assert!(detail.contains("a.py:3"), "{detail}");
     }
 }

@@ -76,7 +76,7 @@ fn contest<'p>(
 
 fn source(site: &Site, tree: &str, path: &str) -> anyhow::Result<String> {
     let bytes = site.repository.read(tree, path)?.unwrap_or_default();
-    // What is not UTF-8 has no lines to watch and no mutants.
+    // Mutants are written back as UTF-8, so a file in another encoding has no lines to watch and no mutants.
     Ok(String::from_utf8(bytes).unwrap_or_default())
 }
 

@@ -84,7 +84,7 @@ pub(super) fn docker_of(engine: &Engine) -> Option<&Docker> {
 /// Makes the image, or finds it in the cache.
 pub(super) fn seal(engine: &Engine, cache: &Path, order: &Order) -> anyhow::Result<SealedImage> {
     let environment = order.environment;
-    let recipe = Recipe::find(recipe_name(environment), None)?;
+    let recipe = Recipe::find(recipe_name(environment))?;
     let environments = Environments::open(Cache::open(cache)?, environment.python.as_deref())?;
     let mut progress = |message: &str| (order.say)(message);
     let base = |folder: &Path| (order.checkout)(order.base_tree, folder);

@@ -23,7 +23,7 @@ use crate::repo::{self, Layout, RepoError, Repository, Sources};
 use crate::sandbox::image::SealError;
 use crate::sandbox::interpreter::EnvironmentError;
 use crate::sandbox::{Job, LAYER_MTIME, SealedImage};
-use crate::trial::{TestPlan, Trial};
+use crate::trial::{Limits, TestPlan, Trial};
 
 /// Prepares one instance.
 pub struct Workshop<'a> {
@@ -67,8 +67,18 @@ impl<'a> Workshop<'a> {
     pub fn framework(&self) -> anyhow::Result<&'static dyn Framework> {
         let name = &self.located.instance.environment.framework;
         framework::by_name(name).with_context(|| {
-            format!("{}: unknown framework {name:?}; known are {}", self.id(), framework::NAMES.join(", "))
+            format!(
+                "environment.framework is {name:?}, which is not known; set it to one of {}",
+                framework::NAMES.join(", ")
+            )
         })
+    }
+
+    /// The limits of the run, with the instance's own upper bound for one trial.
+    fn limits(&self) -> Limits {
+        let limits = self.lab.settings.limits.clone();
+        let bound_ms = self.located.instance.environment.timeout_s.map(|seconds| seconds.saturating_mul(1000));
+        Limits { deadline_ms: bound_ms.map_or(limits.deadline_ms, |bound| bound.min(limits.deadline_ms)), ..limits }
     }
 
     /// Admits the instance, from the journal where it was admitted before under the same conditions.
@@ -135,7 +145,12 @@ impl<'a> Workshop<'a> {
 
     fn make_site(&self) -> Result<Site, NoSite> {
         let instance = &self.located.instance;
-        let framework = self.framework()?;
+        let framework = self.framework().map_err(|error| NoSite::Refused(Refusal::NoEnvironment, error.to_string()))?;
+        if instance.environment.test_command.is_some() {
+            let why = "environment.test_command is not supported, so the tests would not run as it says; remove it, and set \
+                       environment.framework to the runner of the suite";
+            return Err(NoSite::Refused(Refusal::NoEnvironment, why.to_owned()));
+        }
         let ready = self.ready()?;
         let repository = Repository::open(&self.located.repository).map_err(|error| {
             let path = self.located.repository.display();
@@ -261,7 +276,7 @@ impl<'a> Workshop<'a> {
             tree: tree.clone(),
             plan: TestPlan { framework: framework.name().to_owned(), files, ..TestPlan::default() },
             image: image.digest.clone(),
-            limits: self.lab.settings.limits.clone(),
+            limits: self.limits(),
             repeat: 0,
         };
         let mut command = framework.command(&image.python, &image.workdir, &trial.plan, &nonce()?);
@@ -292,7 +307,7 @@ impl<'a> Workshop<'a> {
                 .collect(),
             gold_files: locations(&gold, &site.trees.layout),
             repeats: self.lab.settings.repeats,
-            limits: self.lab.settings.limits.clone(),
+            limits: self.limits(),
             deadline: self.lab.settings.deadline,
         })
     }
@@ -316,7 +331,7 @@ impl<'a> Workshop<'a> {
             unneeded: None,
             framework: self.located.instance.environment.framework.clone(),
             repeats: self.lab.settings.repeats,
-            limits: self.lab.settings.limits.clone(),
+            limits: self.limits(),
             shadows: Default::default(),
             trials: Vec::new(),
             canaries: None,

@@ -8,6 +8,7 @@ use super::candidates::Place;
 use crate::candidate::Prepared;
 use crate::repo::policy;
 use crate::screen::{self, Screen, SourceFile, Token};
+use crate::source::{self, Versions};
 
 /// The screen of a repair that was put on the base tree. Repairs that come to the same tree are read once.
 pub(super) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
@@ -23,16 +24,17 @@ pub(super) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Scre
 fn screen_of(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
     let trees = place.trees;
     let mut files = Vec::new();
+    let mut not_read = Vec::new();
     for path in prepared.files.iter().filter(|path| is_source(place, path)) {
-        files.push(SourceFile {
-            path: path.clone(),
-            base: text(place, &trees.base, path)?,
-            candidate: text(place, &prepared.tree, path)?,
-            gold: text(place, &trees.gold, path)?,
-        });
+        let [base, candidate, gold] =
+            [&trees.base, &prepared.tree, &trees.gold].map(|tree| place.repository.read(tree, path));
+        let [base, candidate, gold] = [base?, candidate?, gold?].map(Option::unwrap_or_default);
+        not_read.extend(source::unread(path, Versions { base: &base, candidate: &candidate, gold: &gold }));
+        let [base, candidate, gold] = [base, candidate, gold].map(|bytes| source::text(&bytes));
+        files.push(SourceFile { path: path.clone(), base, candidate, gold });
     }
     let mut screen = screen::screen(&files, |token| base_has(place, token))?;
-
+    screen.not_read = not_read;
     screen.literal_overlap = overlap(place, prepared, &files)?;
     Ok(screen)
 }
@@ -86,7 +88,7 @@ fn literals(place: Place, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<
 /// A file of a tree; empty where the tree lacks it.
 fn text(place: Place, tree: &str, path: &str) -> anyhow::Result<String> {
     let bytes = place.repository.read(tree, path)?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(source::text(&bytes))
 }
 
 /// Whether a token stands anywhere in base's own source: a project that does such things for a living.

@@ -6,6 +6,7 @@ use super::candidates::Place;
 use crate::candidate::{Oracle, PathClass, Prepared, TrialTrees};
 use crate::framework::lines;
 use crate::framework::oracle::{Project, screen};
+use crate::source::{self, Versions};
 use crate::strength::Doubt;
 
 /// The trees of a test, and what its source shows.
@@ -45,10 +46,8 @@ fn read(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<Oracl
             project.files.insert(path);
         }
     }
-    let text = |tree: &str, path: &str| -> anyhow::Result<String> {
-        let bytes = repository.read(tree, path)?.unwrap_or_default();
-        Ok(String::from_utf8(bytes).unwrap_or_default())
-    };
+    let bytes = |tree: &str, path: &str| anyhow::Ok(repository.read(tree, path)?.unwrap_or_default());
+    let text = |tree: &str, path: &str| anyhow::Ok(source::text(&bytes(tree, path)?));
     let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
     for path in repository.changed_paths(&trees.base, &trees.gold)? {
         if trees.layout.class(&path) != PathClass::Source || !path.ends_with(".py") {
@@ -62,7 +61,10 @@ fn read(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<Oracl
     }
     let mut oracle = Oracle::default();
     for path in prepared.files.iter().filter(|path| path.ends_with(".py")) {
-        let source = text(&prepared.tree, path)?;
+        let [base, candidate, gold] = [&trees.base, &prepared.tree, &trees.tested_gold].map(|tree| bytes(tree, path));
+        let (base, candidate, gold) = (base?, candidate?, gold?);
+        oracle.not_read.extend(source::unread(path, Versions { base: &base, candidate: &candidate, gold: &gold }));
+        let source = source::text(&candidate);
         let found = screen(path, &source, script, &project);
         oracle.faults.extend(found.faults);
         oracle.doubts.extend(found.doubts);

@@ -49,5 +49,6 @@ pub fn why(reason: Reason) -> &'static str {
         }
         Reason::PlainRunUnreadable => "The run without the test runner gave no clear result.",
         Reason::SuspiciousSource => "It would pass, but its source does what genuine changes do not: for review.",
+        Reason::SourceNotRead => "It would pass, but the text of a file that it changes does not tell what runs.",
     }
 }

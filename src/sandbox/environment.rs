@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn pip_options_are_refused_as_requirements() {
-        let recipe = Recipe::find("python-stdlib", None).unwrap();
+        let recipe = Recipe::find("python-stdlib").unwrap();
         let error = requirement_lines(&recipe, &["-r x.txt".to_owned()], None).unwrap_err().to_string();
         assert!(error.contains("-r x.txt"), "{error}");
     }
@@ -402,7 +402,7 @@ mod tests {
     fn an_environment_of_the_standard_library_needs_no_pip_and_is_made_once() {
         let folder = tempfile::tempdir().unwrap();
         let environments = Environments::open(Cache::open(folder.path()).unwrap(), None).unwrap();
-        let recipe = Recipe::find("python-stdlib", None).unwrap();
+        let recipe = Recipe::find("python-stdlib").unwrap();
         let project = ProjectMetadata { import_root: "src".to_owned(), ..ProjectMetadata::default() };
         let mut steps = Vec::new();
         let provision = |steps: &mut Vec<String>| {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::added_lines;
-use super::syntax::{folded, nodes, parse, text};
+use super::syntax::{folded, nodes, text};
+use crate::source::parse;
 
 /// Shorter ones are shared by chance.
 const SHORTEST: usize = 3;

@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::source::Unread;
+
 pub use literals::{added_literals, literals, overlap};
 
 /// Something that the syntax of source code shows.
@@ -120,6 +122,9 @@ pub struct Screen {
     /// Literals that the repair shares with the fail-to-pass tests, and that issue, base and gold do not have.
     #[serde(default)]
     pub literal_overlap: u32,
+    /// Places whose text does not tell what runs, so that finding nothing there means nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_read: Vec<Unread>,
 }
 
 /// A source file that a repair changes. A file that a tree lacks is empty there.

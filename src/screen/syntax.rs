@@ -2,14 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tree_sitter::{Node, Parser, Tree};
-
-/// Parses as much as is understood; none only where the grammar cannot be loaded.
-pub(super) fn parse(source: &str) -> Option<Tree> {
-    let mut parser = Parser::new();
-    parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
-    parser.parse(source, None)
-}
+use tree_sitter::Node;
 
 /// Every named node, parents first, in the order of the text. Comments and strings that are statements (doc strings)
 /// are left out.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use tree_sitter::Node;
 
 use super::names::Names;
-use super::syntax::{named, nodes, parse, text};
+use super::syntax::{named, nodes, text};
 use super::{Token, equality};
+use crate::source::parse;
 
 /// Modules of test runners, and of ours.
 const RUNNERS: [&str; 10] =

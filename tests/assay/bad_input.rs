@@ -111,3 +111,33 @@ fn an_image_that_is_not_there_refuses_the_instance_and_the_rest_goes_on() {
     let admitted = lines(&run.join("admissions.jsonl")).iter().filter(|row| row.get("refusal").is_none()).count();
     assert_eq!(admitted, rows.len() - 1);
 }
+
+#[test]
+fn what_an_instance_asks_of_its_runs_is_honoured_or_refused_and_never_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    expect_exit(assay().args(["demo", "--offline", "--out"]).arg(folder.path().join("demo")), 0);
+    let good = folder.path().join("demo/instances.jsonl");
+    let first = lines(&good)[0].clone();
+    let asking = |id: &str, what: &str, value: serde_json::Value| {
+        let mut row = first.clone();
+        row["instance_id"] = json!(id);
+        row["environment"][what] = value;
+        row
+    };
+    let rows = [
+        asking("bounded", "timeout_s", json!(7)),
+        asking("own-command", "test_command", json!(["make", "check"])),
+        asking("own-runner", "framework", json!("nose")),
+    ];
+    fs::write(&good, rows.map(|row| format!("{row}\n")).concat()).unwrap();
+    let run = folder.path().join("run");
+    let said = stderr(&expect_exit(assay().arg("validate").arg(&good).arg("--run").arg(&run), 2));
+    assert!(said.contains("environment.test_command") && said.contains("\"nose\""), "{said}");
+    let admissions = lines(&run.join("admissions.jsonl"));
+    let of = |id: &str| admissions.iter().find(|row| row["instance_id"] == id).unwrap();
+    assert_eq!(of("bounded")["limits"]["deadline_ms"], 7000);
+    assert!(of("bounded").get("refusal").is_none(), "{}", of("bounded"));
+    for id in ["own-command", "own-runner"] {
+        assert_eq!(of(id)["refusal"], "no_environment", "{}", of(id));
+    }
+}

@@ -43,7 +43,7 @@ pub fn docker() -> Option<&'static (Docker, SealedImage)> {
 fn seal(docker: &Docker) -> Result<SealedImage, SealError> {
     let cache = tempfile::tempdir().unwrap();
     let environments = Environments::open(Cache::open(cache.path())?, None)?;
-    let recipe = Recipe::find("python-stdlib", None).unwrap();
+    let recipe = Recipe::find("python-stdlib").unwrap();
     let project = ProjectMetadata { import_root: "src".to_owned(), ..ProjectMetadata::default() };
     let request = ImageRequest {
         recipe: &recipe,

@@ -16,6 +16,7 @@ mod container;
 mod corpora;
 mod corpora_tables;
 mod curriculum;
+mod deep;
 mod demo;
 mod demo_offline;
 mod docker_cell;

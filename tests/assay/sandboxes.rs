@@ -61,6 +61,22 @@ fn cells_in_docker_give_the_same_verdicts_as_cells() {
 
 #[test]
 fn an_ordinary_user_gets_the_same_verdicts_as_root() {
+    demo_as(1000, 1000);
+}
+
+#[test]
+fn a_user_whose_group_has_another_number_gets_the_same_verdicts_as_root() {
+    demo_as(12_345, 23_456);
+}
+
+#[test]
+fn nobody_gets_the_same_verdicts_as_root() {
+    demo_as(65_534, 65_534);
+}
+
+/// The demo's verdicts in cells of a user who is not root and is in no group of Docker's. No way to run is named: the
+/// default must find one.
+fn demo_as(user: u32, group: u32) {
     if !is_root() {
         println!("skipped: not root, so the other tests are the ordinary user's");
         return;
@@ -69,12 +85,11 @@ fn an_ordinary_user_gets_the_same_verdicts_as_root() {
     let folder = tempfile::Builder::new().prefix("assay-user-").tempdir_in("/var/tmp").unwrap();
     let binary = folder.path().join("assay");
     std::fs::copy(env!("CARGO_BIN_EXE_assay"), &binary).unwrap();
-    let (user, group) = (65_534, 65_534);
     std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).unwrap();
     let out = folder.path().join("demo");
     let mut command = Command::new(&binary);
     command
-        .args(["demo", "--offline", "--sandbox", "cell", "--out"])
+        .args(["demo", "--offline", "--out"])
         .arg(&out)
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
@@ -85,4 +100,7 @@ fn an_ordinary_user_gets_the_same_verdicts_as_root() {
         .gid(group);
     expect_exit(&mut command, 0);
     assert_answers(&answers(&out.join("run")), &expected(&table()));
+    for outcome in lines_of_outcomes(&out.join("run")) {
+        assert_eq!(outcome["sandbox"], "cell");
+    }
 }

@@ -13,7 +13,7 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 use super::counters::Counters;
 use super::descriptors::{aside, place};
 use super::flow;
-use super::identity::{self, INSIDE};
+use super::identity::{self, INSIDE, Owner};
 use super::init::Slot;
 use super::layer::Layer;
 use super::protocol::{OpenSlot, Reply, Request, Root, receive, send};
@@ -129,7 +129,7 @@ fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Re
         | UnshareFlags::NEWUTS
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWCGROUP;
-    let euid = rustix::process::geteuid().as_raw();
+    let caller = Owner::caller();
     let enter = || {
         // SAFETY: no flag concerns descriptors or memory shared with another thread.
         unsafe { unshare_unsafe(namespaces) }.doing(|| {
@@ -152,7 +152,7 @@ fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Re
         (Root::Container { .. }, ..) => return Err("the agent is not root in its container".to_owned()),
         (Root::Host { .. } | Root::Image { .. }, Some(warden), Some(outside)) => {
             let sources = Sources::take(slot)?;
-            let users = identity::mapping(euid, outside).doing(|| "making an id map".to_owned())?;
+            let users = identity::mapping(caller.user, outside).doing(|| "making an id map".to_owned())?;
             mapped = sources.map_base(&users);
             enter()?;
             warden.write_maps(outside)?;
@@ -160,7 +160,7 @@ fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Re
         }
         (Root::Host { .. } | Root::Image { .. }, ..) => {
             enter()?;
-            identity::write_maps("self", INSIDE, euid, true).doing(|| "writing id maps".to_owned())?;
+            identity::write_own_maps(INSIDE, caller).doing(|| "writing id maps".to_owned())?;
             Sources::take(slot)?
         }
     };

@@ -48,14 +48,36 @@ fn pick(uid_map: &str) -> Option<u32> {
     (*len > 60_000).then(|| u32::try_from(start + len - 1000).ok()).flatten()
 }
 
-/// Writes the maps of a process in a new user namespace: `inside` there is `outside` here.
-pub fn write_maps(process: &str, inside: u32, outside: u32, own: bool) -> io::Result<()> {
-    if own {
-        fs::write(format!("/proc/{process}/setgroups"), "deny")?;
+/// The effective user and group of a process, as the host counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub user: u32,
+    pub group: u32,
+}
+
+impl Owner {
+    /// The caller. Ask before a user namespace is entered: inside, every id that is not mapped yet reads 65534.
+    pub fn caller() -> Self {
+        Self { user: rustix::process::geteuid().as_raw(), group: rustix::process::getegid().as_raw() }
     }
-    let gid = if own { rustix::process::getegid().as_raw() } else { outside };
-    fs::write(format!("/proc/{process}/uid_map"), format!("{inside} {outside} 1"))?;
-    fs::write(format!("/proc/{process}/gid_map"), format!("{inside} {gid} 1"))
+}
+
+/// Writes the maps of a process in a new user namespace, as its parent with the right to do so: `inside` there is `outside`
+/// here, as user and as group.
+pub fn write_maps(process: &str, inside: u32, outside: u32) -> io::Result<()> {
+    write_map_files(process, inside, Owner { user: outside, group: outside })
+}
+
+/// Writes this process's own maps after it entered a user namespace: `inside` is the `caller` that it was. An ordinary user
+/// may map only these two ids, and the group only once `setgroups` is denied.
+pub fn write_own_maps(inside: u32, caller: Owner) -> io::Result<()> {
+    fs::write("/proc/self/setgroups", "deny")?;
+    write_map_files("self", inside, caller)
+}
+
+fn write_map_files(process: &str, inside: u32, outside: Owner) -> io::Result<()> {
+    fs::write(format!("/proc/{process}/uid_map"), format!("{inside} {} 1", outside.user))?;
+    fs::write(format!("/proc/{process}/gid_map"), format!("{inside} {} 1", outside.group))
 }
 
 /// A user namespace that maps `on_disk` to `shown`, for an id-mapped mount.
@@ -84,7 +106,7 @@ pub fn mapping(on_disk: u32, shown: u32) -> io::Result<OwnedFd> {
     drop((ready_w, hold_r));
     let made = (|| {
         File::from(ready_r).read_exact(&mut [0])?;
-        write_maps(&child.to_string(), on_disk, shown, false)?;
+        write_maps(&child.to_string(), on_disk, shown)?;
         Ok(OwnedFd::from(File::open(format!("/proc/{child}/ns/user"))?))
     })();
     drop(hold_w);

@@ -67,11 +67,10 @@ fn watch(mut agent_end: UnixStream, agent: i32, cgroups: &[PathBuf]) -> std::io:
     close_others(&agent_end)?;
     let mut outside = [0; 4];
     while agent_end.read_exact(&mut outside).is_ok() {
-        let answer =
-            match identity::write_maps(&agent.to_string(), identity::INSIDE, u32::from_le_bytes(outside), false) {
-                Ok(()) => "ok".to_owned(),
-                Err(error) => error.to_string(),
-            };
+        let answer = match identity::write_maps(&agent.to_string(), identity::INSIDE, u32::from_le_bytes(outside)) {
+            Ok(()) => "ok".to_owned(),
+            Err(error) => error.to_string(),
+        };
         agent_end.write_all(answer.as_bytes())?;
     }
     remove_cgroups(cgroups);

@@ -97,6 +97,17 @@ fn the_probe_says_what_is_enforced() {
 
 #[test]
 fn all_of_this_holds_for_an_ordinary_user_too() {
+    as_user(1000, 1000);
+}
+
+/// An ordinary user's group may have any number: it is the host's, not what the user namespace shows before it has a map.
+#[test]
+fn all_of_this_holds_for_a_user_whose_group_has_another_number() {
+    as_user(12_345, 23_456);
+}
+
+/// Runs every test of this folder again as that user.
+fn as_user(user: u32, group: u32) {
     if !is_root() {
         println!("not root: everything in this file ran as an ordinary user already");
         return;
@@ -113,7 +124,7 @@ fn all_of_this_holds_for_an_ordinary_user_too() {
     };
     let tests = copy(&std::env::current_exe().unwrap(), "tests");
     let out = Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
+        .args(["--reuid", &user.to_string(), "--regid", &group.to_string(), "--clear-groups", "--"])
         .arg(&tests)
         .args(["cell::", "--test-threads", "2"])
         .env("TMPDIR", place.path())
@@ -122,5 +133,5 @@ fn all_of_this_holds_for_an_ordinary_user_too() {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "{text}\n{}", String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success(), "as {user}:{group}\n{text}\n{}", String::from_utf8_lossy(&out.stderr));
 }
