@@ -169,7 +169,7 @@ impl Sample {
                     console.say(format!("{} ({}), sample {which}: {why}", entry.prompt_id, entry.instance_id));
                 }
             }
-            Event::Changed { why } => console.say(format!("the endpoint from here on: {why}")),
+            Event::Changed { why } => console.say(format!("the endpoint is asked in another way from here on: {why}")),
         })?;
         drop(stage);
         summary.missing = wanted - summary.tally.sampled.min(wanted);

@@ -2,7 +2,7 @@
 //! comes.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -79,6 +79,9 @@ struct Shared<'a> {
     terms: Mutex<Terms>,
     /// A reply held several answers: the endpoint knows `n`.
     several: AtomicBool,
+    /// Some asks are for several samples.
+    splits: bool,
+    under_way: AtomicUsize,
 }
 
 /// What is worth telling.
@@ -115,6 +118,7 @@ pub fn run(
         .build()
         .context("cannot start the thread that waits for the endpoint")?;
     let concurrency = manner.concurrency.max(1);
+    let splits = asks.iter().any(|ask| ask.count > 1);
     let shared = Shared {
         endpoint,
         prompts,
@@ -128,11 +132,15 @@ pub fn run(
         not_before: Mutex::new(Instant::now()),
         terms: Mutex::default(),
         several: AtomicBool::new(false),
+        splits,
+        under_way: AtomicUsize::new(0),
     };
     // One thread is enough: it mostly waits. Futures that are polled together need no locks of their own, and may borrow.
     let workers = (0..concurrency).map(|_| async {
-        while let Some(ask) = shared.next() {
-            if let Err(error) = shared.answer(ask).await {
+        while let Some(ask) = shared.next().await {
+            let answered = shared.answer(ask).await;
+            shared.under_way.fetch_sub(1, Ordering::SeqCst);
+            if let Err(error) = answered {
                 // The others end with the request that they have under way.
                 shared.stop("what came cannot be kept".to_owned());
                 return Err(error);
@@ -155,22 +163,32 @@ struct Went {
     failure: Option<Failure>,
 }
 
-/// What is being tried while one ask is answered; it holds for all others once it was answered.
-#[derive(Default)]
-struct Trial {
-    terms: Terms,
-    notes: Vec<String>,
-}
+/// What is tried while one ask is answered, step by step: the terms from there on, and what is told if they hold.
+type Trial = Vec<(Terms, String)>;
 
 impl Shared<'_> {
-    fn next(&self) -> Option<Ask> {
-        if self.cancel.load(Ordering::SeqCst) {
-            lock(&self.tally).interrupted = true;
-            return None;
+    /// What is to be asked next. Asks that were split may come back as long as others are under way.
+    async fn next(&self) -> Option<Ask> {
+        loop {
+            if self.cancel.load(Ordering::SeqCst) {
+                lock(&self.tally).interrupted = true;
+                return None;
+            }
+            if self.ended() {
+                return None;
+            }
+            if let Some(ask) = self.pop() {
+                self.under_way.fetch_add(1, Ordering::SeqCst);
+                return Some(ask);
+            }
+            if !self.splits || self.under_way.load(Ordering::SeqCst) == 0 {
+                return None;
+            }
+            tokio::time::sleep(LOOK).await;
         }
-        if self.ended() {
-            return None;
-        }
+    }
+
+    fn pop(&self) -> Option<Ask> {
         let mut queue = lock(&self.queue);
         let ask = queue.pop_front()?;
         if ask.count == 1 || !lock(&self.terms).one_by_one {
@@ -193,11 +211,13 @@ impl Shared<'_> {
     async fn answer(&self, mut ask: Ask) -> anyhow::Result<()> {
         let entry = &self.prompts.entries()[ask.prompt];
         let messages = self.prompts.read(entry)?.messages;
-        let mut trial = Trial::default();
+        let mut trial = Trial::new();
         let mut attempt = 1;
         loop {
             let mut terms = lock(&self.terms).clone();
-            terms.adopt(&trial.terms);
+            if let Some((tried, _)) = trial.last() {
+                terms.adopt(tried);
+            }
             let asked = Ask { count: if terms.one_by_one { 1 } else { ask.count }, ..ask };
             let mut parameters = terms.applied(&self.manner.parameters);
             if asked.count > 1 {
@@ -212,18 +232,26 @@ impl Shared<'_> {
             (ask.first, ask.count) = (ask.first + went.came, ask.count - went.came);
             if went.came > 0 {
                 attempt = 1;
-                let ignored = asked.count > 1 && went.choices == 1 && !self.several.load(Ordering::SeqCst);
-                if ignored {
-                    trial.terms.one_by_one = true;
-                    trial.notes.push(format!("it sent one answer to n = {}; it is asked one by one", asked.count));
+                if asked.count > 1 && went.choices == 1 && !self.several.load(Ordering::SeqCst) {
+                    terms.one_by_one = true;
+                    let note = format!("samples are asked for one by one; it sent one for n = {}", asked.count);
+                    trial.push((terms.clone(), note));
                 }
                 self.settle_on(&mut trial);
             }
             if ask.count == 0 {
                 return Ok(());
             }
-            let Some(failure) = went.failure else { continue };
-            if self.tries_otherwise(&mut trial, &failure, asked, &parameters) {
+            let Some(failure) = went.failure else {
+                if lock(&self.terms).one_by_one {
+                    // Whoever is free takes the rest.
+                    lock(&self.queue).push_front(ask);
+                    return Ok(());
+                }
+                continue;
+            };
+            if let Some(step) = self.other_way(terms, &failure, asked, &parameters) {
+                trial.push(step);
                 lock(&self.tally).retries += 1;
                 continue;
             }
@@ -260,32 +288,36 @@ impl Shared<'_> {
         }
     }
 
-    /// Whether something else is left to be sent after this failure: without a field that it names, or a single answer.
-    fn tries_otherwise(&self, trial: &mut Trial, failure: &Failure, asked: Ask, sent: &Map<String, Value>) -> bool {
+    /// What else may be sent after this failure: the request without a field that it names, or for a single answer.
+    fn other_way(
+        &self,
+        mut terms: Terms,
+        failure: &Failure,
+        asked: Ask,
+        sent: &Map<String, Value>,
+    ) -> Option<(Terms, String)> {
         let refused = matches!(failure, Failure::Refused { .. });
-        if refused {
-            let bounded = self.manner.caps.tokens.is_some();
-            if let Some(instead) = trial.terms.give_up(failure.fields(), sent, bounded) {
-                trial.notes.push(format!("{instead} ({})", failure.why()));
-                return true;
+        let bounded = self.manner.caps.tokens.is_some();
+        let instead = if refused { terms.give_up(failure.fields(), sent, bounded) } else { None };
+        let instead = match instead {
+            Some(instead) => instead,
+            // Some servers answer a wish that they do not know with 500.
+            None if asked.count > 1 && (refused || failure.fields().contains(&Field::N)) => {
+                terms.one_by_one = true;
+                format!("samples are asked for one by one, not with n = {}", asked.count)
             }
-        }
-        // Some servers answer a wish that they do not know with 500.
-        if asked.count > 1 && (refused || failure.fields().contains(&Field::N)) {
-            trial.terms.one_by_one = true;
-            trial.notes.push(format!("n = {} is refused, it is asked one by one ({})", asked.count, failure.why()));
-            return true;
-        }
-        false
+            None => return None,
+        };
+        Some((terms, format!("{instead}; it said: {}", failure.why())))
     }
 
     /// What was tried works: it holds from now on, and is told once.
     fn settle_on(&self, trial: &mut Trial) {
-        let new = lock(&self.terms).adopt(&trial.terms);
-        for note in trial.notes.drain(..).filter(|_| new) {
-            (self.report)(Event::Changed { why: &note });
+        for (terms, note) in trial.drain(..) {
+            if lock(&self.terms).adopt(&terms) {
+                (self.report)(Event::Changed { why: &note });
+            }
         }
-        trial.terms = Terms::default();
     }
 
     fn give_up(&self, entry: &Entry, ask: Ask, why: &str) {

@@ -25,17 +25,22 @@ impl Field {
         }
     }
 
-    /// Whether a text speaks of this field. `n` is a word of its own only where it looks like a name.
+    /// Whether a text in lower case speaks of this field.
     fn is_in(self, text: &str) -> bool {
         match self {
-            Self::N => SEVERAL.iter().any(|words| text.contains(words)) || words(text).any(|word| word == "n"),
+            Self::N => SEVERAL.iter().any(|words| text.contains(words)),
             other => words(text).any(|word| word == other.as_str()),
         }
     }
 }
 
-/// How endpoints say that they give one answer to a request.
-const SEVERAL: [&str; 8] = [
+/// How endpoints say that they give one answer to a request, with or without the name of the field.
+const SEVERAL: [&str; 13] = [
+    "'n'",
+    "\"n\"",
+    "`n`",
+    "n must be",
+    "n > 1",
     "completion choice",
     "multiple choices",
     "multi-choice",
@@ -47,11 +52,13 @@ const SEVERAL: [&str; 8] = [
 ];
 
 /// Words about a value that is out of bounds, or about a prompt that is too long; the field itself is taken.
-const BOUNDS: [&str; 14] = [
+const BOUNDS: [&str; 16] = [
     "at least",
     "at most",
     "between",
-    "context",
+    "context length",
+    "context size",
+    "context window",
     "exceed",
     "greater than",
     "less than",
@@ -164,4 +171,82 @@ pub fn advice(text: &str, sent: &Map<String, Value>) -> Option<String> {
             )
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fields(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_refused_field_is_told_from_a_refused_value() {
+        let use_other = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+        for (param, text, plain, expected) in [
+            (Some("max_tokens"), use_other, true, vec![Field::MaxTokens]),
+            (None, use_other, false, vec![Field::MaxTokens, Field::MaxCompletionTokens]),
+            (None, "temperature=0.6 is not taken, only temperature=1", false, vec![Field::Temperature]),
+            (None, "Temperature and top_p cannot both be given", false, vec![Field::TopP, Field::Temperature]),
+            (Some("body.n"), "wrong", false, vec![Field::N]),
+            (None, "Only one completion choice is allowed", false, vec![Field::N]),
+            (None, "n must be at most 1", false, vec![Field::N]),
+            (Some("max_tokens"), "max_tokens is too large", false, vec![]),
+            (None, "temperature must be between 0 and 1", false, vec![]),
+            (None, "the prompt exceeds the context window, lower max_tokens", false, vec![]),
+            (None, "a line\\n and max_tokens_total", false, vec![]),
+        ] {
+            assert_eq!(named(param, text, plain), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_are_given_up_one_after_another_until_nothing_is_known() {
+        let wanted = fields(json!({"model": "m", "temperature": 0.6, "top_p": 0.9, "max_tokens": 7, "top_k": 2}));
+        let every = [Field::MaxTokens, Field::MaxCompletionTokens, Field::TopP, Field::Temperature, Field::N];
+        let mut terms = Terms::default();
+        let mut seen = Vec::new();
+        while terms.give_up(&every, &terms.applied(&wanted), false).is_some() {
+            seen.push(Value::Object(terms.applied(&wanted)).to_string());
+        }
+        let expected = [
+            r#"{"model":"m","temperature":0.6,"top_p":0.9,"top_k":2,"max_completion_tokens":7}"#,
+            r#"{"model":"m","temperature":0.6,"top_p":0.9,"top_k":2}"#,
+            r#"{"model":"m","temperature":0.6,"top_k":2}"#,
+            r#"{"model":"m","top_k":2}"#,
+        ];
+        assert_eq!(seen, expected);
+        // With a cap on all tokens a completion keeps its limit.
+        let mut bounded = Terms::default();
+        assert!(bounded.give_up(&every, &wanted, true).is_some());
+        assert_eq!(bounded.give_up(&[Field::MaxCompletionTokens], &bounded.applied(&wanted), true), None);
+        // A limit of the user's own is not touched.
+        let both = fields(json!({"max_tokens": 7, "max_completion_tokens": 9}));
+        let mut terms = Terms::default();
+        assert!(terms.give_up(&every, &both, false).is_some());
+        assert_eq!(Value::Object(terms.applied(&both)), json!({"max_completion_tokens": 9}));
+        assert_eq!(terms.give_up(&every, &terms.applied(&both), false), None);
+    }
+
+    #[test]
+    fn what_one_found_out_is_new_once() {
+        let mut shared = Terms::default();
+        let mut found = Terms { one_by_one: true, ..Terms::default() };
+        assert!(shared.adopt(&found));
+        assert!(!shared.adopt(&found));
+        found.give_up(&[Field::TopP], &fields(json!({"top_p": 1})), false).unwrap();
+        assert!(shared.adopt(&found) && !shared.adopt(&found));
+        assert!(shared.one_by_one);
+    }
+
+    #[test]
+    fn advice_names_the_option_of_what_was_sent() {
+        let sent = fields(json!({"max_completion_tokens": 7, "top_p": 1}));
+        let said = advice("Top_P must be less than 1", &sent).unwrap();
+        assert!(said.contains("--top-p") && said.contains(r#"'{"top_p": null}'"#), "{said}");
+        assert!(advice("max_completion_tokens is too large", &sent).unwrap().contains("--max-tokens"));
+        assert_eq!(advice("temperature is wrong", &sent), None);
+    }
 }

@@ -40,6 +40,7 @@ mod report;
 mod reuse;
 mod runner_aware;
 mod sample;
+mod sample_errors;
 mod sandboxes;
 mod schemas;
 mod select;
