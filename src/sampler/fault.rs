@@ -31,14 +31,21 @@ const LONGEST_NAME: usize = 40;
 
 /// What names mean as HTTP statuses; the first line that fits counts, for `invalid_request_error` often stands beside a more
 /// exact name. An error that fits none may go well another time.
-const NAMES: [(u16, &[&str]); 6] = [
+const NAMES: [(u16, &[&str]); 5] = [
     (
         402,
-        &["insufficientquota", "exceededcurrentquota", "insufficientbalance", "insufficientcredit", "paymentrequired"],
+        &[
+            "insufficientquota",
+            "currentquota",
+            "insufficientbalance",
+            "insufficientcredit",
+            "paymentrequired",
+            "billing",
+            "accountdeactivated",
+        ],
     ),
-    (402, &["billing", "accountdeactivated"]),
-    (401, &["apikey", "authentication", "notauthenticated", "unauthenticated", "unauthorized"]),
     (429, &["ratelimit", "toomanyrequests", "overload", "resourceexhausted", "throttl"]),
+    (401, &["apikey", "authentication", "notauthenticated", "unauthenticated", "unauthorized"]),
     (404, &["notfound"]),
     (403, &["permission", "forbidden", "accessdenied"]),
 ];
@@ -206,6 +213,7 @@ mod tests {
             (json!({"error": {"message": "?", "type": "invalid_request_error"}}), Some(400), "?"),
             (json!({"error": {"message": "boom"}}), None, "boom"),
             (json!({"error": "boom"}), None, "boom"),
+            (json!({"error": "Rate limit of this API key"}), Some(429), "Rate limit"),
             (json!({"error": "Unauthorized", "statusCode": 401}), Some(401), "Unauthorized"),
             (json!({"error": true, "message": "gone", "status": 404}), Some(404), "gone"),
             (json!({"errors": [{"code": 10_000, "message": "Authentication error"}]}), Some(401), "Authentication"),

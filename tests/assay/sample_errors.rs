@@ -228,14 +228,14 @@ fn an_endpoint_that_refuses_n_is_asked_one_by_one() {
 fn a_prompt_that_is_refused_either_way_changes_nothing_for_the_others() {
     let place = Place::with_prompts(3);
     let server = ModelServer::start(|asked| match asked.text() {
-        "question 0" => Say::Status(400, None, refusal("too long; \"temperature\": 0.6", Value::Null)),
+        "question 0" => Say::Status(400, None, refusal("no luck with temperature = 0.6", Value::Null)),
         _ => Say::Json(completion(&vec!["x"; asked.body["n"].as_u64().unwrap_or(1) as usize])),
     });
     let output = expect_exit(&mut place.sample(&server, &["-n", "3", "--per-request", "3", "--concurrency", "1"]), 2);
     let summary = json(&output);
     assert_eq!((&summary["failed"], &summary["sampled"]), (&json!(3), &json!(6)));
     let said = stderr(&output);
-    assert!(said.contains("too long") && !said.contains("from here on"), "{said}");
+    assert!(said.contains("no luck") && !said.contains("from here on"), "{said}");
     for asked in server.asked().iter().filter(|asked| asked.text() != "question 0") {
         assert_eq!((&asked.body["n"], &asked.body["temperature"]), (&json!(3), &json!(0.6)));
     }
