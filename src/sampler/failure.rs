@@ -103,7 +103,7 @@ pub fn of_text(text: &str, content_type: &str, why: &str) -> Failure {
     let json = text.starts_with(['{', '[']);
     let beginning = || format!("instead of JSON (content type {content_type:?}), beginning: {}", short(text));
     if text.is_empty() {
-        Failure::unreachable("the body is empty")
+        Failure::again("the body is empty")
     } else if text.starts_with('<') || (kind == "text/html" && !json) {
         let check = "check the endpoint's address, and log-ins and proxies in front of it";
         Failure::Stop { why: format!("a page came {}; {check}", beginning()) }
@@ -200,8 +200,8 @@ mod tests {
             assert!(why.contains("Log in") && why.contains(kind), "{why}");
         }
         for (text, kind, nobody) in [
-            ("", "text/html", true),
-            (" \n", "application/json", true),
+            ("", "text/html", false),
+            (" \n", "application/json", false),
             ("bad gateway", "text/plain", true),
             ("{\"choices\": [", "text/html", false),
         ] {

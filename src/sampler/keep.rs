@@ -22,8 +22,8 @@ pub fn used(entry: &Entry, reply: &Reply) -> (u64, u64) {
 }
 
 /// A sample as it is kept. The completion is the answer's text, verbatim; reasoning from a field of its own stays in
-/// `reasoning_content`, and `sampling.reasoning_field` says which field that was. Whoever joins the two puts the reasoning first. Of a refusal the
-/// completion is its text; calls of tools stay in `sampling.tool_calls`.
+/// `reasoning_content`, and `sampling.reasoning_field` says which field that was. Whoever joins the two puts the reasoning first.
+/// Of a refusal the completion is its text; calls of tools stay in `sampling.tool_calls`.
 pub fn generation_of(
     entry: &Entry,
     index: u64,

@@ -145,6 +145,20 @@ fn what_the_model_said_in_another_way_is_a_sample_and_says_so() {
 }
 
 #[test]
+fn an_ordinary_sample_holds_what_it_always_held() {
+    let place = Place::with_prompts(1);
+    let server = ModelServer::start(|_| Say::Json(completion(&["x"])));
+    expect_exit(&mut place.sample(&server, &["--seed", "4", "--body", "{\"top_k\": 2}"]), 0);
+    let line = std::fs::read_to_string(place.path("samples.jsonl")).unwrap();
+    let expected = r#"{"format":"generation.v1","instance_id":"one-0","skill":"repair","completion":"x","model":"m","#
+        .to_owned()
+        + r#""sampling":{"model":"m","temperature":0.6,"top_p":0.95,"max_tokens":32768,"top_k":2,"seed":4,"endpoint":"URL","#
+        + r#""finish_reason":"stop","served_model":"played-1","prompt_tokens":10,"completion_tokens":3},"#
+        + r#""prompt_id":"repair.v1@0000000000000000","index":0}"#;
+    assert_eq!(line.trim_end(), expected.replace("URL", &server.url()));
+}
+
+#[test]
 fn a_page_ends_everything_and_shows_what_it_is() {
     let place = Place::with_prompts(3);
     let server =
