@@ -48,6 +48,7 @@ pub mod screen;
 pub mod serve;
 pub mod source;
 pub mod strength;
+pub mod surrogates;
 pub mod test_record;
 pub mod tokens;
 pub mod trial;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::sampling::Sampling;
 use super::session::interrupt_flag;
@@ -18,6 +19,7 @@ use crate::sampler::ledger::Ledger;
 use crate::sampler::prompts::Prompts;
 use crate::sampler::results::each_result;
 use crate::sampler::run::{Event, Manner, Tally, run};
+use crate::sampler::terms::Field;
 
 /// Failures that are told one by one; the rest are counted.
 const TOLD: u64 = 20;
@@ -147,13 +149,13 @@ impl Sample {
         let wanted: u64 = asks.iter().map(|ask| ask.count).sum();
         let manner = Manner {
             model,
-            parameters,
             seed: self.sampling.seed,
-            max_tokens: self.sampling.max_tokens,
+            max_tokens: self.most_tokens(&parameters)?,
             concurrency: usize::from(self.concurrency),
             attempts: self.attempts,
             first_wait: Duration::from_secs_f64(self.backoff),
             caps: Caps { requests: self.max_requests, tokens: self.max_total_tokens },
+            parameters,
         };
         let cancel = interrupt_flag()?;
         let stage = console.stage("sample", wanted);
@@ -167,10 +169,25 @@ impl Sample {
                     console.say(format!("{} ({}), sample {which}: {why}", entry.prompt_id, entry.instance_id));
                 }
             }
+            Event::Changed { why } => console.say(format!("the endpoint is asked in another way from here on: {why}")),
         })?;
         drop(stage);
         summary.missing = wanted - summary.tally.sampled.min(wanted);
         self.tell(console, &summary)
+    }
+
+    /// Most tokens of one completion, by the fields that are sent.
+    fn most_tokens(&self, parameters: &Map<String, Value>) -> anyhow::Result<u64> {
+        let fields = [Field::MaxTokens, Field::MaxCompletionTokens];
+        match fields.iter().filter_map(|field| parameters.get(field.as_str())?.as_u64()).max() {
+            Some(most) => Ok(most),
+            None if self.max_total_tokens.is_some() => Err(Stop::Usage(
+                "--max-total-tokens cannot hold, for --body leaves out max_tokens; name max_completion_tokens in it"
+                    .to_owned(),
+            )
+            .into()),
+            None => Ok(self.sampling.max_tokens),
+        }
     }
 
     fn read(

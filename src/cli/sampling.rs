@@ -9,7 +9,8 @@ use crate::exit_code::Stop;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Sampling")]
 pub struct Sampling {
-    /// Further fields of the request's body, as a JSON object, e.g. '{"top_k": 20}'
+    /// Further fields of the request's body, as a JSON object, e.g. '{"top_k": 20}'; null leaves a field out, e.g.
+    /// '{"temperature": null}'
     #[arg(long, value_name = "JSON")]
     pub body: Option<String>,
     /// Most tokens of one completion
@@ -57,6 +58,8 @@ impl Sampling {
                 }
             }
         }
+        // Endpoints do not agree on what null is.
+        parameters.retain(|_, value| !value.is_null());
         Ok(parameters)
     }
 }

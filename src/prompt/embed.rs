@@ -94,7 +94,7 @@ impl Embedder {
         let mut attempt = 1;
         loop {
             let answer = self.endpoint.post("embeddings", &body).await;
-            let failure = match answer.and_then(|body| vectors(&body, input.len()).map_err(Failure::again)) {
+            let failure = match answer.and_then(|answer| vectors(&answer.body, input.len()).map_err(Failure::again)) {
                 Ok(vectors) => return Ok(vectors),
                 Err(failure) => failure,
             };

@@ -8,8 +8,10 @@ use reqwest::{Client, Url, redirect};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::failure::{Failure, of_status, retry_after};
+use super::failure::{Failure, of_fault, of_status, of_text, retry_after};
+use super::fault::Fault;
 use super::reply::short;
+use crate::surrogates::repaired;
 
 /// Largest body that is read, in bytes.
 const LARGEST_BODY: usize = 64 << 20;
@@ -23,6 +25,16 @@ pub struct Endpoint {
     client: Client,
     base: Url,
     key: Option<String>,
+}
+
+/// What an endpoint answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub body: Value,
+    /// Half surrogate pairs and broken bytes that were replaced.
+    pub replaced: usize,
+    /// How long it asks to wait before the next request.
+    pub after: Option<Duration>,
 }
 
 /// An endpoint that cannot be used as it is given.
@@ -88,22 +100,25 @@ impl Endpoint {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// Posts a body to a path below the address, such as `chat/completions`, and reads JSON back.
+    /// Posts a body to a path below the address, such as `chat/completions`, and reads JSON back that is no error.
     ///
     /// # Errors
     /// What the failure means for this and other requests. No error text holds the key.
-    pub async fn post(&self, path: &str, body: &Map<String, Value>) -> Result<Value, Failure> {
+    pub async fn post(&self, path: &str, body: &Map<String, Value>) -> Result<Answer, Failure> {
         let url = self.base.join(path).map_err(|error| Failure::Stop { why: error.to_string() })?;
-        let text = serde_json::to_vec(body).map_err(|error| Failure::Refused { why: error.to_string() })?;
+        let text = serde_json::to_vec(body)
+            .map_err(|error| Failure::Refused { why: error.to_string(), fields: Vec::new() })?;
         let mut response = match self.client.post(url).body(text).send().await {
             Ok(response) => response,
             Err(error) => {
                 let why = self.hidden(&chain(&error.without_url()));
-                return Err(Failure::Again { why, after: None, unreachable: true });
+                return Err(Failure::unreachable(why));
             }
         };
         let status = response.status();
         let after = waited_for(response.headers());
+        let kind =
+            response.headers().get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
         let mut bytes = Vec::new();
         loop {
             match response.chunk().await {
@@ -119,7 +134,7 @@ impl Endpoint {
             }
         }
         if !status.is_success() {
-            let said = self.hidden(&short(&String::from_utf8_lossy(&bytes)));
+            let said = self.hidden(&String::from_utf8_lossy(&bytes));
             return Err(of_status(status.as_u16(), &said, after));
         }
         if self.key_in(&bytes) {
@@ -127,7 +142,13 @@ impl Endpoint {
                 why: "the endpoint sends the API key back; nothing of that is kept".to_owned(),
             });
         }
-        serde_json::from_slice(&bytes).map_err(|error| Failure::again(format!("the body is no JSON: {error}")))
+        let read = repaired(&bytes);
+        let body: Value = serde_json::from_str(read.text.trim_start_matches('\u{feff}'))
+            .map_err(|error| of_text(&read.text, kind.as_deref().unwrap_or("none"), &error.to_string()))?;
+        match Fault::in_body(&body) {
+            Some(fault) => Err(of_fault(&fault, "the body", after)),
+            None => Ok(Answer { body, replaced: read.replaced.len(), after }),
+        }
     }
 
     fn key_in(&self, bytes: &[u8]) -> bool {

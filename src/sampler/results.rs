@@ -7,11 +7,15 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Map, Value};
 
+use super::endpoint::Answer;
+use super::failure::{of_fault, of_status};
+use super::fault::Fault;
+use super::keep::generation_of;
 use super::prompts::{Entry, Prompts};
-use super::reply::{Reply, short};
-use super::run::generation_of;
+use super::reply::Reply;
 use crate::generation::Generation;
 use crate::prompt::batch::parse_custom_id;
+use crate::surrogates::repaired;
 
 /// Hands over every sample of a result file, with its line; lines without one come with why.
 ///
@@ -34,33 +38,41 @@ pub fn each_result(
             continue;
         }
         match samples_of(&line, prompts) {
-            Ok(samples) => samples.into_iter().try_for_each(|sample| take(number, Ok(sample)))?,
+            Ok(samples) => samples.into_iter().try_for_each(|sample| take(number, sample))?,
             Err(why) => take(number, Err(why))?,
         }
     }
     Ok(())
 }
 
-fn samples_of(line: &[u8], prompts: &Prompts) -> Result<Vec<Generation>, String> {
-    let row: Value = serde_json::from_slice(line).map_err(|error| format!("no JSON: {error}"))?;
+/// Each choice as a sample, or why it is none.
+fn samples_of(line: &[u8], prompts: &Prompts) -> Result<Vec<Result<Generation, String>>, String> {
+    let read = repaired(line);
+    let row: Value = serde_json::from_str(&read.text).map_err(|error| format!("no JSON: {error}"))?;
     let custom_id = row.get("custom_id").and_then(Value::as_str).ok_or("no `custom_id`")?;
     let (prompt_id, first) = parse_custom_id(custom_id)
         .ok_or_else(|| format!("custom_id {custom_id:?} is not PROMPT_ID#INDEX; was the request made by assay?"))?;
     let entry: &Entry =
         prompts.find(prompt_id).ok_or_else(|| format!("prompt {prompt_id} is not in the prompts file"))?;
-    if let Some(error) = row.get("error").filter(|error| !error.is_null()) {
-        return Err(format!("{custom_id}: {}", short(&error.to_string())));
+    let named = |why: &str| format!("{custom_id}: {why}");
+    if let Some(fault) = Fault::beside(&row) {
+        return Err(named(of_fault(&fault, "the line", None).why()));
     }
-    let response = row.get("response").ok_or_else(|| format!("{custom_id}: no `response`"))?;
+    let response = row.get("response").ok_or_else(|| named("no `response`"))?;
     let status = response.get("status_code").and_then(Value::as_u64).unwrap_or(200);
     let body = response.get("body").unwrap_or(&Value::Null);
     if status != 200 {
-        return Err(format!("{custom_id}: HTTP {status}: {}", short(&body.to_string())));
+        let status = u16::try_from(status).map_err(|_| named(&format!("status_code {status} is no HTTP status")))?;
+        return Err(named(of_status(status, &body.to_string(), None).why()));
     }
-    let reply = Reply::of(body).map_err(|why| format!("{custom_id}: {why}"))?;
+    if let Some(fault) = Fault::in_body(body) {
+        return Err(named(of_fault(&fault, "the body", None).why()));
+    }
+    let answer = Answer { body: body.clone(), replaced: read.replaced.len(), after: None };
+    let reply = Reply::of(&answer).map_err(|failure| named(failure.why()))?;
     let model = reply.model.clone();
     let generations = (first..)
         .zip(&reply.choices)
-        .map(|(index, choice)| generation_of(entry, index, model.as_deref(), &Map::new(), &reply, choice));
-    Ok(generations.collect())
+        .map(|(index, choice)| Ok(generation_of(entry, index, model.as_deref(), &Map::new(), &reply, choice)));
+    Ok(generations.chain(reply.lost.iter().map(|failure| Err(named(failure.why())))).collect())
 }

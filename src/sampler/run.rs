@@ -2,7 +2,7 @@
 //! comes.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,12 @@ use super::asks::Ask;
 use super::budget::{Caps, Leave, Spent};
 use super::endpoint::Endpoint;
 use super::failure::{Failure, wait};
+use super::keep::{generation_of, used};
 use super::ledger::Ledger;
 use super::prompts::{Entry, Prompts};
-use super::reply::{Choice, Reply};
-use crate::format;
-use crate::generation::Generation;
+use super::reply::Reply;
+use super::terms::{Field, Terms, advice};
 use crate::prompt::batch::body;
-use crate::tokens::estimate;
 
 /// How often workers that wait look for Ctrl-C and for room in the budget.
 const LOOK: Duration = Duration::from_millis(100);
@@ -30,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Manner {
     pub model: String,
-    /// Fields of the request's body beside `messages`, `n` and `seed`.
+    /// Fields of the request's body beside `messages`, `n` and `seed`, as the user wants them.
     pub parameters: Map<String, Value>,
     /// Seed of the first sample of a prompt; sample i gets seed + i.
     pub seed: Option<u64>,
@@ -77,13 +76,28 @@ struct Shared<'a> {
     tally: Mutex<Tally>,
     /// Nothing goes out before: an endpoint that asks one request to wait means all of them.
     not_before: Mutex<Instant>,
+    terms: Mutex<Terms>,
+    /// A reply held several answers: the endpoint knows `n`.
+    several: AtomicBool,
+    /// Some asks are for several samples.
+    splits: bool,
+    under_way: AtomicUsize,
 }
 
 /// What is worth telling.
 #[derive(Debug)]
 pub enum Event<'a> {
     Sampled,
-    Failed { entry: &'a Entry, first: u64, count: u64, why: &'a str },
+    Failed {
+        entry: &'a Entry,
+        first: u64,
+        count: u64,
+        why: &'a str,
+    },
+    /// From now on the endpoint is asked in another way.
+    Changed {
+        why: &'a str,
+    },
 }
 
 /// Asks for everything in `asks`.
@@ -104,6 +118,7 @@ pub fn run(
         .build()
         .context("cannot start the thread that waits for the endpoint")?;
     let concurrency = manner.concurrency.max(1);
+    let splits = asks.iter().any(|ask| ask.count > 1);
     let shared = Shared {
         endpoint,
         prompts,
@@ -115,11 +130,17 @@ pub fn run(
         spent: Mutex::default(),
         tally: Mutex::default(),
         not_before: Mutex::new(Instant::now()),
+        terms: Mutex::default(),
+        several: AtomicBool::new(false),
+        splits,
+        under_way: AtomicUsize::new(0),
     };
     // One thread is enough: it mostly waits. Futures that are polled together need no locks of their own, and may borrow.
     let workers = (0..concurrency).map(|_| async {
-        while let Some(ask) = shared.next() {
-            if let Err(error) = shared.answer(ask).await {
+        while let Some(ask) = shared.next().await {
+            let answered = shared.answer(ask).await;
+            shared.under_way.fetch_sub(1, Ordering::SeqCst);
+            if let Err(error) = answered {
                 // The others end with the request that they have under way.
                 shared.stop("what came cannot be kept".to_owned());
                 return Err(error);
@@ -133,22 +154,48 @@ pub fn run(
     Ok(tally)
 }
 
-/// How one request went.
-enum Went {
-    /// So many samples came.
-    Well(u64),
-    Ill(Failure),
-    /// It did not go out.
-    Held,
+/// How a request went that was sent.
+struct Went {
+    /// Samples that came and are on disk.
+    came: u64,
+    /// Choices of the reply, answers or not.
+    choices: usize,
+    failure: Option<Failure>,
 }
 
+/// What is tried while one ask is answered, step by step: the terms from there on, and what is told if they hold.
+type Trial = Vec<(Terms, String)>;
+
 impl Shared<'_> {
-    fn next(&self) -> Option<Ask> {
-        if self.cancel.load(Ordering::SeqCst) {
-            lock(&self.tally).interrupted = true;
-            return None;
+    /// What is to be asked next. Asks that were split may come back as long as others are under way.
+    async fn next(&self) -> Option<Ask> {
+        loop {
+            if self.cancel.load(Ordering::SeqCst) {
+                lock(&self.tally).interrupted = true;
+                return None;
+            }
+            if self.ended() {
+                return None;
+            }
+            if let Some(ask) = self.pop() {
+                self.under_way.fetch_add(1, Ordering::SeqCst);
+                return Some(ask);
+            }
+            if !self.splits || self.under_way.load(Ordering::SeqCst) == 0 {
+                return None;
+            }
+            tokio::time::sleep(LOOK).await;
         }
-        if self.ended() { None } else { lock(&self.queue).pop_front() }
+    }
+
+    fn pop(&self) -> Option<Ask> {
+        let mut queue = lock(&self.queue);
+        let ask = queue.pop_front()?;
+        if ask.count == 1 || !lock(&self.terms).one_by_one {
+            return Some(ask);
+        }
+        queue.push_front(Ask { first: ask.first + 1, count: ask.count - 1, ..ask });
+        Some(Ask { count: 1, ..ask })
     }
 
     fn ended(&self) -> bool {
@@ -160,31 +207,59 @@ impl Shared<'_> {
         lock(&self.tally).stopped.get_or_insert(why);
     }
 
-    /// Asks until every sample is there, or no further attempt is worth it.
+    /// Asks until every sample is there, or no further attempt is worth it. An attempt that brings a part is none that failed.
     async fn answer(&self, mut ask: Ask) -> anyhow::Result<()> {
         let entry = &self.prompts.entries()[ask.prompt];
         let messages = self.prompts.read(entry)?.messages;
-        for attempt in 1..=self.manner.attempts.max(1) {
-            let mut parameters = self.manner.parameters.clone();
-            if ask.count > 1 {
-                parameters.insert("n".to_owned(), json!(ask.count));
+        let mut trial = Trial::new();
+        let mut attempt = 1;
+        loop {
+            let mut terms = lock(&self.terms).clone();
+            if let Some((tried, _)) = trial.last() {
+                terms.adopt(tried);
+            }
+            let asked = Ask { count: if terms.one_by_one { 1 } else { ask.count }, ..ask };
+            let mut parameters = terms.applied(&self.manner.parameters);
+            if asked.count > 1 {
+                parameters.insert(Field::N.as_str().to_owned(), json!(asked.count));
             }
             if let Some(seed) = self.manner.seed {
                 parameters.insert("seed".to_owned(), json!(seed + ask.first));
             }
-            let failure = match self.request(entry, ask, &body(&parameters, &messages), &parameters).await? {
-                Went::Held => return Ok(()),
-                Went::Well(came) if came >= ask.count => return Ok(()),
-                Went::Well(came) => {
-                    (ask.first, ask.count) = (ask.first + came, ask.count - came);
-                    Failure::again(format!("{came} answers came, {} are missing", ask.count))
-                }
-                Went::Ill(failure) => failure,
+            let Some(went) = self.request(entry, asked, &body(&parameters, &messages), &parameters).await? else {
+                return Ok(());
             };
+            (ask.first, ask.count) = (ask.first + went.came, ask.count - went.came);
+            if went.came > 0 {
+                attempt = 1;
+                if asked.count > 1 && went.choices == 1 && !self.several.load(Ordering::SeqCst) {
+                    terms.one_by_one = true;
+                    let note = format!("samples are asked for one by one; it sent one for n = {}", asked.count);
+                    trial.push((terms.clone(), note));
+                }
+                self.settle_on(&mut trial);
+            }
+            if ask.count == 0 {
+                return Ok(());
+            }
+            let Some(failure) = went.failure else {
+                if lock(&self.terms).one_by_one {
+                    // Whoever is free takes the rest.
+                    lock(&self.queue).push_front(ask);
+                    return Ok(());
+                }
+                continue;
+            };
+            if let Some(step) = self.other_way(terms, &failure, asked, &parameters) {
+                trial.push(step);
+                lock(&self.tally).retries += 1;
+                continue;
+            }
             match failure {
                 Failure::Again { after, .. } if attempt < self.manner.attempts => {
                     lock(&self.tally).retries += 1;
                     let wait = wait(attempt, self.manner.first_wait, after, spread());
+                    attempt += 1;
                     if let Some(after) = after {
                         let mut not_before = lock(&self.not_before);
                         *not_before = (*not_before).max(Instant::now() + after);
@@ -200,8 +275,9 @@ impl Shared<'_> {
                     }
                     return Ok(());
                 }
-                Failure::Refused { why } => {
-                    self.give_up(entry, ask, &why);
+                Failure::Refused { why, .. } => {
+                    let way = advice(&why, &parameters).map_or_else(String::new, |way| format!("; {way}"));
+                    self.give_up(entry, ask, &format!("{why}{way}"));
                     return Ok(());
                 }
                 Failure::Stop { why } => {
@@ -210,7 +286,38 @@ impl Shared<'_> {
                 }
             }
         }
-        Ok(())
+    }
+
+    /// What else may be sent after this failure: the request without a field that it names, or for a single answer.
+    fn other_way(
+        &self,
+        mut terms: Terms,
+        failure: &Failure,
+        asked: Ask,
+        sent: &Map<String, Value>,
+    ) -> Option<(Terms, String)> {
+        let refused = matches!(failure, Failure::Refused { .. });
+        let bounded = self.manner.caps.tokens.is_some();
+        let instead = if refused { terms.give_up(failure.fields(), sent, bounded) } else { None };
+        let instead = match instead {
+            Some(instead) => instead,
+            // Some servers answer a wish that they do not know with 500.
+            None if asked.count > 1 && (refused || failure.fields().contains(&Field::N)) => {
+                terms.one_by_one = true;
+                format!("samples are asked for one by one, not with n = {}", asked.count)
+            }
+            None => return None,
+        };
+        Some((terms, format!("{instead}; it said: {}", failure.why())))
+    }
+
+    /// What was tried works: it holds from now on, and is told once.
+    fn settle_on(&self, trial: &mut Trial) {
+        for (terms, note) in trial.drain(..) {
+            if lock(&self.terms).adopt(&terms) {
+                (self.report)(Event::Changed { why: &note });
+            }
+        }
     }
 
     fn give_up(&self, entry: &Entry, ask: Ask, why: &str) {
@@ -218,30 +325,32 @@ impl Shared<'_> {
         (self.report)(Event::Failed { entry, first: ask.first, count: ask.count, why });
     }
 
-    /// One request, if it may go out.
+    /// One request; none if it may not go out.
     async fn request(
         &self,
         entry: &Entry,
         ask: Ask,
         body: &Map<String, Value>,
         parameters: &Map<String, Value>,
-    ) -> anyhow::Result<Went> {
+    ) -> anyhow::Result<Option<Went>> {
         let most = entry.tokens + ask.count * self.manner.max_tokens;
         if !self.leave(most).await {
-            return Ok(Went::Held);
+            return Ok(None);
         }
         let answered = self.endpoint.post("chat/completions", body).await;
-        let reply = answered.and_then(|body| Reply::of(&body).map_err(Failure::again));
+        let reply = answered.and_then(|answer| Reply::of(&answer));
         let used = reply.as_ref().map_or((0, 0), |reply| used(entry, reply));
         lock(&self.spent).settle(most, used.0 + used.1);
         let mut tally = lock(&self.tally);
         (tally.requests, tally.prompt_tokens, tally.completion_tokens) =
             (tally.requests + 1, tally.prompt_tokens + used.0, tally.completion_tokens + used.1);
         drop(tally);
-        let reply = match reply {
+        let mut reply = match reply {
             Ok(reply) => reply,
-            Err(failure) => return Ok(Went::Ill(failure)),
+            Err(failure) => return Ok(Some(Went { came: 0, choices: 0, failure: Some(failure) })),
         };
+        let choices = reply.choices.len() + reply.lost.len();
+        self.several.fetch_or(choices > 1, Ordering::SeqCst);
         let came = (reply.choices.len() as u64).min(ask.count);
         lock(&self.tally).extra += reply.choices.len() as u64 - came;
         for (index, choice) in (ask.first..).zip(&reply.choices).take(came as usize) {
@@ -253,7 +362,9 @@ impl Shared<'_> {
                 (self.report)(Event::Sampled);
             }
         }
-        Ok(Went::Well(came))
+        // The gravest of them decides.
+        let failure = reply.lost.drain(..).max_by_key(Failure::weight);
+        Ok(Some(Went { came, choices, failure }))
     }
 
     /// Waits until a request may go out; false if none may.
@@ -289,56 +400,6 @@ impl Shared<'_> {
             }
             tokio::time::sleep(left.min(LOOK)).await;
         }
-    }
-}
-
-/// Tokens of prompt and completion, as the endpoint counts them, else estimated.
-fn used(entry: &Entry, reply: &Reply) -> (u64, u64) {
-    match reply.usage {
-        Some(usage) => (usage.prompt, usage.completion),
-        None => {
-            let text = |choice: &Choice| {
-                estimate(&choice.content) + choice.reasoning.as_ref().map_or(0, |(_, text)| estimate(text))
-            };
-            (entry.tokens, reply.choices.iter().map(text).sum())
-        }
-    }
-}
-
-/// A sample as it is kept. The completion is the answer's text, verbatim; reasoning from a field of its own stays in
-/// `reasoning_content`, and `sampling.reasoning_field` says which field that was. Whoever joins the two puts the reasoning first.
-pub(super) fn generation_of(
-    entry: &Entry,
-    index: u64,
-    model: Option<&str>,
-    sampling: &Map<String, Value>,
-    reply: &Reply,
-    choice: &Choice,
-) -> Generation {
-    let mut sampling = sampling.clone();
-    let mut note = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            sampling.insert(name.to_owned(), value);
-        }
-    };
-    note("finish_reason", choice.finish_reason.as_ref().map(|reason| json!(reason)));
-    note("reasoning_field", choice.reasoning.as_ref().map(|(field, _)| json!(field)));
-    note("served_model", reply.model.as_ref().map(|model| json!(model)));
-    // Of several answers only the sum is known.
-    let usage = reply.usage.filter(|_| reply.choices.len() == 1);
-    note("prompt_tokens", usage.map(|usage| json!(usage.prompt)));
-    note("completion_tokens", usage.map(|usage| json!(usage.completion)));
-    Generation {
-        format: format::GENERATION.to_owned(),
-        instance_id: entry.instance_id.clone(),
-        skill: entry.skill,
-        completion: Some(choice.content.clone()),
-        reasoning_content: choice.reasoning.as_ref().map(|(_, text)| text.clone()),
-        messages: None,
-        model: model.map(str::to_owned),
-        sampling: Some(Value::Object(sampling)),
-        prompt_id: Some(entry.prompt_id.clone()),
-        index,
     }
 }
 

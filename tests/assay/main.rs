@@ -42,6 +42,7 @@ mod reuse;
 mod reward_functions;
 mod runner_aware;
 mod sample;
+mod sample_errors;
 mod sandboxes;
 mod schemas;
 mod select;

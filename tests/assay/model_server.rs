@@ -16,6 +16,8 @@ pub enum Say {
     Json(Value),
     /// 200 with this text, whatever it is.
     Text(String),
+    /// 200 with this content type and text.
+    Typed(&'static str, String),
     /// This status, header and text.
     Status(u16, Option<(&'static str, String)>, String),
     /// 200, the head of a body, and then the connection is closed.
@@ -121,6 +123,7 @@ fn response(said: Say) -> Response<Body> {
     match said {
         Say::Json(body) => builder.body(Body::from(body.to_string())).unwrap(),
         Say::Text(text) => builder.body(Body::from(text)).unwrap(),
+        Say::Typed(kind, text) => Response::builder().header("content-type", kind).body(Body::from(text)).unwrap(),
         Say::Status(status, header, text) => {
             let builder = match header {
                 Some((name, value)) => builder.header(name, value),

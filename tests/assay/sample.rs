@@ -12,42 +12,42 @@ use crate::support::{assay, expect_exit, json, lines, stderr};
 
 const KEY: &str = "sk-never-to-be-written-0123456789";
 
-struct Place {
+pub struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
     /// A folder with a prompts file of `count` prompts.
-    fn with_prompts(count: usize) -> Self {
+    pub fn with_prompts(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let prompts: String = (0..count).map(|number| format!("{}\n", prompt(number))).collect();
         std::fs::write(folder.path().join("prompts.jsonl"), prompts).unwrap();
         Self { folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn sample(&self, server: &ModelServer, more: &[&str]) -> Command {
+    pub fn sample(&self, server: &ModelServer, more: &[&str]) -> Command {
         let mut command = self.bare(more);
         command.args(["--endpoint", &server.url(), "--model", "m"]);
         command
     }
 
-    fn bare(&self, more: &[&str]) -> Command {
+    pub fn bare(&self, more: &[&str]) -> Command {
         let mut command = assay();
         command.arg("sample").arg(self.path("prompts.jsonl")).arg("--out").arg(self.path("samples.jsonl"));
         command.args(["--json", "--backoff", "0.01"]).args(more).env("OPENAI_API_KEY", KEY);
         command
     }
 
-    fn samples(&self) -> Vec<Value> {
+    pub fn samples(&self) -> Vec<Value> {
         lines(&self.path("samples.jsonl"))
     }
 }
 
-fn prompt(number: usize) -> Value {
+pub fn prompt(number: usize) -> Value {
     json!({
         "format": "prompt.v1", "prompt_id": format!("repair.v1@{number:016x}"), "instance_id": format!("one-{number}"),
         "skill": "repair", "messages": [{"role": "user", "content": format!("question {number}")}], "tokens": 10,
@@ -55,7 +55,7 @@ fn prompt(number: usize) -> Value {
 }
 
 /// Every (prompt, index) is there once.
-fn assert_whole(samples: &[Value], prompts: usize, n: u64) {
+pub fn assert_whole(samples: &[Value], prompts: usize, n: u64) {
     let mut counts: BTreeMap<(String, u64), usize> = BTreeMap::new();
     for sample in samples {
         let key = (sample["prompt_id"].as_str().unwrap().to_owned(), sample["index"].as_u64().unwrap());
