@@ -279,7 +279,7 @@ pub struct Outcome {
     pub format: String,
     pub trial_id: Digest,
     pub trial: Trial,
-    /// `cell` or `container`.
+    /// `cell`, `docker-cell` or `container`.
     pub sandbox: String,
     pub exit: Exit,
     /// Blob of the [`TestReport`]; absent for scripts.

@@ -166,7 +166,7 @@ impl Reason {
     }
 }
 
-/// How strong the evidence is (design, section 6).
+/// How strong the evidence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Evidence {
     /// It applied and ran. Not exportable.

@@ -1,5 +1,5 @@
 //! Choices by generated tests: classes of patches that pass the same tests (Agentless Mini), and scores over patches and
-//! tests (Kimi-Dev; recipe facts, section 7).
+//! tests (Kimi-Dev).
 
 use std::collections::{BTreeMap, BTreeSet};
 

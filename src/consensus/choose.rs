@@ -1,4 +1,5 @@
-//! One candidate out of many. Exact rules in the recipe facts, section 5 (enhanced self-consistency) and 7 (its relatives).
+//! One candidate out of many. The rules are those of SWE-Swiss' released code (enhanced
+//! self-consistency) and of its relatives; the head of this folder names what differs.
 
 use std::collections::{BTreeMap, BTreeSet};
 

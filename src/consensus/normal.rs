@@ -1,5 +1,5 @@
 //! The key of a patch: equal for patches that make the same change in other clothes. Votes count equal keys, similarity
-//! compares them (recipe facts, section 5).
+//! compares them, as in the released code of SWE-Swiss.
 //!
 //! Per edited file, in the order of the patch: both sides in canonical form ([`super::python`], [`super::language`]), then
 //! the difference of the two as git writes it, header and blob ids included. Where the only change to the functions of a

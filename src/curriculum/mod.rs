@@ -1,5 +1,5 @@
-//! Which tasks stay in training once a model has been seen at them (recipe facts, section 2: stage 2 drops what the policy of
-//! stage 1 solves more than nine times in ten). In: visits per instance. Out: what stays, what leaves, and why. Pure but
+//! Which tasks stay in training once a model has been seen at them. As in SWE-Swiss, stage 2 drops what the policy of stage 1
+//! solves more than nine times in ten. In: visits per instance. Out: what stays, what leaves, and why. Pure but
 //! for [`rows`], which copies files.
 
 pub mod report;

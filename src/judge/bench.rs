@@ -14,8 +14,9 @@ use crate::verdict::Reason;
 /// Facts about trials, as far as they are known.
 pub trait Evidence {
     fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>>;
-    /// Why no outcome was given of a trial that has one: it cannot be read back. It is not run again for that.
-    fn unreadable(&self, _trial: &Digest) -> Option<String> {
+    /// Why the outcome of a trial, or the blob that an outcome names, was not given although there is one: it cannot be read
+    /// back. It is not run again for that.
+    fn unreadable(&self, _name: &Digest) -> Option<String> {
         None
     }
     /// A trial that the sandbox could not run.
@@ -153,7 +154,7 @@ impl<'a> Bench<'a> {
         let outcome = self.outcome(ask)?;
         match self.evidence.report(&outcome) {
             Some(report) => Ok(Seen { outcome, report }),
-            None => Err(Halt::Judged(Reason::EvidenceUnreadable, format!("report of trial {}", outcome.trial_id))),
+            None => Err(self.not_read_back("report", &outcome, outcome.report.as_ref())),
         }
     }
 
@@ -162,8 +163,15 @@ impl<'a> Bench<'a> {
         let outcome = self.outcome(ask)?;
         match self.evidence.output(&outcome) {
             Some(text) => Ok((outcome.exit, text)),
-            None => Err(Halt::Judged(Reason::EvidenceUnreadable, format!("output of trial {}", outcome.trial_id))),
+            None => Err(self.not_read_back("output", &outcome, outcome.output.blob.as_ref())),
         }
+    }
+
+    /// Something that an outcome names is not there any more, or is damaged.
+    fn not_read_back(&self, what: &str, outcome: &Outcome, blob: Option<&Digest>) -> Halt {
+        let why =
+            blob.and_then(|blob| self.evidence.unreadable(blob)).map_or_else(String::new, |why| format!(": {why}"));
+        Halt::Judged(Reason::EvidenceUnreadable, format!("{what} of trial {}{why}", outcome.trial_id))
     }
 
     pub fn into_trials(self) -> Vec<Digest> {

@@ -1,4 +1,4 @@
-//! Why a test fails on base: an assertion, the code under test, or itself (integrity facts, section 4, T3).
+//! Why a test fails on base: an assertion, the code under test, or itself.
 
 use super::test::Subject;
 use crate::candidate::PathClass;

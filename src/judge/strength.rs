@@ -1,5 +1,5 @@
 //! What a verified test is worth: lines it reaches, mutants and rejected repairs it fails on, verified repairs it passes
-//! on (integrity facts, section 4, T7 to T9). Nothing here makes a test verified that is not.
+//! on. Nothing here makes a test verified that is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 

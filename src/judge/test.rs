@@ -1,5 +1,5 @@
 //! Generated tests: collected alike on base and gold, fail on base for a reason of the issue, pass on gold, steadily, and
-//! break nothing (integrity facts, section 4, T1 to T6 and T10). What they are worth beyond that is in `strength`.
+//! break nothing. What they are worth beyond that is in `strength`.
 
 use std::collections::BTreeSet;
 
@@ -115,7 +115,7 @@ fn holds(subject: &Subject, framework: &dyn Framework, bench: &mut Bench) -> Res
     Ok(Held { reproducing, class, repeats })
 }
 
-/// Nothing was found in the source that certainly decides by something other than behaviour (T10).
+/// Nothing was found in the source that certainly decides by something other than behaviour.
 pub(super) fn sound(oracle: &Oracle) -> Result<(), Halt> {
     match oracle.faults.is_empty() {
         true => Ok(()),
@@ -123,7 +123,7 @@ pub(super) fn sound(oracle: &Oracle) -> Result<(), Halt> {
     }
 }
 
-/// The tests that fail on base in their own body, for a reason that is not theirs (T2, T3).
+/// The tests that fail on base in their own body, for a reason that is not theirs.
 fn reproducing(
     base: &Seen,
     subject: &Subject,
@@ -169,7 +169,7 @@ fn failed(test: &TestResult) -> bool {
     test.phases.iter().any(|(_, status)| *status == Status::Failed)
 }
 
-/// The same tests on base and on gold (T1).
+/// The same tests on base and on gold.
 fn collected_alike(base: &Seen, gold: &Seen) -> Result<(), Halt> {
     let ids = |seen: &Seen| seen.report.tests.keys().cloned().collect::<BTreeSet<_>>();
     let (base, gold) = (ids(base), ids(gold));
@@ -182,7 +182,7 @@ fn collected_alike(base: &Seen, gold: &Seen) -> Result<(), Halt> {
     }
 }
 
-/// Every test that reproduces passes, and no other fails (T4, T5).
+/// Every test that reproduces passes, and no other fails.
 fn holds_on_gold(gold: &Seen, reproducing: &BTreeSet<String>, otherwise: Reason) -> Result<(), Halt> {
     if let Err(Halt::Judged(_, detail)) = suite::ended(gold) {
         return Err(Halt::Judged(otherwise, format!("the run on gold did not end well: {detail}")));
@@ -216,7 +216,7 @@ pub(super) fn repeats(admission: &Admission) -> u32 {
     admission.repeats.max(2)
 }
 
-/// The same result in every repeat, perturbed or not (T6). The first run of each side is known already.
+/// The same result in every repeat, perturbed or not. The first run of each side is known already.
 fn repeated(subject: &Subject, reproducing: &BTreeSet<String>, bench: &mut Bench) -> Result<u32, Halt> {
     let repeats = repeats(subject.admission);
     for repeat in 1..repeats {
@@ -242,7 +242,7 @@ fn fails_on_base<'i>(base: &Seen, ids: impl Iterator<Item = &'i String>, when: &
     }
 }
 
-/// Each test by itself gives what it gives in its file (T6).
+/// Each test by itself gives what it gives in its file.
 fn alone(subject: &Subject, gold: &Seen, reproducing: &BTreeSet<String>, bench: &mut Bench) -> Result<(), Halt> {
     if gold.report.tests.len() == 1 {
         return Ok(());
@@ -259,7 +259,7 @@ fn alone(subject: &Subject, gold: &Seen, reproducing: &BTreeSet<String>, bench: 
     Ok(())
 }
 
-/// What passed on gold in a file before the test edited it is still there and still passes (T5).
+/// What passed on gold in a file before the test edited it is still there and still passes.
 fn keeps_edited(subject: &Subject, gold: &Seen, bench: &mut Bench) -> Result<(), Halt> {
     if subject.edited.is_empty() {
         return Ok(());
@@ -283,7 +283,7 @@ fn keeps_edited(subject: &Subject, gold: &Seen, bench: &mut Bench) -> Result<(),
     if lost.is_empty() { Ok(()) } else { Err(Halt::Judged(Reason::BreaksOtherTests, name_some(lost))) }
 }
 
-/// The instance's tests pass on gold in one session with the test, and so does the test (T5, T6). What fails is run once
+/// The instance's tests pass on gold in one session with the test, and so does the test. What fails is run once
 /// more: a test that wobbles by itself is not this one's fault.
 fn breaks_nothing(
     subject: &Subject,

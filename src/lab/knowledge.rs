@@ -25,7 +25,7 @@ pub struct Knowledge {
 #[derive(Debug, Default)]
 struct State {
     index: Index,
-    /// Why an outcome that the journal has could not be read.
+    /// Why an outcome that the journal has, or a blob that one names, could not be read.
     unreadable: BTreeMap<Digest, String>,
     outcomes: VecDeque<Arc<Outcome>>,
     reports: VecDeque<(Digest, Arc<TestReport>)>,
@@ -60,6 +60,11 @@ impl Knowledge {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// What was read; none, with the reason kept under its name, if it could not be.
+    fn kept_why<T>(&self, name: &Digest, read: anyhow::Result<T>) -> Option<T> {
+        read.map_err(|error| self.lock().unreadable.insert(name.clone(), format!("{error:#}"))).ok()
+    }
+
     /// The outcome of a trial, if it has one.
     pub fn read_outcome(&self, trial: &Digest) -> anyhow::Result<Option<Arc<Outcome>>> {
         let stored = {
@@ -80,17 +85,11 @@ impl Knowledge {
 
 impl Evidence for Knowledge {
     fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {
-        match self.read_outcome(trial) {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                self.lock().unreadable.insert(trial.clone(), format!("{error:#}"));
-                None
-            }
-        }
+        self.kept_why(trial, self.read_outcome(trial)).flatten()
     }
 
-    fn unreadable(&self, trial: &Digest) -> Option<String> {
-        self.lock().unreadable.get(trial).cloned()
+    fn unreadable(&self, name: &Digest) -> Option<String> {
+        self.lock().unreadable.get(name).cloned()
     }
 
     fn failure(&self, trial: &Digest) -> Option<Failure> {
@@ -102,9 +101,12 @@ impl Evidence for Knowledge {
         if let Some((_, report)) = self.lock().reports.iter().find(|(kept, _)| kept == digest) {
             return Some(report.clone());
         }
-        let report: TestReport = serde_json::from_slice(&self.blobs.get(digest).ok()?).ok()?;
-        format::check(Some(&report.format), format::REPORT).ok()?;
-        let report = Arc::new(report);
+        let read = || -> anyhow::Result<TestReport> {
+            let report: TestReport = serde_json::from_slice(&self.blobs.get(digest)?)?;
+            format::check(Some(&report.format), format::REPORT)?;
+            Ok(report)
+        };
+        let report = Arc::new(self.kept_why(digest, read())?);
         let mut state = self.lock();
         state.reports.push_front((digest.clone(), report.clone()));
         state.reports.truncate(KEPT_REPORTS);
@@ -113,7 +115,7 @@ impl Evidence for Knowledge {
 
     fn output(&self, outcome: &Outcome) -> Option<String> {
         let Some(digest) = &outcome.output.blob else { return Some(String::new()) };
-        let bytes = self.blobs.get(digest).ok()?;
+        let bytes = self.kept_why(digest, self.blobs.get(digest))?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
@@ -134,6 +136,16 @@ mod tests {
         let knowledge = Knowledge::new(run.index().unwrap(), run.blobs().clone());
         assert!(knowledge.outcome(&id).is_none());
         assert!(knowledge.unreadable(&id).is_some_and(|why| why.contains("1.jsonl")));
+        let report = Digest::of(b"a report that nobody stored");
+        let outcome: Outcome = serde_json::from_value(serde_json::json!({
+            "format": format::OUTCOME, "trial_id": id, "sandbox": "cell", "exit": {"kind": "code", "value": 0}, "report": report,
+            "trial": {"instance_id": "a", "tree": "t", "plan": {"framework": "pytest/1", "files": []}, "image": id,
+                "limits": crate::trial::Limits::default(), "repeat": 0},
+            "output": {"blob": report, "total_bytes": 1}, "wall_ms": 1, "overhead_ms": 1, "peak_memory_bytes": 1,
+        }))
+        .unwrap();
+        assert!(knowledge.report(&outcome).is_none() && knowledge.output(&outcome).is_none());
+        assert!(knowledge.unreadable(&report).is_some_and(|why| why.contains(report.as_str())));
         let missing = Digest::of(b"another");
         assert!(knowledge.outcome(&missing).is_none() && knowledge.unreadable(&missing).is_none());
     }

@@ -1,5 +1,5 @@
-//! The `container` way: one Docker container per trial, with the job as its command. With `docker_run` and
-//! `docker_image` the only door to bollard.
+//! The `container` way: one Docker container per trial, with the job as its command. The files whose
+//! names begin with `docker` are the only door to bollard.
 //!
 //! Limits on time, memory (swap off), processes, cpu and output hold, and there is no network. Disk is not capped: the
 //! work directory is part of the image, and most storage drivers have no quota.
