@@ -34,6 +34,7 @@ mod plain;
 mod policy;
 mod prompt;
 mod publish;
+mod publish_edges;
 mod ready_image;
 mod recipe;
 mod report;
