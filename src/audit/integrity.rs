@@ -1,7 +1,6 @@
 //! Files against the manifest, the manifest against its statement, the statement against a signature. What follows from
 //! something else is made again and compared byte for byte, so no changed bit goes unseen.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Component, Path};
 
@@ -9,18 +8,15 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rayon::prelude::*;
-use walkdir::WalkDir;
 
 use super::finding::{Findings, Place, Rule};
 use crate::dataset::manifest::{FileEntry, MANIFEST, Manifest};
 use crate::dataset::merkle;
 use crate::dataset::signature::{ENVELOPE, Envelope, PublicKey};
 use crate::dataset::statement::{STATEMENT, Statement};
+use crate::dataset::strangers::strangers;
 use crate::digest::Digest;
 use crate::format;
-
-/// Files that the Hub adds to a repository of its own accord.
-const OF_THE_HUB: [&str; 1] = [".gitattributes"];
 
 /// Checks a directory with a manifest of ours; gives the manifest where it can be read.
 ///
@@ -88,8 +84,8 @@ fn check_file(root: &Path, entry: &FileEntry) -> Option<(Rule, String, String)> 
     match read() {
         Err(error) => found(Rule::FileMissing, format!("the file cannot be read: {error}")),
         Ok((bytes, _)) if bytes != entry.bytes => {
-            let pointer = bytes < 200 && entry.bytes > 200;
-            let hint = if pointer { "; it may be a Git LFS pointer: fetch the file itself" } else { "" };
+            let hint =
+                if entry.may_be_pointer(bytes) { "; it may be a Git LFS pointer: fetch the file itself" } else { "" };
             found(Rule::FileChanged, format!("{bytes} bytes where the manifest says {}{hint}", entry.bytes))
         }
         Ok((_, digest)) if digest != entry.sha256 => found(
@@ -101,21 +97,8 @@ fn check_file(root: &Path, entry: &FileEntry) -> Option<(Rule, String, String)> 
 }
 
 fn unlisted(root: &Path, manifest: &Manifest, findings: &mut Findings) -> Result<()> {
-    let listed: BTreeSet<_> = manifest.files.iter().map(|entry| entry.path.as_str()).collect();
-    let apart = [MANIFEST, STATEMENT, ENVELOPE];
-    // Directories of git and of download tools.
-    let tools = |entry: &walkdir::DirEntry| {
-        let name = entry.file_name();
-        entry.depth() > 0 && entry.file_type().is_dir() && (name == ".git" || name == ".cache")
-    };
-    for entry in WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| !tools(entry)) {
-        let entry = entry.with_context(|| format!("cannot list {}", root.display()))?;
-        let inner = entry.path().strip_prefix(root).unwrap_or(entry.path());
-        let path = inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
-        let known = listed.contains(path.as_str()) || apart.contains(&&*path) || OF_THE_HUB.contains(&&*path);
-        if !entry.file_type().is_dir() && !known {
-            findings.add(Rule::FileUnlisted, Place::file(path), "the manifest does not list it");
-        }
+    for path in strangers(root, manifest).with_context(|| format!("cannot list {}", root.display()))? {
+        findings.add(Rule::FileUnlisted, Place::file(path), "the manifest does not list it");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use crate::audit::{Level, audit};
 use crate::console::Console;
 use crate::exit_code::ExitCode;
-use crate::hub::{Account, Hub, HubError, Local, Order, Patience, Published, RepoId, publish};
+use crate::hub::{Account, Hub, HubError, Local, Order, Patience, Published, RepoId, TagName, publish};
 
 /// Publishes a dataset directory on the Hugging Face Hub: private by default, resumable, compared after the upload
 #[derive(Debug, Args)]
@@ -30,15 +30,15 @@ pub struct Publish {
     /// Let anyone read it
     #[arg(long)]
     public: bool,
-    /// Say what would be sent and removed; change nothing
+    /// Say what would be sent and removed; change nothing. Without a token it compares with what anyone can read
     #[arg(long)]
     dry_run: bool,
     /// Open a pull request instead of changing the main branch
     #[arg(long = "pr", conflicts_with = "tag")]
     pull_request: bool,
     /// Name this version, e.g. v1; a tag that is there for another commit is never moved
-    #[arg(long, value_name = "NAME", value_parser = tag_name)]
-    tag: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    tag: Option<TagName>,
     /// Title of the commits
     #[arg(long, value_name = "TEXT")]
     message: Option<String>,
@@ -68,19 +68,20 @@ impl Publish {
     }
 
     fn publish(&self, console: &Console) -> anyhow::Result<Published> {
+        let account = Account::find()?;
         let local = Local::read(&self.directory)?;
         self.accept(&local.findings, console)?;
         if local.findings.is_empty() {
             self.accept(&audited(&self.directory)?, console)?;
         }
         let patience = Patience { first: Duration::from_secs_f64(self.retry_wait), ..Patience::default() };
-        let hub = Hub::new(Account::find()?, self.repository.clone(), patience, console)?;
+        let hub = Hub::new(account, self.repository.clone(), patience, console)?;
         let order = Order {
             local: &local,
             public: self.public,
             overwrite: self.overwrite,
             pull_request: self.pull_request,
-            tag: self.tag.as_deref(),
+            tag: self.tag.as_ref(),
             message: self.message.as_deref(),
             dry_run: self.dry_run,
         };
@@ -141,7 +142,14 @@ fn lines(published: &Published) -> String {
     if !left_alone.is_empty() {
         lines.push(format!("left alone {} other file(s): {}", left_alone.len(), left_alone.join(", ")));
     }
-    let visibility = if published.private { "private" } else { "public" };
+    if let Some(unread) = &published.unread {
+        lines.push(unread.clone());
+    }
+    let visibility = match (&published.unread, published.private) {
+        (Some(_), _) => "private or not there",
+        (None, true) => "private",
+        (None, false) => "public",
+    };
     let made = match (published.created, published.dry_run) {
         (true, true) => ", would be made",
         (true, false) => ", made",
@@ -153,15 +161,6 @@ fn lines(published: &Published) -> String {
         lines.push(format!("commit: {commit}{tag}, compared file by file"));
     }
     lines.join("\n")
-}
-
-fn tag_name(text: &str) -> Result<String, String> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let good = text.bytes().all(fits) && !text.contains("..") && !text.ends_with(".lock");
-    match good && text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
-        true => Ok(text.to_owned()),
-        false => Err("a tag is made of letters, digits, '-', '_' and '.', e.g. v1.2".to_owned()),
-    }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -140,6 +140,11 @@ impl FileEntry {
         let (bytes, sha256) = digest().with_context(|| format!("cannot read back {}", full.display()))?;
         Ok(Self { path: path.to_owned(), bytes, sha256, rows })
     }
+
+    /// Whether a file of this size in its place may be the pointer that git holds for a large file.
+    pub fn may_be_pointer(&self, bytes: u64) -> bool {
+        bytes < 200 && self.bytes > 200
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

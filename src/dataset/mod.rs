@@ -28,6 +28,7 @@ pub mod select;
 pub mod signature;
 pub mod source;
 pub mod statement;
+pub mod strangers;
 pub mod tables;
 mod view_files;
 pub mod views;

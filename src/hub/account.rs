@@ -22,8 +22,15 @@ impl Account {
     /// `hf auth login` writes (`$HF_HOME/token`, by default `~/.cache/huggingface/token`).
     ///
     /// # Errors
-    /// An endpoint that is no http address; a token with characters that no token has; a token file that cannot be read.
+    /// An endpoint that is no http address; a token with characters that no token has; a token file that cannot be read;
+    /// an environment that keeps the Hub's clients offline.
     pub fn find() -> Result<Self, HubError> {
+        if let Some(name) = offline(|name| std::env::var(name).ok()) {
+            return Err(HubError::Environment(format!(
+                "{name} keeps this machine off the Hub, so nothing was sent or read; run `unset {name}`, or set it to 0, and run \
+the same command again"
+            )));
+        }
         let set = |name: &str| std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|v| !v.is_empty());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
         if let Some(token) = set("HF_TOKEN") {
@@ -82,6 +89,15 @@ impl Account {
     }
 }
 
+/// The variable that says to stay offline, as the Hub's own client reads it.
+fn offline(get: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let set = |name: &&str| get(name).is_some_and(|value| !value.is_empty());
+    // The second one counts only where the first is not set.
+    let name = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].into_iter().find(set)?;
+    let value = get(name)?.to_ascii_uppercase();
+    ["1", "TRUE", "YES", "ON"].contains(&value.as_str()).then_some(name)
+}
+
 fn without_query(word: &str) -> String {
     match word.find("://").and_then(|_| word.find('?')) {
         Some(at) => {
@@ -118,6 +134,22 @@ mod tests {
         let said = account.scrub("Bearer hf_secret refused (url=https://cas.example/x?sig=abc, id=7) why?");
         assert_eq!(said, "Bearer <token> refused (url=https://cas.example/x, id=7) why?");
         assert!(!format!("{account:?}").contains("secret"));
+    }
+
+    #[test]
+    fn offline_is_read_as_the_hubs_own_client_reads_it() {
+        let of = |hub: Option<&str>, transformers: Option<&str>| {
+            offline(|name| if name == "HF_HUB_OFFLINE" { hub } else { transformers }.map(str::to_owned))
+        };
+        for yes in ["1", "true", "True", "YES", "on"] {
+            assert_eq!(of(Some(yes), None), Some("HF_HUB_OFFLINE"), "{yes}");
+        }
+        for no in ["", "0", "false", "no", "off", "2"] {
+            assert_eq!(of(Some(no), None), None, "{no}");
+        }
+        assert_eq!(of(None, Some("1")), Some("TRANSFORMERS_OFFLINE"));
+        assert_eq!(of(Some(""), Some("1")), Some("TRANSFORMERS_OFFLINE"));
+        assert_eq!(of(Some("0"), Some("1")), None);
     }
 
     #[test]

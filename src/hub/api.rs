@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use reqwest::{RequestBuilder, Response, Url};
+use reqwest::Url;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
@@ -55,23 +54,6 @@ impl Hub<'_> {
         self.url(&[&["api", "datasets", self.repo.owner(), self.repo.name()], parts].concat())
     }
 
-    /// One request. Its faults are those of one try.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
-        let request = match self.account.token() {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        };
-        match request.send().await {
-            Ok(answer) => Fault::of_answer(&self.account, answer).await,
-            Err(error) => Err(Fault::of_transport(&self.account, error)),
-        }
-    }
-
-    pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Fault> {
-        let answer = self.send(request).await?;
-        answer.json().await.map_err(|error| Fault::of_transport(&self.account, error))
-    }
-
     /// Tries something that may be repeated until it succeeds, is refused, or patience ends.
     pub(super) async fn persist<T, F: Future<Output = Result<T, Fault>>>(
         &self,
@@ -102,9 +84,12 @@ impl Hub<'_> {
         true
     }
 
-    /// Who the token belongs to, and that it may write where the server says so.
-    pub(super) async fn check_token(&self) -> Result<(), HubError> {
+    /// Who the token belongs to, and that it may write where the server says so and `reading` does not do.
+    pub(super) async fn check_token(&self, reading: bool) -> Result<(), HubError> {
         if self.account.token().is_none() {
+            if reading {
+                return Ok(());
+            }
             return Err(HubError::Environment(format!(
                 "no token for {}: neither HF_TOKEN is set nor is there a token in {}; log in with `hf auth login`, or set \
 HF_TOKEN to a token with write access",
@@ -128,7 +113,7 @@ HF_TOKEN to a token with write access",
             }
             Err(fault) => return Err(HubError::of(fault, &doing)),
         };
-        if who["auth"]["accessToken"]["role"] == "read" {
+        if !reading && who["auth"]["accessToken"]["role"] == "read" {
             return Err(HubError::Environment(format!(
                 "the token from {} may only read; make one with write access in the settings of {} and set HF_TOKEN",
                 self.account.source(),
@@ -146,7 +131,7 @@ HF_TOKEN to a token with write access",
         };
         match self.persist("read the repository", || self.json(self.http.get(url.clone()))).await {
             Ok(info) => Ok(Some(info)),
-            // For a token that is known to be good, 401 says the same as 404.
+            // For a token that is known to be good, and for strangers, 401 says the same as 404.
             Err(Fault::Absent { .. } | Fault::Unknown { .. }) => Ok(None),
             Err(fault) => Err(fault),
         }
@@ -174,8 +159,7 @@ HF_TOKEN to a token with write access",
         while let Some(url) = next {
             let answer = self.send(self.http.get(url.clone())).await?;
             next = next_page(answer.headers(), &url);
-            let entries: Vec<TreeEntry> =
-                answer.json().await.map_err(|error| Fault::of_transport(&self.account, error))?;
+            let entries: Vec<TreeEntry> = self.read_json(answer).await?;
             for entry in entries.into_iter().filter(|entry| entry.kind == "file") {
                 let (bytes, sha256) = match entry.lfs {
                     Some(lfs) => (lfs.size, Some(lfs.oid)),
@@ -187,17 +171,21 @@ HF_TOKEN to a token with write access",
         Ok(files)
     }
 
+    /// The address of a file at a commit.
+    pub(super) fn file(&self, commit: &str, path: &str) -> Url {
+        let parts = ["datasets", self.repo.owner(), self.repo.name(), "resolve", commit];
+        self.url(&parts.into_iter().chain(path.split('/')).collect::<Vec<_>>())
+    }
+
     /// The bytes of a small file at a commit.
     pub(super) async fn text(&self, commit: &str, path: &str) -> Result<Vec<u8>, Fault> {
-        let parts = ["datasets", self.repo.owner(), self.repo.name(), "resolve", commit];
-        let url = self.url(&parts.into_iter().chain(path.split('/')).collect::<Vec<_>>());
+        let url = self.file(commit, path);
         self.persist("read a file", || async {
             let answer = self.send(self.http.get(url.clone())).await?;
             if answer.content_length().is_some_and(|bytes| bytes > LARGEST_MANIFEST) {
                 return Err(Fault::Rejected { what: format!("{path} is larger than {LARGEST_MANIFEST} bytes") });
             }
-            let bytes = answer.bytes().await.map_err(|error| Fault::of_transport(&self.account, error))?;
-            Ok(bytes.to_vec())
+            self.body(answer).await
         })
         .await
     }
@@ -207,9 +195,9 @@ HF_TOKEN to a token with write access",
         let url = self.url(&["api", "validate-yaml"]);
         let body = json!({ "content": card, "repoType": "dataset" });
         let doing = "have the Hub check README.md";
-        match self.persist(doing, || self.send(self.http.post(url.clone()).json(&body))).await {
+        match self.persist(doing, || self.done(self.http.post(url.clone()).json(&body))).await {
             // A mirror need not know the way.
-            Ok(_) | Err(Fault::Absent { .. }) => Ok(()),
+            Ok(()) | Err(Fault::Absent { .. }) => Ok(()),
             Err(Fault::Rejected { what }) => Err(HubError::Usage(format!(
                 "the Hub does not accept the front matter of README.md ({what}); export again, or mend it and use --force"
             ))),

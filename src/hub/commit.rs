@@ -49,7 +49,10 @@ impl Hub<'_> {
     pub(super) async fn create(&self, private: bool) -> Result<(), Fault> {
         let id = self.repo.to_string();
         let request = self.client.create_repository().repo_id(&id).repo_type(RepoTypeDataset).private(private);
-        request.send().await.map(|_| ()).map_err(|error| Fault::of_client(&self.account, error))
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.fault_of(error).await),
+        }
     }
 
     /// One commit on top of `parent`, refused by the server if that is no longer the head. Gives the new commit where the
@@ -82,8 +85,10 @@ impl Hub<'_> {
         loop {
             tokio::select! {
                 result = &mut commit => {
-                    let info = result.map_err(|error| Fault::of_client(&self.account, error))?;
-                    return Ok(info.commit_oid);
+                    return match result {
+                        Ok(info) => Ok(info.commit_oid),
+                        Err(error) => Err(self.fault_of(error).await),
+                    };
                 }
                 _ = tick.tick() => sent.show(meter.0.load(Ordering::Relaxed).min(batch.bytes())),
             }

@@ -8,11 +8,9 @@ use super::fault::Fault;
 use super::local::stays_below;
 use super::plan::RemoteFile;
 use super::{Hub, HubError};
+use crate::dataset::strangers::ATTRIBUTES;
 use crate::digest::Digest;
 use crate::repo::blob_id;
-
-/// What the Hub puts into a repository itself.
-const ATTRIBUTES: &str = ".gitattributes";
 
 /// A downloaded dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,15 +74,13 @@ async fn fetch(hub: &Hub<'_>, commit: &str, path: &str, file: &RemoteFile, parti
     hub.persist(&doing, || async {
         let dataset = hub.dataset();
         let request = dataset.download_file().filename(path).local_dir(partial.to_owned()).revision(commit);
-        request.send().await.map_err(|error| Fault::of_client(&hub.account, error))?;
+        if let Err(error) = request.send().await {
+            return Err(hub.fault_of(error).await);
+        }
         match holds(&partial.join(path), file) {
             true => Ok(()),
             // Cut off, or changed on the way: a second try may do better.
-            false => Err(Fault::Passing {
-                what: "what came is not what the repository says".to_owned(),
-                wait: None,
-                network: false,
-            }),
+            false => Err(hub.not_done(hub.file(commit, path), "what came is not what the repository says").await),
         }
     })
     .await

@@ -46,11 +46,15 @@ impl HubError {
             )),
             Fault::Absent { what } => Self::Environment(format!("cannot {doing}: it is not there ({what})")),
             Fault::Unknown { what } => Self::Environment(format!(
-                "cannot {doing}: the Hub does not accept the token ({what}); log in again with `hf auth login`, or set HF_TOKEN"
+                "cannot {doing}: the Hub wants a token that it accepts ({what}); log in again with `hf auth login`, or set HF_TOKEN"
             )),
             Fault::Forbidden { what } => Self::Environment(format!(
                 "cannot {doing}: the token may not do that ({what}); use a token with write access to the owner, or an owner \
 that is yours"
+            )),
+            Fault::Foreign { what } => Self::Environment(format!(
+                "cannot {doing}: {what}. Something between here and the Hub answers in its place, such as the log-in page of a \
+proxy; log in there, or check HF_ENDPOINT, HTTP_PROXY and HTTPS_PROXY, then run the same command again to continue"
             )),
             Fault::Rejected { what } => Self::Environment(format!("cannot {doing}: {what}")),
         }

@@ -8,6 +8,9 @@ use reqwest::header::HeaderMap;
 
 use super::account::Account;
 
+/// Characters quoted of an answer that is not the Hub's.
+const QUOTED: usize = 120;
+
 /// One failed request. `what` is fit for people: no token, no signed address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -38,6 +41,10 @@ pub(super) enum Fault {
     Rejected {
         what: String,
     },
+    /// Success, but not of the Hub: a proxy or a log-in page has answered in its place.
+    Foreign {
+        what: String,
+    },
 }
 
 impl Fault {
@@ -45,7 +52,14 @@ impl Fault {
     pub async fn of_answer(account: &Account, answer: reqwest::Response) -> Result<reqwest::Response, Self> {
         let status = answer.status();
         if status.is_success() {
-            return Ok(answer);
+            // The Hub answers none of our requests with a page for people.
+            return match media(answer.headers()) {
+                Some(media) if media.contains("html") => {
+                    let body = answer.bytes().await.unwrap_or_default();
+                    Err(Self::foreign(account, Some(&media), &body))
+                }
+                _ => Ok(answer),
+            };
         }
         let wait = wait_asked(answer.headers());
         let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
@@ -67,6 +81,28 @@ impl Fault {
         }
     }
 
+    /// The fault of a body that was to be JSON and is not.
+    pub fn of_body(account: &Account, media: Option<&str>, body: &[u8], error: &serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        match error.classify() {
+            Category::Eof => {
+                let what = format!("the answer ends after {} bytes, before it is whole", body.len());
+                Self::Passing { what, wait: None, network: false }
+            }
+            Category::Data => Self::Rejected { what: format!("the answer is not in the form of the Hub: {error}") },
+            Category::Syntax | Category::Io => Self::foreign(account, media, body),
+        }
+    }
+
+    /// An answer that somebody else than the Hub has given.
+    pub fn foreign(account: &Account, media: Option<&str>, body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let words: Vec<_> = text.split_whitespace().take(QUOTED).collect();
+        let begins: String = account.scrub(&words.join(" ")).chars().take(QUOTED).collect();
+        let media = media.unwrap_or("no content type");
+        Self::Foreign { what: format!("the answer is not JSON but {media}, and begins {begins:?}") }
+    }
+
     /// The fault that `hf-hub` reports.
     pub fn of_client(account: &Account, error: HFError) -> Self {
         let what = account.scrub(&chain(&error));
@@ -80,6 +116,9 @@ impl Fault {
             HFError::RateLimited { retry_after, .. } => Self::Passing { what, wait: retry_after, network: false },
             HFError::Http { context } => Self::of_status(context.status, what, None),
             HFError::Request { source, .. } if source.is_builder() => Self::Rejected { what },
+            HFError::Request { source, .. } if is_no_json(&source) => {
+                Self::Passing { what: "the answer is not JSON".to_owned(), wait: None, network: false }
+            }
             HFError::Request { .. } | HFError::Xet { .. } => Self::Passing { what, wait: None, network: true },
             // An answer that was cut off is not JSON.
             HFError::Json(_) | HFError::MalformedResponse { .. } => Self::Passing { what, wait: None, network: false },
@@ -97,6 +136,32 @@ impl Fault {
             _ => Self::Rejected { what },
         }
     }
+}
+
+/// The address whose answer `hf-hub` could not make use of, although it was a success.
+pub(super) fn unread(error: &HFError) -> Option<&str> {
+    match error {
+        HFError::Request { source, url } if is_no_json(source) => url.as_deref(),
+        HFError::MalformedResponse { url, .. } => url.as_deref(),
+        _ => None,
+    }
+}
+
+/// A whole body that is not JSON, rather than one that was cut off.
+fn is_no_json(error: &reqwest::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<serde_json::Error>())
+}
+
+/// Whether a body is a page for people, whatever its header says.
+pub(super) fn is_page(body: &[u8]) -> bool {
+    let begin = String::from_utf8_lossy(&body[..body.len().min(100)]).to_ascii_lowercase();
+    let begin = begin.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    ["<!doctype html", "<html"].iter().any(|tag| begin.starts_with(tag))
+}
+
+/// The content type of an answer.
+pub(super) fn media(headers: &HeaderMap) -> Option<String> {
+    Some(headers.get(reqwest::header::CONTENT_TYPE)?.to_str().ok()?.to_ascii_lowercase())
 }
 
 /// `Retry-After` in seconds, else the seconds until the window of `RateLimit: "api";r=0;t=55` ends.
@@ -161,6 +226,22 @@ mod tests {
         assert!(matches!(of(412), Fault::Moved { .. }) && matches!(of(409), Fault::Moved { .. }));
         assert!(matches!(of(401), Fault::Unknown { .. }) && matches!(of(403), Fault::Forbidden { .. }));
         assert!(matches!(of(404), Fault::Absent { .. }) && matches!(of(413), Fault::Rejected { .. }));
+    }
+
+    #[test]
+    fn a_body_that_is_not_json_says_what_it_is_and_one_that_is_cut_may_pass() {
+        let account = Account::new("https://hub.example", Some("hf_secret"), "HF_TOKEN").unwrap();
+        let fault = |body: &str| {
+            let error = serde_json::from_str::<Vec<u8>>(body).unwrap_err();
+            Fault::of_body(&account, Some("text/html"), body.as_bytes(), &error)
+        };
+        let page = format!("\n<html>\n  <title>Sign in</title> hf_secret {}", "x".repeat(1000));
+        let Fault::Foreign { what } = fault(&page) else { panic!("{:?}", fault(&page)) };
+        assert!(what.contains("text/html") && what.contains("<html> <title>Sign in</title> <token>"), "{what}");
+        assert!(what.len() < 300 && !what.contains("secret"), "{what}");
+        assert!(matches!(fault("[1, 2"), Fault::Passing { .. }) && matches!(fault(""), Fault::Passing { .. }));
+        assert!(matches!(fault("{\"a\": 1}"), Fault::Rejected { .. }));
+        assert!(is_page(b"\xef\xbb\xbf <!DOCTYPE HTML>") && !is_page(b"{}") && !is_page(b"<manifest/>"));
     }
 
     #[test]

@@ -1,17 +1,16 @@
 //! A dataset directory as it would be published: what its manifest lists, and whether that is what is there.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use walkdir::WalkDir;
 
 use super::HubError;
 use crate::dataset::manifest::{MANIFEST, Manifest};
 use crate::dataset::merkle;
 use crate::dataset::signature::ENVELOPE;
 use crate::dataset::statement::{STATEMENT, Statement};
+use crate::dataset::strangers::strangers;
 use crate::digest::Digest;
 use crate::format;
 use crate::repo::blob_id;
@@ -73,14 +72,23 @@ impl Local {
             )));
         }
         let beside = [STATEMENT, ENVELOPE].into_iter().filter(|name| directory.join(name).exists());
-        let listed: Vec<_> =
+        let published: Vec<_> =
             manifest.files.iter().map(|file| file.path.as_str()).chain([MANIFEST]).chain(beside).collect();
-        let mut files =
-            listed.par_iter().map(|path| read_file(directory, path)).collect::<Result<Vec<LocalFile>, HubError>>()?;
+        let mut files = published
+            .par_iter()
+            .map(|path| read_file(directory, path))
+            .collect::<Result<Vec<LocalFile>, HubError>>()?;
         let mut findings = Vec::new();
         for (entry, file) in manifest.files.iter().zip(&files) {
             if (entry.bytes, &entry.sha256) != (file.bytes, &file.sha256) {
-                findings.push(format!("{} is not what {MANIFEST} says: it was changed after the export", file.path));
+                let pointer = entry.may_be_pointer(file.bytes);
+                let hint = if pointer {
+                    ", or it is a Git LFS pointer; fetch the file itself with `git lfs pull`"
+                } else {
+                    ""
+                };
+                findings
+                    .push(format!("{} is not what {MANIFEST} says: it was changed after the export{hint}", file.path));
             }
         }
         if merkle::root(&manifest.files) != manifest.merkle_root {
@@ -92,7 +100,10 @@ impl Local {
             findings.push(format!("{STATEMENT} is missing, or is not that of {MANIFEST}"));
         }
         files.sort_by(|one, other| one.path.cmp(&other.path));
-        findings.extend(unlisted(directory, &listed.into_iter().collect())?);
+        // They are never published, but the user may think they are.
+        let strangers = strangers(directory, &manifest)
+            .map_err(|error| HubError::Usage(format!("cannot list {place}: {error}; make it readable")))?;
+        findings.extend(strangers.iter().map(|path| format!("{path} is not in {MANIFEST} and would not be published")));
         Ok(Self { directory: directory.to_owned(), files, manifest: Digest::of(&text), findings })
     }
 }
@@ -110,7 +121,10 @@ fn read_file(directory: &Path, path: &str) -> Result<LocalFile, HubError> {
     let unreadable = |error: std::io::Error| {
         HubError::Usage(format!("cannot read {}, which {MANIFEST} lists: {error}; export again", full.display()))
     };
-    let about = fs::symlink_metadata(&full).map_err(unreadable)?;
+    let mut about = fs::symlink_metadata(&full).map_err(unreadable)?;
+    if about.is_symlink() && is_kept_in_cache(directory, &full) {
+        about = fs::metadata(&full).map_err(unreadable)?;
+    }
     if !about.is_file() {
         return Err(HubError::Usage(format!("{} is not a regular file; export again", full.display())));
     }
@@ -127,18 +141,11 @@ fn read_file(directory: &Path, path: &str) -> Result<LocalFile, HubError> {
     })
 }
 
-/// Files beside the listed ones. They are never published, but the user may think they are.
-fn unlisted(directory: &Path, listed: &BTreeSet<&str>) -> Result<Vec<String>, HubError> {
-    let mut found = Vec::new();
-    for entry in WalkDir::new(directory).sort_by_file_name() {
-        let entry = entry.map_err(|error| HubError::Usage(format!("cannot list {}: {error}", directory.display())))?;
-        let inner = entry.path().strip_prefix(directory).unwrap_or(entry.path());
-        let path = inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
-        if !entry.file_type().is_dir() && !listed.contains(path.as_str()) {
-            found.push(format!("{path} is not in {MANIFEST} and would not be published"));
-        }
-    }
-    Ok(found)
+/// Whether it is the directory of a revision in the Hub's own cache, whose files are links to `blobs/` of the same repository.
+fn is_kept_in_cache(directory: &Path, full: &Path) -> bool {
+    let blobs = || Some(fs::canonicalize(directory).ok()?.parent()?.parent()?.join("blobs"));
+    let target = fs::canonicalize(full);
+    blobs().zip(target.ok()).is_some_and(|(blobs, target)| target.parent() == Some(&blobs) && target.is_file())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! commit is repeated only after the repository was read again.
 
 mod account;
+mod answer;
 mod api;
 mod commit;
 mod download;
@@ -18,6 +19,7 @@ mod publish;
 mod pull_request;
 mod repo_id;
 mod tag;
+mod tag_name;
 
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub use local::{Local, LocalFile};
 pub use patience::Patience;
 pub use publish::{Order, Published, publish};
 pub use repo_id::RepoId;
+pub use tag_name::TagName;
 
 use crate::console::Console;
 use crate::receipt::Tool;

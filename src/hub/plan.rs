@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::local::LocalFile;
+use crate::dataset::strangers::ATTRIBUTES;
 
 /// Operations in one commit; the Hub asks for no more and ends a commit after a minute.
 pub const MOST_OPERATIONS: usize = 100;
@@ -10,8 +11,6 @@ pub const MOST_OPERATIONS: usize = 100;
 const MOST_INLINE: u64 = 16 << 20;
 /// Bytes in one commit, so that what was finished of a very large upload stays.
 const MOST_BYTES: u64 = 20 << 30;
-/// Made by the Hub in every repository.
-const ATTRIBUTES: &str = ".gitattributes";
 
 /// A repository at one commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

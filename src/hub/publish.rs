@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::local::Local;
 use super::plan::{Batch, Claim, Plan, Remote, claim, plan, same};
 use super::pull_request;
-use super::{Hub, HubError};
+use super::{Hub, HubError, TagName};
 use crate::dataset::manifest::MANIFEST;
 use crate::dataset::signature::ENVELOPE;
 use crate::dataset::statement::STATEMENT;
@@ -24,14 +24,14 @@ const NAMED: usize = 5;
 #[derive(Clone, Debug)]
 pub struct Order<'a> {
     pub local: &'a Local,
-    /// Anyone may read it; else it is made private, and a repository that anyone may read is refused.
+    /// Anyone may read it, else only its owner. A repository that is there and not so is refused.
     pub public: bool,
     /// Write into a repository that holds other things and no dataset of ours.
     pub overwrite: bool,
     /// Propose it instead of changing the main branch.
     pub pull_request: bool,
     /// Name for the published commit.
-    pub tag: Option<&'a str>,
+    pub tag: Option<&'a TagName>,
     /// Title of the commits.
     pub message: Option<&'a str>,
     /// Say what would be done, change nothing.
@@ -48,6 +48,9 @@ pub struct Published {
     /// Made by this run.
     pub created: bool,
     pub private: bool,
+    /// In a dry run, why the plan does not rest on what the repository holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// Commit that holds the whole dataset; null in a dry run.
     pub commit: Option<String>,
     pub pull_request: Option<u64>,
@@ -68,8 +71,9 @@ pub struct Published {
 /// See [`HubError`]. What was committed by then stays, and a dataset that was not there before is not visible as one: its
 /// card and manifest are committed last.
 pub async fn publish(hub: &Hub<'_>, order: &Order<'_>) -> Result<Published, HubError> {
-    hub.check_token().await?;
+    hub.check_token(order.dry_run).await?;
     let (info, created) = open(hub, order).await?;
+    let stranger = hub.account.token().is_none();
     let main = match &info {
         Some(_) => read(hub, None).await?,
         None => Remote::default(),
@@ -77,7 +81,10 @@ pub async fn publish(hub: &Hub<'_>, order: &Order<'_>) -> Result<Published, HubE
     let ours = ours(hub, order, &main).await?;
     let first = plan(&order.local.files, &main, &ours);
     let mut published = describe(hub, order, &first);
-    published.created = created;
+    published.created = created && !stranger;
+    published.unread = (info.is_none() && stranger).then(|| {
+        "without a token the repository cannot be read: it is private or not there; every file counts as new".to_owned()
+    });
     published.private = info.as_ref().and_then(|info| info.private).unwrap_or(!order.public);
     if let Some(tag) = order.tag
         && info.is_some()
@@ -122,9 +129,10 @@ fn describe(hub: &Hub<'_>, order: &Order<'_>, plan: &Plan) -> Published {
         dry_run: order.dry_run,
         created: false,
         private: true,
+        unread: None,
         commit: None,
         pull_request: None,
-        tag: order.tag.map(str::to_owned),
+        tag: order.tag.map(TagName::to_string),
         commits: 0,
         added: batches.iter().flat_map(|batch| &batch.add).map(|file| file.path.clone()).collect(),
         added_bytes: batches.iter().map(Batch::bytes).sum(),
@@ -148,6 +156,13 @@ async fn open(hub: &Hub<'_>, order: &Order<'_>) -> Result<(Option<Info>, bool), 
                     "{} is public, and a dataset is published privately unless told otherwise; add --public, make the repository \
 private in its settings, or choose another name",
                     hub.page()
+                )));
+            }
+            if order.public && info.private == Some(true) {
+                return Err(HubError::Refused(format!(
+                    "{page} is private, and --public does not change a repository that is there; make it public in {page}/settings, \
+leave out --public to publish it privately, or choose another name",
+                    page = hub.page()
                 )));
             }
             return Ok((Some(info), asked));

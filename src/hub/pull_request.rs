@@ -89,9 +89,9 @@ impl Hub<'_> {
         let doing = format!("mark pull request {number} as ready");
         let url = self.api(&["discussions", &number.to_string(), "status"]);
         let body = json!({ "status": "open" });
-        match self.persist(&doing, || self.send(self.http.post(url.clone()).json(&body))).await {
+        match self.persist(&doing, || self.done(self.http.post(url.clone()).json(&body))).await {
             // It is open already.
-            Ok(_) | Err(Fault::Moved { .. }) => Ok(()),
+            Ok(()) | Err(Fault::Moved { .. }) => Ok(()),
             Err(fault) => Err(HubError::of(fault, &doing)),
         }
     }

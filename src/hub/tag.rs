@@ -3,46 +3,65 @@
 use serde::Deserialize;
 
 use super::fault::Fault;
-use super::{Hub, HubError};
+use super::{Hub, HubError, TagName};
 
 #[derive(Deserialize)]
 struct Refs {
     #[serde(default)]
-    tags: Vec<Ref>,
+    branches: Vec<Branch>,
+    #[serde(default)]
+    tags: Vec<Tag>,
+}
+
+#[derive(Deserialize)]
+struct Branch {
+    name: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Ref {
+struct Tag {
     name: String,
     target_commit: String,
 }
 
 impl Hub<'_> {
     /// The commit that a tag names.
-    pub(super) async fn tag_target(&self, tag: &str) -> Result<Option<String>, HubError> {
+    ///
+    /// # Errors
+    /// [`HubError::Refused`] where a branch has that name: whoever asks for it gets the branch.
+    pub(super) async fn tag_target(&self, tag: &TagName) -> Result<Option<String>, HubError> {
         let doing = format!("read the tags of {}", self.repo);
         let url = self.api(&["refs"]);
         let refs: Refs = self
             .persist(&doing, || self.json(self.http.get(url.clone())))
             .await
             .map_err(|fault| HubError::of(fault, &doing))?;
-        Ok(refs.tags.into_iter().find(|one| one.name == tag).map(|one| one.target_commit))
+        if refs.branches.iter().any(|branch| branch.name == tag.as_str()) {
+            return Err(HubError::Refused(format!(
+                "{} has a branch {tag}, which readers would get instead of a tag of that name; choose another --tag",
+                self.repo
+            )));
+        }
+        Ok(refs.tags.into_iter().find(|one| one.name == tag.as_str()).map(|one| one.target_commit))
     }
 
     /// Makes the tag name the commit. A tag that names it already is as good; one that names another is never moved.
-    pub(super) async fn tag(&self, tag: &str, commit: &str) -> Result<(), HubError> {
+    pub(super) async fn tag(&self, tag: &TagName, commit: &str) -> Result<(), HubError> {
         let doing = format!("tag {} as {tag}", self.repo);
         let mut failures = 0;
         loop {
             // Before each try, since an answer may be lost after the tag was made.
-            if let Some(target) = self.tag_target(tag).await? {
-                return if target == commit { Ok(()) } else { Err(self.tag_taken(tag, &target)) };
+            if self.is_tagged(tag, commit).await? {
+                return Ok(());
             }
             let dataset = self.dataset();
-            let made = dataset.create_tag().tag(tag).revision(commit).send().await;
-            let Err(error) = made else { return Ok(()) };
-            let fault = Fault::of_client(&self.account, error);
+            let fault = match dataset.create_tag().tag(tag.as_str()).revision(commit).send().await {
+                // The answer alone does not show that it was made.
+                Ok(()) if self.is_tagged(tag, commit).await? => return Ok(()),
+                Ok(()) => self.not_done(self.api(&["tag", commit]), "the tag is not there after it was made").await,
+                Err(error) => self.fault_of(error).await,
+            };
             failures += 1;
             let again = matches!(fault, Fault::Moved { .. }) && failures < self.patience.tries;
             if !again && !self.wait(&doing, &fault, failures).await {
@@ -51,7 +70,15 @@ impl Hub<'_> {
         }
     }
 
-    pub(super) fn tag_taken(&self, tag: &str, commit: &str) -> HubError {
+    async fn is_tagged(&self, tag: &TagName, commit: &str) -> Result<bool, HubError> {
+        match self.tag_target(tag).await? {
+            Some(target) if target == commit => Ok(true),
+            Some(target) => Err(self.tag_taken(tag, &target)),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn tag_taken(&self, tag: &TagName, commit: &str) -> HubError {
         HubError::Refused(format!(
             "{} has a tag {tag} already, for commit {commit}, and a published version is not moved; choose another --tag",
             self.repo

@@ -228,7 +228,7 @@ fn bars(counted: impl IntoIterator<Item = (String, String, u64, &'static str)>) 
     let counted: Vec<_> = counted.into_iter().collect();
     let most = counted.iter().map(|(_, _, count, _)| *count).max().unwrap_or(0).max(1);
     let bar = |(label, title, count, tone)| {
-        let percent = (count as f64 * 1000.0 / most as f64).round() / 10.0;
+        let percent = (count as f64 * 100_000.0 / most as f64).round() / 1000.0;
         Bar { label, title, count, percent, tone }
     };
     counted.into_iter().map(bar).collect()

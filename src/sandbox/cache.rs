@@ -34,6 +34,8 @@ pub enum CacheError {
     NoPlace,
     #[error("cannot {doing} {path}: {source}; ASSAY_CACHE can name another cache directory")]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("{path} is damaged: {source}; it was left as it is. It holds {holds}: move it away to go on without that")]
+    Damaged { path: PathBuf, holds: &'static str, source: serde_json::Error },
 }
 
 impl Cache {

@@ -159,7 +159,7 @@ impl Live {
     fn run(&mut self, job: &Job) -> Result<Harvest, SandboxError> {
         self.jobs += 1;
         let told = self.talk.run(job, false, false).map_err(|error| self.container.explain(error))?;
-        told.harvest(None, None)
+        told.harvest(Ok(None), None)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::{File, FileTimes, OpenOptions, TryLockError};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cache::{Cache, CacheError, io_error};
@@ -74,8 +75,21 @@ impl Cache {
 
     /// Instances that used an image, as far as they are known.
     pub fn users(&self, digest: &Digest) -> Result<Users, CacheError> {
-        let bytes = self.read(USERS, &format!("{digest}.json"))?.unwrap_or_default();
-        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+        let users = self.record(USERS, digest, "the names of the instances that used an image")?;
+        Ok(users.unwrap_or_default())
+    }
+
+    /// A small JSON file about an image. One that is there and cannot be read is never taken for one that is not.
+    fn record<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        digest: &Digest,
+        holds: &'static str,
+    ) -> Result<Option<T>, CacheError> {
+        let name = format!("{digest}.json");
+        let Some(bytes) = self.read(kind, &name)? else { return Ok(None) };
+        let damaged = |source| CacheError::Damaged { path: self.path(kind, &name), holds, source };
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 
     /// Keeps what is known of a sealed image.
@@ -85,8 +99,7 @@ impl Cache {
 
     /// What is known of the image of a digest, if it was sealed from an image of others.
     pub fn sealed_record(&self, digest: &Digest) -> Result<Option<SealedRecord>, CacheError> {
-        let bytes = self.read(SEALED, &format!("{digest}.json"))?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        self.record(SEALED, digest, "what was removed from an image when it was sealed")
     }
 }
 
@@ -118,5 +131,35 @@ mod tests {
         }
         let users = cache.users(&digest).unwrap().instances;
         assert_eq!(users.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+    }
+    #[test]
+    fn a_damaged_list_of_users_is_an_error_that_names_it_and_is_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let digest = Digest::of(b"image");
+        cache.add_user(&digest, "a").unwrap();
+        let path = cache.path(USERS, &format!("{digest}.json"));
+        let whole = std::fs::read(&path).unwrap();
+        for damaged in [&whole[..whole.len() - 1], b"", b"{}", b"[]", &[0; 40]] {
+            std::fs::write(&path, damaged).unwrap();
+            for error in [cache.users(&digest).unwrap_err(), cache.add_user(&digest, "b").unwrap_err()] {
+                let said = error.to_string();
+                assert!(said.contains(path.to_str().unwrap()) && said.contains("move it away"), "{said}");
+            }
+            assert_eq!(std::fs::read(&path).unwrap(), damaged);
+        }
+        std::fs::remove_file(&path).unwrap();
+        cache.add_user(&digest, "b").unwrap();
+        assert_eq!(cache.users(&digest).unwrap().instances.into_iter().collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn a_damaged_record_of_an_image_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let digest = Digest::of(b"image");
+        assert!(cache.sealed_record(&digest).unwrap().is_none());
+        cache.write(SEALED, &format!("{digest}.json"), b"{\"digest\":").unwrap();
+        assert!(cache.sealed_record(&digest).unwrap_err().to_string().contains("is damaged"));
     }
 }

@@ -35,6 +35,7 @@ mod plain;
 mod policy;
 mod prompt;
 mod publish;
+mod publish_edges;
 mod ready_image;
 mod recipe;
 mod report;

@@ -15,10 +15,10 @@ use swe_assay::receipt::Tool;
 use crate::hub::{Hub, READER, TOKEN, Wrong};
 use crate::support::{assay, expect_exit, json as output_json, stderr};
 
-const REPO: &str = "me/rows";
+pub const REPO: &str = "me/rows";
 
 /// A dataset directory with this many shards; `version` is in every shard.
-fn dataset(place: &Path, shards: usize, version: &str) {
+pub fn dataset(place: &Path, shards: usize, version: &str) {
     let put = |path: &str, text: String| {
         let path = place.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -43,45 +43,47 @@ fn dataset(place: &Path, shards: usize, version: &str) {
     Manifest::of_directory(place, contents, &BTreeMap::new()).unwrap().write(place, None).unwrap();
 }
 
-struct World {
-    hub: Hub,
-    place: tempfile::TempDir,
+pub struct World {
+    pub hub: Hub,
+    pub place: tempfile::TempDir,
 }
 
 impl World {
     /// A Hub and a dataset beside it.
-    fn new(shards: usize) -> Self {
+    pub fn new(shards: usize) -> Self {
         let place = tempfile::tempdir().unwrap();
         dataset(&place.path().join("data"), shards, "one");
         Self { hub: Hub::start(), place }
     }
 
-    fn data(&self) -> std::path::PathBuf {
+    pub fn data(&self) -> std::path::PathBuf {
         self.place.path().join("data")
     }
 
     /// `assay publish data me/rows` with these further arguments, forced: rows that are made up pass no audit.
-    fn publish(&self, arguments: &[&str]) -> Command {
+    pub fn publish(&self, arguments: &[&str]) -> Command {
         self.publish_to(REPO, arguments)
     }
 
-    fn publish_to(&self, repository: &str, arguments: &[&str]) -> Command {
+    pub fn publish_to(&self, repository: &str, arguments: &[&str]) -> Command {
         self.unforced(repository, &[&["--force"], arguments].concat())
     }
 
-    fn unforced(&self, repository: &str, arguments: &[&str]) -> Command {
+    pub fn unforced(&self, repository: &str, arguments: &[&str]) -> Command {
         let mut command = assay();
         command.arg("publish").arg(self.data()).arg(repository).args(["--retry-wait", "0.02"]).args(arguments);
         command
             .env("HF_ENDPOINT", &self.hub.endpoint)
             .env("HF_TOKEN", TOKEN)
             .env("HF_HOME", self.place.path().join("hf"));
-        command.env_remove("HF_TOKEN_PATH").env_remove("HF_HUB_DISABLE_IMPLICIT_TOKEN");
+        for name in ["HF_TOKEN_PATH", "HF_HUB_DISABLE_IMPLICIT_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
+            command.env_remove(name);
+        }
         command
     }
 
     /// The repository's main branch is exactly the directory, large files as pointers to the right bytes.
-    fn assert_whole(&self) {
+    pub fn assert_whole(&self) {
         self.assert_whole_at("main");
     }
 
@@ -108,7 +110,7 @@ impl World {
     }
 
     /// Commits on main but for the Hub's first one.
-    fn commits(&self) -> usize {
+    pub fn commits(&self) -> usize {
         self.hub.read(REPO, "main").1.len() - 1
     }
 }

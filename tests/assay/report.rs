@@ -15,8 +15,13 @@ use crate::support::{assay, expect_exit, json as printed, stderr};
 const HOSTILE: &str =
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u{202e}";
 
-/// A run of that many candidates of two instances, written by hand: nothing ran for them.
+/// A run of that many candidates of two instances, a third of them verified.
 fn run_of(folder: &Path, candidates: usize) -> std::path::PathBuf {
+    run_with(folder, candidates, |number| number % 3 == 0)
+}
+
+/// A run that is written by hand: nothing ran for its candidates.
+fn run_with(folder: &Path, candidates: usize, verified: impl Fn(usize) -> bool) -> std::path::PathBuf {
     let path = folder.join("run");
     let run = RunDir::open(&path).unwrap();
     let instance = |id: &str| {
@@ -44,7 +49,7 @@ fn run_of(folder: &Path, candidates: usize) -> std::path::PathBuf {
             "generation": place, "form": "unified_diff",
             "prepared": {"tree": "t", "diff": format!("--- a/m.py\n+++ b/m.py\n@@ -1 +1,31 @@\n-a\n+{HOSTILE} {number}\n{body}"), "files": ["m.py"]},
         }));
-        let (status, reason) = if number % 3 == 0 { ("verified", "resolved") } else { ("rejected", "still_failing") };
+        let (status, reason) = if verified(number) { ("verified", "resolved") } else { ("rejected", "still_failing") };
         verdicts.push(json!({
             "format": format::VERDICT, "candidate_id": id, "instance_id": ids[number % 2], "skill": "repair",
             "generation": place, "status": status, "reason": reason, "detail": HOSTILE, "evidence": "E1", "trials": [],
@@ -62,20 +67,55 @@ fn run_of(folder: &Path, candidates: usize) -> std::path::PathBuf {
 
 /// The page as Chromium has it once its script is done; none where there is no Chromium.
 fn opened(page: &Path, hash: &str) -> Option<String> {
+    let dom = dom_of(page, hash)?;
+    assert!(dom.contains("data-ready=\"yes\""), "the page's script did not end: {dom}");
+    Some(dom)
+}
+
+fn dom_of(page: &Path, hash: &str) -> Option<String> {
     let browser = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
         .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))?;
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"])
+        // A page that measures another one beside it.
+        .arg("--allow-file-access-from-files")
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}{hash}", page.display()))
         .output()
         .unwrap();
-    let dom = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(dom.contains("data-ready=\"yes\""), "the page's script did not end: {}", stderr(&output));
-    Some(dom)
+    assert!(output.status.success(), "{}", stderr(&output));
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
+
+/// Shows `report.html` as a phone and a desktop do, light and dark, and writes down what it measures.
+const MEASURE: &str = r#"<!DOCTYPE html><body><script>
+const views = [];
+for (const scheme of ["light", "dark"]) for (const width of [390, 1280]) {
+  const frame = document.createElement("iframe");
+  frame.style.cssText = `width:${width}px;height:900px;border:0;color-scheme:${scheme}`;
+  frame.src = "report.html";
+  frame.onload = () => {
+    const page = frame.contentDocument;
+    const bars = (table) => [...table.querySelectorAll("tbody tr")].map((row) => {
+      const [bar, count] = [row.querySelector(".bar"), row.querySelector(".count")];
+      const [one, other] = [bar.getBoundingClientRect(), count.getBoundingClientRect()];
+      return { count: Number(count.textContent), length: one.width, apart: one.right <= other.left };
+    });
+    const paper = frame.contentWindow.getComputedStyle(page.body).backgroundColor;
+    const charts = [...page.querySelectorAll("table.bars")].map(bars);
+    views.push({ paper, width, wide: page.documentElement.scrollWidth, charts });
+    if (views.length === 4) {
+      const out = document.createElement("pre");
+      out.id = "measured";
+      out.textContent = JSON.stringify(views);
+      document.body.append(out);
+    }
+  };
+  document.body.append(frame);
+}
+</script></body>"#;
 
 #[test]
 fn what_models_wrote_is_shown_and_never_run() {
@@ -109,6 +149,48 @@ fn what_models_wrote_is_shown_and_never_run() {
     assert!(dom.contains("Candidate 2: "), "the candidate's page");
     assert!(dom.contains("still_failing") && dom.contains("A test that the issue is about still does not pass."));
     assert!(dom.contains("&lt;img src=x onerror") && dom.contains("\\u202e"), "the change is shown as text");
+}
+
+#[test]
+fn bars_are_as_long_as_their_counts_on_a_phone_and_on_a_desktop_light_and_dark() {
+    let folder = tempfile::tempdir().unwrap();
+    // 60 and 70: two lengths of which neither is short.
+    let run = run_with(folder.path(), 130, |number| number < 60);
+    expect_exit(assay().arg("report").arg(&run).arg("--out").arg(folder.path().join("report.html")), 0);
+    let measure = folder.path().join("measure.html");
+    std::fs::write(&measure, MEASURE).unwrap();
+    let Some(dom) = dom_of(&measure, "") else {
+        eprintln!("no Chromium here: the charts were not measured");
+        return;
+    };
+    let measured = dom.split_once("<pre id=\"measured\">").and_then(|(_, rest)| rest.split_once("</pre>"));
+    let views: Vec<Value> =
+        serde_json::from_str(measured.unwrap_or_else(|| panic!("nothing measured: {dom}")).0).unwrap();
+    let papers: std::collections::BTreeSet<_> = views.iter().map(|view| view["paper"].to_string()).collect();
+    assert_eq!((views.len(), papers.len()), (4, 2), "two widths, light and dark: {views:?}");
+    for view in &views {
+        assert!(view["wide"].as_f64() <= view["width"].as_f64(), "the page is wider than the screen: {view}");
+        let charts = view["charts"].as_array().unwrap();
+        let counts = |chart: &Value| -> Vec<u64> {
+            chart.as_array().unwrap().iter().map(|bar| bar["count"].as_u64().unwrap()).collect()
+        };
+        assert_eq!(counts(&charts[0]), [130, 130, 130, 60, 60]);
+        assert!(charts.iter().any(|chart| counts(chart) == [60, 70]), "verified and rejected: {view}");
+        for chart in charts {
+            let bars = chart.as_array().unwrap();
+            let longest = bars.iter().max_by_key(|bar| bar["count"].as_u64()).unwrap();
+            let (most, room) = (longest["count"].as_f64().unwrap(), longest["length"].as_f64().unwrap());
+            assert!(room > 60.0, "no room for bars: {view}");
+            for bar in bars {
+                let (count, length) = (bar["count"].as_f64().unwrap(), bar["length"].as_f64().unwrap());
+                assert!(
+                    (length - room * count / most).abs() <= 1.0,
+                    "{count} of {most} is {length} of {room} px: {view}"
+                );
+                assert_eq!(bar["apart"], json!(true), "a bar runs into its count: {view}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -12,8 +12,9 @@ use rustix::time::Timespec;
 use super::agent::{Doing, Wire};
 use super::counters::{Before, Counters};
 use super::descriptors::pipe_aside;
-use super::init::{self, Ends, Slot, now, said};
+use super::init::{self, Ends, Slot, now};
 use super::protocol::{Done, End, Reply, RunJob, send};
+use super::words::Said;
 
 /// Bytes read from a pipe at once.
 const CHUNK: usize = 256 << 10;
@@ -253,63 +254,36 @@ impl Flow {
         ended: WaitStatus,
         counters: Option<(&Counters, Before)>,
     ) -> Result<(), String> {
-        let (mut started, mut end, mut end_at, mut peak, mut touched) = (None, None, None, None, None);
         let counted = counters.map(|(counters, before)| counters.end(before)).transpose();
         let (counted_peak, killed) = counted.doing(|| "reading the cgroup's counters".to_owned())?.unwrap_or_default();
-        for (tag, payload) in Messages(&self.status) {
-            match tag {
-                said::STARTED => started = Some(number(payload)),
-                said::ENDED => {
-                    let (raw, at) = payload.split_at_checked(4).unwrap_or_default();
-                    end = Some(decode(number(raw) as i32));
-                    end_at = Some(number(at));
-                }
-                said::MEMORY => {
-                    let (measured, rest) = payload.split_at_checked(8).unwrap_or_default();
-                    peak = Some(number(measured));
-                    if let [1, at @ ..] = rest {
-                        end = Some(End::OutOfMemory);
-                        end_at = Some(number(at));
-                    }
-                }
-                said::NOT_STARTED => {
-                    let errno = number(payload) as i32;
-                    let program = job.argv.first().map_or("", String::as_str);
-                    let why = format!("starting {program}: {}", io::Error::from_raw_os_error(errno));
-                    return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
-                }
-                said::TOUCHED => {
-                    let paths = String::from_utf8_lossy(payload);
-                    touched = Some(paths.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect());
-                }
-                said::BYTECODE => {
-                    let (len, rest) = payload.split_at_checked(4).unwrap_or_default();
-                    let (path, content) = rest.split_at_checked(number(len) as usize).unwrap_or_default();
-                    let path = String::from_utf8_lossy(path).into_owned();
-                    send(&mut wire.output, &Reply::Bytecode { path }, &[content]).doing(|| "answering".to_owned())?;
-                }
-                _ => {
-                    let why = String::from_utf8_lossy(payload).into_owned();
-                    return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
-                }
-            }
+        let said = match Said::read(&self.status) {
+            Ok(said) => said,
+            Err(why) => return fail(wire, why),
+        };
+        if let Some(errno) = said.not_started {
+            let program = job.argv.first().map_or("", String::as_str);
+            return fail(wire, format!("starting {program}: {}", io::Error::from_raw_os_error(errno)));
         }
-        let (end, end_at) = match (end, self.killed_at, started) {
-            (Some(end), ..) => (end, end_at.unwrap_or_else(now)),
+        if let Some(why) = said.failed {
+            return fail(wire, why);
+        }
+        for (path, content) in said.bytecode {
+            send(&mut wire.output, &Reply::Bytecode { path }, &[content]).doing(|| "answering".to_owned())?;
+        }
+        let (end, end_at) = match (said.end, self.killed_at, said.started) {
+            (Some((end, at)), ..) => (end, at),
             (None, Some(at), Some(_)) => (End::TimedOut, at),
             (None, None, Some(_)) => (End::Lost, now()),
             (None, _, None) => {
                 let how = if self.killed_at.is_some() { "the deadline passed" } else { "pid 1 died" };
-                let why = format!("{how} before the job started (pid 1: status {})", ended.as_raw());
-                return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
+                return fail(wire, format!("{how} before the job started (pid 1: status {})", ended.as_raw()));
             }
         };
-        let touched = match (touched, end) {
+        let touched = match (said.touched, end) {
             (Some(touched), _) => touched,
             (None, End::TimedOut | End::OutOfMemory | End::Lost) => Vec::new(),
             (None, End::Code(_) | End::Signal(_)) => {
-                let why = "the job ended and what it left was not looked at".to_owned();
-                return send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned());
+                return fail(wire, "the job ended and what it left was not looked at".to_owned());
             }
         };
         self.tail.drain(..self.tail.len().saturating_sub(self.keep));
@@ -318,8 +292,8 @@ impl Flow {
             report_truncated: self.report_truncated,
             head_len: self.head.len() as u64,
             output_total: self.total,
-            wall_us: end_at.saturating_sub(started.unwrap_or(end_at)) / 1000,
-            peak_memory_bytes: counted_peak.or(peak),
+            wall_us: end_at.saturating_sub(said.started.unwrap_or(end_at)) / 1000,
+            peak_memory_bytes: counted_peak.or(said.peak),
             killed,
             touched,
         };
@@ -327,25 +301,6 @@ impl Flow {
     }
 }
 
-fn decode(raw: i32) -> End {
-    if libc::WIFSIGNALED(raw) { End::Signal(libc::WTERMSIG(raw)) } else { End::Code(libc::WEXITSTATUS(raw)) }
-}
-
-/// A little-endian number of up to eight bytes.
-fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().take(8).rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
-}
-
-/// The messages of pid 1. One that was cut by its death is left out.
-struct Messages<'a>(&'a [u8]);
-
-impl<'a> Iterator for Messages<'a> {
-    type Item = (u8, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (header, rest) = self.0.split_at_checked(5)?;
-        let (payload, rest) = rest.split_at_checked(number(&header[1..]) as usize)?;
-        self.0 = rest;
-        Some((header[0], payload))
-    }
+fn fail(wire: &mut Wire, why: String) -> Result<(), String> {
+    send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned())
 }

@@ -26,6 +26,7 @@ mod seal;
 mod survey;
 pub mod warden;
 mod watch;
+mod words;
 
 /// Absolute path inside the sandbox where trusted files of ours are laid, read-only.
 pub const SUPPORT_DIR: &str = "/opt/assay/support";

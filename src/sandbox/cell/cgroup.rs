@@ -4,11 +4,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use assay_agent::protocol::Killed;
 use assay_agent::warden::remove_cgroups;
 
 /// Name of the directory that holds the cgroups of all slots.
 const FAMILY: &str = "assay";
 const PERIOD_US: u64 = 100_000;
+/// File of version 1 with the highest use of memory; writing to it forgets an earlier one.
+const PEAK_V1: &str = "memory.max_usage_in_bytes";
 
 /// Where one controller's files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +112,7 @@ impl SlotCgroup {
                             write(&swappiness, 0)?;
                         }
                     }
-                    write(&dir.join("memory.max_usage_in_bytes"), 0)?;
+                    write(&dir.join(PEAK_V1), 0)?;
                 }
                 if let (Some(dir), true) = (pids_dir, changed) {
                     write(&dir.join("pids.max"), pids)?;
@@ -141,31 +144,36 @@ impl SlotCgroup {
 
     /// How often the kernel has killed a process of the group for want of memory, and whether the group's own limit
     /// was the reason at least once. `None` where no memory cgroup is.
-    pub fn kills(&self) -> Option<Kills> {
-        match &self.hierarchy {
-            Hierarchy::V1 { memory, .. } => {
-                let dir = memory.as_ref()?;
-                let control = fs::read_to_string(dir.join("memory.oom_control")).ok()?;
+    ///
+    /// # Errors
+    /// There is one and its counters cannot be read, so nobody knows.
+    pub fn kills(&self) -> io::Result<Option<Kills>> {
+        if !self.holds().memory {
+            return Ok(None);
+        }
+        let kills = match &self.hierarchy {
+            Hierarchy::V1 { memory: None, .. } => return Ok(None),
+            Hierarchy::V1 { memory: Some(dir), .. } => {
+                let control = Counts::read(dir.join("memory.oom_control"))?;
                 // Newer kernels leave memory.failcnt at 0, so the job's peak says whether it met the limit. The kernel
                 // charges in batches, so the peak may stay a little below.
-                let limit = self.applied?.0;
-                let limit_hits = u64::from(self.peak_memory()? >= limit - limit / 16);
-                Some(Kills { killed: field(&control, "oom_kill")?, limit_hits })
+                let (limit, ..) = self.applied.ok_or_else(|| io::Error::other("no limit was set yet"))?;
+                let limit_hits = u64::from(number(&dir.join(PEAK_V1))? >= limit - limit / 16);
+                Kills { killed: control.field("oom_kill")?, limit_hits }
             }
             Hierarchy::V2(dir) => {
-                let events = fs::read_to_string(dir.join("memory.events")).ok()?;
-                Some(Kills { killed: field(&events, "oom_kill")?, limit_hits: field(&events, "oom")? })
+                let events = Counts::read(dir.join("memory.events"))?;
+                Kills { killed: events.field("oom_kill")?, limit_hits: events.field("oom")? }
             }
-        }
+        };
+        Ok(Some(kills))
     }
 
     /// Highest use of memory since the limits were last set. Version 2 keeps one peak for the life of a group, so
     /// there is none to tell for a job.
     pub fn peak_memory(&self) -> Option<u64> {
         match &self.hierarchy {
-            Hierarchy::V1 { memory, .. } => {
-                fs::read_to_string(memory.as_ref()?.join("memory.max_usage_in_bytes")).ok()?.trim().parse().ok()
-            }
+            Hierarchy::V1 { memory, .. } => number(&memory.as_ref()?.join(PEAK_V1)).ok(),
             Hierarchy::V2(_) => None,
         }
     }
@@ -185,8 +193,41 @@ pub struct Kills {
     pub limit_hits: u64,
 }
 
-fn field(text: &str, name: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+impl Kills {
+    /// What the kernel did between two looks.
+    pub fn since(self, before: Self) -> Option<Killed> {
+        let by = if self.limit_hits > before.limit_hits { Killed::ByLimit } else { Killed::ByMachine };
+        (self.killed != before.killed).then_some(by)
+    }
+}
+
+/// A file of counters, one name and number in a line.
+struct Counts {
+    path: PathBuf,
+    text: String,
+}
+
+impl Counts {
+    fn read(path: PathBuf) -> io::Result<Self> {
+        let text = fs::read_to_string(&path).map_err(|error| named(&path, error))?;
+        Ok(Self { path, text })
+    }
+
+    fn field(&self, name: &str) -> io::Result<u64> {
+        let mut lines = self.text.lines();
+        let number = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
+        number.ok_or_else(|| named(&self.path, io::Error::other(format!("it does not count {name}"))))
+    }
+}
+
+/// A file that holds one number.
+fn number(path: &Path) -> io::Result<u64> {
+    let text = fs::read_to_string(path).map_err(|error| named(path, error))?;
+    text.trim().parse().map_err(|error| named(path, io::Error::other(error)))
+}
+
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// One system call: the kernel takes a value in a single write.
@@ -195,7 +236,7 @@ fn write(path: &Path, value: impl ToString) -> io::Result<()> {
         .write(true)
         .open(path)
         .and_then(|mut file| file.write_all(value.to_string().as_bytes()))
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        .map_err(|error| named(path, error))
 }
 
 /// Mount points of cgroup filesystems: path, root within the hierarchy, kind, options.
@@ -359,9 +400,55 @@ mod tests {
         assert_eq!(owner_lives("1-2-3-4"), None);
     }
 
+    type Make = fn(PathBuf) -> Hierarchy;
+
+    /// The folder must go first: the group waits for its directories to become empty.
+    fn group(hierarchy: Make, files: &[(&str, &str)]) -> (SlotCgroup, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let hierarchy = hierarchy(folder.path().to_owned());
+        (SlotCgroup { hierarchy, applied: Some((1600, 1, 1000)) }, folder)
+    }
+
+    fn v1(dir: PathBuf) -> Hierarchy {
+        Hierarchy::V1 { memory: Some(dir), pids: None, cpu: None }
+    }
+
     #[test]
     fn the_counters_of_both_versions_are_read() {
-        assert_eq!(field("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", "oom_kill"), Some(3));
-        assert_eq!(field("low 0\nmax 9\noom 2\noom_kill 1\n", "oom"), Some(2));
+        let control = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
+        let (one, _one_folder) = group(v1, &[("memory.oom_control", control), (PEAK_V1, "1500\n")]);
+        assert_eq!(one.kills().unwrap(), Some(Kills { killed: 3, limit_hits: 1 }));
+        let (two, _two_folder) =
+            group(Hierarchy::V2, &[("memory.max", "1600\n"), ("memory.events", "low 0\nmax 9\noom 2\noom_kill 1\n")]);
+        let kills = two.kills().unwrap().unwrap();
+        assert_eq!(kills, Kills { killed: 1, limit_hits: 2 });
+        assert_eq!(kills.since(kills), None);
+        assert_eq!(kills.since(Kills { killed: 0, limit_hits: 1 }), Some(Killed::ByLimit));
+        assert_eq!(kills.since(Kills { killed: 0, limit_hits: 2 }), Some(Killed::ByMachine));
+        let none = SlotCgroup { hierarchy: Hierarchy::V1 { memory: None, pids: None, cpu: None }, applied: None };
+        assert_eq!(none.kills().unwrap(), None);
+    }
+
+    #[test]
+    fn counters_that_cannot_be_read_are_not_taken_for_nobody_was_killed() {
+        let control = "oom_kill 0\n";
+        let events = ("memory.max", "1600\n");
+        let cases: [(Make, Vec<(&str, &str)>, &str); 7] = [
+            (v1, vec![(PEAK_V1, "1\n")], "memory.oom_control"),
+            (v1, vec![("memory.oom_control", control)], PEAK_V1),
+            (v1, vec![("memory.oom_control", "under_oom 0\n"), (PEAK_V1, "1\n")], "does not count oom_kill"),
+            (v1, vec![("memory.oom_control", control), (PEAK_V1, "much\n")], PEAK_V1),
+            (Hierarchy::V2, vec![events], "memory.events"),
+            (Hierarchy::V2, vec![events, ("memory.events", "oom 0\n")], "does not count oom_kill"),
+            (Hierarchy::V2, vec![events, ("memory.events", "oom_kill 0\n")], "does not count oom"),
+        ];
+        for (hierarchy, files, names) in cases {
+            let (group, _folder) = group(hierarchy, &files);
+            let error = group.kills().unwrap_err().to_string();
+            assert!(error.contains(names), "{error}");
+        }
     }
 }

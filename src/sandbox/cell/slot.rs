@@ -13,7 +13,7 @@ use assay_agent::warden::remove_cgroups;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
-use super::cgroup::{self, SlotCgroup};
+use super::cgroup::{self, Kills, SlotCgroup};
 use super::talk::{Carrier, Harvest, Talk};
 use crate::sandbox::{Backing, Executed, Job, SandboxError, SealedImage, Slot};
 
@@ -133,13 +133,17 @@ impl Agent {
             .map_err(|error| failed(format!("setting limits: {error}")))?;
         let before = self.cgroup.kills();
         let told = self.talk.run(job, !self.cgroup.holds().memory, harvest)?;
-        let killed = match (before, self.cgroup.kills()) {
-            (Some(before), Some(now)) if now.killed > before.killed => {
-                Some(if now.limit_hits > before.limit_hits { Killed::ByLimit } else { Killed::ByMachine })
-            }
-            _ => None,
-        };
-        told.harvest(killed, self.cgroup.peak_memory())
+        told.harvest(killed(before, self.cgroup.kills()), self.cgroup.peak_memory())
+    }
+}
+
+/// What the kernel did to the job for want of memory, from the counters before and after it.
+fn killed(before: io::Result<Option<Kills>>, after: io::Result<Option<Kills>>) -> io::Result<Option<Killed>> {
+    match (before?, after?) {
+        (Some(before), Some(after)) => Ok(after.since(before)),
+        // Without a memory cgroup pid 1 watches.
+        (None, None) => Ok(None),
+        (Some(_), None) | (None, Some(_)) => Err(io::Error::other("the memory cgroup was not there all the time")),
     }
 }
 
@@ -202,5 +206,23 @@ impl Drop for Agent {
             std::thread::sleep(Duration::from_millis(1));
         }
         remove_cgroups(&self.cgroup.directories());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_between_two_looks_is_seen_and_a_look_that_failed_is_no_look() {
+        let kills = |killed, limit_hits| Ok(Some(Kills { killed, limit_hits }));
+        let failed = || Err(io::Error::other("gone"));
+        assert_eq!(killed(kills(1, 0), kills(1, 0)).unwrap(), None);
+        assert_eq!(killed(kills(1, 0), kills(2, 1)).unwrap(), Some(Killed::ByLimit));
+        assert_eq!(killed(kills(1, 0), kills(2, 0)).unwrap(), Some(Killed::ByMachine));
+        assert_eq!(killed(Ok(None), Ok(None)).unwrap(), None);
+        for (before, after) in [(failed(), kills(0, 0)), (kills(0, 0), failed()), (kills(0, 0), Ok(None))] {
+            assert!(killed(before, after).is_err());
+        }
     }
 }

@@ -102,18 +102,25 @@ impl<C: Carrier> Talk<C> {
 }
 
 impl Told {
-    /// The facts, with what the driver knows of kills for want of memory and of the peak.
-    pub fn harvest(self, killed: Option<Killed>, peak: Option<u64>) -> Result<Harvest, SandboxError> {
-        let failed = |why: &str| SandboxError::Failed { doing: "running a cell", why: why.to_owned() };
-        let exit = match (self.done.end, killed.or(self.done.killed)) {
+    /// The facts, with what the driver knows of kills for want of memory and of the peak. Where it could not find out
+    /// whether a process was killed, a job that ended by itself has no known end.
+    pub fn harvest(self, killed: io::Result<Option<Killed>>, peak: Option<u64>) -> Result<Harvest, SandboxError> {
+        let failed = |why: String| SandboxError::Failed { doing: "running a cell", why };
+        let killed = killed.map(|killed| killed.or(self.done.killed));
+        let exit = match (self.done.end, killed) {
             (End::TimedOut, _) => Exit::TimedOut,
-            (End::OutOfMemory, _) | (_, Some(Killed::ByLimit)) => Exit::OutOfMemory,
-            (_, Some(Killed::ByMachine)) => {
-                return Err(failed("the machine ran out of memory and killed a process of the job"));
+            (End::OutOfMemory, _) | (_, Ok(Some(Killed::ByLimit))) => Exit::OutOfMemory,
+            (_, Ok(Some(Killed::ByMachine))) => {
+                return Err(failed("the machine ran out of memory and killed a process of the job".to_owned()));
             }
-            (End::Code(code), None) => Exit::Code(code),
-            (End::Signal(signal), None) => Exit::Signal(signal),
-            (End::Lost, None) => return Err(failed("its pid 1 was killed from outside")),
+            (End::Code(code), Ok(None)) => Exit::Code(code),
+            (End::Signal(signal), Ok(None)) => Exit::Signal(signal),
+            (End::Lost, Ok(None)) => return Err(failed("its pid 1 was killed from outside".to_owned())),
+            (End::Code(_) | End::Signal(_) | End::Lost, Err(error)) => {
+                return Err(failed(format!(
+                    "it is unknown whether the kernel killed a process of the job for want of memory: {error}"
+                )));
+            }
         };
         let head_len = usize::try_from(self.done.head_len).unwrap_or(usize::MAX).min(self.output.len());
         let (head, tail) = self.output.split_at(head_len);
@@ -206,4 +213,37 @@ fn to_wire(job: &Job, watch_memory: bool, harvest: bool) -> (RunJob, Vec<&[u8]>)
         harvest,
     };
     (request, blobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(end: End) -> Told {
+        let done = Done {
+            end,
+            report_truncated: false,
+            head_len: 0,
+            output_total: 0,
+            wall_us: 0,
+            peak_memory_bytes: None,
+            killed: None,
+            touched: Vec::new(),
+        };
+        Told { done, output: Vec::new(), report: Vec::new(), compiled: Vec::new() }
+    }
+
+    #[test]
+    fn an_exit_code_counts_only_where_it_is_known_that_nobody_was_killed() {
+        let exit = |end, killed| told(end).harvest(killed, None).map(|(executed, _)| executed.exit);
+        let unknown = || Err(io::Error::other("memory.events: no such file"));
+        assert_eq!(exit(End::Code(0), Ok(None)).unwrap(), Exit::Code(0));
+        for end in [End::Code(0), End::Signal(9), End::Lost] {
+            let error = exit(end, unknown()).unwrap_err().to_string();
+            assert!(error.contains("is unknown") && error.contains("memory.events"), "{error}");
+        }
+        // Both hold whoever else was killed.
+        assert_eq!(exit(End::TimedOut, unknown()).unwrap(), Exit::TimedOut);
+        assert_eq!(exit(End::OutOfMemory, unknown()).unwrap(), Exit::OutOfMemory);
+    }
 }

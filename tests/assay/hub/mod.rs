@@ -56,7 +56,7 @@ enum Object {
     Plain(Bytes),
 }
 
-/// What goes wrong, once, with the first request whose line (`POST /api/...`) contains this text.
+/// What goes wrong, once where nothing else is said, with the first request whose line (`POST /api/...`) contains this text.
 pub struct Fault {
     pub on: &'static str,
     pub what: Wrong,
@@ -76,7 +76,13 @@ pub enum Wrong {
     Slow(Duration),
     /// Somebody else commits a file first.
     OtherCommit(&'static str),
+    /// Every time, a proxy answers with its log-in page instead; with this content type, if any.
+    Page(Option<&'static str>),
 }
+
+/// What a proxy shows to people.
+pub const LOGIN_PAGE: &str =
+    "<!DOCTYPE html>\n<html><head><title>Sign in to the office network</title></head></html>\n";
 
 impl Hub {
     pub fn start() -> Self {
@@ -176,7 +182,10 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
         let mut state = shared.state();
         state.requests.push((Instant::now(), line.clone()));
         let at = state.faults.iter().position(|fault| line.contains(fault.on));
-        at.map(|at| state.faults.remove(at).what)
+        at.map(|at| match &state.faults[at].what {
+            lasting @ Wrong::Page(_) => lasting.clone(),
+            _ => state.faults.remove(at).what,
+        })
     };
     let (parts, body) = request.into_parts();
     let body = match axum::body::to_bytes(body, 512 << 20).await {
@@ -218,6 +227,13 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
         Some(Wrong::Slow(wait)) => {
             tokio::time::sleep(wait).await;
             pages::answer(&shared, &call).await
+        }
+        Some(Wrong::Page(media)) => {
+            let mut page = Response::new(Body::from(LOGIN_PAGE));
+            if let Some(media) = media {
+                page.headers_mut().insert("content-type", media.parse().unwrap());
+            }
+            page
         }
         Some(Wrong::OtherCommit(path)) => {
             let id = call.path[2..4].join("/");

@@ -183,8 +183,12 @@ fn refs(shared: &Shared, id: &str) -> Response {
         .into_iter()
         .map(|(name, commit)| json!({ "name": name, "ref": format!("refs/tags/{name}"), "targetCommit": commit }))
         .collect();
-    let main = json!({ "name": "main", "ref": "refs/heads/main", "targetCommit": repository.resolve("main") });
-    ok(json!({ "branches": [main], "tags": tags, "converts": [] }))
+    let branches: Vec<_> = repository
+        .branches()
+        .into_iter()
+        .map(|name| json!({ "name": name, "ref": format!("refs/heads/{name}"), "targetCommit": repository.resolve(&name) }))
+        .collect();
+    ok(json!({ "branches": branches, "tags": tags, "converts": [] }))
 }
 
 fn discussions(shared: &Shared, call: &Call, id: &str) -> Response {

@@ -130,6 +130,16 @@ impl Repository {
         tags
     }
 
+    /// Makes a branch.
+    pub fn branch_off(&self, name: &str) {
+        assert!(self.point(&format!("refs/heads/{name}"), &self.resolve("main").unwrap()));
+    }
+
+    pub fn branches(&self) -> Vec<String> {
+        let branches = self.git.branches(Some(git2::BranchType::Local)).unwrap();
+        branches.map(|branch| branch.unwrap().0.name().unwrap().unwrap_or_default().to_owned()).collect()
+    }
+
     /// Points a new reference at a commit; `false` if it is there.
     pub fn point(&self, reference: &str, commit: &str) -> bool {
         self.git.reference(reference, Oid::from_str(commit).unwrap(), false, "").is_ok()
