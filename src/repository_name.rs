@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 /// Pages of a host below a repository's address.
 const PAGES: [&str; 13] = [
-    "tree", "blob", "commit", "commits", "issues", "pull", "pulls", "releases", "tags", "wiki", "raw", "archive", "compare",
+    "tree", "blob", "commit", "commits", "issues", "pull", "pulls", "releases", "tags", "wiki", "raw", "archive",
+    "compare",
 ];
 
 /// `owner/name` in lower case, or a package's bare name. Two that are equal are one repository.
@@ -75,7 +76,7 @@ fn read(text: &str) -> Option<String> {
     let name = parts.pop()?;
     let end = name.len().saturating_sub(".git".len());
     let name = match name.get(end..) {
-        Some(suffix) if end > 0 && suffix.eq_ignore_ascii_case(".git") => &name[..end],
+        Some(suffix) if suffix.eq_ignore_ascii_case(".git") => &name[..end],
         _ => name,
     };
     let good = |part: &&str| {
@@ -145,7 +146,11 @@ mod tests {
             "own-er__na.me",
             "swesmith/own-er__na.me.0a1b2c3d",
         ] {
-            assert_eq!(text.parse::<RepositoryName>().as_ref().map(RepositoryName::as_str), Ok("own-er/na.me"), "{text}");
+            assert_eq!(
+                text.parse::<RepositoryName>().as_ref().map(RepositoryName::as_str),
+                Ok("own-er/na.me"),
+                "{text}"
+            );
         }
         let other = [("Jinja2", "jinja2"), ("https://gitlab.com/Group/sub/name", "group/sub/name"), ("a/__b", "a/__b")];
         for (text, name) in other {
@@ -157,7 +162,9 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused_with_how_to_write_one() {
-        for text in ["", " ", "/", "own er/name", "own/*", "own/name@v1", "https://github.com/own", "../..", ".git", "a,b/c"] {
+        for text in
+            ["", " ", "/", "own er/name", "own/*", "own/name@v1", "https://github.com/own", "../..", ".git", "a,b/c"]
+        {
             let why = text.parse::<RepositoryName>().unwrap_err();
             assert!(why.contains("OWNER/NAME") && why.contains(&format!("{text:?}")), "{text}: {why}");
         }
@@ -166,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_list_has_commas_and_each_of_its_names_must_be_readable() {
-        let names = |text| RepositoryName::list(text).map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let names =
+            |text| RepositoryName::list(text).map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(names("a/b, https://github.com/C/D.git,"), Ok(vec!["a/b".to_owned(), "c/d".to_owned()]));
         assert!(names("a/b,c d").unwrap_err().contains("\"c d\""));
         for nothing in ["", " , "] {

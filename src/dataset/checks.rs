@@ -139,8 +139,8 @@ impl Refusal {
 /// # Errors
 /// A tokenizer that fails on the row.
 pub fn check_row(row: &mut SftRow, group: &mut Group, options: &CheckOptions) -> Result<Option<Refusal>> {
-    if options.benchmarks.patch(&row.patch).is_some() {
-        return Ok(Some(Refusal::plain("contaminated/patch")));
+    if let Some(found) = options.benchmarks.patch(&row.patch) {
+        return Ok(Some(Refusal::plain(found.name())));
     }
     if options.scan
         && let Some(found) = found(row)
@@ -226,7 +226,8 @@ mod tests {
             instance("e", "o/held", problem),
             instance("f", "o/leaky", "ask jane@university.edu about it"),
         ]);
-        let options = CheckOptions { held_out: BTreeSet::from([RepositoryName::of("O/Held.git")]), ..CheckOptions::default() };
+        let options =
+            CheckOptions { held_out: BTreeSet::from([RepositoryName::of("O/Held.git")]), ..CheckOptions::default() };
         let excluded = excluded_instances(&instances, &options);
         let expected = [
             ("b", "near_duplicate_instance"),

@@ -163,7 +163,9 @@ mod tests {
 
     #[test]
     fn a_repository_that_no_instance_has_is_a_mistake_and_the_nearest_is_offered() {
-        for (text, name) in [("shop/pricingx", "shop/pricingx"), ("greeter,shop/prcing", "shop/prcing"), ("shop/clock", "shop/clock")] {
+        for (text, name) in
+            [("shop/pricingx", "shop/pricingx"), ("greeter,shop/prcing", "shop/prcing"), ("shop/clock", "shop/clock")]
+        {
             let why = find(text, &[]).unwrap_err();
             assert!(why.contains(&format!("--hold-out {name}:")) && why.contains("shop/pricing"), "{why}");
         }
@@ -177,7 +179,9 @@ mod tests {
         assert!(find("", &["apache-2.0 or mit"]).unwrap().is_empty());
         let matched = find("", &["MIT", "isc"]).unwrap();
         assert_eq!(matched.absent_licenses, BTreeSet::from(["isc".to_owned()]));
-        for (wanted, name) in [(vec!["MIT", "Apach-2.0"], "apach-2.0"), (vec!["isc"], "isc"), (vec!["MIT License"], "mit license")] {
+        for (wanted, name) in
+            [(vec!["MIT", "Apach-2.0"], "apach-2.0"), (vec!["isc"], "isc"), (vec!["MIT License"], "mit license")]
+        {
             let why = find("", &wanted).unwrap_err();
             assert!(why.contains(&format!("--license {name}:")) && why.contains("MIT"), "{why}");
         }
@@ -188,10 +192,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bench.jsonl");
         let row = |id: &str, repo: &str| {
-            serde_json::json!({"instance_id": id, "repo": repo, "base_commit": "1", "patch": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n",
+            serde_json::json!({"instance_id": id, "repo": repo, "base_commit": "1".repeat(40), "patch": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n",
                 "problem_statement": "q", "test_patch": "", "FAIL_TO_PASS": ["t"], "PASS_TO_PASS": []})
         };
-        std::fs::write(&path, format!("{}\n{}\nnot JSON\n", row("x-1", "Tools/Clock"), row("x-2", "far/away"))).unwrap();
+        std::fs::write(&path, format!("{}\n{}\nnot JSON\n", row("x-1", "Tools/Clock"), row("x-2", "far/away")))
+            .unwrap();
         let mut benchmarks = Benchmarks::none();
         benchmarks.add_file(&path).unwrap();
         let options = CheckOptions { benchmarks, ..CheckOptions::default() };

@@ -527,7 +527,7 @@ fn the_small_dataset_can_be_kept_for_other_consumers() {
     let views = [View::LlamaFactory, View::MsSwift, View::Openrlhf, View::Skyrl, View::Slime, View::Trl, View::Xtuner];
     let all = ExportOptions { views: views.into(), ..options() };
     let summary = export(&World::small(), Path::new(&out), &all).unwrap();
-    assert!(summary.path.join("manifest.json").is_file());
+    assert!(summary.path.unwrap().join("manifest.json").is_file());
     let empty = format!("{}-empty", Path::new(&out).display());
     World::empty().export(Path::new(&empty)).unwrap();
 }
