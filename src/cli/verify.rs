@@ -164,14 +164,14 @@ impl Input {
             let read = intake::read_generations(path, &known, &mut |place, mut generation| {
                 if let Some(id) = generation.prompt_id.as_deref() {
                     let prompt = prompts.iter().find_map(|prompts| Some((prompts, prompts.find(id)?)));
-                    match (prompt, &generation.messages) {
-                        (Some((prompts, entry)), None) => {
+                    match prompt {
+                        Some((prompts, entry)) => {
                             found += 1;
-                            generation.messages = Some(prompts.read(entry)?.messages);
+                            if generation.messages.is_none() {
+                                generation.messages = Some(prompts.read(entry)?.messages);
+                            }
                         }
-                        (Some(_), Some(_)) => found += 1,
-                        (None, None) => unknown += 1,
-                        (None, Some(_)) => {}
+                        None => unknown += u64::from(generation.messages.is_none()),
                     }
                 }
                 let place = GenerationRef { file: name.clone(), ..place };

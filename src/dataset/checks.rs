@@ -181,9 +181,12 @@ fn found(row: &SftRow) -> Option<(Finding, &'static str)> {
     let (answer, prompt) = row.messages.split_last()?;
     let written = [Some(&answer.content), row.reasoning.as_ref(), Some(&row.patch)];
     let written = written.into_iter().flatten().find_map(|text| scan(text));
-    written.or_else(|| {
-        prompt.iter().find_map(|message| scan(&message.content)).filter(|(finding, _)| *finding == Finding::Secret)
-    })
+    written.or_else(|| secret_in(prompt.iter().map(|message| &message.content)))
+}
+
+/// A key in a prompt. Its files are published code, so personal data are not looked for.
+pub(super) fn secret_in<'a>(prompt: impl Iterator<Item = &'a String>) -> Option<(Finding, &'static str)> {
+    prompt.filter_map(|text| scan(text)).find(|(finding, _)| *finding == Finding::Secret)
 }
 
 #[cfg(test)]

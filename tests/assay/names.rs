@@ -9,6 +9,7 @@ use swe_assay::dataset::source::Source as _;
 use swe_assay::digest::canonical_json;
 use swe_assay::format;
 use swe_assay::generation::Skill;
+use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders};
 use swe_assay::journal::RunDir;
 
@@ -239,8 +240,12 @@ fn a_file_to_leave_out_that_neither_version_has_is_refused_with_those_that_diffe
     };
     let (base, fix) = (tree("base", "V = 1\n", "price = 1\n"), tree("fix", "V = 2\n", "price = 2\n"));
     let import = |path: &str, out: &Path| {
-        let wanted =
-            Wanted { problem_statement: "p".to_owned(), leave_out: vec![path.to_owned()], ..Wanted::default() };
+        let wanted = Wanted {
+            problem_statement: "p".to_owned(),
+            leave_out: vec![path.to_owned()],
+            environment: Environment { framework: "unittest".to_owned(), ..Environment::default() },
+            ..Wanted::default()
+        };
         import_folders(&base, &fix, wanted, out)
     };
     let error = format!("{:#}", import("shop/versions.py", &folder.path().join("a")).unwrap_err());
