@@ -97,6 +97,12 @@ impl Audit {
             benchmarks: Benchmarks::read(&self.benchmark)?,
             key: self.verify_signature.clone(),
         };
+        let (compared, unread) = checks.benchmarks.counts();
+        if unread > 0 {
+            console.say(format!(
+                "{unread} row(s) of benchmarks name no instance or cannot be read; nothing was compared with them"
+            ));
+        }
         let mut sampler = Sampler::new(&self.rerun);
         let mut predicted = BTreeMap::new();
         let mut checked = check(
@@ -110,6 +116,9 @@ impl Audit {
                 sampler.see(table, row, values, facts);
             },
         )?;
+        if compared > 0 {
+            checked.done.insert("benchmark instances compared with".to_owned(), compared);
+        }
         if let (Some(logs), Some(instances)) = (&self.logs, &self.instances) {
             let graded = grade_logs(logs, &read_expected(instances)?, self.runner)?;
             judge_logs(&graded, &mut checked.findings);

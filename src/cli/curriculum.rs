@@ -58,7 +58,7 @@ pub struct Curriculum {
     #[arg(long, value_name = "FIELD")]
     reward_key: Option<String>,
     /// Skill of rows that name none
-    #[arg(long, default_value = "repair", value_parser = skill)]
+    #[arg(long, default_value = "repair")]
     skill: Skill,
     /// Print the report as JSON
     #[arg(long)]
@@ -191,9 +191,4 @@ fn summary(report: &Report) -> String {
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|error| format!("{error}"))?;
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("between 0 and 1".to_owned()) }
-}
-
-fn skill(text: &str) -> Result<Skill, String> {
-    let found = Skill::ALL.into_iter().find(|skill| skill.as_str() == text);
-    found.ok_or_else(|| format!("one of {}", Skill::ALL.map(Skill::as_str).join(", ")))
 }

@@ -102,7 +102,7 @@ struct Printed {
     skills: BTreeMap<Skill, Counts>,
     rows: BTreeMap<String, u64>,
     seconds: f64,
-    dataset: String,
+    dataset: Option<String>,
     report: String,
 }
 
@@ -132,7 +132,10 @@ impl Demo {
             skills: summary.skills,
             rows: exported.rows.clone(),
             seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
-            dataset: std::path::absolute(&dataset)?.display().to_string(),
+            dataset: match &exported.path {
+                Some(dataset) => Some(std::path::absolute(dataset)?.display().to_string()),
+                None => None,
+            },
             report: std::path::absolute(&report)?.display().to_string(),
         };
         if self.json {
@@ -141,9 +144,14 @@ impl Demo {
             console.print(format!("{} instances admitted, {:.1} s\n", printed.instances, printed.seconds));
             console.print(format!("{}\n", summary_table(&printed.skills)));
             console.print(format!("{}\n", rows_table(&exported)));
-            console.print(format!("dataset:  {}", dataset.display()));
+            match &exported.path {
+                Some(dataset) => console.print(format!("dataset:  {}", dataset.display())),
+                None => console.print("dataset:  none, for there is no row"),
+            }
             console.print(format!("report:   {}", report.display()));
-            console.print(format!("card:     {}", dataset.join("README.md").display()));
+            if let Some(dataset) = &exported.path {
+                console.print(format!("card:     {}", dataset.join("README.md").display()));
+            }
             console.print(format!("verdicts: {}", run.path().join("verdicts.jsonl").display()));
         }
         exit_code(&verified.admissions, printed.verified)

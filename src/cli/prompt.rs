@@ -21,6 +21,7 @@ use crate::generation::Skill;
 use crate::instance::Instance;
 use crate::intake;
 use crate::journal::RunDir;
+use crate::near_names::nearest;
 use crate::prompt::batch::{MOST_BYTES, MOST_REQUESTS, request};
 use crate::prompt::compose::{Composer, Recipe};
 use crate::prompt::embed::Embedder;
@@ -84,7 +85,7 @@ pub struct Prompt {
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     sets: u16,
     /// Skills to write prompts for [default: all three]
-    #[arg(long, num_args = 1.., value_delimiter = ',', value_parser = skill, value_name = "SKILL")]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "SKILL")]
     skill: Vec<Skill>,
     /// Templates of your own: SKILL.jinja or SKILL.NAME.jinja, and system.jinja for a system message
     #[arg(long, value_name = "DIR")]
@@ -121,11 +122,6 @@ impl Localization {
             Self::Verdicts => "verdicts",
         }
     }
-}
-
-fn skill(text: &str) -> Result<Skill, String> {
-    let known = Skill::ALL.into_iter().find(|skill| skill.as_str() == text);
-    known.ok_or_else(|| format!("one of {}", Skill::ALL.map(Skill::as_str).join(", ")))
 }
 
 /// What `--json` prints.
@@ -189,6 +185,23 @@ impl Prompt {
             Summary { counter: counter.name().to_owned(), out: out.display().to_string(), ..Summary::default() };
         let known = input.instances.iter().map(|located| located.instance.instance_id.clone()).collect();
         let lists = self.lists(&known, console, &mut summary)?;
+        if lists.keys().all(|id| !known.contains(id)) && !self.from.is_empty() {
+            let name = self.localization.name();
+            let what = match lists.first_key_value() {
+                Some((id, _)) => {
+                    let near = nearest(id, known.iter().map(String::as_str));
+                    format!("they are of other instances, such as {id}; among these instances {near}")
+                }
+                None if self.localization == Localization::Verdicts => {
+                    "no localization of the run was verified; --localization generations takes what was answered"
+                        .to_owned()
+                }
+                None => "they hold no localization of these instances that can be read".to_owned(),
+            };
+            return Err(
+                Stop::Usage(format!("--localization {name}: --from has none for these instances: {what}")).into()
+            );
+        }
         let mut writer = Output::create(out)?;
         let stage = console.stage("prompt", input.instances.len() as u64);
         for located in &input.instances {

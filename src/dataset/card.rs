@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::columns::features_yaml;
 use super::export::{PREFERENCE, RL};
+use super::matched::Matched;
 use super::rows::{preference_columns, rl_columns, sft_columns};
 use crate::digest::Digest;
 use crate::receipt::Tool;
@@ -54,6 +55,8 @@ pub struct CardFacts {
     pub left_out_tasks: BTreeMap<String, u64>,
     /// What was asked for, as in the manifest.
     pub settings: BTreeMap<String, Value>,
+    /// What was found of the names that were given.
+    pub matched: Matched,
     /// Repositories of public benchmarks known by name: benchmark -> repositories.
     pub benchmarks: BTreeMap<String, u64>,
     /// Models of the SFT rows, with the rows of each.
@@ -127,6 +130,9 @@ pub fn card(facts: &CardFacts) -> Result<String> {
     let context = minijinja::context! {
         license => license(facts),
         loadable => minijinja::Value::from(Serde(loadable(facts))),
+        held_out => minijinja::Value::from(Serde(&facts.matched.held_out)),
+        compared => minijinja::Value::from(Serde(&facts.matched.benchmarks)),
+        views_not_written => minijinja::Value::from(Serde(&facts.matched.views_not_written)),
         size => size_category(facts.configs.iter().map(|config| config.rows).max().unwrap_or(0)),
         ..minijinja::Value::from(Serde(facts))
     };
@@ -178,7 +184,7 @@ fn size_category(rows: u64) -> &'static str {
 }
 
 /// A reason in plain words.
-fn explained(reason: &str) -> &str {
+pub fn explained(reason: &str) -> &str {
     match reason {
         "duplicate" => "says the same as an earlier candidate",
         "near_duplicate" => "nearly the same change as an earlier row of its instance",
@@ -250,6 +256,7 @@ fn explained(reason: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::matched::{BenchmarkMatch, HeldOut};
     use super::*;
 
     #[test]
@@ -399,6 +406,17 @@ mod tests {
                 ("near_duplicates".to_owned(), 0.9.into()),
                 ("tokenizer".to_owned(), "estimate.v1".into()),
             ]),
+            matched: Matched {
+                held_out: BTreeMap::from([("example/three".to_owned(), HeldOut { instances: 2, candidates: 4 })]),
+                benchmarks: vec![BenchmarkMatch {
+                    file: "benchmark.parquet".to_owned(),
+                    instances: 500,
+                    unread_rows: 0,
+                    matched_instances: 1,
+                    matched_answers: 0,
+                }],
+                ..Matched::default()
+            },
             benchmarks: count(&[("multi-swe", 40), ("swe-bench", 12)]),
             models: count(&[("a-model", 5)]),
             sampling: vec![(r#"{"temperature":0.6}"#.to_owned(), 5)],

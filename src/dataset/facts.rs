@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::card::{CardFacts, ConfigFacts, CountLine, RepositoryFacts};
-use super::contamination::built_in_counts;
+use super::contamination::{Benchmarks, built_in_counts};
 use super::export::{ExportOptions, PREFERENCE, RL, SFT};
+use super::matched::Matched;
 use super::rows::{Attempts, SftRow};
 use super::select::{name, usable};
 use super::source::Source;
@@ -41,6 +42,8 @@ pub(super) struct Tally {
     tokens: BTreeMap<u32, u64>,
     /// Tenths of the pass rate -> tasks.
     pass_rates: BTreeMap<u64, u64>,
+    /// Rows left out for the change of a benchmark's instance, by benchmark file.
+    pub benchmark_answers: Vec<u64>,
 }
 
 /// Sampling parameters that the card tells of.
@@ -58,6 +61,14 @@ impl Tally {
         *self.models.entry(row.model.clone().unwrap_or_else(|| "not told".to_owned())).or_default() += 1;
         if let Some(tokens) = row.tokens {
             *self.tokens.entry(tokens.unsigned_abs().max(1).ilog2()).or_default() += 1;
+        }
+    }
+
+    /// A row that was left out because its patch is that of a benchmark's instance.
+    pub fn benchmark_answer(&mut self, patch: &str, benchmarks: &Benchmarks) {
+        self.benchmark_answers.resize(benchmarks.files().len(), 0);
+        for (count, file) in self.benchmark_answers.iter_mut().zip(benchmarks.files()) {
+            *count += u64::from(file.has_patch(patch));
         }
     }
 
@@ -120,6 +131,7 @@ pub(super) fn facts(
     options: &ExportOptions,
     tables: &Tables<'_>,
     tally: &Tally,
+    matched: &Matched,
     pictures: BTreeMap<String, String>,
 ) -> Result<CardFacts> {
     let mut repositories: BTreeMap<_, RepositoryFacts> = BTreeMap::new();
@@ -146,7 +158,7 @@ pub(super) fn facts(
     let mut counts = vec![CountLine { skill: "all".to_owned(), counts: *total }];
     let of = |skill: Skill| skills.get(&skill).copied().unwrap_or_default();
     counts.extend(Skill::ALL.map(|skill| CountLine { skill: skill.to_string(), counts: of(skill) }));
-    let benchmarks = if options.checks.benchmarks.repositories() > 0 { built_in_counts() } else { BTreeMap::new() };
+    let benchmarks = if options.checks.benchmarks.by_name() { built_in_counts() } else { BTreeMap::new() };
     let mut sampling: Vec<_> = tally.sampling.iter().map(|(text, rows)| (text.clone(), *rows)).collect();
     sampling.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
     sampling.truncate(SAMPLINGS);
@@ -157,13 +169,19 @@ pub(super) fn facts(
         counts,
         left_out: tally.left_out.clone(),
         left_out_tasks: tally.left_out_tasks.clone(),
-        settings: options.settings(),
+        settings: options.settings(matched),
+        matched: matched.clone(),
         benchmarks: benchmarks.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         models: tally.models.clone(),
         sampling,
         pictures,
         signed: options.key.is_some(),
-        views: options.views.iter().map(|view| view.folder().to_owned()).collect(),
+        views: options
+            .views
+            .iter()
+            .map(|view| view.folder().to_owned())
+            .filter(|view| !matched.views_not_written.contains_key(view))
+            .collect(),
         repositories: repositories.into_values().collect(),
         instances: source.instances().len() as u64,
         admitted: source.instances().keys().filter(|&id| usable(source.admissions().get(id))).count() as u64,

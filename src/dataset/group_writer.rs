@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::checks::{Group, Refusal, check_row, found_in_evidence};
+use super::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
+use super::contamination::Contamination;
 use super::evidence;
 use super::export::{ExportOptions, PREFERENCE, RL, SFT};
 use super::facts::Tally;
@@ -98,6 +99,9 @@ impl<'a> GroupWriter<'a> {
             if left_out.is_none() {
                 let mut row = self.sft_row(instance, candidate.as_ref(), &verdict, &mut prompt)?;
                 left_out = check_row(&mut row, &mut checked, &self.options.checks)?;
+                if left_out.as_ref().is_some_and(|refusal| refusal.why == Contamination::Patch.name()) {
+                    self.tally.benchmark_answer(&row.patch, &self.options.checks.benchmarks);
+                }
                 if left_out.is_none() {
                     rows += 1;
                     self.push(&row)?;
@@ -237,6 +241,11 @@ impl<'a> GroupWriter<'a> {
             Some(prompt) => prompt,
             None => self.prompt(instance, skill)?,
         };
+        let secret = secret_in(prompt.iter().map(|message| &message.content));
+        if let Some((finding, _)) = secret.filter(|_| self.options.checks.scan) {
+            *self.tally.left_out_tasks.entry(finding.name().to_owned()).or_default() += 1;
+            return Ok(());
+        }
         let row = rl_row(instance, admission, skill, attempts, &prompt, self.tasks);
         self.rl.push(&row)?;
         self.views.rl(&row, instance, admission)?;

@@ -14,6 +14,7 @@ mod harbor;
 pub mod jsonl;
 mod lines;
 pub mod manifest;
+pub mod matched;
 pub mod merkle;
 pub mod near;
 mod pairs;

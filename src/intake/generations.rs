@@ -10,6 +10,7 @@ use super::quarantine::Quarantined;
 use super::records::{Record, each_record};
 use crate::format;
 use crate::generation::{Generation, GenerationRef, Skill};
+use crate::near_names::nearest;
 
 /// What was read of one or more files, apart from the generations themselves.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,9 @@ pub struct GenerationIntake {
     /// Rows seen in all.
     pub rows: u64,
 }
+
+/// Unknown instances of a file for which the nearest known ones are looked up: there may be very many.
+const OFFERED: usize = 20;
 
 /// Reads generations of one file: `generation.v1`, SWE-bench predictions (`model_patch`, as repair) or Agentless
 /// `loc_outputs` (`found_files`, as localization), as json, jsonl or parquet, plain or with `.gz` or `.zst`. Each goes to
@@ -37,12 +41,14 @@ pub fn read_generations(
     let file = path.display().to_string();
     // Equal ones by the first half of their names, which is plenty: there may be very many.
     let mut seen: BTreeSet<u128> = BTreeSet::new();
-    let mut failed = None;
+    let (mut failed, mut offered) = (None, 0);
     each_record(path, &mut |Record { line, row }| {
         if failed.is_some() {
             return;
         }
         intake.rows += 1;
+        let id = row.as_ref().ok().and_then(|row| row.get("instance_id")).and_then(Value::as_str);
+        let unknown = id.filter(|id| !id.is_empty() && !known.contains(*id)).map(str::to_owned);
         match row.and_then(|row| generation_of(row, known)) {
             Ok(generation) => match u128::from_str_radix(&generation.id().as_str()[..32], 16) {
                 Ok(name) if seen.insert(name) => {
@@ -52,7 +58,16 @@ pub fn read_generations(
                 Ok(_) => intake.duplicates += 1,
                 Err(error) => failed = Some(error.into()),
             },
-            Err(why) => intake.quarantined.push(Quarantined::new(&*file, line, why)),
+            Err(why) => {
+                let why = match unknown {
+                    Some(id) if offered < OFFERED => {
+                        offered += 1;
+                        format!("{why}; of instances {}", nearest(&id, known.iter().map(String::as_str)))
+                    }
+                    Some(_) | None => why,
+                };
+                intake.quarantined.push(Quarantined::new(&*file, line, why));
+            }
         }
     })?;
     failed.map_or(Ok(intake), Err)

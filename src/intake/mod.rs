@@ -17,6 +17,7 @@ pub use answers::{Answers, read_answers};
 pub use directory::write_import;
 pub use generations::{GenerationIntake, read_generations};
 pub use git::{Split, Wanted, import_folders, import_pair, import_range, repository_in, repository_path, split};
+pub use license::spdx_ids;
 pub use pypi::{Metadata, PypiError, Release, ReleasePair, fetch_pair};
 pub use quarantine::{Quarantined, write_quarantine};
 pub use records::{Record, each_record};

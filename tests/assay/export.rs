@@ -35,13 +35,13 @@ use swe_assay::verdict::{Reason, Verdict, VerdictStatus};
 use crate::samples;
 
 /// A small run: two admitted instances, one refused; verified, rejected and inconclusive candidates of every skill.
-struct World {
-    instances: BTreeMap<String, Instance>,
-    admissions: BTreeMap<String, Admission>,
-    candidates: Vec<Candidate>,
-    generations: BTreeMap<Digest, Generation>,
-    verdicts: Vec<Verdict>,
-    receipts: Vec<Receipt>,
+pub struct World {
+    pub instances: BTreeMap<String, Instance>,
+    pub admissions: BTreeMap<String, Admission>,
+    pub candidates: Vec<Candidate>,
+    pub generations: BTreeMap<Digest, Generation>,
+    pub verdicts: Vec<Verdict>,
+    pub receipts: Vec<Receipt>,
     journal: Vec<Record>,
     blobs: BTreeMap<Digest, Vec<u8>>,
     inputs: BTreeMap<String, Digest>,
@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    fn small() -> Self {
+    pub fn small() -> Self {
         let mut world = Self::empty();
         for (id, license) in [("one", Some("MIT")), ("two", None), ("three", Some("MIT"))] {
             world.instances.insert(id.to_owned(), samples::instance(id, license));
@@ -463,7 +463,9 @@ fn views_hold_the_same_rows_in_the_layout_of_each_trainer() {
 fn an_export_replaces_an_older_dataset_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
-    World::empty().export(&out).unwrap();
+    let mut other = World::small();
+    other.verdicts.truncate(3);
+    other.export(&out).unwrap();
     fs::create_dir(directory.path().join(".dataset.partial")).unwrap();
     World::small().export(&out).unwrap();
     assert_eq!(texts(&read(&out.join("sft-repair")), "instance_id"), ["one"]);
@@ -478,14 +480,18 @@ fn an_export_replaces_an_older_dataset_and_nothing_else() {
 }
 
 #[test]
-fn a_run_without_candidates_gives_valid_empty_configs() {
+fn a_run_without_rows_makes_no_dataset_and_leaves_an_earlier_one_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
     let summary = World::empty().export(&out).unwrap();
     assert!(summary.rows.values().all(|rows| *rows == 0), "{:?}", summary.rows);
-    for config in ["preference", "rl", "sft-localization", "sft-repair", "sft-test"] {
-        assert!(read(&out.join(config)).is_empty());
-    }
+    assert!(summary.path.is_none() && fs::read_dir(directory.path()).unwrap().count() == 0);
+
+    World::small().export(&out).unwrap();
+    let before = contents(&out);
+    assert!(World::empty().export(&out).unwrap().path.is_none());
+    assert!(before == contents(&out), "the earlier dataset was changed");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -527,9 +533,7 @@ fn the_small_dataset_can_be_kept_for_other_consumers() {
     let views = [View::LlamaFactory, View::MsSwift, View::Openrlhf, View::Skyrl, View::Slime, View::Trl, View::Xtuner];
     let all = ExportOptions { views: views.into(), ..options() };
     let summary = export(&World::small(), Path::new(&out), &all).unwrap();
-    assert!(summary.path.join("manifest.json").is_file());
-    let empty = format!("{}-empty", Path::new(&out).display());
-    World::empty().export(Path::new(&empty)).unwrap();
+    assert!(summary.path.unwrap().join("manifest.json").is_file());
 }
 
 fn read(config: &Path) -> Vec<RecordBatch> {

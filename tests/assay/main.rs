@@ -31,6 +31,7 @@ mod generated_tests;
 mod intake;
 mod kill;
 mod misbehaviour;
+mod names;
 mod plain;
 mod policy;
 mod prompt;

@@ -8,6 +8,7 @@ use swe_assay::admission_report::AdmissionReport;
 use swe_assay::audit::{Agreement, AuditReport, Findings, Measures, Place, Rule};
 use swe_assay::dataset::evidence::StoredBlob;
 use swe_assay::dataset::manifest::{Contents, Manifest};
+use swe_assay::dataset::matched::Matched;
 use swe_assay::dataset::rows::{Attempts, Reasoning, preference_row, rl_row, sft_row};
 use swe_assay::dataset::signature::SecretKey;
 use swe_assay::dataset::statement::Statement;
@@ -85,6 +86,7 @@ fn records() -> Vec<(&'static str, Value)> {
         configs: [("sft".to_owned(), Default::default())].into(),
         evidence: [("verdicts".to_owned(), Default::default())].into(),
         left_out: [("duplicate".to_owned(), 1)].into(),
+        matched: Matched::default(),
         left_out_tasks: [("not_admitted".to_owned(), 1)].into(),
     };
     let manifest = Manifest::of_directory(directory.path(), contents, &[].into()).unwrap();
