@@ -73,7 +73,10 @@ impl Change {
                 let file = &section.file;
                 file.old == file.new && file.mode.is_none() && !section.hunks.is_empty()
             };
-            match sections.iter_mut().find(|known| plain(known) && plain(&section) && known.file.old == section.file.old) {
+            match sections
+                .iter_mut()
+                .find(|known| plain(known) && plain(&section) && known.file.old == section.file.old)
+            {
                 Some(known) => known.hunks.extend(section.hunks),
                 None => sections.push(section),
             }
@@ -180,7 +183,9 @@ impl Section {
         let file = &self.file;
         let path = self.path().to_owned();
         let moved = match (&file.old, &file.new) {
-            (Some(old), Some(new)) if old != new => format!("{} {old}\n", if file.copy { "copy of" } else { "renamed" }),
+            (Some(old), Some(new)) if old != new => {
+                format!("{} {old}\n", if file.copy { "copy of" } else { "renamed" })
+            }
             _ => String::new(),
         };
         let sides = match &file.change {
@@ -219,9 +224,9 @@ fn cut(hunk: Hunk) -> Vec<Hunk> {
             _ => spans.push((at, at)),
         }
     }
-    let spans = spans.into_iter().map(|(first, last)| {
-        (first.saturating_sub(CONTEXT), (last + 1 + CONTEXT).min(hunk.lines.len()))
-    });
+    let spans = spans
+        .into_iter()
+        .map(|(first, last)| (first.saturating_sub(CONTEXT), (last + 1 + CONTEXT).min(hunk.lines.len())));
     let old = |lines: &[patch::Line]| lines.iter().filter(|line| line.kind != LineKind::Added).count();
     spans
         .map(|(from, to)| Hunk { start: hunk.start + old(&hunk.lines[..from]), lines: hunk.lines[from..to].to_vec() })

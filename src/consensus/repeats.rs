@@ -98,7 +98,13 @@ pub fn repeats(lines: &[Line<'_>]) -> Vec<bool> {
 mod tests {
     use super::*;
 
-    fn line(file: usize, instance: &'static str, model: Option<&'static str>, index: Option<u64>, says: &str) -> Line<'static> {
+    fn line(
+        file: usize,
+        instance: &'static str,
+        model: Option<&'static str>,
+        index: Option<u64>,
+        says: &str,
+    ) -> Line<'static> {
         let says = (!says.is_empty()).then(|| Digest::of(says.as_bytes()));
         Line { file, same_as: file, instance, model, prompt: None, index, says }
     }
@@ -125,9 +131,11 @@ mod tests {
     #[test]
     fn without_an_index_every_line_is_a_sample_unless_its_file_is_a_copy() {
         let sample = |file, instance, says| line(file, instance, Some("m"), None, says);
-        let lines = [sample(0, "a", "x"), sample(0, "a", "x"), sample(0, "b", "y"), sample(1, "a", "x"), sample(1, "b", "z")];
+        let lines =
+            [sample(0, "a", "x"), sample(0, "a", "x"), sample(0, "b", "y"), sample(1, "a", "x"), sample(1, "b", "z")];
         assert_eq!(repeats(&lines), [false; 5], "file 1 says something else of b");
-        let lines = [sample(0, "a", "x"), sample(0, "b", "y"), sample(1, "b", "y"), sample(1, "a", "x"), sample(1, "c", "z")];
+        let lines =
+            [sample(0, "a", "x"), sample(0, "b", "y"), sample(1, "b", "y"), sample(1, "a", "x"), sample(1, "c", "z")];
         assert_eq!(repeats(&lines), [false, false, true, true, false], "file 1 holds file 0");
         // One equal answer, and empty ones, may be chance.
         let lines = [sample(0, "a", "x"), sample(0, "b", ""), sample(1, "a", "x"), sample(1, "b", "")];

@@ -56,7 +56,10 @@ impl Surroundings {
                 hunk.lines.insert(0, context(text));
                 hunk.start -= 1;
             }
-            while hunk.context().1 < CONTEXT && hunk.end() < ceiling && hunk.lines.last().is_none_or(|last| last.newline) {
+            while hunk.context().1 < CONTEXT
+                && hunk.end() < ceiling
+                && hunk.lines.last().is_none_or(|last| last.newline)
+            {
                 let Some(text) = self.line(path, hunk.end()) else { break };
                 hunk.lines.push(context(text));
             }

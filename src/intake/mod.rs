@@ -9,6 +9,7 @@ mod license;
 mod named;
 mod outcome;
 mod parquet;
+mod predictions;
 mod pypi;
 mod quarantine;
 mod records;
@@ -16,7 +17,7 @@ mod rollout_logs;
 mod rollouts;
 mod rows;
 
-pub use answers::{Answers, read_answers};
+pub use answers::{Answer, Answers, read_answers};
 pub use directory::write_import;
 pub use generations::{GenerationIntake, read_generations};
 pub use git::{Split, Wanted, import_folders, import_pair, import_range, repository_in, repository_path, split};

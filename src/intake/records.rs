@@ -183,16 +183,20 @@ fn each_json(mut reader: impl BufRead, take: &mut dyn FnMut(Record)) {
     }
 }
 
-fn not_a_row(value: &Value) -> String {
-    let kind = match value {
+/// What a value is, for people.
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "a truth value",
         Value::Number(_) => "a number",
         Value::String(_) => "text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
-    };
-    format!("{kind} where a row (a JSON object) is expected")
+    }
+}
+
+fn not_a_row(value: &Value) -> String {
+    format!("{} where a row (a JSON object) is expected", kind_of(value))
 }
 
 /// Takes the rows out of a value without holding a whole array.
