@@ -125,7 +125,7 @@ impl Curriculum {
         let mut tally = Tally::default();
         let mut rollouts = Rollouts::new(Rewards { key: self.reward_key.clone(), solved_at: self.solved_at });
         for path in &self.rollouts {
-            for log in logs_of(path).map_err(|why| Stop::Usage(why.to_string()))? {
+            for log in logs_of(path).map_err(|why| Stop::Usage(format!("{:#}", anyhow::Error::from(why))))? {
                 rollouts.read(&log, &mut |rollout| tally.add(rollout))?;
             }
         }
@@ -193,10 +193,6 @@ fn summary(report: &Report) -> String {
     const SHOWN: usize = 20;
     let mut counts = vec![["rows", "why"].map(str::to_owned).to_vec()];
     counts.extend(report.reasons.iter().map(|(why, count)| vec![count.to_string(), crate::dataset::select::name(why)]));
-    if !report.outcome_fields.is_empty() {
-        let fields: Vec<_> = report.outcome_fields.iter().map(|(field, count)| format!("{field} ({count})")).collect();
-        text.push_str(&format!("\noutcomes are those of the field {}", fields.join(", ")));
-    }
     let leaving: Vec<_> = report.tasks.iter().filter(|task| !task.stays).collect();
     let mut text = format!(
         "{} of {} rows stay; {} rollouts, {} of them failures of the machine\n{}",
@@ -206,6 +202,10 @@ fn summary(report: &Report) -> String {
         report.rollouts.infrastructure,
         table(&counts)
     );
+    if !report.outcome_fields.is_empty() {
+        let fields: Vec<_> = report.outcome_fields.iter().map(|(field, count)| format!("{field} ({count})")).collect();
+        text.push_str(&format!("\noutcomes are those of the field {}", fields.join(", ")));
+    }
     if !leaving.is_empty() {
         let mut tasks = vec![["leaves", "skill", "solved", "judged", "accuracy", "why"].map(str::to_owned).to_vec()];
         tasks.extend(leaving.iter().take(SHOWN).map(|task| {

@@ -10,22 +10,26 @@ use super::records::is_named_as_records;
 #[derive(Debug, Error)]
 pub enum NoLog {
     #[error(
-        "{} is a run of `assay serve`, which keeps answers and no verdicts; run `assay verify INSTANCES --run {0} --generations \
-         {0}/generations.jsonl`, where nothing runs twice, and name it again. Answers that say the same stand there once, so the \
+        "{place} is a run of `assay serve`, which keeps answers and no verdicts; run `assay verify INSTANCES --run {place} --generations \
+         {place}/generations.jsonl`, where nothing runs twice, and name it again. Answers that say the same stand there once, so the \
          rates are those of different answers",
-        .0.display(), 0 = .0.display()
+        place = run.display()
     )]
-    Served(PathBuf),
-    #[error("{} is a run without verdicts.jsonl; run the same `assay verify` again to finish it", .0.display())]
-    Unfinished(PathBuf),
+    Served { run: PathBuf },
+    #[error("{} is a run without verdicts.jsonl; run the same `assay verify` again to finish it", run.display())]
+    Unfinished { run: PathBuf },
     #[error(
         "{} holds no .jsonl, .json or .parquet file{}; name the logs, or the folder in which they lie",
         folder.display(),
         if folders.is_empty() { String::new() } else { format!(", only the folders {}", folders.join(", ")) }
     )]
     Empty { folder: PathBuf, folders: Vec<String> },
-    #[error("cannot list {}: {error}", folder.display())]
-    Unlisted { folder: PathBuf, error: std::io::Error },
+    #[error("cannot list {}", folder.display())]
+    Unlisted {
+        folder: PathBuf,
+        #[source]
+        error: std::io::Error,
+    },
 }
 
 /// The files of rollouts that a path stands for. Of a folder, all that could be logs, steps in their order.
@@ -43,7 +47,8 @@ pub fn logs_of(path: &Path) -> Result<Vec<PathBuf>, NoLog> {
     }
     if path.join("journal").is_dir() || path.join("admissions.jsonl").exists() {
         let served = path.join("generations.jsonl").exists();
-        return Err(if served { NoLog::Served(path.to_owned()) } else { NoLog::Unfinished(path.to_owned()) });
+        let run = path.to_owned();
+        return Err(if served { NoLog::Served { run } } else { NoLog::Unfinished { run } });
     }
     let list =
         || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };

@@ -120,15 +120,16 @@ impl<'d> Parser<'d> {
         let start = self.at;
         let crlf_headers = self.lines[start].ends_with('\r');
         let line = self.peek().map(|line| &line["diff --git ".len()..]).unwrap_or_default();
-        let prefixes = PREFIXES.into_iter().find(|prefixes| git_names(line, *prefixes).is_some());
-        let names = prefixes.and_then(|prefixes| git_names(line, prefixes));
+        // A blank at the end is rarely part of a name.
+        let named = |line: &str| PREFIXES.into_iter().find_map(|prefixes| Some((prefixes, git_names(line, prefixes)?)));
+        let (prefixes, names) = named(line).or_else(|| named(line.trim_end())).unzip();
         self.at += 1;
         let said = self.extended()?;
 
         let (mut old, mut new, mut hunks) = (None, None, Vec::new());
         let plain = said.binary.is_none() && self.at_plain_header();
         if plain {
-            (old, new) = self.names(prefixes)?;
+            (old, new) = self.names(prefixes, said.from.as_deref())?;
             hunks = self.hunks()?;
         } else if let (Some(from), Some(to)) = (&said.from, &said.to) {
             (old, new) = (Some(from.clone()), Some(to.clone()));
@@ -257,7 +258,7 @@ impl<'d> Parser<'d> {
     fn plain_file(&mut self) -> Result<FilePatch, Malformed> {
         let start = self.at;
         let crlf_headers = self.lines[start].ends_with('\r');
-        let (old, new) = self.names(None)?;
+        let (old, new) = self.names(None, None)?;
         let hunks = self.hunks()?;
         if hunks.is_empty() {
             return Err(bad(start + 1, "a file header without a hunk after it"));
@@ -270,8 +271,13 @@ impl<'d> Parser<'d> {
     }
 
     /// The `---` and `+++` lines. Prefixes go if both have them: those of the `diff --git` line, or else any pair that git
-    /// writes. A file that comes or goes has one name only, and then only `a/` and `b/` are sure to be no directory.
-    fn names(&mut self, said: Option<Prefixes>) -> Result<(Option<String>, Option<String>), Malformed> {
+    /// writes and that leaves one name, or the one that a rename header says. A file that comes or goes has one name only, and
+    /// then only `a/` and `b/` are sure to be no directory.
+    fn names(
+        &mut self,
+        said: Option<Prefixes>,
+        from: Option<&str>,
+    ) -> Result<(Option<String>, Option<String>), Malformed> {
         let mut name = |marker: &str| {
             let line = self.peek().and_then(|line| line.strip_prefix(marker)).unwrap_or_default();
             let name = header_name(line).ok_or_else(|| self.bad("a quoted name that cannot be read"))?;
@@ -284,18 +290,15 @@ impl<'d> Parser<'d> {
         }
         let prefixed = |name: &Option<String>, prefix| name.as_ref().is_none_or(|name| name.starts_with(prefix));
         let fits = |(a, b): &Prefixes| prefixed(&old, *a) && prefixed(&new, *b);
-        let both = old.is_some() && new.is_some();
-        let cut = match said {
-            Some(prefixes) if fits(&prefixes) => prefixes.0.len(),
-            _ => PREFIXES[..if both { PREFIXES.len() } else { 1 }]
-                .iter()
-                .filter(|prefixes| fits(prefixes))
-                .find(|(a, b)| {
-                    !both || old.as_ref().map(|old| &old[a.len()..]) == new.as_ref().map(|new| &new[b.len()..])
-                })
-                .or_else(|| PREFIXES[..1].iter().find(|prefixes| fits(prefixes)))
-                .map_or(0, |(a, _)| a.len()),
+        let right = |prefixes: &Prefixes| match (&old, &new) {
+            (Some(old), Some(new)) => {
+                let (old, new) = (&old[prefixes.0.len()..], &new[prefixes.1.len()..]);
+                from.map_or(old == new, |from| old == from)
+            }
+            _ => said.as_ref() == Some(prefixes) || *prefixes == PREFIXES[0],
         };
+        let cut = PREFIXES.iter().filter(|prefixes| fits(prefixes)).find(|prefixes| right(prefixes));
+        let cut = cut.or_else(|| PREFIXES[..1].iter().find(|prefixes| fits(prefixes))).map_or(0, |(a, _)| a.len());
         Ok((old.map(|name| name[cut..].to_owned()), new.map(|name| name[cut..].to_owned())))
     }
 
@@ -424,7 +427,6 @@ fn git_names(text: &str, (a, b): Prefixes) -> Option<String> {
         return (old == new).then(|| old.to_owned());
     }
     // Both halves have one length, so the middle is known even if the name holds blanks.
-    let text = text.trim_end();
     let (old, new) = (text.get(..text.len() / 2)?, text.get(text.len() / 2 + 1..)?);
     let (old, new) = (old.strip_prefix(a)?, new.strip_prefix(b)?);
     (old == new && text.as_bytes().get(text.len() / 2) == Some(&b' ')).then(|| old.to_owned())
