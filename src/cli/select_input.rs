@@ -136,6 +136,22 @@ struct Repair {
     sample: Sample,
 }
 
+impl Repair {
+    fn line<'r>(&'r self, same_as: &[usize]) -> Line<'r> {
+        let generation = &self.answer.generation;
+        let says = generation.answer().0;
+        Line {
+            file: self.file,
+            same_as: same_as[self.file],
+            instance: &generation.instance_id,
+            model: generation.model.as_deref(),
+            prompt: generation.prompt_id.as_deref(),
+            index: self.answer.indexed.then_some(generation.index),
+            says: (!says.trim().is_empty()).then(|| Digest::of(says.as_bytes())),
+        }
+    }
+}
+
 /// Reads files of answers: predictions, or generations that hold a unified diff.
 pub(super) fn read_files(files: &[PathBuf]) -> anyhow::Result<Answers> {
     let mut read = Answers::default();
@@ -161,22 +177,7 @@ pub(super) fn read_files(files: &[PathBuf]) -> anyhow::Result<Answers> {
         }
     }
     let same_as = same_files(files)?;
-    let repeated = {
-        let line = |repair: &'_ Repair| {
-            let generation = &repair.answer.generation;
-            let says = generation.answer().0;
-            Line {
-                file: repair.file,
-                same_as: same_as[repair.file],
-                instance: &generation.instance_id,
-                model: generation.model.as_deref(),
-                prompt: generation.prompt_id.as_deref(),
-                index: repair.answer.indexed.then_some(generation.index),
-                says: (!says.trim().is_empty()).then(|| Digest::of(says.as_bytes())),
-            }
-        };
-        repeats(&repairs.iter().map(line).collect::<Vec<_>>())
-    };
+    let repeated = repeats(&repairs.iter().map(|repair| repair.line(&same_as)).collect::<Vec<_>>());
     let mut issues: BTreeMap<String, (Vec<(GenerationRef, Sample)>, Vec<GenerationRef>)> = BTreeMap::new();
     for (repair, repeated) in repairs.into_iter().zip(repeated) {
         let (samples, again) = issues.entry(repair.answer.generation.instance_id).or_default();
@@ -321,7 +322,7 @@ impl Reading<'_> {
         let mut by_place: BTreeMap<(&str, u64), Vec<&Candidate>> = BTreeMap::new();
         for candidate in &repairs {
             let place = &candidate.generation;
-            by_place.entry((&place.file, place.index)).or_default().push(candidate);
+            by_place.entry((place.file.as_str(), place.index)).or_default().push(candidate);
         }
         let indexed: BTreeSet<&str> = by_place.keys().filter(|(_, index)| *index > 0).map(|(file, _)| *file).collect();
         let mut again: BTreeSet<(&str, u64)> = BTreeSet::new();
@@ -333,7 +334,7 @@ impl Reading<'_> {
             for candidate in candidates {
                 let generation = self.generation(candidate)?;
                 if !seen.insert((generation.model, generation.prompt_id)) {
-                    again.insert((file, candidate.generation.line));
+                    again.insert((*file, candidate.generation.line));
                 }
             }
         }

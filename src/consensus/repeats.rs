@@ -84,12 +84,12 @@ pub fn repeats(lines: &[Line<'_>]) -> Vec<bool> {
         earlier.push(number);
     }
     for (number, (line, sample)) in lines.iter().zip(&samples).enumerate() {
-        let copy = |other: &&usize| {
-            let other = &lines[**other];
+        let copy = |other: &usize| {
+            let other = &lines[*other];
             let common = common.get(&(other.file, line.file)).copied().unwrap_or_default();
             other.file < line.file && common.samples == common.equal && common.telling >= TELLING
         };
-        repeated[number] |= known.get(sample).is_some_and(|lines| lines.iter().find(copy).is_some());
+        repeated[number] |= known.get(sample).is_some_and(|lines| lines.iter().any(copy));
     }
     repeated
 }
