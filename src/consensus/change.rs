@@ -227,8 +227,13 @@ fn cut(hunk: Hunk) -> Vec<Hunk> {
     let spans = spans
         .into_iter()
         .map(|(first, last)| (first.saturating_sub(CONTEXT), (last + 1 + CONTEXT).min(hunk.lines.len())));
+    let spans: Vec<_> = spans.collect();
+    if spans == [(0, hunk.lines.len())] {
+        return vec![hunk];
+    }
     let old = |lines: &[patch::Line]| lines.iter().filter(|line| line.kind != LineKind::Added).count();
     spans
+        .into_iter()
         .map(|(from, to)| Hunk { start: hunk.start + old(&hunk.lines[..from]), lines: hunk.lines[from..to].to_vec() })
         .collect()
 }

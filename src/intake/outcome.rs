@@ -128,8 +128,11 @@ fn broke(row: &Map<String, Value>) -> bool {
 fn plain_outcome(row: &Map<String, Value>) -> Result<Option<(String, f64)>, String> {
     let mut found: Option<(String, f64)> = None;
     let mut take = |name: String, value: &Value| -> Result<(), String> {
-        // `correct` may as well be the right answer's text.
-        let Ok(Some(value)) = number(&name, value) else { return Ok(()) };
+        // `correct` may as well be the right answer's text, and `accuracy` a percentage.
+        let Ok(Some(value)) = number(&name, value).map(|value| value.filter(|value| (0.0..=1.0).contains(value)))
+        else {
+            return Ok(());
+        };
         match &found {
             None => found = Some((name, value)),
             Some((first, earlier)) if (*earlier >= 1.0) != (value >= 1.0) => {

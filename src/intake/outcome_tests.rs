@@ -31,6 +31,7 @@ fn the_outcome_decides_before_a_reward_that_may_be_shaped() {
         (json!({"score": {"score": 0.9, "acc": 1}}), solved, "score.acc"),
         // The right answer's text is no outcome, and an empty field says nothing.
         (json!({"correct": "42", "score": 1}), solved, "score"),
+        (json!({"accuracy": 85.0, "score": 0}), failed, "score"),
         (json!({"acc": null, "score": 0}), failed, "score"),
         (json!({"acc": 1.0, "correct": true, "score": 0.5}), solved, "acc"),
     ] {
