@@ -1,6 +1,7 @@
 //! `assay curriculum`: which tasks stay in training, from rollouts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -124,8 +125,15 @@ impl Curriculum {
     fn tally(&self) -> anyhow::Result<(Tally, ReadRollouts)> {
         let mut tally = Tally::default();
         let mut rollouts = Rollouts::new(Rewards { key: self.reward_key.clone(), solved_at: self.solved_at });
+        let mut seen = BTreeSet::new();
         for path in &self.rollouts {
             for log in logs_of(path).map_err(|why| Stop::Usage(format!("{:#}", anyhow::Error::from(why))))? {
+                let metadata = log.metadata().with_context(|| format!("opening {}", log.display()))?;
+                if !seen.insert((metadata.dev(), metadata.ino())) {
+                    let why =
+                        format!("{} is named twice, and its rollouts would count twice; name it once", log.display());
+                    return Err(Stop::Usage(why).into());
+                }
                 rollouts.read(&log, &mut |rollout| tally.add(rollout))?;
             }
         }

@@ -131,23 +131,43 @@ pub(super) struct Answers {
 /// A repair of a file, before it is known whether it stands there twice.
 struct Repair {
     file: usize,
-    place: GenerationRef,
-    answer: intake::Answer,
+    instance_id: String,
+    model: Option<String>,
+    prompt_id: Option<String>,
+    index: Option<u64>,
+    says: Option<Digest>,
     sample: Sample,
 }
 
 impl Repair {
-    fn line<'r>(&'r self, same_as: &[usize]) -> Line<'r> {
-        let generation = &self.answer.generation;
+    fn new(file: usize, answer: intake::Answer, held: Result<String, LeftOut>) -> Self {
+        let intake::Answer { place, generation, indexed } = answer;
+        let (patch, left_out) = match held {
+            Ok(patch) => (patch, None),
+            Err(left_out) => (String::new(), Some(left_out)),
+        };
+        let origin = Origin { candidate_id: generation.id(), generation: place };
         let says = generation.answer().0;
+        Self {
+            file,
+            index: indexed.then_some(generation.index),
+            says: (!says.trim().is_empty()).then(|| Digest::of(says.as_bytes())),
+            instance_id: generation.instance_id,
+            model: generation.model,
+            prompt_id: generation.prompt_id,
+            sample: Sample { origin, patch, changed: None, entry: Entry { left_out, ..Entry::default() } },
+        }
+    }
+
+    fn line<'r>(&'r self, same_as: &[usize]) -> Line<'r> {
         Line {
             file: self.file,
             same_as: same_as[self.file],
-            instance: &generation.instance_id,
-            model: generation.model.as_deref(),
-            prompt: generation.prompt_id.as_deref(),
-            index: self.answer.indexed.then_some(generation.index),
-            says: (!says.trim().is_empty()).then(|| Digest::of(says.as_bytes())),
+            instance: &self.instance_id,
+            model: self.model.as_deref(),
+            prompt: self.prompt_id.as_deref(),
+            index: self.index,
+            says: self.says.clone(),
         }
     }
 }
@@ -160,19 +180,9 @@ pub(super) fn read_files(files: &[PathBuf]) -> anyhow::Result<Answers> {
         let answers = intake::read_answers(file)?;
         read.quarantined.extend(answers.quarantined);
         for answer in answers.answers {
-            let place = answer.place.clone();
             match patch_of(&answer.generation) {
-                Ok(held) => {
-                    let origin = Origin { candidate_id: answer.generation.id(), generation: place.clone() };
-                    let (patch, left_out) = match held {
-                        Ok(patch) => (patch, None),
-                        Err(left_out) => (String::new(), Some(left_out)),
-                    };
-                    let entry = Entry { left_out, ..Entry::default() };
-                    let sample = Sample { origin, patch, changed: None, entry };
-                    repairs.push(Repair { file: number, place, answer, sample });
-                }
-                Err(why) => read.quarantined.push(Quarantined::new(&*place.file, place.line, why)),
+                Ok(held) => repairs.push(Repair::new(number, answer, held)),
+                Err(why) => read.quarantined.push(Quarantined::new(&*answer.place.file, answer.place.line, why)),
             }
         }
     }
@@ -180,13 +190,13 @@ pub(super) fn read_files(files: &[PathBuf]) -> anyhow::Result<Answers> {
     let repeated = repeats(&repairs.iter().map(|repair| repair.line(&same_as)).collect::<Vec<_>>());
     let mut issues: BTreeMap<String, (Vec<(GenerationRef, Sample)>, Vec<GenerationRef>)> = BTreeMap::new();
     for (repair, repeated) in repairs.into_iter().zip(repeated) {
-        let (samples, again) = issues.entry(repair.answer.generation.instance_id).or_default();
+        let (samples, again) = issues.entry(repair.instance_id).or_default();
+        let place = repair.sample.origin.generation.clone();
         if repeated {
-            again.push(repair.place);
+            again.push(place);
         } else {
             // Files count in the order in which they are named.
-            let place = GenerationRef { file: format!("{:08}", repair.file), ..repair.place };
-            samples.push((place, repair.sample));
+            samples.push((GenerationRef { file: format!("{:08}", repair.file), ..place }, repair.sample));
         }
     }
     let issue = |(instance_id, (samples, repeated))| Issue {
@@ -347,6 +357,10 @@ impl Reading<'_> {
     fn sample(&self, candidate: &Candidate, tests: &Tests) -> anyhow::Result<Sample> {
         let prepared = candidate.prepared.as_ref();
         let held = match (prepared, &candidate.malformed) {
+            (Some(prepared), _) if prepared.diff.trim().is_empty() => Err(LeftOut {
+                why: Unfit::ChangesNothing,
+                detail: "nothing is left of the change after the policy took back what it may not touch".to_owned(),
+            }),
             (Some(prepared), _) => Ok(prepared.diff.clone()),
             // An instance without trees: the answer as it stands, where it is a diff.
             (None, None) => self.submitted(candidate)?,

@@ -1,9 +1,10 @@
 //! Which lines of the input are a sample that stands there already: one sample has one vote. Pure.
 //!
 //! A line that says its index is the sample (instance, model, prompt, index). One that says none is a sample of its own, and
-//! the same as another only if its whole file says what another file says: then it is a copy.
+//! the same as another only if its whole file says what another file says: then it is a copy. Where every index is 0 nobody
+//! counted, and within a file the answer's text has to tell.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::digest::Digest;
 
@@ -47,25 +48,32 @@ const TELLING: u32 = 2;
 
 /// For each line, whether its sample stands in an earlier one.
 pub fn repeats(lines: &[Line<'_>]) -> Vec<bool> {
+    let mut repeated = vec![false; lines.len()];
+    // A name that says no model may stand for another one in every file.
+    let group = |line: &Line<'_>| line.model.is_none().then_some(line.file);
+    let above = lines.iter().filter(|line| line.index > Some(0));
+    let counted: HashSet<_> = above.map(|line| (line.instance, line.model, line.prompt, group(line))).collect();
     let mut places: HashMap<(usize, &str, Option<&str>), u64> = HashMap::new();
-    let samples: Vec<Sample<'_>> = lines
-        .iter()
-        .map(|line| {
-            let slot = match line.index {
-                Some(index) => Slot::Index(index),
-                None => {
-                    let place = places.entry((line.file, line.instance, line.model)).or_default();
-                    *place += 1;
-                    Slot::Place(*place)
+    let mut said = HashSet::new();
+    let mut samples: Vec<Sample<'_>> = Vec::with_capacity(lines.len());
+    for (number, line) in lines.iter().enumerate() {
+        let counted = counted.contains(&(line.instance, line.model, line.prompt, group(line)));
+        let slot = match line.index.filter(|_| counted) {
+            Some(index) => Slot::Index(index),
+            None => {
+                let place = places.entry((line.file, line.instance, line.model)).or_default();
+                if line.index.is_some() {
+                    repeated[number] = !said.insert((line.file, line.instance, line.model, line.prompt, &line.says));
                 }
-            };
-            (line.instance, line.model, line.prompt, slot)
-        })
-        .collect();
+                *place += u64::from(!repeated[number]);
+                Slot::Place(*place)
+            }
+        };
+        samples.push((line.instance, line.model, line.prompt, slot));
+    }
     // Sample -> the first line of each file that holds it, in the order of the input.
     let mut known: HashMap<Sample<'_>, Vec<usize>> = HashMap::new();
     let mut common: HashMap<(usize, usize), Common> = HashMap::new();
-    let mut repeated = vec![false; lines.len()];
     for (number, (line, sample)) in lines.iter().zip(&samples).enumerate() {
         let earlier = known.entry(*sample).or_default();
         if earlier.iter().any(|other| lines[*other].file == line.file) {
@@ -73,7 +81,7 @@ pub fn repeats(lines: &[Line<'_>]) -> Vec<bool> {
             continue;
         }
         for other in earlier.iter().map(|other| &lines[*other]) {
-            let named = line.index.is_some() && line.model.is_some();
+            let named = matches!(sample.3, Slot::Index(_)) && line.model.is_some();
             repeated[number] |= named || line.same_as == other.same_as;
             let common = common.entry((other.file, line.file)).or_default();
             common.samples += 1;
@@ -142,6 +150,13 @@ mod tests {
         assert_eq!(repeats(&lines), [false; 4]);
         let again = Line { same_as: 0, ..sample(1, "a", "x") };
         assert_eq!(repeats(&[sample(0, "a", "x"), again]), [false, true], "the same file on the disk");
+    }
+
+    #[test]
+    fn where_every_index_is_zero_nobody_counted() {
+        let sample = |file, says| line(file, "a", Some("m"), Some(0), says);
+        let lines = [sample(0, "x"), sample(0, "y"), sample(0, "x"), sample(1, "x"), sample(2, "z")];
+        assert_eq!(repeats(&lines), [false, false, true, false, false]);
     }
 
     #[test]

@@ -213,6 +213,12 @@ fn rows_without_a_result_are_told_with_their_place_and_logs_without_any_leave_th
         pruned.text
     );
     assert_eq!(lines(&pruned.folder.path().join("quarantine.jsonl")).len(), 2);
+    let twice = |log: &Path| {
+        write(&log.join("1.jsonl"), &[json!({"instance_id": "a", "score": 1})]);
+        std::fs::hard_link(log.join("1.jsonl"), log.join("2.jsonl")).unwrap();
+    };
+    let pruned = prune(twice, &[]);
+    assert!(pruned.code == Some(1) && pruned.text.contains("2.jsonl is named twice"), "{}", pruned.text);
     let served = |log: &Path| {
         std::fs::create_dir(log.join("journal")).unwrap();
         std::fs::write(log.join("generations.jsonl"), "").unwrap();
