@@ -172,6 +172,13 @@ impl Repair {
     }
 }
 
+/// The repairs of one instance.
+#[derive(Default)]
+struct Found {
+    samples: Vec<(GenerationRef, Sample)>,
+    repeated: Vec<GenerationRef>,
+}
+
 /// Reads files of answers: predictions, or generations that hold a unified diff.
 pub(super) fn read_files(files: &[PathBuf]) -> anyhow::Result<Answers> {
     let mut read = Answers::default();
@@ -188,21 +195,21 @@ pub(super) fn read_files(files: &[PathBuf]) -> anyhow::Result<Answers> {
     }
     let same_as = same_files(files)?;
     let repeated = repeats(&repairs.iter().map(|repair| repair.line(&same_as)).collect::<Vec<_>>());
-    let mut issues: BTreeMap<String, (Vec<(GenerationRef, Sample)>, Vec<GenerationRef>)> = BTreeMap::new();
+    let mut issues: BTreeMap<String, Found> = BTreeMap::new();
     for (repair, repeated) in repairs.into_iter().zip(repeated) {
-        let (samples, again) = issues.entry(repair.instance_id).or_default();
+        let found = issues.entry(repair.instance_id).or_default();
         let place = repair.sample.origin.generation.clone();
         if repeated {
-            again.push(place);
+            found.repeated.push(place);
         } else {
             // Files count in the order in which they are named.
-            samples.push((GenerationRef { file: format!("{:08}", repair.file), ..place }, repair.sample));
+            found.samples.push((GenerationRef { file: format!("{:08}", repair.file), ..place }, repair.sample));
         }
     }
-    let issue = |(instance_id, (samples, repeated))| Issue {
+    let issue = |(instance_id, found): (String, Found)| Issue {
         instance_id,
-        samples: in_order(samples),
-        repeated,
+        samples: in_order(found.samples),
+        repeated: found.repeated,
         tests: Vec::new(),
         files: None,
     };

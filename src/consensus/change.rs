@@ -194,17 +194,15 @@ impl Section {
                 Sides::Places(self.hunks.iter().map(|hunk| place(hunk, old_file && self.numbered)).collect())
             }
             Content::Text(_) => {
-                let there = |name: &Option<String>| name.is_some();
-                let mode = match (&file.old, file.mode) {
-                    (None, None) => Some(Mode::Plain),
-                    (Some(_), mode) if mode == file.old_mode => None,
+                let (old, new) = (file.old.is_some(), file.new.is_some());
+                let mode = match (old, file.mode) {
+                    (false, None) => Some(Mode::Plain),
+                    (true, mode) if mode == file.old_mode => None,
                     (_, mode) => mode,
                 };
-                let same = there(&file.old) && there(&file.new) && moved.is_empty() && mode.is_none();
-                if same {
+                if old && new && moved.is_empty() && mode.is_none() {
                     return None;
                 }
-                let (old, new) = (there(&file.old), there(&file.new));
                 Sides::Other(format!("{path} there {old} then {new} mode {mode:?}"))
             }
             Content::Binary(binary) => Sides::Other(format!("{path} {binary:?}")),
