@@ -9,22 +9,24 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 
-use super::select_input::{Issue, read_files, read_run};
+use super::select_input::{Answers, Issue, read_files, read_run};
 use crate::chart::{Band, Line, LineChart};
 use crate::consensus::curve::{Draws, Point, Scaling, Share, scaling, share};
 use crate::consensus::selection::{Origin, Selection};
-use crate::consensus::{Method, Rules, Similarities, Used};
+use crate::consensus::{Method, Rules, Similarities, Unfit, Used};
 use crate::console::{Console, table};
 use crate::exit_code::{ExitCode, Stop};
-use crate::intake::write_quarantine;
+use crate::intake::{Quarantined, write_quarantine};
 use crate::journal::{RunDir, write_atomically};
 use crate::verdict::VerdictStatus;
 
 /// Chooses one patch per instance out of many
 #[derive(Debug, Args)]
 #[command(
-    after_help = "INPUT is a run directory written by `assay verify`, or files of SWE-bench predictions or generations (then --out is \
-needed, and only the patches themselves are known).\n\n\
+    after_help = "INPUT is a run directory written by `assay verify`, or files of generations or of predictions (SWE-bench, SWE-bench Pro, \
+Multi-SWE-bench, OpenHands; then --out is needed, and only the patches themselves are known).\n\n\
+One sample has one vote: a line that names an instance, model and index that stand in the input already is counted and does not vote, \
+nor does a file that is a copy of another. A patch that cannot be applied, or changes nothing, takes no part.\n\n\
 Filters use regression tests and generated tests only where they ran for every candidate: `assay verify --matrix` sees to it. No \
 method but the oracle looks at verdicts or at tests that the change is to mend; the curve does, to say how good the choice is.\n\n\
 Writes predictions.jsonl (SWE-bench), selection.jsonl (selection.v1) and, where there are verdicts, scaling.json (scaling.v1) and \
@@ -74,8 +76,8 @@ impl Select {
             [only] if only.is_dir() => Some(RunDir::existing(only)?),
             _ => None,
         };
-        let (issues, quarantined) = match &run {
-            Some(run) => (read_run(run, self.repos.as_deref())?, Vec::new()),
+        let Answers { issues, quarantined } = match &run {
+            Some(run) => Answers { issues: read_run(run, self.repos.as_deref())?, quarantined: Vec::new() },
             None => read_files(&self.input)?,
         };
         let out = match (&self.out, &run) {
@@ -86,12 +88,15 @@ impl Select {
         if run.is_none() && self.method == Method::Oracle {
             return Err(Stop::Usage("the oracle needs verdicts; give a run directory".to_owned()).into());
         }
-        if issues.is_empty() {
+        if issues.is_empty() && quarantined.is_empty() {
             return Err(Stop::Usage("no repair to choose from; see the input".to_owned()).into());
         }
         std::fs::create_dir_all(&out)
             .with_context(|| format!("cannot make {}; choose a writable place", out.display()))?;
         let refused = write_quarantine(&out, &quarantined)?;
+        if issues.is_empty() {
+            return Err(Stop::Usage(nothing_read(&out, &quarantined)).into());
+        }
         let chosen = self.choose(console, issues)?;
         let summary = self.write(&out, &chosen, quarantined.len())?;
         if self.json {
@@ -132,8 +137,9 @@ impl Select {
                 let share = draws.as_ref().map(|draws| share(&panel, &rules, draws, &mut similarities));
                 let origins: Vec<Origin> = issue.samples.iter().map(|sample| sample.origin.clone()).collect();
                 stage.step();
+                let repeated = std::mem::take(&mut issue.repeated);
                 Ok(Pick {
-                    selection: Selection::new(&panel, &origins, &rules, &choice),
+                    selection: Selection::new(&panel, &origins, repeated, &rules, &choice),
                     patch: choice.candidate.map(|c| issue.samples.swap_remove(c).patch).unwrap_or_default(),
                     verdict: choice.candidate.and_then(|candidate| panel.entries[candidate].verdict),
                     share,
@@ -190,6 +196,10 @@ struct Summary {
     candidates: u64,
     /// Instances without any patch.
     empty: u64,
+    /// Candidates that take no part, by reason.
+    left_out: BTreeMap<Unfit, u64>,
+    /// Lines of the input whose sample stands there already; they have no vote.
+    repeated: u64,
     /// Instances whose choice rested on a kind of evidence.
     used: BTreeMap<Used, u64>,
     /// Verdicts of the chosen patches; `unknown` where there is none.
@@ -207,6 +217,8 @@ impl Summary {
             instances: chosen.picks.len() as u64,
             candidates: 0,
             empty: 0,
+            left_out: BTreeMap::new(),
+            repeated: 0,
             used: BTreeMap::new(),
             chosen: BTreeMap::new(),
             quarantined: quarantined as u64,
@@ -216,6 +228,10 @@ impl Summary {
         for pick in &chosen.picks {
             summary.candidates += pick.selection.candidates.len() as u64;
             summary.empty += u64::from(pick.selection.chosen.is_none());
+            summary.repeated += pick.selection.repeated.len() as u64;
+            for left_out in pick.selection.candidates.iter().filter_map(|ballot| ballot.left_out.as_ref()) {
+                *summary.left_out.entry(left_out.why).or_default() += 1;
+            }
             for used in &pick.selection.used {
                 *summary.used.entry(*used).or_default() += 1;
             }
@@ -238,6 +254,24 @@ impl Summary {
             used.join(", "),
             chosen.join(", ")
         );
+        if !self.left_out.is_empty() {
+            let left_out = self.left_out.iter().map(|(why, count)| {
+                let why = match why {
+                    Unfit::NoPatch => "without a patch",
+                    Unfit::CannotApply => "with a patch that cannot be applied",
+                    Unfit::ChangesNothing => "with a patch that changes nothing",
+                };
+                format!("{count} {why}")
+            });
+            text.push_str(&format!("\nno vote: {}", left_out.collect::<Vec<_>>().join(", ")));
+        }
+        if self.repeated > 0 {
+            text.push_str(&format!(
+                "\n{} line(s) have no vote, for their sample (instance, model, index) stands in the input already; if they are \
+                 samples of their own, give their rows an index or a model of their own",
+                self.repeated
+            ));
+        }
         if let Some(scaling) = &self.scaling {
             let share = |points: &[Point], patches: u64| {
                 let point = points.iter().find(|point| point.patches == patches);
@@ -260,6 +294,17 @@ impl Summary {
         }
         text
     }
+}
+
+/// Why there is nothing to choose from, if every line was refused.
+fn nothing_read(out: &Path, quarantined: &[Quarantined]) -> String {
+    let first = quarantined.first().map(|line| format!("; the first: {}:{}: {}", line.file, line.line, line.why));
+    format!(
+        "no repair to choose from: {} line(s) of input could not be used, each with its reason in {}{}",
+        quarantined.len(),
+        out.join("quarantine.jsonl").display(),
+        first.unwrap_or_default()
+    )
 }
 
 fn picture(curve: &Scaling) -> anyhow::Result<String> {

@@ -26,7 +26,8 @@ use crate::verdict::{Counts, Reason};
 #[derive(Debug, Args)]
 #[command(
     after_help = "INSTANCES is a file written by `assay import`, or the directory that holds it. Generations are JSON Lines with \
-instance_id, skill and completion; SWE-bench predictions and Agentless loc_outputs.jsonl are read as they are.\n\
+instance_id, skill and completion; predictions (SWE-bench, SWE-bench Pro, Multi-SWE-bench, OpenHands) and Agentless \
+loc_outputs.jsonl are read as they are.\n\
 Run it again to continue after an interruption: nothing that was done is done twice.\n\n\
 Example: assay verify work/instances.jsonl --generations samples.jsonl --run runs/first"
 )]
