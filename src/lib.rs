@@ -47,6 +47,7 @@ pub mod schema;
 pub mod screen;
 pub mod serve;
 pub mod strength;
+pub mod surrogates;
 pub mod test_record;
 pub mod tokens;
 pub mod trial;
