@@ -2,10 +2,10 @@
 //! every other command, or why there is none.
 //!
 //! ```text
-//!  client ──POST──► http ─► service: known? ──yes──► answer
-//!                              │ no                    ▲
-//!                              ▼                       │
-//!                            queue (bounded) ─► worker: desk of the lab ─► journal of the run directory
+//!  client ──► accept ─► connection ─► http ─► reading ─► service: known? ──yes──► answer
+//!               │ too many                                    │ no                    ▲
+//!               ▼                                             ▼                       │
+//!             aside: /healthz, 503                          queue (bounded) ─► worker: desk of the lab ─► journal
 //! ```
 //! The journal is the store: after a kill, what was run is known again. Nothing but a rejected verdict is a reward of 0.
 
