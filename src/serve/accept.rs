@@ -58,8 +58,8 @@ impl Door {
         let (mut tasks, mut beside) = (JoinSet::new(), Aside::default());
         let (mut spare, mut full, mut short) = (Spare::default(), Complaint::default(), Complaint::default());
         let mut stop = stopped.clone();
+        spare.refill();
         loop {
-            let enough = spare.refill();
             let accepted = tokio::select! {
                 _ = stop.wait_for(|stopped| *stopped) => break,
                 Some(_) = tasks.join_next() => continue,
@@ -67,6 +67,8 @@ impl Door {
             };
             match accepted {
                 Ok((stream, _)) => {
+                    // Not earlier: what was let go is for this connection.
+                    let enough = spare.refill();
                     let place = if enough { places.clone().try_acquire_owned().ok() } else { None };
                     if let Some(place) = place {
                         let served = connection::serve(stream, app.clone(), limits, true, stopped.clone());
