@@ -123,19 +123,18 @@ fn short_text(error: &io::Error) -> String {
 }
 
 impl Aside {
-    /// Ends the oldest until no more than `most` are left, each after it was safe for its while. Whether there was one.
+    /// If more than `most` are there, ends the oldest after it was safe for its while. Whether it did.
     async fn make_room(&mut self, most: usize) -> bool {
         self.0.retain(|(_, task)| !task.is_finished());
-        let mut ended = false;
-        while self.0.len() > most && !(ended && most == 0) {
-            let Some((began, task)) = self.0.pop_front() else { break };
-            tokio::time::sleep_until(began + SAFE).await;
-            task.abort();
-            // The descriptor is free once the task was dropped.
-            tokio::task::yield_now().await;
-            ended = true;
+        if self.0.len() <= most {
+            return false;
         }
-        ended
+        let Some((began, task)) = self.0.pop_front() else { return false };
+        tokio::time::sleep_until(began + SAFE).await;
+        task.abort();
+        // Its descriptor is free once the task was dropped.
+        tokio::task::yield_now().await;
+        true
     }
 }
 
