@@ -26,7 +26,7 @@ use crate::journal::RunInfo;
 use crate::matrix::Matrix;
 use crate::prompt::Prompt;
 use crate::receipt::Receipt;
-use crate::serve::{Answer, Question};
+use crate::serve::{Answer, BatchAnswer, BatchQuestion, Problem, Question};
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
 
@@ -60,6 +60,9 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::SELECTION, schema_for!(Selection)),
         (format::REWARD, schema_for!(Answer)),
         (format::REWARD_QUESTION, schema_for!(Question)),
+        (format::REWARD_BATCH, schema_for!(BatchAnswer)),
+        (format::REWARD_BATCH_QUESTION, schema_for!(BatchQuestion)),
+        (format::REWARD_ERROR, schema_for!(Problem)),
     ]
 }
 

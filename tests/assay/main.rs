@@ -49,6 +49,8 @@ mod sandboxes;
 mod schemas;
 mod select;
 mod serve;
+mod serve_bodies;
+mod serve_connections;
 mod serve_limits;
 mod serve_support;
 mod tampering;

@@ -18,7 +18,7 @@ use swe_assay::intake::Quarantined;
 use swe_assay::journal::RunInfo;
 use swe_assay::receipt::Tool;
 use swe_assay::schema;
-use swe_assay::serve::{Answer, Timings};
+use swe_assay::serve::{Answer, BatchAnswer, Code, Item, NoVerdict, Problem, Timings, Unanswered};
 use swe_assay::verdict::{Reason, Verdict};
 
 use crate::samples;
@@ -132,7 +132,28 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::SELECTION, json!(samples::selection())),
         (format::REWARD, json!(reward(&verdict))),
         (format::REWARD_QUESTION, json!({"instance_id": "one", "skill": "repair", "completion": "answer"})),
+        (format::REWARD_BATCH, json!(batch(&verdict))),
+        (
+            format::REWARD_BATCH_QUESTION,
+            json!({"items": [{"instance_id": "one", "skill": "repair", "completion": "answer"}]}),
+        ),
+        (format::REWARD_ERROR, json!(problem())),
     ]
+}
+
+fn problem() -> Problem {
+    Problem { format: format::REWARD_ERROR.to_owned(), error: Unanswered::new(Code::InvalidRequest, "why") }
+}
+
+fn batch(verdict: &Verdict) -> BatchAnswer {
+    let unanswered = Item::Unanswered {
+        status: NoVerdict::Unanswered,
+        index: 1,
+        instance_id: Some("one".to_owned()),
+        error: problem().error,
+    };
+    let answers = vec![Item::Answer(Box::new(reward(verdict))), unanswered];
+    BatchAnswer { format: format::REWARD_BATCH.to_owned(), answers }
 }
 
 fn reward(verdict: &Verdict) -> Answer {
@@ -154,6 +175,7 @@ fn reward(verdict: &Verdict) -> Answer {
         trials_run: 2,
         cached: false,
         retryable: false,
+        notes: Vec::new(),
         timings: Timings { queued_ms: 1, judged_ms: 2 },
     }
 }
