@@ -154,6 +154,14 @@ fn ordered(plan: &TestPlan) -> Vec<String> {
     files
 }
 
+/// Whether the text of a test file defines tests, in a line of its own. Helpers with the name of a test file do not.
+pub fn defines_tests(source: &str) -> bool {
+    source.lines().map(str::trim_start).any(|line| {
+        let line = line.strip_prefix("async ").unwrap_or(line);
+        line.starts_with("def test") || line.starts_with("def runTest")
+    })
+}
+
 /// The part of a test id before the first `::`.
 fn file_part(test_id: &str) -> String {
     test_id.split_once("::").map_or(test_id, |(file, _)| file).to_owned()
