@@ -537,8 +537,12 @@ mod tests {
             let properties = schema.get("properties").unwrap().as_object().unwrap().clone();
             properties.keys().cloned().collect::<Vec<_>>()
         };
-        assert_eq!(names(sft_columns()), fields(schemars::schema_for!(SftRow)));
-        assert_eq!(names(rl_columns()), fields(schemars::schema_for!(RlRow)));
-        assert_eq!(names(preference_columns()), fields(schemars::schema_for!(PreferenceRow)));
+        let lost = |config: &str| names(columns_of(config, true));
+        assert_eq!(lost("sft-repair"), fields(schemars::schema_for!(SftRow)));
+        assert_eq!(lost(RL), fields(schemars::schema_for!(RlRow)));
+        assert_eq!(lost(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
+        // Where nothing is lost the tables are as they were before that was looked at.
+        assert_eq!(names(columns_of("sft-repair", false)), names(sft_columns()));
+        assert!(!names(sft_columns()).contains(&"lost_files"));
     }
 }

@@ -57,7 +57,8 @@ pub trait Framework: Send + Sync {
     /// Name in `environment.framework`.
     fn name(&self) -> &'static str;
 
-    /// Raised whenever command, reporter or parser change what a report may say: old admissions then run again.
+    /// Raised whenever command, reporter or parser change what a report may say: old admissions then run again. Remarks are no
+    /// results; an admission of a report without them is still right.
     fn version(&self) -> u32;
 
     /// The sealed command for a plan. `python` and `workdir` are paths inside the sandbox; `nonce` is per run.

@@ -12,8 +12,8 @@ use crate::framework::Framework;
 use crate::lost::raised;
 use crate::test_record::{FailureClass, Standing, TestRecord};
 
-/// Tests of one fate that are named.
-const EXAMPLES: usize = 2;
+/// Tests or files of one fate that are named.
+const EXAMPLES: usize = 3;
 /// Longest line that is quoted of what a runner printed, in characters.
 const LONGEST_LINE: usize = 200;
 
@@ -123,7 +123,8 @@ pub(super) fn telling_line(printed: &str) -> Option<String> {
     Some(line.chars().filter(|c| !c.is_control()).take(LONGEST_LINE).collect())
 }
 
-fn some(items: &[String]) -> String {
+/// Names a few and counts the rest. Reasons hold commas, so these do not.
+pub(super) fn some(items: &[String]) -> String {
     let named = items.iter().take(EXAMPLES).map(String::as_str).collect::<Vec<_>>().join("; ");
     match items.len().saturating_sub(EXAMPLES) {
         0 => named,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::admit::{AdmissionInput, blank, files_to_run};
 use super::bench::{Ask, Bench, Evidence, Seen};
+use super::fate::some;
 use super::tally::holds;
 use super::{Halt, Step, name_some, suite};
 use crate::admission::Admission;
@@ -77,7 +78,7 @@ pub(super) fn too_much(lost: &Lost) -> Option<String> {
     };
     let named: Vec<_> = named.into_iter().map(|(path, file)| format!("{path}: {}", file.reason())).collect();
     let next = "install what is missing (`--with` at import, `requirements` of the environment), or use --accept-lost, which leaves its rows at E1";
-    Some(format!("{what}: {}; {next}", name_some(named.iter().map(String::as_str))))
+    Some(format!("{what}: {}; {next}", some(&named)))
 }
 
 /// A verified answer as it counts: of an instance that lost too much and was accepted, never more than E1.
