@@ -217,6 +217,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_helpers_defines_no_tests_though_its_name_is_that_of_a_test_file() {
+        for (source, defines) in [
+            ("import x\n\n\ndef test_a():\n    pass\n", true),
+            ("class TestA:\n    async def test_a(self):\n        pass\n", true),
+            ("class A(TestCase):\n    def runTest(self):\n        pass\n", true),
+            ("ANSWER = 42\n\n\ndef helper_test():\n    return ANSWER\n", false),
+            ("# def test_a():\n", false),
+            ("", false),
+        ] {
+            assert_eq!(defines_tests(source), defines, "{source}");
+        }
+    }
+
+    #[test]
     fn the_file_of_a_test_id_is_what_stands_before_the_first_double_colon() {
         assert_eq!(Pytest.file_of("tests/test_a.py::X::y[1::2]"), "tests/test_a.py");
         assert_eq!(Unittest.file_of("tests/test_a.py"), "tests/test_a.py");

@@ -328,6 +328,30 @@ mod tests {
     }
 
     #[test]
+    fn why_something_failed_or_did_not_run_is_kept_beside_the_results() {
+        let mut call = phase("t.py::a", "call", "failed");
+        call["trace"] = json!({"text": "x", "origin": "repository", "message": "no such key"});
+        let records = [
+            start(),
+            json!({"kind": "collect_error", "file": "u.py", "error": "KeyError",
+                "trace": {"text": "y", "origin": "repository", "message": "'b'"}}),
+            json!({"kind": "collect_skip", "file": "v.py", "reason": "could not import 'w'", "missing": true}),
+            json!({"kind": "deselected", "files": ["slow.py"]}),
+            collected(&["t.py::a", "t.py::b"]),
+            call,
+            json!({"kind": "remark", "id": "t.py::b", "text": "only on Mondays"}),
+            end(),
+        ];
+        let report = parse(&channel(&records), false, "n");
+        assert_eq!(report.alarms, Vec::<String>::new());
+        let remarks = report.remarks.unwrap();
+        let told: Vec<_> = remarks.messages.iter().map(|(about, text)| (about.as_str(), text.as_str())).collect();
+        assert_eq!(told, [("t.py::a", "no such key"), ("t.py::b", "only on Mondays"), ("u.py", "'b'")]);
+        assert_eq!(remarks.skipped["v.py"], FileSkip { reason: "could not import 'w'".to_owned(), missing: true });
+        assert!(remarks.deselected.contains("slow.py"));
+    }
+
+    #[test]
     fn whatever_our_reporter_does_not_write_raises_an_alarm() {
         let late = |record: Value| [one_pass(), vec![record]].concat();
         let early = |record: Value| [vec![start(), collected(&["t.py::a"]), record], vec![end()]].concat();

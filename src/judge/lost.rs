@@ -9,6 +9,7 @@ use super::fate::some;
 use super::tally::holds;
 use super::{Halt, Step, name_some, suite};
 use crate::admission::Admission;
+use crate::candidate::PathClass;
 use crate::framework::Framework;
 use crate::lost::{Loss, Lost, LostFile};
 use crate::trial::TestReport;
@@ -45,12 +46,16 @@ pub(super) fn find(
     suite::ended(gold).ok()?;
     let on_gold = Loaded::of(&gold.report, framework);
     let on_base = base.filter(|seen| suite::ended(seen).is_ok()).map(|seen| Loaded::of(&seen.report, framework));
-    let suite = &gold.outcome.trial.plan.files;
+    let (suite, layout) = (&gold.outcome.trial.plan.files, &input.trees.layout);
     let lost = |path: &String| {
         let changed = input.changed.contains(path);
         let not_on_base = || {
             let trouble = on_base.as_ref().filter(|_| !changed)?.trouble(path)?;
-            let by_gold = trouble.place.iter().chain(&trouble.raised).any(|file| input.changed.contains(file));
+            let by_gold = match (&trouble.place, &trouble.raised) {
+                // No file is named where the runner did not begin: its configuration is at fault.
+                (None, None) => input.changed.iter().any(|path| layout.class(path) == PathClass::RunnerConfig),
+                (place, raised) => place.iter().chain(raised).any(|file| input.changed.contains(file)),
+            };
             Some((if by_gold { Loss::MadeToLoad } else { Loss::NotOnBase }, trouble))
         };
         let on_gold = match on_gold.trouble(path) {

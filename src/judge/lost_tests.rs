@@ -137,6 +137,11 @@ fn a_file_that_loads_on_gold_alone_is_lost_unless_gold_changes_it() {
     assert_eq!(whys(lost(&[], &all(), &base))[0].1, Loss::NotOnBase);
     assert_eq!(whys(lost(&["pkg/core.py"], &all(), &base))[0].1, Loss::MadeToLoad);
     assert_eq!(lost(&["t/test_a.py"], &all(), &base), None);
+    // Options that only gold's package knows, say.
+    let unbegun = json!({"exit_status": 4, "remarks": {}});
+    assert_eq!(whys(lost(&[], &all(), &unbegun))[0].1, Loss::NotOnBase);
+    let configured = whys(lost(&["pytest.ini"], &all(), &unbegun));
+    assert!(configured.len() == FILES.len() && configured[0].1 == Loss::MadeToLoad, "{configured:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use swe_assay::dataset::parquet::each_row;
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, write_import};
+use swe_assay::journal::RunDir;
 
 use crate::support::{assay, expect_exit, lines, stderr};
 
@@ -180,6 +181,32 @@ fn one_lost_file_of_twenty_is_named_and_costs_nothing_also_where_an_earlier_vers
     let files = fs::read_dir(run.join("journal")).unwrap();
     let after: usize = files.map(|file| lines(&file.unwrap().path()).iter().filter(outcomes).count()).sum();
     assert_eq!(after, before, "nothing had to run again");
+}
+
+#[test]
+fn what_a_candidate_says_of_itself_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = imported(folder.path(), "unittest", &world(18, 1));
+    let answer = "def ratio(part, whole):\n    raise ValueError(\"remember this\")\n";
+    let completion =
+        format!("```python\n### mixer/core.py\n<<<<<<< SEARCH\n{BASE}=======\n{answer}>>>>>>> REPLACE\n```\n");
+    let row = json!({"instance_id": "mixer", "skill": "repair", "completion": completion, "index": 0});
+    fs::write(folder.path().join("answers.jsonl"), format!("{row}\n")).unwrap();
+    let (run, admission, verdicts) = verified(folder.path(), &work, &[], 2);
+    assert_eq!(verdicts[0]["status"], "rejected");
+    let blobs = RunDir::open(&run).unwrap();
+    let trusted = [&admission["trees"]["tested_base"], &admission["trees"]["tested_gold"]];
+    let (mut of_candidates, mut of_ours) = (0, 0);
+    for file in fs::read_dir(run.join("journal")).unwrap() {
+        for outcome in lines(&file.unwrap().path()).iter().filter(|record| record["record"] == "outcome") {
+            let digest = serde_json::from_value(outcome["report"].clone()).unwrap();
+            let report: Value = serde_json::from_slice(&blobs.blobs().get(&digest).unwrap()).unwrap();
+            let ours = trusted.contains(&&outcome["trial"]["tree"]);
+            assert_eq!(report.get("remarks").is_some(), ours, "{report}");
+            *(if ours { &mut of_ours } else { &mut of_candidates }) += 1;
+        }
+    }
+    assert!(of_candidates > 0 && of_ours > 0);
 }
 
 #[test]
