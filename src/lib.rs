@@ -36,6 +36,7 @@ pub mod journal;
 pub mod judge;
 pub mod lab;
 pub mod leak;
+pub mod lost;
 pub mod matrix;
 pub mod near_names;
 pub mod prompt;

@@ -11,9 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::columns::features_yaml;
-use super::export::{PREFERENCE, RL};
 use super::matched::Matched;
-use super::rows::{preference_columns, rl_columns, sft_columns};
+use super::rows::columns_of;
 use crate::digest::Digest;
 use crate::receipt::Tool;
 use crate::verdict::Counts;
@@ -74,6 +73,10 @@ pub struct CardFacts {
     pub admitted: u64,
     /// Refused instances: reason -> count.
     pub refused: BTreeMap<String, u64>,
+    /// Admitted instances that lost test files, those of them that lost too much and were accepted, and their SFT rows.
+    pub lost_instances: u64,
+    pub lost_accepted: u64,
+    pub lost_rows: u64,
     /// SFT rows whose issue gives something of the answer away: `solution_in_issue`, `path_named_in_issue` -> rows.
     pub leaks: BTreeMap<String, u64>,
     /// Evidence levels of the rows -> rows.
@@ -115,12 +118,8 @@ pub struct RepositoryFacts {
 /// Renders the card.
 pub fn card(facts: &CardFacts) -> Result<String> {
     let mut environment = environment()?;
-    let columns = |config: &str| match config {
-        RL => rl_columns(),
-        PREFERENCE => preference_columns(),
-        _ => sft_columns(),
-    };
-    environment.add_function("features", move |config: String| features_yaml(&columns(&config), 2));
+    let lost = facts.lost_instances > 0;
+    environment.add_function("features", move |config: String| features_yaml(&columns_of(&config, lost), 2));
     environment.add_filter("explained", |reason: String| explained(&reason).to_owned());
     environment.add_filter("cell", |text: String| text.replace('|', "\\|").replace(['\n', '\r'], " "));
     environment.add_filter("json_text", |value: minijinja::Value| {
@@ -296,6 +295,16 @@ mod tests {
     }
 
     #[test]
+    fn lost_test_files_are_counted_and_their_column_is_named_only_where_there_are_any() {
+        let mut facts = example();
+        assert!(!card(&facts).unwrap().contains("lost_files"));
+        (facts.lost_instances, facts.lost_accepted, facts.lost_rows) = (2, 1, 3);
+        let text = card(&facts).unwrap();
+        assert!(text.contains("lost test files: 2.") && text.contains("SFT rows of these instances: 3;"), "{text}");
+        assert!(text.contains("- name: lost_files\n    list: string\n"), "{text}");
+    }
+
+    #[test]
     fn an_unfilled_placeholder_is_an_error() {
         let error = environment().unwrap().render_named_str("t", "{{ nothing }}", minijinja::context! {}).unwrap_err();
         assert!(error.to_string().contains("undefined"), "{error}");
@@ -445,6 +454,9 @@ mod tests {
             instances: 3,
             admitted: 2,
             refused: count(&[("no_stable_fail_to_pass", 1)]),
+            lost_instances: 0,
+            lost_accepted: 0,
+            lost_rows: 0,
             leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),
             tiers: count(&[("silver", 1)]),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::card::{CardFacts, ConfigFacts, CountLine, RepositoryFacts};
 use super::contamination::{Benchmarks, built_in_counts};
 use super::export::{ExportOptions, PREFERENCE, RL, SFT};
+use super::group_writer::lost_instances;
 use super::matched::Matched;
 use super::rows::{Attempts, SftRow};
 use super::select::{name, usable};
@@ -36,6 +37,8 @@ pub(super) struct Tally {
     leaks: Tallies,
     evidence: Tallies,
     tiers: Tallies,
+    /// SFT rows of instances that lost test files.
+    lost: u64,
     models: Tallies,
     sampling: Tallies,
     /// Powers of two of tokens -> rows.
@@ -57,6 +60,7 @@ impl Tally {
         if let Some(tier) = &row.tier {
             *self.tiers.entry(name(tier)).or_default() += 1;
         }
+        self.lost += u64::from(!row.lost_files.is_empty());
         *self.sft.entry(row.instance_id.clone()).or_default() += 1;
         *self.models.entry(row.model.clone().unwrap_or_else(|| "not told".to_owned())).or_default() += 1;
         if let Some(tokens) = row.tokens {
@@ -186,6 +190,13 @@ pub(super) fn facts(
         instances: source.instances().len() as u64,
         admitted: source.instances().keys().filter(|&id| usable(source.admissions().get(id))).count() as u64,
         refused,
+        lost_instances: lost_instances(source),
+        lost_accepted: source
+            .admissions()
+            .values()
+            .filter(|one| one.lost.as_ref().is_some_and(|lost| lost.accepted))
+            .count() as u64,
+        lost_rows: tally.lost,
         leaks: tally.leaks.clone(),
         evidence: tally.evidence.clone(),
         tiers: tally.tiers.clone(),

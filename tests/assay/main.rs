@@ -30,6 +30,7 @@ mod full_run;
 mod generated_tests;
 mod intake;
 mod kill;
+mod lost_files;
 mod misbehaviour;
 mod names;
 mod plain;
