@@ -37,6 +37,7 @@ pub mod judge;
 pub mod lab;
 pub mod leak;
 pub mod matrix;
+pub mod output;
 pub mod prompt;
 pub mod receipt;
 pub mod repo;

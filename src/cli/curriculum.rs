@@ -11,8 +11,8 @@ use crate::curriculum::report::{Curriculum as Report, Task, decide};
 use crate::curriculum::{Direction, Rules, Tally, Visits, rows};
 use crate::exit_code::{ExitCode, Stop};
 use crate::generation::Skill;
-use crate::intake::{Quarantined, Rewards, read_rollouts, read_tasks, write_quarantine};
-use crate::journal::write_atomically;
+use crate::intake::{Quarantined, Rewards, quarantine_lines, read_rollouts, read_tasks};
+use crate::output::{FileSet, Kind, NewFile, Plan, write_file};
 
 /// Drops tasks that a model has mastered from a list of instances or an RL dataset
 #[derive(Debug, Args)]
@@ -65,6 +65,11 @@ pub struct Curriculum {
     json: bool,
 }
 
+/// The files of an --out directory, to [`FileSet`].
+const ROWS: &str = "curriculum --out";
+
+const QUARANTINE: &str = "quarantine.jsonl";
+
 /// A file of rows: where it is, where what stays of it goes, and its tasks by line.
 struct Part {
     from: PathBuf,
@@ -81,24 +86,35 @@ impl Curriculum {
             min_visits: self.min_visits,
             drop_unsolved: self.drop_unsolved,
         };
+        let place = self.report_place();
+        let beside = place.with_file_name(QUARANTINE);
+        let files = self.files()?;
+        self.plan(&files, &place, &beside)?.check()?;
         let (tally, mut quarantined) = self.tally()?;
         let mut parts = Vec::new();
-        for (from, to) in self.files()? {
+        for (from, to) in files {
             let read = read_tasks(&from, self.skill)?;
             quarantined.extend(read.quarantined);
             parts.push(Part { from, to, tasks: read.tasks });
         }
         let all: Vec<_> = parts.iter().flat_map(|part| part.tasks.iter().map(|(_, task)| task.clone())).collect();
         let (stay, report) = decide(&rules, &tally, &all);
+        let mut quarantine = FileSet::open(place.parent().unwrap_or(Path::new("")), "curriculum --report")?;
+        let refused = !quarantined.is_empty();
+        if refused {
+            quarantine.write(QUARANTINE, &quarantine_lines(&quarantined)?)?;
+        }
         let mut stay = stay.into_iter();
+        let mut copied = Vec::new();
         for Part { from, to, tasks } in &parts {
             let stays: BTreeMap<u64, bool> = tasks.iter().map(|(line, _)| *line).zip(stay.by_ref()).collect();
-            rows::copy(from, to, |line| stays.get(&line).copied().unwrap_or(false))?;
+            let new = NewFile::create(to)?;
+            rows::copy(from, &new, |line| stays.get(&line).copied().unwrap_or(false))?;
+            copied.push(new);
         }
-        let beside = self.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let place = self.report.clone().unwrap_or_else(|| beside.join("curriculum.json"));
-        write_atomically(&place, &serde_json::to_vec_pretty(&report)?)?;
-        let refused = write_quarantine(place.parent().unwrap_or(beside), &quarantined)?;
+        self.put(copied)?;
+        write_file(&place, &serde_json::to_vec_pretty(&report)?)?;
+        quarantine.commit()?;
         if self.json {
             console.print(serde_json::to_string(&report)?);
         } else {
@@ -110,6 +126,34 @@ impl Curriculum {
                 .say(format!("{} row(s) could not be used; see quarantine.jsonl beside the report", quarantined.len()));
         }
         Ok(if refused || report.kept == 0 { ExitCode::Findings } else { ExitCode::Done })
+    }
+
+    /// The report is beside the rows unless it is said.
+    fn report_place(&self) -> PathBuf {
+        let beside = || self.out.parent().unwrap_or(Path::new("")).join("curriculum.json");
+        self.report.clone().unwrap_or_else(beside)
+    }
+
+    /// What is read, and what is written.
+    fn plan(&self, files: &[(PathBuf, PathBuf)], report: &Path, quarantine: &Path) -> anyhow::Result<Plan> {
+        let plan = Plan::default().reads_files_or_runs("ROLLOUTS", &self.rollouts)?;
+        let plan = plan.reads_each("--rows", files.iter().map(|(from, _)| from))?;
+        let plan = match self.rows.is_dir() {
+            true => plan.set("--out", &self.out, ROWS, rows::is_rows)?,
+            false => plan.file("--out", &self.out, Kind::Rows)?,
+        };
+        let plan = plan.file("--report", report, Kind::Curriculum)?;
+        plan.late_file("the quarantine, beside the report", quarantine)
+    }
+
+    /// Gives the new files of rows their names; of a directory, those of an earlier run go.
+    fn put(&self, files: Vec<NewFile>) -> anyhow::Result<()> {
+        if !self.rows.is_dir() {
+            return files.into_iter().try_for_each(|file| file.finish().map(|_| ()));
+        }
+        let mut set = FileSet::open(&self.out, ROWS)?;
+        files.into_iter().for_each(|file| set.add(file));
+        set.commit()
     }
 
     fn tally(&self) -> anyhow::Result<(Tally, Vec<Quarantined>)> {
@@ -137,10 +181,7 @@ impl Curriculum {
             std::fs::read_dir(&self.rows)?.map(|entry| Ok(entry?.path())).collect()
         };
         let mut files = list().with_context(|| format!("cannot list {}", self.rows.display()))?;
-        let named = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            rows::is_parquet(path) || name.ends_with(".jsonl") || name.ends_with(".jsonl.zst")
-        };
+        let named = |path: &PathBuf| rows::is_rows(&path.file_name().unwrap_or_default().to_string_lossy());
         files.retain(|path| path.is_file() && named(path));
         files.sort();
         if files.is_empty() {

@@ -16,7 +16,7 @@ use super::facts::{Tally, facts};
 use super::group_writer::GroupWriter;
 use super::manifest::{Contents, FileEntry, Manifest};
 use super::parquet::Bounds;
-use super::place::Place;
+use super::proof::prove;
 use super::quarantine::Quarantine;
 use super::rows::Reasoning;
 use super::select::{Entry, InstanceState, SelectOptions, order, select, usable};
@@ -28,6 +28,7 @@ use crate::digest::Digest;
 use crate::format;
 use crate::instance::Instance;
 use crate::journal::Record;
+use crate::output::Directory;
 use crate::receipt::Tool;
 use crate::serve::reward;
 
@@ -92,16 +93,10 @@ pub struct ExportSummary {
 /// A directory that cannot be written (the message names the path); a directory at `out` that is not a dataset; a verdict
 /// whose instance, candidate, generation or receipt is not in the source.
 pub fn export(source: &dyn Source, out: &Path, options: &ExportOptions) -> Result<ExportSummary> {
-    let place = Place::prepare(out)?;
-    let (contents, quarantine) = match write(source, &place.partial, options) {
-        Ok(written) => written,
-        Err(error) => {
-            // The cause counts; what cannot be removed now is removed by the next export.
-            let _ = std::fs::remove_dir_all(&place.partial);
-            return Err(error.context(format!("cannot export to {}; nothing there was changed", out.display())));
-        }
-    };
-    place.swap_in()?;
+    let directory = Directory::prepare(out, prove)?;
+    let (contents, quarantine) = write(source, &directory.path(), options)
+        .with_context(|| format!("cannot export to {}; nothing there was changed", out.display()))?;
+    directory.swap_in()?;
     Ok(ExportSummary {
         rows: contents.configs.into_iter().map(|(config, entry)| (config, entry.rows)).collect(),
         left_out: contents.left_out,

@@ -18,7 +18,7 @@ pub use directory::write_import;
 pub use generations::{GenerationIntake, read_generations};
 pub use git::{Split, Wanted, import_folders, import_pair, import_range, repository_in, repository_path, split};
 pub use pypi::{Metadata, PypiError, Release, ReleasePair, fetch_pair};
-pub use quarantine::{Quarantined, write_quarantine};
+pub use quarantine::{Quarantined, quarantine_lines, write_quarantine};
 pub use records::{Record, each_record};
 pub use rollouts::{Rewards, Tasks, read_rollouts, read_tasks};
 pub use rows::{Intake, read_instances, settled};
