@@ -162,8 +162,8 @@ impl Prompt {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         if let Some(directory) = &self.write_templates {
             let mut plan = Plan::default();
-            for (path, text) in ours(directory) {
-                plan = plan.same_or_new("--write-templates", &path, text.as_bytes())?;
+            for (path, _) in ours(directory) {
+                plan = plan.new_file("--write-templates", &path)?;
             }
             plan.check()?;
             for path in write_ours(directory)? {

@@ -46,8 +46,8 @@ enum How {
     File(Kind),
     /// Added to; who writes it looks at what it holds.
     Growing,
-    /// Never replaced, unless it would be the same.
-    New(Option<Vec<u8>>),
+    /// Never replaced.
+    New,
     /// Files of a command in this folder, by their names.
     Set { command: &'static str, fits: fn(&str) -> bool },
     /// A file of a set that may not be needed: whose it is, is asked when it is.
@@ -127,12 +127,7 @@ impl Plan {
 
     /// Makes a file that is not there.
     pub fn new_file(self, option: &str, path: &Path) -> anyhow::Result<Self> {
-        self.makes(option, path, How::New(None))
-    }
-
-    /// Makes a file that is not there, or is the same already.
-    pub fn same_or_new(self, option: &str, path: &Path, bytes: &[u8]) -> anyhow::Result<Self> {
-        self.makes(option, path, How::New(Some(bytes.to_owned())))
+        self.makes(option, path, How::New)
     }
 
     /// Makes files of a command in a folder, with a [`FileSet`]: those that have such names.
@@ -209,7 +204,7 @@ impl Make {
                 names.map(|name| self.at.path.join(name).join("")).collect()
             }
             How::Cache => Vec::new(),
-            How::File(_) | How::Growing | How::New(_) | How::Late | How::Directory(_) | How::Run { .. } => {
+            How::File(_) | How::Growing | How::New | How::Late | How::Directory(_) | How::Run { .. } => {
                 vec![self.at.path.clone()]
             }
         };
@@ -230,13 +225,18 @@ impl Make {
                 None => {}
             }
         }
-        let Ok(about) = fs::metadata(&self.at.path) else { return Ok(()) };
+        let Some(there) = self.at.path.ancestors().find(|place| place.exists()) else { return Ok(()) };
+        let about = fs::metadata(there).with_context(|| format!("cannot look at {}", there.display()))?;
+        if there != self.at.path {
+            let why = || refusal(format!("{self} cannot be below {}, which is no directory", there.display()));
+            return if about.is_dir() { Ok(()) } else { Err(why()) };
+        }
         let fits = match self.how {
-            How::File(_) | How::Growing | How::New(_) | How::Late => about.is_file(),
+            How::File(_) | How::Growing | How::New | How::Late => about.is_file(),
             How::Set { .. } | How::Directory(_) | How::Run { .. } | How::Cache => about.is_dir(),
         };
         let wanted = match self.how {
-            How::File(_) | How::Growing | How::New(_) | How::Late => "file",
+            How::File(_) | How::Growing | How::New | How::Late => "file",
             How::Set { .. } | How::Directory(_) | How::Run { .. } | How::Cache => "directory",
         };
         if fits { Ok(()) } else { Err(refusal(format!("{self} is there and is no {wanted}"))) }
@@ -291,7 +291,7 @@ impl Make {
                 let names = RUN_NAMES.iter().chain(served.then_some(&SERVED));
                 names.into_iter().try_fold(false, |found, name| Ok(found || below(name)?))
             }
-            How::File(_) | How::Growing | How::New(_) | How::Late | How::Cache => Ok(false),
+            How::File(_) | How::Growing | How::New | How::Late | How::Cache => Ok(false),
         }
     }
 
@@ -304,33 +304,18 @@ impl Make {
                 let kind = kind.name();
                 Err(refusal(format!("{self} is there and is not {kind}, so it is left alone")))
             }
-            How::New(None) if there => {
-                Err(refusal(format!("{self} is there, and files of this kind are never replaced")))
-            }
-            How::New(Some(bytes)) if there && fs::read(&self.at.path).with_context(cannot)? != *bytes => Err(refusal(
-                format!("{self} is there and differs from what would be written; it may hold your changes"),
-            )),
+            How::New if there => Err(refusal(format!("{self} is there, and files of this kind are never replaced"))),
             How::Set { command, fits } => FileSet::open(&self.path, command)?.refuse_strangers(fits),
             How::Directory(proof) if there && !is_empty(&self.at.path) => {
                 proof(&self.at.path).map_err(|error| refusal(format!("{self}: {error:#}")))
             }
-            How::Run { served } if there && !is_run(&self.at.path) => {
-                let mut names = RUN_NAMES.iter().chain(served.then_some(&SERVED));
-                let taken = names.find(|name| self.at.path.join(name).exists());
-                match taken {
-                    Some(name) => {
-                        Err(refusal(format!("{self} is not a run directory and holds {name}, which a run would write")))
-                    }
-                    None => Ok(()),
-                }
+            How::Run { served } if there && !is_run(&self.at.path) => match stranger(&self.at.path, *served)? {
+                Some(name) => Err(refusal(format!("{self} is not a run directory, for it holds {name}"))),
+                None => Ok(()),
+            },
+            How::File(_) | How::Growing | How::New | How::Late | How::Directory(_) | How::Run { .. } | How::Cache => {
+                Ok(())
             }
-            How::File(_)
-            | How::Growing
-            | How::New(_)
-            | How::Late
-            | How::Directory(_)
-            | How::Run { .. }
-            | How::Cache => Ok(()),
         }
     }
 }
@@ -339,6 +324,22 @@ fn identity(option: &str, path: &Path) -> anyhow::Result<Identity> {
     Identity::of(path).map_err(|error| {
         Stop::Usage(format!("{} ({option}) cannot be looked at: {error}; name another place", path.display())).into()
     })
+}
+
+/// What tells that a folder is not one to become a run directory: a name that a run would write over, or anything but JSON
+/// Lines, such as samples that wait there to be verified.
+fn stranger(folder: &Path, served: bool) -> anyhow::Result<Option<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let entry = entry.with_context(|| format!("cannot list {}", folder.display()))?;
+        names.push((entry.file_name().to_string_lossy().into_owned(), entry.path().is_dir()));
+    }
+    names.sort();
+    let strange = |name: &str, folder: bool| {
+        let reserved = RUN_NAMES.contains(&name) || served && name == SERVED;
+        reserved || !name.starts_with('.') && (folder || !name.ends_with(".jsonl"))
+    };
+    Ok(names.into_iter().find(|(name, folder)| strange(name, *folder)).map(|(name, _)| name))
 }
 
 fn is_empty(folder: &Path) -> bool {

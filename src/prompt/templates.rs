@@ -136,10 +136,10 @@ pub fn ours(directory: &Path) -> impl Iterator<Item = (PathBuf, &'static str)> {
     OURS.iter().map(|(_, name, text)| (directory.join(format!("{name}{SUFFIX}")), *text))
 }
 
-/// Writes our templates into a directory, to be changed there; gives the paths. A file that is the same already stays.
+/// Writes our templates into a directory, to be changed there; gives the paths. Files that are there already stay.
 ///
 /// # Errors
-/// The directory or a file cannot be written, or a file of the name exists and differs.
+/// The directory or a file cannot be written, or a file of the name exists.
 pub fn write_ours(directory: &Path) -> Result<Vec<PathBuf>, TemplateError> {
     let io = |path: &Path| {
         let path = path.to_owned();
@@ -148,10 +148,6 @@ pub fn write_ours(directory: &Path) -> Result<Vec<PathBuf>, TemplateError> {
     fs::create_dir_all(directory).map_err(io(directory))?;
     let mut paths = Vec::new();
     for (path, text) in ours(directory) {
-        if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
-            paths.push(path);
-            continue;
-        }
         let mut file = fs::File::create_new(&path).map_err(io(&path))?;
         std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io(&path))?;
         paths.push(path);

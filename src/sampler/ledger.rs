@@ -164,5 +164,25 @@ mod tests {
         let error = format!("{:#}", Ledger::open(&path).unwrap_err());
         assert!(error.contains("notes.jsonl") && error.contains("line 1"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\nmore\n");
+        // One line without an end is no torn sample either.
+        for text in ["my notes", "{\"my\": \"notes\"}"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(Ledger::open(&path).is_err(), "{text}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_whole_last_sample_without_its_line_end_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("samples.jsonl");
+        let mut ledger = Ledger::open(&path).unwrap();
+        assert!(ledger.append(&generation(0)).unwrap());
+        drop(ledger);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, whole.trim_ascii_end()).unwrap();
+        let mut ledger = Ledger::open(&path).unwrap();
+        assert!(!ledger.append(&generation(0)).unwrap() && ledger.append(&generation(1)).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
     }
 }

@@ -122,5 +122,12 @@ mod tests {
         let completions: Vec<_> =
             text.lines().map(|line| serde_json::from_str::<Generation>(line).unwrap().completion.unwrap()).collect();
         assert_eq!(completions, ["a", "b"]);
+
+        // An editor that takes the last line's end takes no answer.
+        std::fs::write(&path, text.trim_end()).unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        ledger.append(&generation("b")).unwrap();
+        ledger.append(&generation("c")).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
     }
 }

@@ -30,6 +30,7 @@ mod generated_tests;
 mod intake;
 mod kill;
 mod misbehaviour;
+mod outputs;
 mod plain;
 mod policy;
 mod prompt;
