@@ -57,7 +57,7 @@ struct How {
     /// Run directory written by `assay verify`
     #[arg(required_unless_present = "new_key")]
     run: Option<PathBuf>,
-    /// Dataset directory; replaced when it is there
+    /// Dataset directory; one that is there is replaced if it is as assay wrote it
     #[arg(long, value_name = "DIR", required_unless_present = "new_key")]
     out: Option<PathBuf>,
     /// At most this many rows per instance and skill

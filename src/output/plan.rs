@@ -37,6 +37,8 @@ struct Make {
     path: PathBuf,
     at: Identity,
     how: How,
+    /// Of a folder: what is or would be written in it under a name that is known.
+    names: Vec<Identity>,
 }
 
 /// What becomes of what is there already.
@@ -111,7 +113,18 @@ impl Plan {
 
     fn makes(mut self, option: &str, path: &Path, how: How) -> anyhow::Result<Self> {
         let at = identity(option, path)?;
-        self.makes.push(Make { option: option.to_owned(), path: path.to_owned(), at, how });
+        let names: Vec<PathBuf> = match how {
+            How::Run { served } => {
+                RUN_NAMES.iter().chain(served.then_some(&SERVED)).map(|name| path.join(name)).collect()
+            }
+            How::Set { fits, .. } => {
+                let entries = fs::read_dir(path).into_iter().flatten().flatten();
+                entries.filter(|entry| entry.file_name().to_str().is_some_and(fits)).map(|entry| entry.path()).collect()
+            }
+            How::File(_) | How::Growing | How::New | How::Late | How::Directory(_) | How::Cache => Vec::new(),
+        };
+        let names = names.iter().map(|name| identity(option, name)).collect::<Result<_, _>>()?;
+        self.makes.push(Make { option: option.to_owned(), path: path.to_owned(), at, how, names });
         Ok(self)
     }
 
@@ -178,7 +191,7 @@ impl Plan {
                 }
             }
             for other in &self.makes[..number] {
-                if make.at.is(&other.at) || make.reserves(&other.at)? || other.reserves(&make.at)? {
+                if make.at.is(&other.at) || make.reserves(&other.at) || other.reserves(&make.at) {
                     return Err(refusal(format!("{make} and {other} are one place, or one would be inside the other")));
                 }
             }
@@ -200,8 +213,8 @@ impl Make {
         // Of a folder, the files that would be in it are looked at.
         let places = match self.how {
             How::Set { fits, .. } => {
-                let names = RUN_NAMES.iter().copied().filter(|name| fits(name)).chain([""]);
-                names.map(|name| self.at.path.join(name).join("")).collect()
+                let names = RUN_NAMES.iter().copied().filter(|name| fits(name)).chain(["a new file"]);
+                names.map(|name| self.at.path.join(name)).collect()
             }
             How::Cache => Vec::new(),
             How::File(_) | How::Growing | How::New | How::Late | How::Directory(_) | How::Run { .. } => {
@@ -247,7 +260,7 @@ impl Make {
         let folder = matches!(self.how, How::Set { .. } | How::Run { .. });
         let same = !folder && self.at.is(&read.at);
         let among = read.deep && self.at.is_in(&read.at);
-        Ok(same || among || self.reserves(&read.at)? || self.is_named_below(read)?)
+        Ok(same || among || self.reserves(&read.at) || self.is_named_below(read)?)
     }
 
     /// Whether this output is another name of a file somewhere below an input directory.
@@ -265,34 +278,14 @@ impl Make {
     }
 
     /// Whether a place would be replaced with this one, being one of its names or inside it.
-    fn reserves(&self, at: &Identity) -> anyhow::Result<bool> {
-        let below = |name: &str| -> anyhow::Result<bool> {
-            let place = Identity::of(&self.at.path.join(name));
-            Ok(at.is_in(&place.with_context(|| format!("cannot look at {name} in {}", self.path.display()))?))
+    fn reserves(&self, at: &Identity) -> bool {
+        let name = || at.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let would_be = match self.how {
+            How::Set { fits, .. } => at.path.parent() == Some(&self.at.path) && fits(name()),
+            How::Directory(_) => at.is_in(&self.at),
+            How::Run { .. } | How::File(_) | How::Growing | How::New | How::Late | How::Cache => false,
         };
-        match self.how {
-            How::Set { fits, .. } => {
-                let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(fits);
-                if at.path.parent() == Some(&self.at.path) && name(&at.path) {
-                    return Ok(true);
-                }
-                // Another name of it may stand there.
-                let entries = fs::read_dir(&self.at.path).into_iter().flatten().flatten();
-                for entry in entries.filter(|entry| name(&entry.path())) {
-                    let there = Identity::of(&entry.path());
-                    if at.is(&there.with_context(|| format!("cannot look at {}", entry.path().display()))?) {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
-            How::Directory(_) => Ok(at.is_in(&self.at)),
-            How::Run { served } => {
-                let names = RUN_NAMES.iter().chain(served.then_some(&SERVED));
-                names.into_iter().try_fold(false, |found, name| Ok(found || below(name)?))
-            }
-            How::File(_) | How::Growing | How::New | How::Late | How::Cache => Ok(false),
-        }
+        would_be || self.names.iter().any(|name| at.is_in(name))
     }
 
     /// Whether what is there may be replaced, continued or added to.
