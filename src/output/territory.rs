@@ -63,8 +63,8 @@ pub fn is_run(folder: &Path) -> bool {
                 time.len() == 12 && time.bytes().all(|b| b.is_ascii_digit()) && random.len() == 16
             })
         };
-        let entries = fs::read_dir(&journal).into_iter().flatten().flatten();
-        entries.into_iter().any(|entry| entry.file_name().to_str().is_some_and(ours))
+        let mut entries = fs::read_dir(&journal).into_iter().flatten().flatten();
+        entries.any(|entry| entry.file_name().to_str().is_some_and(ours))
     };
     journal.is_dir() && (folder.join("lock").is_file() || folder.join("run.json").is_file() || marked())
 }
