@@ -39,6 +39,7 @@ pub mod leak;
 pub mod lost;
 pub mod matrix;
 pub mod near_names;
+pub mod output;
 pub mod prompt;
 pub mod receipt;
 pub mod repo;

@@ -12,8 +12,8 @@ use crate::curriculum::report::{Curriculum as Report, Task, decide};
 use crate::curriculum::{Direction, Rules, Tally, Visits, rows};
 use crate::exit_code::{ExitCode, Stop};
 use crate::generation::Skill;
-use crate::intake::{Quarantined, ReadRollouts, Rewards, Rollouts, logs_of, read_tasks, write_quarantine};
-use crate::journal::write_atomically;
+use crate::intake::{Quarantined, ReadRollouts, Rewards, Rollouts, logs_of, quarantine_lines, read_tasks};
+use crate::output::{FileSet, Kind, NewFile, Plan, write_file};
 
 /// Drops tasks that a model has mastered from a list of instances or an RL dataset
 #[derive(Debug, Args)]
@@ -69,6 +69,13 @@ pub struct Curriculum {
     json: bool,
 }
 
+/// The files of an --out directory, to [`FileSet`].
+const ROWS: &str = "curriculum --out";
+/// The same of the quarantine beside the report.
+const REPORT: &str = "curriculum --report";
+
+const QUARANTINE: &str = "quarantine.jsonl";
+
 /// A file of rows: where it is, where what stays of it goes, and its tasks by line.
 struct Part {
     from: PathBuf,
@@ -85,10 +92,14 @@ impl Curriculum {
             min_visits: self.min_visits,
             drop_unsolved: self.drop_unsolved,
         };
-        let (tally, read) = self.tally()?;
+        let place = self.report_place();
+        let beside = place.with_file_name(QUARANTINE);
+        let files = self.files()?;
+        self.plan(&files, &place, &beside)?.check()?;
+        let (tally, read) = self.tally(&place)?;
         let mut quarantined = read.quarantined;
         let mut parts = Vec::new();
-        for (from, to) in self.files()? {
+        for (from, to) in files {
             let read = read_tasks(&from, self.skill)?;
             quarantined.extend(read.quarantined);
             parts.push(Part { from, to, tasks: read.tasks });
@@ -96,14 +107,22 @@ impl Curriculum {
         let all: Vec<_> = parts.iter().flat_map(|part| part.tasks.iter().map(|(_, task)| task.clone())).collect();
         let (stay, mut report) = decide(&rules, &tally, &all);
         report.outcome_fields = read.fields;
+        let mut quarantine = FileSet::open(folder_of(&place), REPORT)?;
+        let refused = !quarantined.is_empty();
+        if refused {
+            quarantine.write(QUARANTINE, &quarantine_lines(&quarantined)?)?;
+        }
         let mut stay = stay.into_iter();
+        let mut copied = Vec::new();
         for Part { from, to, tasks } in &parts {
             let stays: BTreeMap<u64, bool> = tasks.iter().map(|(line, _)| *line).zip(stay.by_ref()).collect();
-            rows::copy(from, to, |line| stays.get(&line).copied().unwrap_or(false))?;
+            let new = NewFile::create(to)?;
+            rows::copy(from, &new, |line| stays.get(&line).copied().unwrap_or(false))?;
+            copied.push(new);
         }
-        let place = self.place();
-        write_atomically(&place, &serde_json::to_vec_pretty(&report)?)?;
-        let refused = write_quarantine(folder_of(&place), &quarantined)?;
+        self.put(copied)?;
+        write_file(&place, &serde_json::to_vec_pretty(&report)?)?;
+        quarantine.commit()?;
         if self.json {
             console.print(serde_json::to_string(&report)?);
         } else {
@@ -117,12 +136,35 @@ impl Curriculum {
         Ok(if refused || report.kept == 0 { ExitCode::Findings } else { ExitCode::Done })
     }
 
-    /// Where the report goes.
-    fn place(&self) -> PathBuf {
-        self.report.clone().unwrap_or_else(|| folder_of(&self.out).join("curriculum.json"))
+    /// The report is beside the rows unless it is said.
+    fn report_place(&self) -> PathBuf {
+        let beside = || folder_of(&self.out).join("curriculum.json");
+        self.report.clone().unwrap_or_else(beside)
     }
 
-    fn tally(&self) -> anyhow::Result<(Tally, ReadRollouts)> {
+    /// What is read, and what is written.
+    fn plan(&self, files: &[(PathBuf, PathBuf)], report: &Path, quarantine: &Path) -> anyhow::Result<Plan> {
+        let plan = Plan::default().reads_files_or_runs("ROLLOUTS", &self.rollouts)?;
+        let plan = plan.reads_each("--rows", files.iter().map(|(from, _)| from))?;
+        let plan = match self.rows.is_dir() {
+            true => plan.set("--out", &self.out, ROWS, rows::is_rows)?,
+            false => plan.file("--out", &self.out, Kind::Rows)?,
+        };
+        let plan = plan.file("--report", report, Kind::Curriculum)?;
+        plan.late_file("the quarantine, beside the report", quarantine)
+    }
+
+    /// Gives the new files of rows their names; of a directory, those of an earlier run go.
+    fn put(&self, files: Vec<NewFile>) -> anyhow::Result<()> {
+        if !self.rows.is_dir() {
+            return files.into_iter().try_for_each(|file| file.finish().map(|_| ()));
+        }
+        let mut set = FileSet::open(&self.out, ROWS)?;
+        files.into_iter().for_each(|file| set.add(file));
+        set.commit()
+    }
+
+    fn tally(&self, report: &Path) -> anyhow::Result<(Tally, ReadRollouts)> {
         let mut tally = Tally::default();
         let mut rollouts = Rollouts::new(Rewards { key: self.reward_key.clone(), solved_at: self.solved_at });
         let mut seen = BTreeSet::new();
@@ -139,34 +181,9 @@ impl Curriculum {
         }
         let read = rollouts.finish().map_err(|why| Stop::Usage(why.to_string()))?;
         if tally.total() == Visits::default() && self.stage > 1 {
-            return Err(Stop::Usage(self.nothing_read(&read.quarantined)?).into());
+            return Err(Stop::Usage(nothing_read(report, &read.quarantined)?).into());
         }
         Ok((tally, read))
-    }
-
-    /// Why not one rollout could be read. The reasons are kept in the quarantine.
-    fn nothing_read(&self, quarantined: &[Quarantined]) -> anyhow::Result<String> {
-        const SHOWN: usize = 3;
-        let Some(first) = quarantined.first() else {
-            return Ok("no rollout could be read: the logs hold no row; name others, or use --stage 1".to_owned());
-        };
-        let place = self.place();
-        let folder = folder_of(&place);
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make {}; choose a writable place", folder.display()))?;
-        write_quarantine(folder, quarantined)?;
-        let mut reasons = vec![first];
-        for row in quarantined {
-            if reasons.len() < SHOWN && reasons.iter().all(|reason| reason.why != row.why) {
-                reasons.push(row);
-            }
-        }
-        let reasons: Vec<_> = reasons.iter().map(|row| format!("\n  {}:{}: {}", row.file, row.line, row.why)).collect();
-        Ok(format!(
-            "no rollout could be read; every row with its reason stands in {}; mend the logs, or use --stage 1{}",
-            folder.join("quarantine.jsonl").display(),
-            reasons.concat()
-        ))
     }
 
     /// The files of rows, each with where it goes.
@@ -178,10 +195,7 @@ impl Curriculum {
             std::fs::read_dir(&self.rows)?.map(|entry| Ok(entry?.path())).collect()
         };
         let mut files = list().with_context(|| format!("cannot list {}", self.rows.display()))?;
-        let named = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            rows::is_parquet(path) || name.ends_with(".jsonl") || name.ends_with(".jsonl.zst")
-        };
+        let named = |path: &PathBuf| rows::is_rows(&path.file_name().unwrap_or_default().to_string_lossy());
         files.retain(|path| path.is_file() && named(path));
         files.sort();
         if files.is_empty() {
@@ -190,6 +204,30 @@ impl Curriculum {
         }
         Ok(files.into_iter().map(|from| (from.clone(), self.out.join(from.file_name().unwrap_or_default()))).collect())
     }
+}
+
+/// Why not one rollout could be read. The reasons are kept in the quarantine.
+fn nothing_read(report: &Path, quarantined: &[Quarantined]) -> anyhow::Result<String> {
+    const SHOWN: usize = 3;
+    let Some(first) = quarantined.first() else {
+        return Ok("no rollout could be read: the logs hold no row; name others, or use --stage 1".to_owned());
+    };
+    let folder = folder_of(report);
+    let mut set = FileSet::open(folder, REPORT)?;
+    set.write(QUARANTINE, &quarantine_lines(quarantined)?)?;
+    set.commit()?;
+    let mut reasons = vec![first];
+    for row in quarantined {
+        if reasons.len() < SHOWN && reasons.iter().all(|reason| reason.why != row.why) {
+            reasons.push(row);
+        }
+    }
+    let reasons: Vec<_> = reasons.iter().map(|row| format!("\n  {}:{}: {}", row.file, row.line, row.why)).collect();
+    Ok(format!(
+        "no rollout could be read; every row with its reason stands in {}; mend the logs, or use --stage 1{}",
+        folder.join(QUARANTINE).display(),
+        reasons.concat()
+    ))
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -13,11 +13,14 @@ use crate::dataset::checks::{CheckOptions, Licenses, license_key};
 use crate::dataset::contamination::Benchmarks;
 use crate::dataset::export::{ExportOptions, ExportSummary};
 use crate::dataset::matched::{HeldOut, Matched};
+use crate::dataset::proof::prove;
+use crate::dataset::quarantine::held_back;
 use crate::dataset::rows::Reasoning;
-use crate::dataset::signature::SecretKey;
+use crate::dataset::signature::{PublicKey, SecretKey};
 use crate::dataset::views::View;
 use crate::exit_code::{ExitCode, Stop};
 use crate::journal::RunDir;
+use crate::output::{self, Plan};
 use crate::repository_name::RepositoryName;
 use crate::tokens::Counter;
 
@@ -57,7 +60,7 @@ struct How {
     /// Run directory written by `assay verify`
     #[arg(required_unless_present = "new_key")]
     run: Option<PathBuf>,
-    /// Dataset directory; replaced when it is there
+    /// Dataset directory; one that is there is replaced if it is as assay wrote it
     #[arg(long, value_name = "DIR", required_unless_present = "new_key")]
     out: Option<PathBuf>,
     /// At most this many rows per instance and skill
@@ -122,6 +125,8 @@ impl Export {
 impl How {
     fn run(self, only_tasks: bool, console: &Console) -> anyhow::Result<ExitCode> {
         if let Some(path) = &self.new_key {
+            let public = PublicKey::beside(path);
+            Plan::default().new_file("--new-key", path)?.new_file("--new-key, the public key", &public)?.check()?;
             let public = SecretKey::generate()?.write(path)?;
             console.print(format!("key: {}\npublic key: {}", path.display(), public.display()));
             return Ok(ExitCode::Done);
@@ -129,6 +134,10 @@ impl How {
         let (Some(run), Some(out)) = (&self.run, &self.out) else {
             return Err(Stop::Usage("give a run directory and --out DIR".to_owned()).into());
         };
+        let plan = Plan::default().reads_run("RUN", run)?.reads_each("--benchmark", &self.benchmark)?;
+        let plan = plan.reads_each("--tokenizer", &self.tokenizer)?.reads_each("--sign", &self.sign)?;
+        let plan = plan.directory("--out", out, prove)?;
+        plan.file("the candidates held back, beside --out", &held_back(out), output::Kind::HeldBack)?.check()?;
         let options = ExportOptions { only_tasks, ..self.options(console)? };
         let summary = export_run(&RunDir::existing(run)?, out, &options, console)?;
         if self.json {

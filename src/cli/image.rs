@@ -13,6 +13,7 @@ use crate::exit_code::{ExitCode, Stop};
 use crate::journal::RunDir;
 use crate::lab::Lab;
 use crate::near_names::nearest;
+use crate::output::Plan;
 use crate::sandbox::SandboxError;
 use crate::sandbox::cache::Cache;
 use crate::sandbox::docker::Docker;
@@ -130,7 +131,9 @@ impl Image {
 
 impl Pull {
     fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        let cache = open(self.cache)?;
+        let place = self.cache.map_or_else(default_cache, Ok)?;
+        Plan::default().reads_each("--from", &self.from)?.cache("--cache", &place)?.check()?;
+        let cache = Cache::open(&place)?;
         let docker = Docker::connect();
         let unpack = self.unpack || self.from.is_some();
         let archive = self.from.map(|path| Archive::open(&path)).transpose()?;

@@ -16,8 +16,9 @@ use crate::consensus::selection::{Origin, Selection};
 use crate::consensus::{Method, Rules, Similarities, Unfit, Used};
 use crate::console::{Console, table};
 use crate::exit_code::{ExitCode, Stop};
-use crate::intake::{Quarantined, write_quarantine};
-use crate::journal::{RunDir, write_atomically};
+use crate::intake::{Quarantined, quarantine_lines};
+use crate::journal::RunDir;
+use crate::output::{FileSet, Plan};
 use crate::verdict::VerdictStatus;
 
 /// Chooses one patch per instance out of many
@@ -76,14 +77,15 @@ impl Select {
             [only] if only.is_dir() => Some(RunDir::existing(only)?),
             _ => None,
         };
-        let Answers { issues, quarantined } = match &run {
-            Some(run) => Answers { issues: read_run(run, self.repos.as_deref())?, quarantined: Vec::new() },
-            None => read_files(&self.input)?,
-        };
         let out = match (&self.out, &run) {
             (Some(out), _) => out.clone(),
             (None, Some(run)) => run.path().join("selection"),
             (None, None) => return Err(Stop::Usage("--out DIR is needed to select from files".to_owned()).into()),
+        };
+        self.plan(&out)?.check()?;
+        let Answers { issues, quarantined } = match &run {
+            Some(run) => Answers { issues: read_run(run, self.repos.as_deref())?, quarantined: Vec::new() },
+            None => read_files(&self.input)?,
         };
         if run.is_none() && self.method == Method::Oracle {
             return Err(Stop::Usage("the oracle needs verdicts; give a run directory".to_owned()).into());
@@ -91,14 +93,15 @@ impl Select {
         if issues.is_empty() && quarantined.is_empty() {
             return Err(Stop::Usage("no repair to choose from; see the input".to_owned()).into());
         }
-        std::fs::create_dir_all(&out)
-            .with_context(|| format!("cannot make {}; choose a writable place", out.display()))?;
-        let refused = write_quarantine(&out, &quarantined)?;
+        let refused = !quarantined.is_empty();
         if issues.is_empty() {
+            let mut set = FileSet::open(&out, SELECT)?;
+            set.write("quarantine.jsonl", &quarantine_lines(&quarantined)?)?;
+            set.commit()?;
             return Err(Stop::Usage(nothing_read(&out, &quarantined)).into());
         }
         let chosen = self.choose(console, issues)?;
-        let summary = self.write(&out, &chosen, quarantined.len())?;
+        let summary = self.write(&out, &chosen, &quarantined)?;
         if self.json {
             console.print(serde_json::to_string(&summary)?);
         } else {
@@ -110,6 +113,16 @@ impl Select {
             }
         }
         Ok(if refused || summary.empty == summary.instances { ExitCode::Findings } else { ExitCode::Done })
+    }
+
+    /// What is read, and what is written.
+    fn plan(&self, out: &Path) -> anyhow::Result<Plan> {
+        let plan = Plan::default().reads_files_or_runs("INPUT", &self.input)?;
+        let plan = match &self.repos {
+            Some(repos) => plan.reads_within("--repos", repos)?,
+            None => plan,
+        };
+        plan.set("--out", out, SELECT, |name| FILES.contains(&name))
     }
 
     fn choose(&self, console: &Console, issues: Vec<Issue>) -> anyhow::Result<Chosen> {
@@ -152,7 +165,7 @@ impl Select {
         Ok(Chosen { picks, curve })
     }
 
-    fn write(&self, out: &Path, chosen: &Chosen, quarantined: usize) -> anyhow::Result<Summary> {
+    fn write(&self, out: &Path, chosen: &Chosen, quarantined: &[Quarantined]) -> anyhow::Result<Summary> {
         let name = match &self.model_name {
             Some(name) => name.clone(),
             None => format!("assay-{}", crate::dataset::select::name(&self.method)),
@@ -161,19 +174,29 @@ impl Select {
             let id = &pick.selection.instance_id;
             json!({"instance_id": id, "model_name_or_path": name, "model_patch": pick.patch})
         });
-        write_lines(&out.join(PREDICTIONS), predictions)?;
-        write_lines(&out.join("selection.jsonl"), chosen.picks.iter().map(|pick| &pick.selection))?;
+        let mut set = FileSet::open(out, SELECT)?;
+        if !quarantined.is_empty() {
+            set.write("quarantine.jsonl", &quarantine_lines(quarantined)?)?;
+        }
+        write_lines(&mut set, PREDICTIONS, predictions)?;
+        write_lines(&mut set, "selection.jsonl", chosen.picks.iter().map(|pick| &pick.selection))?;
         if let Some(curve) = &chosen.curve {
-            write_atomically(&out.join("scaling.json"), &serde_json::to_vec_pretty(curve)?)?;
+            set.write("scaling.json", &serde_json::to_vec_pretty(curve)?)?;
             if !curve.selected.is_empty() {
-                write_atomically(&out.join("scaling.svg"), picture(curve)?.as_bytes())?;
+                set.write("scaling.svg", picture(curve)?.as_bytes())?;
             }
         }
-        Ok(Summary::of(self.method, chosen, quarantined, out))
+        set.commit()?;
+        Ok(Summary::of(self.method, chosen, quarantined.len(), out))
     }
 }
 
+/// Its files, to [`FileSet`].
+const SELECT: &str = "select --out";
+
 const PREDICTIONS: &str = "predictions.jsonl";
+
+const FILES: [&str; 5] = [PREDICTIONS, "selection.jsonl", "scaling.json", "scaling.svg", "quarantine.jsonl"];
 
 /// What was chosen for one instance.
 struct Pick {
@@ -327,11 +350,9 @@ fn picture(curve: &Scaling) -> anyhow::Result<String> {
     Ok(chart.svg()?)
 }
 
-fn write_lines<T: Serialize>(path: &Path, items: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
-    let mut bytes = Vec::new();
-    for item in items {
-        serde_json::to_writer(&mut bytes, &item).with_context(|| format!("cannot write {} as JSON", path.display()))?;
-        bytes.push(b'\n');
-    }
-    write_atomically(path, &bytes)
+fn write_lines<T: Serialize>(set: &mut FileSet, name: &str, items: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
+    let mut file = set.create(name)?;
+    items.into_iter().try_for_each(|item| file.line(&item))?;
+    set.add(file);
+    Ok(())
 }

@@ -11,6 +11,7 @@ use super::verify::{Input, admit_into, exit_code, lab};
 use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
+use crate::output::Plan;
 use crate::serve::{Ended, Limits, Options, Place, Running, Token, limits};
 
 /// Answers rewards over HTTP: the same verifier, for reinforcement learning
@@ -89,6 +90,8 @@ impl Serve {
                 connections: limits::connections(self.connections)?,
             },
         };
+        let plan = Plan::default().reads_instances(&self.instances, self.repos.as_deref())?;
+        plan.run("--run", &self.run, true)?.check()?;
         let mut input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
         if let Some(earlier) = run.info()? {

@@ -10,6 +10,7 @@ use crate::admission_report::{AdmissionReport, InstanceReport};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
+use crate::output::Plan;
 use crate::test_record::Standing;
 
 /// Admits instances: runs base and gold, derives the expected tests, refuses what is not stable
@@ -33,6 +34,8 @@ pub struct Validate {
 
 impl Validate {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
+        let plan = Plan::default().reads_instances(&self.instances, self.repos.as_deref())?;
+        plan.run("--run", &self.run, false)?.check()?;
         let input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
         let session = self.sandbox.open(console)?;

@@ -19,6 +19,7 @@ use crate::generation::{GenerationRef, Skill};
 use crate::intake::{self, Quarantined};
 use crate::journal::{RunDir, RunInfo};
 use crate::lab::{Lab, Located, Samples, Tally};
+use crate::output::Plan;
 use crate::sampler::prompts::Prompts;
 use crate::verdict::{Counts, Reason};
 
@@ -64,6 +65,9 @@ pub struct Verify {
 impl Verify {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
+        let plan = Plan::default().reads_instances(&self.instances, self.repos.as_deref())?;
+        let plan = plan.reads_each("--generations", &self.generations)?.reads_each("--prompts", &self.prompts)?;
+        plan.run("--run", &self.run, false)?.check()?;
         let mut input = Input::read(&self.instances, self.repos.as_deref())?;
         let prompts = input.open_prompts(&self.prompts)?;
         let run = RunDir::open(&self.run)?;

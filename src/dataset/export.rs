@@ -17,7 +17,7 @@ use super::group_writer::GroupWriter;
 use super::manifest::{Contents, FileEntry, Manifest};
 use super::matched::Matched;
 use super::parquet::Bounds;
-use super::place::Place;
+use super::proof::prove;
 use super::quarantine::Quarantine;
 use super::rows::Reasoning;
 use super::select::{Entry, InstanceState, SelectOptions, order, select, usable};
@@ -30,6 +30,7 @@ use crate::digest::Digest;
 use crate::format;
 use crate::instance::Instance;
 use crate::journal::Record;
+use crate::output::Directory;
 use crate::receipt::Tool;
 use crate::repository_name::RepositoryName;
 use crate::serve::reward;
@@ -100,21 +101,15 @@ pub struct ExportSummary {
 /// whose instance, candidate, generation or receipt is not in the source.
 pub fn export(source: &dyn Source, out: &Path, options: &ExportOptions) -> Result<ExportSummary> {
     let matched = Matched::find(source.instances(), &options.checks)?;
-    let place = Place::prepare(out)?;
-    let (contents, quarantine) = match write(source, &place.partial, options, matched) {
-        Ok(written) => written,
-        Err(error) => {
-            // The cause counts; what cannot be removed now is removed by the next export.
-            let _ = std::fs::remove_dir_all(&place.partial);
-            return Err(error.context(format!("cannot export to {}; nothing there was changed", out.display())));
-        }
-    };
+    let directory = Directory::prepare(out, prove)?;
+    let (contents, quarantine) = write(source, &directory.path(), options, matched)
+        .with_context(|| format!("cannot export to {}; nothing there was changed", out.display()))?;
     let path = if contents.configs.values().all(|config| config.rows == 0) {
-        std::fs::remove_dir_all(&place.partial)
-            .with_context(|| format!("cannot remove {}", place.partial.display()))?;
+        // What was written goes with the directory that never takes its place.
+        drop(directory);
         None
     } else {
-        place.swap_in()?;
+        directory.swap_in()?;
         Some(out.to_owned())
     };
     Ok(ExportSummary {

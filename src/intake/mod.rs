@@ -24,7 +24,7 @@ pub use git::{Split, Wanted, import_folders, import_pair, import_range, reposito
 pub use license::spdx_ids;
 pub use outcome::Rewards;
 pub use pypi::{Metadata, PypiError, Release, ReleasePair, fetch_pair};
-pub use quarantine::{Quarantined, write_quarantine};
+pub use quarantine::{Quarantined, quarantine_lines, write_quarantine};
 pub use records::{Record, each_record};
 pub use rollout_logs::{NoLog, logs_of};
 pub use rollouts::{ReadRollouts, Rollouts, Tasks, Unclear, read_tasks};

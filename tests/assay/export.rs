@@ -477,6 +477,50 @@ fn an_export_replaces_an_older_dataset_and_nothing_else() {
     let error = format!("{:#}", World::small().export(&precious).unwrap_err());
     assert!(error.contains("precious") && error.contains("not a dataset"), "{error}");
     assert!(precious.join("thesis.tex").exists());
+    // A manifest of something else proves nothing.
+    for text in [r#"{"name": "an app", "icons": []}"#, r#"{"format": "manifest.v1"}"#, "not JSON"] {
+        fs::write(precious.join("manifest.json"), text).unwrap();
+        let error = format!("{:#}", World::small().export(&precious).unwrap_err());
+        assert!(error.contains("precious") && error.contains("left alone"), "{error}");
+        assert!(precious.join("thesis.tex").exists());
+    }
+    let mut names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["dataset", "precious"]);
+}
+
+#[test]
+fn a_dataset_with_anything_else_in_it_is_left_alone_and_it_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    World::small().export(&out).unwrap();
+    let refused = |place: &str, text: &str| {
+        let path = out.join(place);
+        let former = fs::read(&path).ok();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        let error = format!("{:#}", World::small().export(&out).unwrap_err());
+        let named = place.split('/').next().unwrap();
+        assert!(error.contains(named) && error.contains("left alone"), "{place}: {error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        match former {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None if place.contains('/') => fs::remove_dir_all(out.join(named)).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+    };
+    // Of a clone, of a download, of people.
+    for place in [".git/config", ".gitattributes", ".cache/huggingface/download/x.lock", "notes.md", "README.md"] {
+        refused(place, "mine");
+    }
+    fs::create_dir(out.join("mine")).unwrap();
+    assert!(World::small().export(&out).is_err(), "an empty folder is not ours either");
+    fs::remove_dir(out.join("mine")).unwrap();
+    let card = fs::read(out.join("README.md")).unwrap();
+    fs::remove_file(out.join("README.md")).unwrap();
+    assert!(format!("{:#}", World::small().export(&out).unwrap_err()).contains("lacks README.md"));
+    fs::write(out.join("README.md"), card).unwrap();
+    World::small().export(&out).unwrap();
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod kill;
 mod lost_files;
 mod misbehaviour;
 mod names;
+mod outputs;
 mod plain;
 mod policy;
 mod prompt;

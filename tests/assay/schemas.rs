@@ -130,6 +130,10 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::MATRIX, json!(samples::matrix())),
         (format::SCALING, json!(samples::scaling())),
         (format::SELECTION, json!(samples::selection())),
+        (
+            format::OUTPUTS,
+            json!({"format": format::OUTPUTS, "outputs": {"select --out": {"selection.jsonl": [instance.digest()]}}}),
+        ),
         (format::REWARD, json!(reward(&verdict))),
         (format::REWARD_QUESTION, json!({"instance_id": "one", "skill": "repair", "completion": "answer"})),
         (format::REWARD_BATCH, json!(batch(&verdict))),
