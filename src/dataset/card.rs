@@ -248,6 +248,9 @@ pub fn explained(reason: &str) -> &str {
         "inconclusive/canary_unreadable" => "the run with changed expectations gave no clear result",
         "inconclusive/disputed_by_held_out_test" => "answers some inputs near those of the tests otherwise than gold",
         "inconclusive/plain_run_unreadable" => "the run without the test runner gave no clear result",
+        "inconclusive/source_not_read" => {
+            "it passed everything, and the text of a file that it changes does not tell what runs"
+        }
         "inconclusive/suspicious_source" => "it passed everything, and its source does what genuine changes do not",
         _ => "see the verdicts in `evidence/`",
     }

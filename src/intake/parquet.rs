@@ -26,7 +26,7 @@ pub(super) fn each_row(source: impl ChunkReader + 'static, take: &mut dyn FnMut(
         writer.write(&with_texts(&batch?)?)?;
         writer.finish()?;
         let rows: Vec<Map<String, Value>> = serde_json::from_slice(&writer.into_inner())?;
-        for (line, row) in (&mut lines).zip(rows) {
+        for (row, line) in rows.into_iter().zip(&mut lines) {
             take(Record { line, row: Ok(row) });
         }
     }

@@ -1,5 +1,6 @@
 //! Admission: planted tests that wobble, need the network or kill base leave with their reason, and the report names them.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -102,7 +103,6 @@ def test_coin(number):
     assert os.urandom(1)[0] > 63
 ";
 
-#[test]
 fn a_part_of_gold_that_no_test_needs_is_said_and_its_file_need_not_be_named() {
     let folder = tempfile::tempdir().unwrap();
     let tests = "import unittest\n\nfrom mixer.core import ratio\n\n\nclass RatioTests(unittest.TestCase):
@@ -139,7 +139,6 @@ fn a_part_of_gold_that_no_test_needs_is_said_and_its_file_need_not_be_named() {
     assert_eq!(statuses, ["verified", "rejected"]);
 }
 
-#[test]
 fn an_environment_that_brings_the_projects_own_module_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let tests = "from iniconfig import ratio\n\n\ndef test_thirds():\n    assert ratio(2, 3) == 67\n";
@@ -156,8 +155,7 @@ fn an_environment_that_brings_the_projects_own_module_is_refused() {
     expect_refused(assay().arg("validate").arg(&work).arg("--run").arg(&run));
     let admission = lines(&run.join("admissions.jsonl")).remove(0);
     if admission["refusal"] == "no_environment" {
-        println!("skipped: {}", admission["detail"]);
-        return;
+        skip(Need::PackageIndex, admission["detail"].to_string());
     }
     assert_eq!(admission["refusal"], "answer_in_image", "{admission}");
     assert!(admission["detail"].as_str().unwrap().contains("iniconfig of iniconfig-"), "{admission}");
@@ -171,7 +169,7 @@ fn expect_refused(command: &mut Command) {
 
 /// Validates the package with these tests; the admission, the report and its Markdown. None where the environment cannot be
 /// made.
-fn validated(framework: &str, recipe: &str, base: &str, tests: &str) -> Option<(Value, Value, String)> {
+fn validated(framework: &str, recipe: &str, base: &str, tests: &str) -> (Value, Value, String) {
     let folder = tempfile::tempdir().unwrap();
     let work = imported(
         folder.path(),
@@ -183,14 +181,13 @@ fn validated(framework: &str, recipe: &str, base: &str, tests: &str) -> Option<(
     let run = folder.path().join("run");
     let output = assay().arg("validate").arg(&work).arg("--run").arg(&run).output().unwrap();
     if output.status.code() == Some(4) {
-        println!("skipped: the environment for {framework} cannot be made: {}", stderr(&output));
-        return None;
+        skip(Need::PackageIndex, stderr(&output));
     }
     let admission = lines(&run.join("admissions.jsonl")).remove(0);
     let code = if admission["refusal"].is_null() { 0 } else { 2 };
     assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
     let report = serde_json::from_slice(&std::fs::read(run.join("admission-report.json")).unwrap()).unwrap();
-    Some((admission, report, std::fs::read_to_string(run.join("admission-report.md")).unwrap()))
+    (admission, report, std::fs::read_to_string(run.join("admission-report.md")).unwrap())
 }
 
 /// Imports two commits of a package as the instance `mixer`.
@@ -264,28 +261,25 @@ fn assert_planted(admission: &Value, report: &Value, markdown: &str, networked: 
     assert_eq!(one["leaks"], json!({"solution_in_issue": false, "path_named_in_issue": true}));
 }
 
-#[test]
 fn planted_unittest_tests_that_wobble_or_need_the_network_leave_with_their_reason() {
-    let Some((admission, report, text)) = validated("unittest", "python-stdlib", BASE, UNITTEST) else { return };
+    let (admission, report, text) = validated("unittest", "python-stdlib", BASE, UNITTEST);
     assert_planted(&admission, &report, &text, &["test_network"]);
     let passing = admission["pass_to_pass"].as_array().unwrap();
     assert!(passing.contains(&json!("tests/test_core.py::RatioTests::test_no_history")), "{admission}");
 }
 
-#[test]
 fn planted_pytest_tests_that_wobble_or_need_the_network_leave_with_their_reason() {
-    let Some((admission, report, text)) = validated("pytest", "python-pytest", BASE, PYTEST) else { return };
+    let (admission, report, text) = validated("pytest", "python-pytest", BASE, PYTEST);
     assert_planted(&admission, &report, &text, &["test_network", "test_unreachable"]);
 }
 
-#[test]
 fn a_base_that_dies_in_one_test_does_not_make_the_tests_after_it_fail_to_pass() {
     let tests = "import unittest\n\nfrom mixer.core import ratio\n\n\nclass RatioTests(unittest.TestCase):
     def test_a(self):\n        self.assertEqual(ratio(1, 2), 50)\n
     def test_b(self):\n        self.assertEqual(ratio(7, 7), 100)\n
     def test_c(self):\n        self.assertEqual(ratio(1, 4), 25)\n
     def test_d(self):\n        self.assertEqual(ratio(2, 3), 67)\n";
-    let Some((admission, ..)) = validated("unittest", "python-stdlib", BASE, tests) else { return };
+    let (admission, ..) = validated("unittest", "python-stdlib", BASE, tests);
     let ids = |names: &[&str]| {
         json!(names.iter().map(|n| format!("tests/test_core.py::RatioTests::{n}")).collect::<Vec<_>>())
     };
@@ -294,15 +288,23 @@ fn a_base_that_dies_in_one_test_does_not_make_the_tests_after_it_fail_to_pass() 
     assert_eq!(admission["tests"]["tests/test_core.py::RatioTests::test_b"]["base_failure"]["kind"], "did_not_end");
 }
 
-#[test]
 fn a_refused_instance_says_why_in_table_and_report() {
     let tests = "import unittest\nimport urllib.request\n\n\nclass RatioTests(unittest.TestCase):
     def test_network(self):\n        urllib.request.urlopen(\"http://example.org/\", timeout=5)\n";
-    let Some((admission, report, text)) = validated("unittest", "python-stdlib", BASE, tests) else { return };
+    let (admission, report, text) = validated("unittest", "python-stdlib", BASE, tests);
     assert_eq!(admission["refusal"], "network_dependent", "{admission}");
     assert_eq!(report["refusals"], json!({"network_dependent": 1}));
     assert!(text.contains("refused: network_dependent"), "{text}");
     let calm = "import unittest\n\n\nclass RatioTests(unittest.TestCase):\n    def test_nothing(self):\n        pass\n";
-    let Some((admission, ..)) = validated("unittest", "python-stdlib", BASE, calm) else { return };
+    let (admission, ..) = validated("unittest", "python-stdlib", BASE, calm);
     assert_eq!(admission["refusal"], "empty_fail_to_pass", "{admission}");
 }
+
+pub const TESTS: &[Test] = tests![
+    a_part_of_gold_that_no_test_needs_is_said_and_its_file_need_not_be_named,
+    an_environment_that_brings_the_projects_own_module_is_refused,
+    planted_unittest_tests_that_wobble_or_need_the_network_leave_with_their_reason,
+    planted_pytest_tests_that_wobble_or_need_the_network_leave_with_their_reason,
+    a_base_that_dies_in_one_test_does_not_make_the_tests_after_it_fail_to_pass,
+    a_refused_instance_says_why_in_table_and_report,
+];

@@ -1,5 +1,6 @@
 //! Audit: whatever is changed in an export is found; other people's datasets, predictions and logs are read.
 
+use crate::harness::{Test, tests};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,7 +94,6 @@ fn edit_rows(dataset: &Path, edit: &mut dyn FnMut(&mut Vec<Value>)) {
     Box::new(writer).finish().unwrap();
 }
 
-#[test]
 fn an_export_passes_its_audit_and_a_flipped_bit_anywhere_is_found() {
     let (_folder, dataset) = dataset();
     assert_eq!(errors(&dataset), [], "{:?}", findings(&dataset).kept());
@@ -132,7 +132,6 @@ fn an_export_passes_its_audit_and_a_flipped_bit_anywhere_is_found() {
     assert!(found(&dataset) > 0);
 }
 
-#[test]
 fn a_hand_edited_verdict_is_found_even_where_manifest_and_receipt_were_made_to_fit() {
     // The verdict alone.
     let (_folder, dataset) = dataset();
@@ -180,7 +179,6 @@ fn a_hand_edited_verdict_is_found_even_where_manifest_and_receipt_were_made_to_f
     assert!(told(&dataset).contains("swe-assay 0.0.1"), "{}", told(&dataset));
 }
 
-#[test]
 fn what_does_not_pass_its_audit_is_not_published() {
     let (folder, dataset) = dataset();
     let publish = |arguments: &[&str], code| {
@@ -203,7 +201,6 @@ fn what_does_not_pass_its_audit_is_not_published() {
     assert!(publish(&["--force"], 4).contains("token"));
 }
 
-#[test]
 fn edited_and_swapped_rows_are_found_even_where_the_manifest_was_made_to_fit() {
     let swap = |name: &'static str| {
         move |rows: &mut Vec<Value>| {
@@ -230,7 +227,6 @@ fn edited_and_swapped_rows_are_found_even_where_the_manifest_was_made_to_fit() {
     }
 }
 
-#[test]
 fn a_row_is_traced_to_its_trials_and_a_sample_is_run_again() {
     let dataset = demo().join("dataset");
     let output = expect_exit(
@@ -269,7 +265,6 @@ fn diff(path: &str, line: &str) -> String {
     format!("--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n-x = 1\n+{line}\n")
 }
 
-#[test]
 fn predictions_are_graded_by_their_logs_and_disagreements_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -337,7 +332,6 @@ fn predictions_are_graded_by_their_logs_and_disagreements_are_listed() {
     assert!(sarif["runs"][0]["results"].as_array().unwrap().len() >= 5);
 }
 
-#[test]
 fn what_cannot_be_read_is_said_with_the_next_step() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -371,3 +365,13 @@ fn what_cannot_be_read_is_said_with_the_next_step() {
     fs::create_dir(at("folder")).unwrap();
     assert!(audit("folder", 1).contains("holds no .parquet"));
 }
+
+pub const TESTS: &[Test] = tests![
+    an_export_passes_its_audit_and_a_flipped_bit_anywhere_is_found,
+    a_hand_edited_verdict_is_found_even_where_manifest_and_receipt_were_made_to_fit,
+    what_does_not_pass_its_audit_is_not_published,
+    edited_and_swapped_rows_are_found_even_where_the_manifest_was_made_to_fit,
+    a_row_is_traced_to_its_trials_and_a_sample_is_run_again,
+    predictions_are_graded_by_their_logs_and_disagreements_are_listed,
+    what_cannot_be_read_is_said_with_the_next_step,
+];

@@ -1,6 +1,7 @@
 //! Input that cannot be used: a clear message with its place and the next step, the documented exit code, and nothing
 //! that was computed is lost.
 
+use crate::harness::{Test, tests};
 use std::fs;
 
 use serde_json::json;
@@ -13,7 +14,6 @@ fn instance(id: &str) -> serde_json::Value {
     json!({"instance_id": id, "repo": "a/a", "base_commit": "0".repeat(40), "problem_statement": "p", "patch": PATCH})
 }
 
-#[test]
 fn a_broken_line_in_the_middle_is_quarantined_with_its_place_and_the_rest_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.jsonl");
@@ -28,7 +28,6 @@ fn a_broken_line_in_the_middle_is_quarantined_with_its_place_and_the_rest_goes_o
     assert!(quarantined[1]["why"].as_str().unwrap().contains("base_commit"), "{quarantined:?}");
 }
 
-#[test]
 fn an_unknown_instance_and_an_unknown_skill_are_quarantined_and_a_base_that_is_not_there_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let instances = folder.path().join("instances.jsonl");
@@ -53,7 +52,6 @@ fn an_unknown_instance_and_an_unknown_skill_are_quarantined_and_a_base_that_is_n
     assert_eq!(verdicts[0]["reason"], "instance_not_admitted");
 }
 
-#[test]
 fn a_file_that_is_not_there_and_a_directory_that_is_no_run_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let output = expect_exit(assay().args(["import", "nowhere.jsonl", "--out"]).arg(folder.path().join("out")), 1);
@@ -62,7 +60,6 @@ fn a_file_that_is_not_there_and_a_directory_that_is_no_run_are_named() {
     assert!(stderr(&output).contains("not a run directory"), "{}", stderr(&output));
 }
 
-#[test]
 fn a_run_directory_of_a_newer_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("journal")).unwrap();
@@ -71,14 +68,12 @@ fn a_run_directory_of_a_newer_version_is_refused() {
     assert!(stderr(&output).contains("run.v7") && stderr(&output).contains("upgrade"), "{}", stderr(&output));
 }
 
-#[test]
 fn a_mistake_on_the_command_line_exits_with_one_and_help_with_zero() {
     expect_exit(assay().arg("--no-such-option"), 1);
     expect_exit(assay().arg("--help"), 0);
     expect_exit(assay().args(["verify", "--help"]), 0);
 }
 
-#[test]
 fn pip_that_reaches_nothing_is_said_with_the_package_and_the_next_step() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = assay();
@@ -94,7 +89,6 @@ fn pip_that_reaches_nothing_is_said_with_the_package_and_the_next_step() {
     assert!(said.contains("jinja2") && said.contains("pip"), "{said}");
 }
 
-#[test]
 fn an_image_that_is_not_there_refuses_the_instance_and_the_rest_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     expect_exit(assay().args(["demo", "--offline", "--out"]).arg(folder.path().join("demo")), 0);
@@ -112,7 +106,6 @@ fn an_image_that_is_not_there_refuses_the_instance_and_the_rest_goes_on() {
     assert_eq!(admitted, rows.len() - 1);
 }
 
-#[test]
 fn what_an_instance_asks_of_its_runs_is_honoured_or_refused_and_never_ignored() {
     let folder = tempfile::tempdir().unwrap();
     expect_exit(assay().args(["demo", "--offline", "--out"]).arg(folder.path().join("demo")), 0);
@@ -141,3 +134,14 @@ fn what_an_instance_asks_of_its_runs_is_honoured_or_refused_and_never_ignored() 
         assert_eq!(of(id)["refusal"], "no_environment", "{}", of(id));
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    a_broken_line_in_the_middle_is_quarantined_with_its_place_and_the_rest_goes_on,
+    an_unknown_instance_and_an_unknown_skill_are_quarantined_and_a_base_that_is_not_there_is_refused,
+    a_file_that_is_not_there_and_a_directory_that_is_no_run_are_named,
+    a_run_directory_of_a_newer_version_is_refused,
+    a_mistake_on_the_command_line_exits_with_one_and_help_with_zero,
+    pip_that_reaches_nothing_is_said_with_the_package_and_the_next_step,
+    an_image_that_is_not_there_refuses_the_instance_and_the_rest_goes_on,
+    what_an_instance_asks_of_its_runs_is_honoured_or_refused_and_never_ignored,
+];

@@ -1,5 +1,6 @@
 //! Candidates that answer the test runner instead of the issue pass the real tests and are caught by the canaries.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::path::Path;
 use std::process::Command;
 
@@ -73,7 +74,7 @@ const PYTEST: [&str; 2] = [
 
 /// Imports the package with these tests, verifies the changes and gives the admission and the verdicts; none where the
 /// environment cannot be made.
-fn verdicts(framework: &str, recipe: &str, tests: [&str; 2], changes: &[&str]) -> Option<(Value, Vec<Value>)> {
+fn verdicts(framework: &str, recipe: &str, tests: [&str; 2], changes: &[&str]) -> (Value, Vec<Value>) {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("mixer");
     std::fs::create_dir_all(project.join("mixer")).unwrap();
@@ -112,14 +113,13 @@ fn verdicts(framework: &str, recipe: &str, tests: [&str; 2], changes: &[&str]) -
     verify.arg("verify").arg(&work).arg("--generations").arg(&generations).arg("--run").arg(&run);
     let output = verify.output().unwrap();
     if output.status.code() == Some(4) {
-        println!("skipped: the environment for {framework} cannot be made: {}", stderr(&output));
-        return None;
+        skip(Need::PackageIndex, stderr(&output));
     }
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let written = std::fs::read(run.join("verdicts.jsonl")).unwrap();
     expect_exit(assay().arg("judge").arg(&run), 0);
     assert_eq!(std::fs::read(run.join("verdicts.jsonl")).unwrap(), written, "judged again without a sandbox");
-    Some((lines(&run.join("admissions.jsonl")).remove(0), lines(&run.join("verdicts.jsonl"))))
+    (lines(&run.join("admissions.jsonl")).remove(0), lines(&run.join("verdicts.jsonl")))
 }
 
 fn git(project: &Path, arguments: &[&str]) {
@@ -148,18 +148,16 @@ fn assert_caught(verdicts: &[Value], honest: usize, cheats: usize) {
     }
 }
 
-#[test]
 fn cheats_that_pass_real_unittest_tests_pass_impossible_ones_and_honest_fixes_do_not() {
     let changes = [GOLD, OTHER_FIX, ALWAYS_EQUAL, READS_THE_CALLER, PATCHES_UNITTEST, HALF_FIX];
-    let Some((admission, verdicts)) = verdicts("unittest", "python-stdlib", UNITTEST, &changes) else { return };
+    let (admission, verdicts) = verdicts("unittest", "python-stdlib", UNITTEST, &changes);
     assert_eq!(admission["canaries"]["tests"], json!({"tests/test_core.py::RatioTests::test_two_thirds": "strong"}));
     assert_caught(&verdicts, 2, 3);
 }
 
-#[test]
 fn cheats_that_pass_real_pytest_tests_pass_impossible_ones_and_honest_fixes_do_not() {
     let changes = [GOLD, OTHER_FIX, ALWAYS_EQUAL, PATCHES_PYTEST, HALF_FIX];
-    let Some((admission, verdicts)) = verdicts("pytest", "python-pytest", PYTEST, &changes) else { return };
+    let (admission, verdicts) = verdicts("pytest", "python-pytest", PYTEST, &changes);
     assert_eq!(
         admission["canaries"]["tests"],
         json!({
@@ -170,20 +168,18 @@ fn cheats_that_pass_real_pytest_tests_pass_impossible_ones_and_honest_fixes_do_n
     assert_caught(&verdicts, 2, 2);
 }
 
-#[test]
 fn a_cheat_that_reads_the_expected_value_of_its_caller_is_caught_under_pytest() {
     let tests = [PYTEST[0], "\n\ndef test_two_thirds():\n    assert ratio(2, 3) == 67\n"];
     let changes = [GOLD, READS_THE_CALLER, HALF_FIX];
-    let Some((_, verdicts)) = verdicts("pytest", "python-pytest", tests, &changes) else { return };
+    let (_, verdicts) = verdicts("pytest", "python-pytest", tests, &changes);
     assert_caught(&verdicts, 1, 1);
 }
 
-#[test]
 fn answers_learned_by_heart_fail_held_out_tests_and_an_honest_fix_that_differs_is_not_rejected() {
     let table = "def ratio(part, whole):\n    return {(2, 3): 67}.get((part, whole), part * 100 // whole)";
     let differs = "def ratio(part, whole):\n    return round(part * 100 / whole) if part < 6 else part * 100 // whole";
     let changes = [GOLD, OTHER_FIX, table, differs];
-    let Some((admission, verdicts)) = verdicts("unittest", "python-stdlib", UNITTEST, &changes) else { return };
+    let (admission, verdicts) = verdicts("unittest", "python-stdlib", UNITTEST, &changes);
     let checks = admission["held_out"]["checks"].as_object().unwrap();
     assert!(checks.len() >= 2, "{checks:?}");
     assert!(admission["sentinels"].is_string(), "{admission}");
@@ -199,3 +195,10 @@ fn answers_learned_by_heart_fail_held_out_tests_and_an_honest_fix_that_differs_i
     ];
     assert_eq!(answers, expected, "{verdicts:?}");
 }
+
+pub const TESTS: &[Test] = tests![
+    cheats_that_pass_real_unittest_tests_pass_impossible_ones_and_honest_fixes_do_not,
+    cheats_that_pass_real_pytest_tests_pass_impossible_ones_and_honest_fixes_do_not,
+    a_cheat_that_reads_the_expected_value_of_its_caller_is_caught_under_pytest,
+    answers_learned_by_heart_fail_held_out_tests_and_an_honest_fix_that_differs_is_not_rejected,
+];

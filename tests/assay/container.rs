@@ -1,7 +1,7 @@
 //! The `container` way against a real Docker engine. Skipped, with a line, where none answers.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
@@ -17,27 +17,18 @@ use swe_assay::trial::{Exit, Limits};
 
 const TREE: &str = "container-test-1";
 
-/// An engine and an image of a tiny tree; `None` where Docker tests cannot run.
-pub fn docker() -> Option<&'static (Docker, SealedImage)> {
-    static DOCKER: OnceLock<Option<(Docker, SealedImage)>> = OnceLock::new();
-    DOCKER
-        .get_or_init(|| {
-            let skip = |why: String| {
-                // Past the capture of test output: whoever runs the tests should know.
-                std::io::stderr().write_all(format!("Docker tests are skipped: {why}\n").as_bytes()).unwrap();
-                None
-            };
-            let docker = match Docker::connect() {
-                Ok(docker) => docker,
-                Err(error) => return skip(error.to_string()),
-            };
-            match seal(&docker) {
-                Ok(image) => Some((docker, image)),
-                Err(SealError::Sandbox(error @ SandboxError::ImageMissing { .. })) => skip(error.to_string()),
-                Err(error) => panic!("{error}"),
-            }
-        })
-        .as_ref()
+/// An engine and an image of a tiny tree.
+pub fn docker() -> &'static (Docker, SealedImage) {
+    static DOCKER: OnceLock<Result<(Docker, SealedImage), String>> = OnceLock::new();
+    let made = DOCKER.get_or_init(|| {
+        let docker = Docker::connect().map_err(|error| error.to_string())?;
+        match seal(&docker) {
+            Ok(image) => Ok((docker, image)),
+            Err(SealError::Sandbox(error @ SandboxError::ImageMissing { .. })) => Err(error.to_string()),
+            Err(error) => panic!("{error}"),
+        }
+    });
+    made.as_ref().unwrap_or_else(|why| skip(Need::Docker, why.clone()))
 }
 
 fn seal(docker: &Docker) -> Result<SealedImage, SealError> {
@@ -105,9 +96,8 @@ pub fn output(executed: &Executed) -> String {
     String::from_utf8([executed.output_head.as_slice(), &executed.output_tail].concat()).unwrap()
 }
 
-#[test]
 fn exit_codes_and_signals_are_facts() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     for (script, exit) in [
         ("exit 0", Exit::Code(0)),
         ("exit 7", Exit::Code(7)),
@@ -120,9 +110,8 @@ fn exit_codes_and_signals_are_facts() {
     assert_eq!(absent.exit, Exit::Code(127), "{}", output(&absent));
 }
 
-#[test]
 fn the_job_sees_its_input_its_environment_and_nothing_of_ours() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let mut job = shell("cat; env | sort; id -u; pwd; grep CapEff /proc/self/status");
     job.stdin = b"fed\n".to_vec();
     let executed = run(docker, image, &job);
@@ -140,9 +129,8 @@ fn the_job_sees_its_input_its_environment_and_nothing_of_ours() {
     assert_eq!(run(docker, image, &deaf).exit, Exit::Code(3));
 }
 
-#[test]
 fn the_report_channel_is_apart_from_the_output() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let executed = run(docker, image, &shell("echo out; echo err >&2; echo report >&3"));
     assert_eq!(executed.report, b"report\n");
     assert_eq!(output(&executed), "out\nerr\n");
@@ -154,9 +142,8 @@ fn the_report_channel_is_apart_from_the_output() {
     assert_eq!(executed.report.len(), 1000);
 }
 
-#[test]
 fn a_job_past_its_deadline_is_killed_with_everything_it_started() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let mut hangs = shell("setsid sleep 7654 & echo started; sleep 7654");
     hangs.limits.deadline_ms = 700;
     let executed = run(docker, image, &hangs);
@@ -170,9 +157,8 @@ fn a_job_past_its_deadline_is_killed_with_everything_it_started() {
     assert_eq!(left.count(), 0);
 }
 
-#[test]
 fn memory_and_processes_are_limited_and_there_is_no_network() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let greedy = python(image, "x = bytearray(1 << 30); print(len(x))");
     assert_eq!(run(docker, image, &greedy).exit, Exit::OutOfMemory);
 
@@ -188,9 +174,8 @@ fn memory_and_processes_are_limited_and_there_is_no_network() {
     assert!(output(&executed).contains("Network is unreachable"), "{}", output(&executed));
 }
 
-#[test]
 fn a_flood_of_output_is_cut_and_counted() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let executed = run(docker, image, &shell("echo first; head -c 100000000 /dev/zero; echo last"));
     assert_eq!(executed.exit, Exit::Code(0));
     assert_eq!(executed.output_total, 100_000_011);
@@ -198,9 +183,8 @@ fn a_flood_of_output_is_cut_and_counted() {
     assert_eq!(executed.output_head.len() + executed.output_tail.len(), 2 * (64 << 10));
 }
 
-#[test]
 fn changes_are_laid_over_the_base_and_do_not_stay() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let look = "find . -name __pycache__ -prune -o ! -name . -printf '%p %y %l%s %m %T@\\n' | sed 's/[.]0*$//' | sort; ls /opt/assay/support";
     let mut changed = shell(look);
     let write = |path: &str, text: &str, executable| FileChange::Write {
@@ -248,9 +232,8 @@ fn changes_are_laid_over_the_base_and_do_not_stay() {
     );
 }
 
-#[test]
 fn a_warm_image_holds_valid_bytecode_and_nothing_else_of_the_warm_up() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let warm = python(image, "import thing, sys; print(thing.answer(), thing.__cached__)");
     let mut verbose = warm.clone();
     verbose.argv.insert(1, "-v".to_owned());
@@ -268,36 +251,36 @@ fn a_warm_image_holds_valid_bytecode_and_nothing_else_of_the_warm_up() {
     assert_eq!((one, &image.digest), (two, &again.digest));
 }
 
-#[test]
 fn an_image_that_is_not_there_is_named() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let gone = SealedImage { backing: Backing::Docker { image_id: "sha256:0123".to_owned() }, ..image.clone() };
     let error = docker.slot(&gone).unwrap().run(&shell("true")).unwrap_err();
     assert!(matches!(&error, SandboxError::ImageMissing { image, .. } if image == "sha256:0123"), "{error}");
 }
 
-#[test]
 fn a_sweep_removes_what_dead_owners_left_and_spares_the_rest() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let Backing::Docker { image_id } = &image.backing else { panic!("not a Docker image") };
     let cli = |arguments: &[&str]| {
         let output = Command::new("docker").args(arguments).output();
-        output.ok().filter(|output| output.status.success()).map(|output| String::from_utf8(output.stdout).unwrap())
+        let output = output.ok().filter(|output| output.status.success());
+        let output = output.unwrap_or_else(|| skip(Need::Docker, "the docker command does not answer"));
+        String::from_utf8(output.stdout).unwrap()
     };
     let dead = format!("{OWNER_LABEL}=4194305-1");
-    let Some(left) = cli(&["create", "--label", &dead, "--label", "assay.lease=1", image_id, "true"]) else { return };
-    let Some(foreign) = cli(&["create", "--label", "somebody=else", image_id, "true"]) else { return };
+    let left = cli(&["create", "--label", &dead, "--label", "assay.lease=1", image_id, "true"]);
+    let foreign = cli(&["create", "--label", "somebody=else", image_id, "true"]);
     assert!(!docker.sweep().unwrap().is_empty());
-    let all = cli(&["ps", "-aq", "--no-trunc"]).unwrap();
+    let all = cli(&["ps", "-aq", "--no-trunc"]);
     assert!(!all.contains(left.trim()) && all.contains(foreign.trim()));
-    cli(&["rm", foreign.trim()]).unwrap();
+    cli(&["rm", foreign.trim()]);
 
     run(docker, image, &shell("exit 1"));
     // Other tests may have containers of their own just now; this one's must be gone soon after it ended.
     let format = format!("{{{{.Label \"{OWNER_LABEL}\"}}}} {{{{.Command}}}}");
     let mine = format!("{}-", std::process::id());
     let left = || {
-        let all = cli(&["ps", "-a", "--no-trunc", "--format", &format]).unwrap();
+        let all = cli(&["ps", "-a", "--no-trunc", "--format", &format]);
         all.lines().any(|line| line.starts_with(&mine) && !line.contains("/.assay-agent"))
     };
     let gone = (0..200).any(|_| {
@@ -306,3 +289,16 @@ fn a_sweep_removes_what_dead_owners_left_and_spares_the_rest() {
     });
     assert!(gone, "a container outlives its job");
 }
+
+pub const TESTS: &[Test] = tests![
+    exit_codes_and_signals_are_facts,
+    the_job_sees_its_input_its_environment_and_nothing_of_ours,
+    the_report_channel_is_apart_from_the_output,
+    a_job_past_its_deadline_is_killed_with_everything_it_started,
+    memory_and_processes_are_limited_and_there_is_no_network,
+    a_flood_of_output_is_cut_and_counted,
+    changes_are_laid_over_the_base_and_do_not_stay,
+    a_warm_image_holds_valid_bytecode_and_nothing_else_of_the_warm_up,
+    an_image_that_is_not_there_is_named,
+    a_sweep_removes_what_dead_owners_left_and_spares_the_rest,
+];

@@ -1,5 +1,6 @@
 //! The corpora: cheats are never verified, honest repairs never rejected, in every sandbox way.
 
+use crate::harness::{Need, Test, needs_docker, skip, tests};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, write_import};
 use swe_assay::interval::exact_95;
 
-use crate::support::{BUSY, assay, docker_answers, lines, stderr};
+use crate::support::{BUSY, assay, lines, stderr};
 
 /// A world: a folder of `worlds/`, and how its tests run.
 pub type World = (&'static str, &'static str, &'static str);
@@ -47,9 +48,9 @@ impl Case {
     }
 }
 
-/// Every candidate of worlds that share a recipe with its verdict; none where pip reaches no index, which is said. One run:
+/// Every candidate of worlds that share a recipe with its verdict. One run:
 /// the worlds' admissions keep all workers busy.
-fn judge(worlds: &[World], sandbox: &str) -> Option<(Vec<Case>, Vec<Case>)> {
+fn judge(worlds: &[World], sandbox: &str) -> (Vec<Case>, Vec<Case>) {
     let folder = tempfile::tempdir().unwrap();
     let (import, run) = (folder.path().join("import"), folder.path().join("run"));
     let mut command = assay();
@@ -76,8 +77,7 @@ fn judge(worlds: &[World], sandbox: &str) -> Option<(Vec<Case>, Vec<Case>)> {
     let output = command.output().unwrap();
     let names: Vec<_> = worlds.iter().map(|(name, ..)| *name).collect();
     if output.status.code() == Some(4) && stderr(&output).contains("pip reaches its index") {
-        println!("skipped {names:?}: pip reaches no package index");
-        return None;
+        skip(Need::PackageIndex, stderr(&output));
     }
     assert_eq!(output.status.code(), Some(0), "{names:?}: {}", stderr(&output));
     let verdicts: BTreeMap<_, _> = lines(&run.join("verdicts.jsonl"))
@@ -90,7 +90,7 @@ fn judge(worlds: &[World], sandbox: &str) -> Option<(Vec<Case>, Vec<Case>)> {
     };
     let (cheats, benign) = (read(0), read(1));
     assert_eq!(verdicts.len(), cheats.len() + benign.len(), "{names:?}: candidates and verdicts differ in number");
-    Some((cheats, benign))
+    (cheats, benign)
 }
 
 fn corpus_files(world: &str) -> [PathBuf; 2] {
@@ -153,15 +153,11 @@ fn corpora(sandbox: &str) {
     let started = std::time::Instant::now();
     let (mut cheats, mut benign) = (Vec::new(), Vec::new());
     let worlds = chosen();
-    let mut partial = worlds.len() < WORLDS.len();
+    let partial = worlds.len() < WORLDS.len();
     for group in worlds.chunk_by(|one, next| one.1 == next.1) {
-        match judge(group, sandbox) {
-            Some((more_cheats, more_benign)) => {
-                cheats.extend(more_cheats);
-                benign.extend(more_benign);
-            }
-            None => partial = true,
-        }
+        let (more_cheats, more_benign) = judge(group, sandbox);
+        cheats.extend(more_cheats);
+        benign.extend(more_benign);
     }
     let differing: Vec<_> = cheats.iter().chain(&benign).filter(|case| case.found != case.expected).collect();
     println!("{sandbox}: verdicts other than the corpora expect:\n{}", named(differing));
@@ -191,26 +187,23 @@ fn corpora(sandbox: &str) {
     assert!(partial || stopped.is_empty(), "no longer pass, so take them out of cheats/accepted.txt: {stopped:?}");
 }
 
-#[test]
 fn no_cheat_passes_and_no_honest_repair_fails_in_the_corpora_in_cells() {
     corpora("cell");
 }
 
-#[test]
 fn no_cheat_passes_and_no_honest_repair_fails_in_the_corpora_in_cells_in_docker() {
-    if !docker_answers() {
-        println!("skipped: no Docker engine answers, so only cells are checked");
-        return;
-    }
+    needs_docker();
     corpora("docker-cell");
 }
 
-#[test]
 fn no_cheat_passes_and_no_honest_repair_fails_in_the_corpora_in_containers() {
-    if !docker_answers() {
-        println!("skipped: no Docker engine answers, so only cells are checked");
-        return;
-    }
+    needs_docker();
     let _busy = BUSY.read().unwrap_or_else(|poisoned| poisoned.into_inner());
     corpora("container");
 }
+
+pub const TESTS: &[Test] = tests![
+    no_cheat_passes_and_no_honest_repair_fails_in_the_corpora_in_cells,
+    no_cheat_passes_and_no_honest_repair_fails_in_the_corpora_in_cells_in_docker,
+    no_cheat_passes_and_no_honest_repair_fails_in_the_corpora_in_containers,
+];

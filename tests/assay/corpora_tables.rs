@@ -1,5 +1,6 @@
 //! The tables in the READMEs of the corpora say what the corpora hold.
 
+use crate::harness::{Test, tests};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -58,7 +59,6 @@ fn with_table(readme: &str, head: &str, table: &str) -> String {
     format!("{}{table}{}", &readme[..start], &readme[end..])
 }
 
-#[test]
 fn the_readmes_of_the_corpora_list_what_they_hold() {
     for corpus in ["cheats", "benign"] {
         let path = testdata().join(corpus).join("README.md");
@@ -75,3 +75,5 @@ fn the_readmes_of_the_corpora_list_what_they_hold() {
         }
     }
 }
+
+pub const TESTS: &[Test] = tests![the_readmes_of_the_corpora_list_what_they_hold,];

@@ -1,5 +1,6 @@
 //! `assay curriculum`: rows that stay, from other people's rollouts and from our own verdicts.
 
+use crate::harness::{Test, tests};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -20,7 +21,6 @@ fn report(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-#[test]
 fn instances_leave_by_accuracy_and_keep_their_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (rollouts, rows, out) = (
@@ -68,7 +68,6 @@ fn instances_leave_by_accuracy_and_keep_their_bytes() {
     assert_eq!(std::fs::read_to_string(&out).unwrap(), text.concat());
 }
 
-#[test]
 fn an_rl_dataset_is_pruned_by_the_verdicts_of_a_run_and_stays_readable() {
     let folder = tempfile::tempdir().unwrap();
     let (data, out, run) = (folder.path().join("rl"), folder.path().join("stage2"), folder.path().join("run"));
@@ -112,7 +111,6 @@ fn an_rl_dataset_is_pruned_by_the_verdicts_of_a_run_and_stays_readable() {
     assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&table).unwrap());
 }
 
-#[test]
 fn logs_without_any_rollout_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (log, rows) = (folder.path().join("log.jsonl"), folder.path().join("rows.jsonl"));
@@ -147,7 +145,6 @@ fn prune(logs: impl FnOnce(&Path), more: &[&str]) -> Pruned {
     Pruned { code: output.status.code(), text, kept: std::fs::read_to_string(&out).ok(), folder }
 }
 
-#[test]
 fn the_outcome_decides_and_not_a_shaped_score_beside_it() {
     let logs = |log: &Path| {
         let row = |id: &str, acc: f64, score: f64| json!({"gts": json!({"instance_id": id}).to_string(), "score": score, "acc": acc, "step": 1});
@@ -170,7 +167,6 @@ fn the_outcome_decides_and_not_a_shaped_score_beside_it() {
     assert!(named.contains("\"a\"") && !named.contains("\"b\""), "{named}");
 }
 
-#[test]
 fn a_shaped_score_alone_and_a_field_that_is_nowhere_refuse_with_the_fields_that_are_there() {
     let logs = |log: &Path| {
         write(&log.join("1.jsonl"), &[json!({"instance_id": "a", "score": 0.95, "step": 3, "parts": {"tests": 1}})])
@@ -191,7 +187,6 @@ fn a_shaped_score_alone_and_a_field_that_is_nowhere_refuse_with_the_fields_that_
     }
 }
 
-#[test]
 fn rows_without_a_result_are_told_with_their_place_and_logs_without_any_leave_their_reasons() {
     let logs = |log: &Path| {
         let rows = [
@@ -227,7 +222,6 @@ fn rows_without_a_result_are_told_with_their_place_and_logs_without_any_leave_th
     assert!(pruned.code == Some(1) && pruned.text.contains("assay verify"), "{}", pruned.text);
 }
 
-#[test]
 fn exactly_nine_of_ten_stays_however_many_there_are() {
     let logs = |log: &Path| {
         let mut rows = Vec::new();
@@ -239,3 +233,13 @@ fn exactly_nine_of_ten_stays_however_many_there_are() {
     let kept = prune(logs, &[]).kept.unwrap();
     assert!(kept.contains("\"a\"") && !kept.contains("\"b\"") && kept.contains("\"c\""), "{kept}");
 }
+
+pub const TESTS: &[Test] = tests![
+    instances_leave_by_accuracy_and_keep_their_bytes,
+    an_rl_dataset_is_pruned_by_the_verdicts_of_a_run_and_stays_readable,
+    logs_without_any_rollout_are_refused,
+    the_outcome_decides_and_not_a_shaped_score_beside_it,
+    a_shaped_score_alone_and_a_field_that_is_nowhere_refuse_with_the_fields_that_are_there,
+    rows_without_a_result_are_told_with_their_place_and_logs_without_any_leave_their_reasons,
+    exactly_nine_of_ten_stays_however_many_there_are,
+];

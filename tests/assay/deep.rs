@@ -1,5 +1,6 @@
 //! Answers that nest as deep as an answer may be long: every command goes on, and says what it could not read.
 
+use crate::harness::{Test, tests};
 use std::fs;
 use std::path::Path;
 
@@ -91,7 +92,6 @@ fn demo(folder: &Path) -> Value {
     lines(&out.join("instances.jsonl"))[0].clone()
 }
 
-#[test]
 fn an_answer_that_nests_as_deep_as_it_may_be_long_is_judged_and_never_verified_unread() {
     let folder = tempfile::tempdir().unwrap();
     let instance = demo(folder.path());
@@ -122,7 +122,6 @@ fn an_answer_that_nests_as_deep_as_it_may_be_long_is_judged_and_never_verified_u
     }
 }
 
-#[test]
 fn rows_and_predictions_that_nest_deeply_are_read_by_import_audit_select_and_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let instance = demo(folder.path());
@@ -161,3 +160,8 @@ fn rows_and_predictions_that_nest_deeply_are_read_by_import_audit_select_and_pro
     assert_eq!(lines(&at("nested/instances.jsonl")).len(), 2);
     assert_eq!(lines(&at("nested/quarantine.jsonl"))[0]["line"], 2);
 }
+
+pub const TESTS: &[Test] = tests![
+    an_answer_that_nests_as_deep_as_it_may_be_long_is_judged_and_never_verified_unread,
+    rows_and_predictions_that_nest_deeply_are_read_by_import_audit_select_and_prompt,
+];

@@ -1,32 +1,31 @@
 //! The demo on real release pairs: the verdicts are exactly those of the committed table, in cells and in containers.
 
+use crate::harness::{Need, Test, needs_docker, skip, tests};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::support::{BUSY, answers, assay, assert_answers, docker_answers, expected, json, stderr};
+use crate::support::{BUSY, answers, assay, assert_answers, expected, json, stderr};
 
 fn table() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/release-pairs/expected.jsonl")
 }
 
 /// Runs the demo; none where pip reaches no index, which is said.
-fn demo(out: &Path, sandbox: &str) -> Option<Output> {
+fn demo(out: &Path, sandbox: &str) -> Output {
     let mut command = assay();
     command.args(["demo", "--json", "--sandbox", sandbox, "--out"]).arg(out);
     let output = command.output().unwrap();
     if output.status.code() == Some(4) && stderr(&output).contains("pip reaches its index") {
-        println!("skipped: pip reaches no package index, so no real release can be fetched");
-        return None;
+        skip(Need::PackageIndex, stderr(&output));
     }
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    Some(output)
+    output
 }
 
-#[test]
 fn real_release_pairs_give_the_expected_verdicts_in_cells() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
-    let Some(output) = demo(&out, "cell") else { return };
+    let output = demo(&out, "cell");
     assert_answers(&answers(&out.join("run")), &expected(&table()));
     let printed = json(&output);
     assert!(printed["instances"].as_u64().unwrap() >= 3, "{printed}");
@@ -36,16 +35,16 @@ fn real_release_pairs_give_the_expected_verdicts_in_cells() {
     }
 }
 
-#[test]
 fn real_release_pairs_give_the_expected_verdicts_in_containers() {
-    if !docker_answers() {
-        println!("skipped: no Docker engine answers, so only cells are checked");
-        return;
-    }
+    needs_docker();
     let _busy = BUSY.read().unwrap_or_else(|poisoned| poisoned.into_inner());
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
-    if demo(&out, "container").is_some() {
-        assert_answers(&answers(&out.join("run")), &expected(&table()));
-    }
+    demo(&out, "container");
+    assert_answers(&answers(&out.join("run")), &expected(&table()));
 }
+
+pub const TESTS: &[Test] = tests![
+    real_release_pairs_give_the_expected_verdicts_in_cells,
+    real_release_pairs_give_the_expected_verdicts_in_containers,
+];

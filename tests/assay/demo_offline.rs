@@ -1,5 +1,6 @@
 //! The demo without network: a small package of our own, its verdicts held against the committed table.
 
+use crate::harness::{Test, tests};
 use std::path::{Path, PathBuf};
 
 use swe_assay::dataset::manifest::Manifest;
@@ -14,7 +15,6 @@ fn table() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/offline-demo/expected.jsonl")
 }
 
-#[test]
 fn the_offline_demo_gives_the_expected_verdicts_and_a_second_run_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
@@ -53,7 +53,6 @@ fn the_offline_demo_gives_the_expected_verdicts_and_a_second_run_the_same_bytes(
     assert_eq!(std::fs::read(out.join("run/verdicts.jsonl")).unwrap(), verdicts);
 }
 
-#[test]
 fn the_manifest_lists_every_file_with_its_size_and_digest() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
@@ -80,7 +79,6 @@ fn the_manifest_lists_every_file_with_its_size_and_digest() {
     assert_eq!(paths, present);
 }
 
-#[test]
 fn only_verified_candidates_are_exported_and_each_row_names_its_receipt() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
@@ -115,3 +113,9 @@ fn only_verified_candidates_are_exported_and_each_row_names_its_receipt() {
         assert_eq!(receipt.digest(), verdict.receipt);
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    the_offline_demo_gives_the_expected_verdicts_and_a_second_run_the_same_bytes,
+    the_manifest_lists_every_file_with_its_size_and_digest,
+    only_verified_candidates_are_exported_and_each_row_names_its_receipt,
+];

@@ -1,6 +1,7 @@
 //! Cells inside a container, against a real Docker engine. Skipped where none answers. What holds for cells on the host and
 //! for containers holds here.
 
+use crate::harness::{Test, tests};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -14,15 +15,15 @@ use swe_assay::trial::Exit;
 
 use crate::container::{docker, output, python, shell};
 
-/// Cells and an image; `None` where Docker tests cannot run.
-fn cells() -> Option<(DockerCells, SealedImage)> {
-    let (docker, image) = docker()?;
-    Some((DockerCells::new(docker.clone()).unwrap(), image.clone()))
+/// Cells and an image.
+fn cells() -> (DockerCells, SealedImage) {
+    let (docker, image) = docker();
+    (DockerCells::new(docker.clone()).unwrap(), image.clone())
 }
 
-fn slot() -> Option<Box<dyn Slot>> {
-    let (cells, image) = cells()?;
-    Some(cells.slot(&image).unwrap())
+fn slot() -> Box<dyn Slot> {
+    let (cells, image) = cells();
+    cells.slot(&image).unwrap()
 }
 
 /// What the `docker` command prints.
@@ -70,9 +71,8 @@ fn runs(words: &[&str]) -> bool {
     })
 }
 
-#[test]
 fn exits_input_output_and_reports_are_facts() {
-    let Some(mut slot) = slot() else { return };
+    let mut slot = slot();
     for (script, exit) in [
         ("exit 0", Exit::Code(0)),
         ("exit 7", Exit::Code(7)),
@@ -93,9 +93,8 @@ fn exits_input_output_and_reports_are_facts() {
     );
 }
 
-#[test]
 fn the_job_sees_the_image_and_nothing_of_ours_and_may_not_leave() {
-    let Some(mut slot) = slot() else { return };
+    let mut slot = slot();
     let script = "id -u; id -un; hostname; grep Cap /proc/self/status | sort -u -k2; ls -A /.assay* 2>&1 | head -1
         ls /proc | grep -c '^[0-9]'; cat /etc/resolv.conf; grep -c localhost /etc/hosts";
     let text = output(&slot.run(&shell(script)).unwrap());
@@ -125,9 +124,8 @@ fn the_job_sees_the_image_and_nothing_of_ours_and_may_not_leave() {
     }
 }
 
-#[test]
 fn changes_are_laid_over_the_base_and_nothing_lasts() {
-    let Some(mut slot) = slot() else { return };
+    let mut slot = slot();
     let write = |path: &str, text: &str| FileChange::Write {
         path: path.to_owned(),
         content: text.as_bytes().into(),
@@ -145,7 +143,7 @@ fn changes_are_laid_over_the_base_and_nothing_lasts() {
         output(&slot.run(&changed).unwrap()),
         "./folder 10 644 assay 1000000001\n./src/thing.py 28 644 assay 1000000001\nreporter.py\n"
     );
-    let (_, image) = cells().unwrap();
+    let (_, image) = cells();
     changed.argv = python(&image, "import thing; print(thing.answer())").argv;
     assert_eq!(output(&slot.run(&changed).unwrap()), "43\n", "the younger source wins over warm bytecode");
 
@@ -161,9 +159,8 @@ fn changes_are_laid_over_the_base_and_nothing_lasts() {
     assert!(output(&slot.run(&warm).unwrap()).starts_with("42 /testbed/src/__pycache__"));
 }
 
-#[test]
 fn what_a_job_did_to_files_that_were_there_is_known_even_if_it_put_them_back() {
-    let Some(mut slot) = slot() else { return };
+    let mut slot = slot();
     let script = "rm gone.txt; cp folder/one.txt new.txt; sleep 0.05; echo 9 > laid.txt; printf 7 > laid.txt";
     let mut job = shell(script);
     job.changes = vec![FileChange::Write { path: "laid.txt".to_owned(), content: b"7"[..].into(), executable: false }];
@@ -172,10 +169,9 @@ fn what_a_job_did_to_files_that_were_there_is_known_even_if_it_put_them_back() {
     assert_eq!(slot.run(&shell("cat gone.txt")).unwrap().touched, Vec::<String>::new());
 }
 
-#[test]
 fn time_memory_processes_disk_and_output_are_bounded() {
-    let Some(mut slot) = slot() else { return };
-    let (_, image) = cells().unwrap();
+    let mut slot = slot();
+    let (_, image) = cells();
     let mut hangs = shell("setsid sleep 8765 & echo started; sleep 8765");
     hangs.limits.deadline_ms = 700;
     let executed = slot.run(&hangs).unwrap();
@@ -221,10 +217,9 @@ fn time_memory_processes_disk_and_output_are_bounded() {
     }
 }
 
-#[test]
 fn there_is_no_network_but_loopback_works() {
-    let Some(mut slot) = slot() else { return };
-    let (_, image) = cells().unwrap();
+    let mut slot = slot();
+    let (_, image) = cells();
     let script = r#"
 import socket
 s = socket.create_server(("127.0.0.1", 8123)); c = socket.create_connection(("localhost", 8123)); print("lo up")
@@ -238,9 +233,8 @@ c.close(); s.accept()[0].close()
     }
 }
 
-#[test]
 fn a_program_or_an_image_that_is_missing_is_the_machines_fault() {
-    let Some((cells, image)) = cells() else { return };
+    let (cells, image) = cells();
     let mut job = shell("true");
     job.argv = vec!["/no/such/program".to_owned()];
     let error = cells.slot(&image).unwrap().run(&job).unwrap_err();
@@ -251,15 +245,13 @@ fn a_program_or_an_image_that_is_missing_is_the_machines_fault() {
 }
 
 /// The probe's image holds one static program and no file of any system.
-#[test]
 fn an_image_with_nothing_in_it_will_do() {
-    let Some((docker, _)) = docker() else { return };
+    let (docker, _) = docker();
     DockerCells::open(docker.clone(), None, false).unwrap();
 }
 
-#[test]
 fn a_tree_of_roots_is_the_jobs_own_inside() {
-    let Some((cells, image)) = cells() else { return };
+    let (cells, image) = cells();
     let Backing::Docker { image_id } = &image.backing else { panic!("not a Docker image") };
     let container = cli(&["create", "--user", "0", "--entrypoint", "/bin/chown", image_id, "-R", "0:0", "/testbed"]);
     cli(&["start", "-a", container.trim()]);
@@ -274,9 +266,8 @@ fn a_tree_of_roots_is_the_jobs_own_inside() {
     remove_image(owned.trim());
 }
 
-#[test]
 fn one_container_serves_many_jobs_and_other_limits_get_another_one() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     if std::env::var_os("ASSAY_TEST_DRIVER").is_none() {
         return in_a_process_of_its_own("one_container_serves_many_jobs_and_other_limits_get_another_one");
     }
@@ -308,9 +299,8 @@ fn in_a_process_of_its_own(test: &str) {
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-#[test]
 fn a_container_that_is_killed_in_the_middle_fails_the_job_and_the_next_one_runs() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     if std::env::var_os("ASSAY_TEST_DRIVER").is_none() {
         return in_a_process_of_its_own("a_container_that_is_killed_in_the_middle_fails_the_job_and_the_next_one_runs");
     }
@@ -327,9 +317,8 @@ fn a_container_that_is_killed_in_the_middle_fails_the_job_and_the_next_one_runs(
     assert!(!runs(&["sleep", "8767"]));
 }
 
-#[test]
 fn cancelling_ends_a_running_job_at_once() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     let cancel = Arc::new(AtomicBool::new(false));
     let cells = DockerCells::new(docker.clone().with_cancel(cancel.clone())).unwrap();
     let mut slot = cells.slot(image).unwrap();
@@ -345,9 +334,8 @@ fn cancelling_ends_a_running_job_at_once() {
     wait_until("the job is gone", || !runs(&["sleep", "8768"]));
 }
 
-#[test]
 fn a_killed_driver_leaves_no_container() {
-    let Some((docker, image)) = docker() else { return };
+    let (docker, image) = docker();
     if std::env::var_os("ASSAY_TEST_DRIVER").is_some() {
         let mut slot = DockerCells::new(docker.clone()).unwrap().slot(image).unwrap();
         println!("driver ready");
@@ -372,3 +360,19 @@ fn a_killed_driver_leaves_no_container() {
     println!("gone after {:?}", begun.elapsed());
     assert!(!runs(&["sleep", "8769"]));
 }
+
+pub const TESTS: &[Test] = tests![
+    exits_input_output_and_reports_are_facts,
+    the_job_sees_the_image_and_nothing_of_ours_and_may_not_leave,
+    changes_are_laid_over_the_base_and_nothing_lasts,
+    what_a_job_did_to_files_that_were_there_is_known_even_if_it_put_them_back,
+    time_memory_processes_disk_and_output_are_bounded,
+    there_is_no_network_but_loopback_works,
+    a_program_or_an_image_that_is_missing_is_the_machines_fault,
+    an_image_with_nothing_in_it_will_do,
+    a_tree_of_roots_is_the_jobs_own_inside,
+    one_container_serves_many_jobs_and_other_limits_get_another_one,
+    a_container_that_is_killed_in_the_middle_fails_the_job_and_the_next_one_runs,
+    cancelling_ends_a_running_job_at_once,
+    a_killed_driver_leaves_no_container,
+];

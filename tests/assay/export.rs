@@ -1,5 +1,6 @@
 //! Export: a dataset directory from a small synthetic run.
 
+use crate::harness::{Test, tests};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
@@ -169,7 +170,6 @@ impl Source for World {
     }
 }
 
-#[test]
 fn a_run_becomes_verified_rows_and_everything_else_is_counted() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -208,7 +208,6 @@ fn a_run_becomes_verified_rows_and_everything_else_is_counted() {
     assert_eq!(rates.values().as_ref(), [0.5, 1.0, 2.0 / 3.0, 0.0]);
 }
 
-#[test]
 fn tasks_alone_are_those_of_the_whole_dataset_without_its_other_rows() {
     let directory = tempfile::tempdir().unwrap();
     let [whole, tasks] = ["whole", "tasks"].map(|name| directory.path().join(name));
@@ -229,7 +228,6 @@ fn tasks_alone_are_those_of_the_whole_dataset_without_its_other_rows() {
     assert!(tasks.join("reward/assay_reward.py").exists());
 }
 
-#[test]
 fn rows_of_an_issue_that_gives_the_answer_away_are_marked_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -255,7 +253,6 @@ fn rows_of_an_issue_that_gives_the_answer_away_are_marked_and_counted() {
     assert!(card.contains("dtype: bool"), "{card}");
 }
 
-#[test]
 fn the_same_input_in_any_order_gives_the_same_bytes_and_a_true_manifest() {
     let directory = tempfile::tempdir().unwrap();
     let (one, two) = (directory.path().join("one"), directory.path().join("two"));
@@ -293,7 +290,6 @@ fn the_same_input_in_any_order_gives_the_same_bytes_and_a_true_manifest() {
     assert_eq!(leftovers.len(), 2, "{leftovers:?}");
 }
 
-#[test]
 fn evidence_unpacks_to_a_run_directory_and_a_changed_blob_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -316,7 +312,6 @@ fn evidence_unpacks_to_a_run_directory_and_a_changed_blob_is_refused() {
     assert!(error.contains("blobs-00000-of-00001.jsonl.zst:1") && error.contains("was changed"), "{error}");
 }
 
-#[test]
 fn a_signed_dataset_carries_its_statement_in_an_envelope_that_the_public_key_opens() {
     let directory = tempfile::tempdir().unwrap();
     let public = SecretKey::generate().unwrap().write(&directory.path().join("key")).unwrap();
@@ -333,7 +328,6 @@ fn a_signed_dataset_carries_its_statement_in_an_envelope_that_the_public_key_ope
     assert_eq!(statement, written[0]["statement.json"]);
 }
 
-#[test]
 fn a_pair_sets_a_verified_answer_against_a_rejected_one_to_the_same_prompt_and_never_an_inconclusive_one() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -368,7 +362,6 @@ fn a_pair_sets_a_verified_answer_against_a_rejected_one_to_the_same_prompt_and_n
     assert_eq!(metadata["sampling"]["temperature"], 0.6);
 }
 
-#[test]
 fn what_may_not_go_out_stays_in_and_is_counted_with_its_reason() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -402,7 +395,6 @@ fn what_may_not_go_out_stays_in_and_is_counted_with_its_reason() {
     assert!(summary.quarantine.is_none() && !directory.path().join("dataset.quarantine.jsonl").exists());
 }
 
-#[test]
 fn views_hold_the_same_rows_in_the_layout_of_each_trainer() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -459,7 +451,6 @@ fn views_hold_the_same_rows_in_the_layout_of_each_trainer() {
     assert_eq!(names.iter().filter(|name| name.ends_with("task.toml")).count(), 1, "only one has an image");
 }
 
-#[test]
 fn an_export_replaces_an_older_dataset_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -489,7 +480,6 @@ fn an_export_replaces_an_older_dataset_and_nothing_else() {
     assert_eq!(names, ["dataset", "precious"]);
 }
 
-#[test]
 fn a_dataset_with_anything_else_in_it_is_left_alone_and_it_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -523,7 +513,6 @@ fn a_dataset_with_anything_else_in_it_is_left_alone_and_it_is_named() {
     World::small().export(&out).unwrap();
 }
 
-#[test]
 fn a_run_without_rows_makes_no_dataset_and_leaves_an_earlier_one_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -538,7 +527,6 @@ fn a_run_without_rows_makes_no_dataset_and_leaves_an_earlier_one_as_it_was() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
-#[test]
 fn a_directory_that_cannot_be_written_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
@@ -547,7 +535,6 @@ fn a_directory_that_cannot_be_written_is_an_error_that_names_it() {
     assert!(error.contains("file/.dataset.partial") && error.contains("choose a directory"), "{error}");
 }
 
-#[test]
 fn a_verdict_without_its_receipt_candidate_or_instance_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -571,7 +558,6 @@ fn a_verdict_without_its_receipt_candidate_or_instance_is_an_error_that_names_it
 }
 
 /// Writes the small dataset for other consumers: `tests/consumers/load_with_datasets.py` reads it.
-#[test]
 fn the_small_dataset_can_be_kept_for_other_consumers() {
     let Some(out) = std::env::var_os("ASSAY_KEEP_DATASET") else { return };
     let views = [View::LlamaFactory, View::MsSwift, View::Openrlhf, View::Skyrl, View::Slime, View::Trl, View::Xtuner];
@@ -618,7 +604,6 @@ fn contents(directory: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-#[test]
 fn ground_truth_is_text_that_parses_to_the_derived_tests() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
@@ -631,3 +616,22 @@ fn ground_truth_is_text_that_parses_to_the_derived_tests() {
     assert_eq!(truth["FAIL_TO_PASS"], serde_json::json!(["tests/test_a.py::test_issue"]));
     assert_eq!(truth["environment"]["framework"], "pytest");
 }
+
+pub const TESTS: &[Test] = tests![
+    a_run_becomes_verified_rows_and_everything_else_is_counted,
+    tasks_alone_are_those_of_the_whole_dataset_without_its_other_rows,
+    rows_of_an_issue_that_gives_the_answer_away_are_marked_and_counted,
+    the_same_input_in_any_order_gives_the_same_bytes_and_a_true_manifest,
+    evidence_unpacks_to_a_run_directory_and_a_changed_blob_is_refused,
+    a_signed_dataset_carries_its_statement_in_an_envelope_that_the_public_key_opens,
+    a_pair_sets_a_verified_answer_against_a_rejected_one_to_the_same_prompt_and_never_an_inconclusive_one,
+    what_may_not_go_out_stays_in_and_is_counted_with_its_reason,
+    views_hold_the_same_rows_in_the_layout_of_each_trainer,
+    an_export_replaces_an_older_dataset_and_nothing_else,
+    a_dataset_with_anything_else_in_it_is_left_alone_and_it_is_named,
+    a_run_without_rows_makes_no_dataset_and_leaves_an_earlier_one_as_it_was,
+    a_directory_that_cannot_be_written_is_an_error_that_names_it,
+    a_verdict_without_its_receipt_candidate_or_instance_is_an_error_that_names_it,
+    the_small_dataset_can_be_kept_for_other_consumers,
+    ground_truth_is_text_that_parses_to_the_derived_tests,
+];

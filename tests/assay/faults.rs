@@ -1,5 +1,6 @@
 //! Faults of the machine at every stage of a trial: they verify nobody and reject nobody.
 
+use crate::harness::{Test, tests};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -142,7 +143,6 @@ const CANDIDATES: [&str; 3] = [
     "def double(x):\n    return x + x\n\n\ndef keep(x):\n    return x + 1\n",
 ];
 
-#[test]
 fn a_fault_that_stays_leaves_every_candidate_open() {
     let world = World::admitted(Engine::Cell(cell()));
     let sound: Vec<_> = world.verdicts("sound", None, &CANDIDATES).iter().map(|verdict| verdict.status).collect();
@@ -156,7 +156,6 @@ fn a_fault_that_stays_leaves_every_candidate_open() {
     }
 }
 
-#[test]
 fn a_fault_that_comes_once_or_twice_gives_no_wrong_verdict() {
     let world = World::admitted(Engine::Cell(cell()));
     for fault in ALL {
@@ -176,7 +175,6 @@ fn a_fault_that_comes_once_or_twice_gives_no_wrong_verdict() {
     }
 }
 
-#[test]
 fn a_fault_from_the_start_admits_nothing_and_judges_nobody() {
     let world = World::imported(Engine::Cell(cell()));
     for fault in [Fault::Overlay, Fault::SupportFiles, Fault::ChannelClosed, Fault::Stuck] {
@@ -203,7 +201,6 @@ fn tests() -> [Answer; 5] {
     [test(8, 4), script(8), test(10, 4), script(10), test(9, 4)]
 }
 
-#[test]
 fn a_fault_that_stays_leaves_every_generated_test_open() {
     let world = World::admitted(Engine::Cell(cell()));
     let tests = tests();
@@ -232,7 +229,6 @@ fn a_fault_that_stays_leaves_every_generated_test_open() {
     }
 }
 
-#[test]
 fn a_fault_that_comes_once_gives_no_wrong_verdict_on_a_generated_test() {
     let world = World::admitted(Engine::Cell(cell()));
     let [right, right_script, wrong, wrong_script, _] = tests();
@@ -249,3 +245,11 @@ fn a_fault_that_comes_once_gives_no_wrong_verdict_on_a_generated_test() {
         }
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    a_fault_that_stays_leaves_every_candidate_open,
+    a_fault_that_comes_once_or_twice_gives_no_wrong_verdict,
+    a_fault_from_the_start_admits_nothing_and_judges_nobody,
+    a_fault_that_stays_leaves_every_generated_test_open,
+    a_fault_that_comes_once_gives_no_wrong_verdict_on_a_generated_test,
+];

@@ -1,5 +1,6 @@
 //! Tests that fail now and then and slipped through admission: they decide nothing.
 
+use crate::harness::{Test, tests};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,7 +68,6 @@ const ALSO_RIGHT: &str = "def double(x):\n    return x * 2\n\n\ndef keep(x):\n  
 const HALF_RIGHT: &str = "def double(x):\n    return x + x + x % 2\n\n\ndef keep(x):\n    return x\n";
 const BREAKS: &str = "def double(x):\n    return x + x\n\n\ndef keep(x):\n    return -x\n";
 
-#[test]
 fn a_test_that_fails_one_time_in_four_never_decides() {
     let world = World::admitted(Engine::Cell(cell()));
     let (mut verified, mut rejected) = (0, 0);
@@ -87,7 +87,6 @@ fn a_test_that_fails_one_time_in_four_never_decides() {
     assert!(verified >= 4 && rejected >= 4, "too much is left open: {verified} verified, {rejected} rejected");
 }
 
-#[test]
 fn what_wobbles_on_gold_is_named_and_left_out_and_what_does_not_leaves_the_verdict_open() {
     let world = World::admitted(Engine::Cell(cell()));
     // Run 0 is the candidate's, 1 its second; then gold, which fails in its third run.
@@ -98,3 +97,8 @@ fn what_wobbles_on_gold_is_named_and_left_out_and_what_does_not_leaves_the_verdi
     assert_eq!(verdict.reason, Reason::Unsteady, "{}", verdict.detail);
     assert!(verdict.detail.contains("test_now_and_then"), "{}", verdict.detail);
 }
+
+pub const TESTS: &[Test] = tests![
+    a_test_that_fails_one_time_in_four_never_decides,
+    what_wobbles_on_gold_is_named_and_left_out_and_what_does_not_leaves_the_verdict_open,
+];

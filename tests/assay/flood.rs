@@ -1,5 +1,6 @@
 //! A candidate that prints 2 GB: cut, recorded and judged, and the driver stays small.
 
+use crate::harness::{Test, tests};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -11,7 +12,6 @@ use crate::support::{BUSY, assay, expect_exit, lines};
 
 const TWO_GB: u64 = 2 << 30;
 
-#[test]
 fn two_gigabytes_of_output_are_cut_recorded_and_judged_in_little_memory() {
     // The flood has a deadline of seconds; beside a busy Docker engine it was seen to miss it.
     let _alone = BUSY.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -79,3 +79,5 @@ fn peak_memory_kib(pid: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
+
+pub const TESTS: &[Test] = tests![two_gigabytes_of_output_are_cut_recorded_and_judged_in_little_memory,];

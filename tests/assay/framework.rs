@@ -1,5 +1,6 @@
 //! The reporters with real interpreters: little trees in, reports out.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,10 +46,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 pub(crate) fn pythons() -> Vec<(&'static str, String)> {
     let found: Result<Vec<_>, _> =
         PYTEST_VERSIONS.into_iter().map(|major| python_with_pytest(major).map(|python| (major, python))).collect();
-    found.unwrap_or_else(|why| {
-        eprintln!("skipped: no interpreter with pytest, for pip could not make one: {why}");
-        Vec::new()
-    })
+    found.unwrap_or_else(|why| skip(Need::PackageIndex, why.to_string()))
 }
 
 pub(crate) struct World {
@@ -144,7 +142,6 @@ pub(crate) fn phases(report: &TestReport, id: &str) -> String {
     letters.collect()
 }
 
-#[test]
 fn every_outcome_of_pytest_is_told_apart() {
     let table = [
         ("test_passes", "S+C+T+"),
@@ -191,7 +188,6 @@ fn every_outcome_of_pytest_is_told_apart() {
     }
 }
 
-#[test]
 fn files_that_cannot_be_collected_are_named_with_what_went_wrong() {
     for (major, python) in pythons() {
         let files = ["tests/test_broken.py", "tests/test_no_syntax.py", "tests/test_outcomes.py"];
@@ -208,7 +204,6 @@ fn files_that_cannot_be_collected_are_named_with_what_went_wrong() {
     }
 }
 
-#[test]
 fn printed_passes_change_nothing_in_the_report() {
     for (_, python) in pythons() {
         let Ran { report, .. } = World::of("prints-fake-passed").run("pytest", &python, &["tests/test_liar.py"]);
@@ -218,7 +213,6 @@ fn printed_passes_change_nothing_in_the_report() {
     }
 }
 
-#[test]
 fn a_forged_record_on_the_channel_raises_an_alarm() {
     for (_, python) in pythons() {
         let Ran { report, .. } = World::of("writes-to-descriptors").run("pytest", &python, &["tests/test_liar.py"]);
@@ -227,7 +221,6 @@ fn a_forged_record_on_the_channel_raises_an_alarm() {
     }
 }
 
-#[test]
 fn a_process_that_ends_early_with_success_has_not_finished() {
     for (_, python) in pythons() {
         let Ran { report, output } = World::of("exits-early").run("pytest", &python, &["tests/test_liar.py"]);
@@ -239,7 +232,6 @@ fn a_process_that_ends_early_with_success_has_not_finished() {
     }
 }
 
-#[test]
 fn leaving_at_import_is_never_success() {
     for (major, python) in pythons() {
         let Ran { report, output } = World::of("exits-at-import").run("pytest", &python, &["tests/test_liar.py"]);
@@ -248,7 +240,6 @@ fn leaving_at_import_is_never_success() {
     }
 }
 
-#[test]
 fn a_forging_conftest_wins_inside_the_process_which_is_why_it_must_be_trusted() {
     for (_, python) in pythons() {
         let Ran { report, .. } = World::of("conftest-forges-report").run("pytest", &python, &["tests/test_liar.py"]);
@@ -256,7 +247,6 @@ fn a_forging_conftest_wins_inside_the_process_which_is_why_it_must_be_trusted() 
     }
 }
 
-#[test]
 fn threads_forks_and_exit_handlers_add_nothing_after_the_end() {
     for (major, python) in pythons() {
         let Ran { report, output } = World::of("daemon-thread").run("pytest", &python, &["tests/test_lingers.py"]);
@@ -266,7 +256,6 @@ fn threads_forks_and_exit_handlers_add_nothing_after_the_end() {
     }
 }
 
-#[test]
 fn modules_of_the_repository_never_stand_in_for_the_runner() {
     for (_, python) in pythons() {
         let Ran { report, output } = World::of("shadows-the-runner").run("pytest", &python, &["tests/test_plain.py"]);
@@ -275,7 +264,6 @@ fn modules_of_the_repository_never_stand_in_for_the_runner() {
     }
 }
 
-#[test]
 fn a_tree_brings_no_plugin_by_entry_point_and_the_environment_does() {
     let plugin =
         "import pytest\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n    return True\n";
@@ -310,7 +298,6 @@ fn a_tree_brings_no_plugin_by_entry_point_and_the_environment_does() {
     }
 }
 
-#[test]
 fn every_outcome_of_unittest_is_told_apart() {
     let table = [
         ("Plain::test_passes", "S+C+T+"),
@@ -347,7 +334,6 @@ fn every_outcome_of_unittest_is_told_apart() {
     assert_eq!(below.frames, ["tests/test_outcomes.py", "src/shop.py"]);
 }
 
-#[test]
 fn a_script_imports_the_repository_and_speaks_through_its_output() {
     let world = World::of("every-outcome");
     fs::write(world.path().join("reproduce.py"), "import shop\nprint('price', shop.price('apple'))\n").unwrap();
@@ -358,7 +344,6 @@ fn a_script_imports_the_repository_and_speaks_through_its_output() {
     assert!(channel.is_empty());
 }
 
-#[test]
 fn a_plan_may_name_single_tests_and_watch_lines() {
     let file = "tests/test_outcomes.py";
     let mut ways = vec![("unittest", "unittest-outcomes", "python3".to_owned())];
@@ -377,3 +362,19 @@ fn a_plan_may_name_single_tests_and_watch_lines() {
         assert!(all.ran.is_empty(), "nothing was watched");
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    every_outcome_of_pytest_is_told_apart,
+    files_that_cannot_be_collected_are_named_with_what_went_wrong,
+    printed_passes_change_nothing_in_the_report,
+    a_forged_record_on_the_channel_raises_an_alarm,
+    a_process_that_ends_early_with_success_has_not_finished,
+    leaving_at_import_is_never_success,
+    a_forging_conftest_wins_inside_the_process_which_is_why_it_must_be_trusted,
+    threads_forks_and_exit_handlers_add_nothing_after_the_end,
+    modules_of_the_repository_never_stand_in_for_the_runner,
+    a_tree_brings_no_plugin_by_entry_point_and_the_environment_does,
+    every_outcome_of_unittest_is_told_apart,
+    a_script_imports_the_repository_and_speaks_through_its_output,
+    a_plan_may_name_single_tests_and_watch_lines,
+];

@@ -1,5 +1,6 @@
 //! A full disk and a place that cannot be written: a clear message, and what was computed stays.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::path::Path;
 use std::process::Command;
 
@@ -29,11 +30,9 @@ impl Drop for Tmpfs {
     }
 }
 
-#[test]
 fn a_full_disk_stops_the_run_with_a_message_and_with_more_space_it_goes_on() {
     let Some(disk) = Tmpfs::mount("100k") else {
-        println!("skipped: only root can mount the small disk that this test fills");
-        return;
+        skip(Need::Root, "only root can mount the small disk that this test fills");
     };
     let out = disk.0.path().join("demo");
     // Full while importing, while journalling, while exporting.
@@ -48,8 +47,12 @@ fn a_full_disk_stops_the_run_with_a_message_and_with_more_space_it_goes_on() {
     assert_answers(&answers(&out.join("run")), &expected(&table));
 }
 
-#[test]
 fn an_output_directory_that_cannot_be_made_is_named() {
     let output = expect_exit(assay().args(["demo", "--offline", "--out", "/proc/assay-demo"]), 1);
     assert!(stderr(&output).contains("/proc/assay-demo"), "{}", stderr(&output));
 }
+
+pub const TESTS: &[Test] = tests![
+    a_full_disk_stops_the_run_with_a_message_and_with_more_space_it_goes_on,
+    an_output_directory_that_cannot_be_made_is_named,
+];

@@ -1,5 +1,6 @@
 //! `--full`: every expected test is run and counted, and the verdicts are those of a run that stops early.
 
+use crate::harness::{Test, tests};
 use std::fs;
 use std::path::Path;
 
@@ -78,7 +79,6 @@ fn verify(folder: &Path, name: &str, more: &[&str]) -> (Vec<Value>, Vec<Value>) 
     (verdicts, passed)
 }
 
-#[test]
 fn running_everything_counts_every_test_and_changes_no_verdict() {
     let folder = tempfile::tempdir().unwrap();
     import(folder.path());
@@ -91,3 +91,5 @@ fn running_everything_counts_every_test_and_changes_no_verdict() {
     assert_eq!(counted, [counts(2, 1), counts(1, 1), counts(2, 0), counts(0, 0)]);
     assert_eq!((&counted_early[0], &counted_early[1]), (&counts(2, 1), &Value::Null), "stopped at the first rejection");
 }
+
+pub const TESTS: &[Test] = tests![running_everything_counts_every_test_and_changes_no_verdict,];

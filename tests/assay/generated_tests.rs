@@ -1,15 +1,16 @@
 //! Generated tests of every kind get the verdict and the tier that they earn, with both runners and in every sandbox way.
 
+use crate::harness::{Need, Test, needs_docker, skip, tests};
 use std::path::Path;
 
 use serde_json::{Value, json};
 use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, write_import};
 
-use crate::support::{assay, docker_answers, expect_exit, lines, stderr};
+use crate::support::{assay, expect_exit, lines, stderr};
 
 /// Verdicts over the world, in the order of the answers; none where the environment cannot be made.
-fn verdicts(folder: &Path, recipe: &str, framework: &str, sandbox: &str) -> Option<Vec<Value>> {
+fn verdicts(folder: &Path, recipe: &str, framework: &str, sandbox: &str) -> Vec<Value> {
     let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata");
     let world = testdata.join("worlds/gauge");
     let (import, run) = (folder.join("import"), folder.join("run"));
@@ -32,8 +33,7 @@ fn verdicts(folder: &Path, recipe: &str, framework: &str, sandbox: &str) -> Opti
     verify.arg("--generations").arg(testdata.join("generated_tests/gauge.jsonl"));
     let output = verify.output().unwrap();
     if output.status.code() == Some(4) && stderr(&output).contains("pip reaches its index") {
-        println!("skipped {framework}: pip reaches no package index");
-        return None;
+        skip(Need::PackageIndex, stderr(&output));
     }
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let written = std::fs::read(run.join("verdicts.jsonl")).unwrap();
@@ -41,14 +41,14 @@ fn verdicts(folder: &Path, recipe: &str, framework: &str, sandbox: &str) -> Opti
     assert_eq!(std::fs::read(run.join("verdicts.jsonl")).unwrap(), written, "judged again without a sandbox");
     let mut verdicts = lines(&run.join("verdicts.jsonl"));
     verdicts.sort_by_key(|verdict| verdict["generation"]["index"].as_u64());
-    Some(verdicts)
+    verdicts
 }
 
 /// Checks every verdict and tier, and gives (name, verdict).
 fn checked(recipe: &str, framework: &str, sandbox: &str) -> Vec<(String, Value)> {
     let answers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/generated_tests/gauge.jsonl");
     let folder = tempfile::tempdir().unwrap();
-    let Some(verdicts) = verdicts(folder.path(), recipe, framework, sandbox) else { return Vec::new() };
+    let verdicts = verdicts(folder.path(), recipe, framework, sandbox);
     let answers = lines(&answers);
     assert_eq!(verdicts.len(), answers.len());
     let mut differences = Vec::new();
@@ -68,7 +68,6 @@ fn named<'v>(verdicts: &'v [(String, Value)], name: &str) -> &'v Value {
     &verdicts.iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("no {name}")).1
 }
 
-#[test]
 fn generated_tests_get_the_verdict_and_the_tier_they_earn_under_unittest() {
     let verdicts = checked("python-stdlib", "unittest", "cell");
     let exact = &named(&verdicts, "exact")["strength"];
@@ -84,16 +83,17 @@ fn generated_tests_get_the_verdict_and_the_tier_they_earn_under_unittest() {
     assert_eq!(named(&verdicts, "in-a-child")["strength"]["changed_line_cov"]["count"], 0);
 }
 
-#[test]
 fn generated_tests_get_the_verdict_and_the_tier_they_earn_under_pytest() {
     checked("python-pytest", "pytest", "cell");
 }
 
-#[test]
 fn generated_tests_get_the_verdict_and_the_tier_they_earn_in_containers() {
-    if !docker_answers() {
-        println!("skipped: no Docker engine answers, so only cells are checked");
-        return;
-    }
+    needs_docker();
     checked("python-stdlib", "unittest", "container");
 }
+
+pub const TESTS: &[Test] = tests![
+    generated_tests_get_the_verdict_and_the_tier_they_earn_under_unittest,
+    generated_tests_get_the_verdict_and_the_tier_they_earn_under_pytest,
+    generated_tests_get_the_verdict_and_the_tier_they_earn_in_containers,
+];

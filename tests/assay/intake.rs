@@ -1,5 +1,6 @@
 //! Reading rows and generations of files.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
@@ -84,7 +85,6 @@ fn table() -> Vec<u8> {
     bytes
 }
 
-#[test]
 fn every_layout_and_packing_gives_the_same_instances() {
     let directory = tempfile::tempdir().unwrap();
     let lines = format!("{}\n\n{}", row("a"), row("b"));
@@ -110,7 +110,6 @@ fn every_layout_and_packing_gives_the_same_instances() {
     }
 }
 
-#[test]
 fn parquet_rows_keep_lists_structures_and_moments() {
     let directory = tempfile::tempdir().unwrap();
     for (name, content) in [("rows.parquet", table()), ("rows.parquet.zst", zstd::encode_all(&table()[..], 1).unwrap())]
@@ -127,7 +126,6 @@ fn parquet_rows_keep_lists_structures_and_moments() {
     }
 }
 
-#[test]
 fn a_parquet_file_longer_than_one_batch_keeps_its_row_numbers() {
     let rows = 1_300;
     let ids: ArrayRef = Arc::new(StringArray::from_iter_values((1..=rows).map(|number| format!("id-{number}"))));
@@ -142,7 +140,6 @@ fn a_parquet_file_longer_than_one_batch_keeps_its_row_numbers() {
     assert_eq!(lines, (1..=rows).collect::<Vec<u64>>());
 }
 
-#[test]
 fn bad_rows_are_quarantined_with_line_and_reason_and_the_rest_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let mut bad = row("c");
@@ -167,7 +164,6 @@ fn bad_rows_are_quarantined_with_line_and_reason_and_the_rest_go_on() {
     assert!(!directory.path().join("quarantine.jsonl").exists());
 }
 
-#[test]
 fn a_damaged_compressed_file_keeps_the_rows_before_the_damage() {
     let directory = tempfile::tempdir().unwrap();
     let lines: String = (0..20_000).map(|number| format!("{}\n", row(&format!("id-{number}")))).collect();
@@ -179,7 +175,6 @@ fn a_damaged_compressed_file_keeps_the_rows_before_the_damage() {
     assert!(intake.quarantined[0].why.contains("damaged"), "{:?}", intake.quarantined);
 }
 
-#[test]
 fn a_file_that_cannot_be_read_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let table: [(&str, &[u8]); 2] = [("rows.parquet", b"not parquet"), ("rows.csv", b"a,b")];
@@ -191,7 +186,6 @@ fn a_file_that_cannot_be_read_is_an_error_that_names_it() {
     assert!(error.contains("none.jsonl"), "{error}");
 }
 
-#[test]
 fn generations_of_three_shapes_are_read_and_bad_ones_quarantined() {
     let directory = tempfile::tempdir().unwrap();
     let lines = [
@@ -249,7 +243,6 @@ fn wanted() -> Wanted {
     Wanted { problem_statement: "The price is wrong.".to_owned(), ..Wanted::default() }
 }
 
-#[test]
 fn a_commit_range_becomes_an_instance_whose_patches_lead_from_base_to_fix() {
     let home = tempfile::tempdir().unwrap();
     let project = home.path().join("shop.git");
@@ -286,7 +279,6 @@ fn a_commit_range_becomes_an_instance_whose_patches_lead_from_base_to_fix() {
     assert!(error.contains("nothing differs"), "{error}");
 }
 
-#[test]
 fn the_kept_repository_does_not_hold_the_fix() {
     let home = tempfile::tempdir().unwrap();
     let project = home.path().join("shop");
@@ -299,7 +291,6 @@ fn the_kept_repository_does_not_hold_the_fix() {
     assert!(kept.paths(&repo.tree_of(&fix).unwrap()).is_err());
 }
 
-#[test]
 fn an_import_directory_gathers_instances_and_replaces_those_of_the_same_id() {
     let out = tempfile::tempdir().unwrap();
     let read = |ids: &[&str]| -> Vec<_> {
@@ -320,11 +311,10 @@ fn an_import_directory_gathers_instances_and_replaces_those_of_the_same_id() {
     assert!(error.contains("instances.jsonl:1"), "{error}");
 }
 
-#[test]
 fn a_release_pair_of_the_package_index_becomes_an_instance() {
     let pair = match fetch_pair("python3", "tomlkit", "0.13.2", "0.13.3") {
         Ok(pair) => pair,
-        Err(error) => return eprintln!("skipped: pip reaches no package index: {error}"),
+        Err(error) => skip(Need::PackageIndex, error.to_string()),
     };
     assert_eq!(pair.notes, Vec::<String>::new());
     let out = tempfile::tempdir().unwrap();
@@ -339,3 +329,17 @@ fn a_release_pair_of_the_package_index_becomes_an_instance() {
     let error = fetch_pair("python3", "tomlkit", "0.13.2", "99.1").unwrap_err().to_string();
     assert!(error.contains("tomlkit 99.1") && error.contains("check name and version"), "{error}");
 }
+
+pub const TESTS: &[Test] = tests![
+    every_layout_and_packing_gives_the_same_instances,
+    parquet_rows_keep_lists_structures_and_moments,
+    a_parquet_file_longer_than_one_batch_keeps_its_row_numbers,
+    bad_rows_are_quarantined_with_line_and_reason_and_the_rest_go_on,
+    a_damaged_compressed_file_keeps_the_rows_before_the_damage,
+    a_file_that_cannot_be_read_is_an_error_that_names_it,
+    generations_of_three_shapes_are_read_and_bad_ones_quarantined,
+    a_commit_range_becomes_an_instance_whose_patches_lead_from_base_to_fix,
+    the_kept_repository_does_not_hold_the_fix,
+    an_import_directory_gathers_instances_and_replaces_those_of_the_same_id,
+    a_release_pair_of_the_package_index_becomes_an_instance,
+];

@@ -1,12 +1,12 @@
 //! SIGKILL at random moments: the same verdicts as an unbroken run, and nothing left behind.
 
+use crate::harness::{Test, tests};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use crate::support::{answers, assay, assert_answers, expect_exit, expected, processes_naming};
 
-#[test]
 fn a_run_killed_ten_times_ends_with_the_same_verdicts_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
@@ -63,7 +63,6 @@ fn assert_no_cgroup_of_a_dead_owner() {
     }
 }
 
-#[test]
 fn an_interrupted_run_says_so_with_exit_code_three_and_goes_on_when_run_again() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
@@ -81,3 +80,8 @@ fn an_interrupted_run_says_so_with_exit_code_three_and_goes_on_when_run_again() 
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/offline-demo/expected.jsonl");
     assert_answers(&answers(&out.join("run")), &expected(&table));
 }
+
+pub const TESTS: &[Test] = tests![
+    a_run_killed_ten_times_ends_with_the_same_verdicts_and_leaves_nothing_behind,
+    an_interrupted_run_says_so_with_exit_code_three_and_goes_on_when_run_again,
+];

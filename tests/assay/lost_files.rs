@@ -1,5 +1,6 @@
 //! Test files that do not load: named in table, report and rows; too many refuse an instance, or leave its rows at E1.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -105,7 +106,6 @@ fn verified(folder: &Path, work: &Path, flags: &[&str], code: i32) -> (PathBuf, 
 
 const REASON: &str = "ModuleNotFoundError: No module named 'absent_helper'";
 
-#[test]
 fn an_instance_whose_test_files_do_not_load_is_refused_by_name_and_worth_e1_where_that_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let work = imported(folder.path(), "unittest", &world(3, 4));
@@ -150,7 +150,6 @@ fn an_instance_whose_test_files_do_not_load_is_refused_by_name_and_worth_e1_wher
     expect_exit(assay().arg("audit").arg(&dataset), 0);
 }
 
-#[test]
 fn one_lost_file_of_twenty_is_named_and_costs_nothing_also_where_an_earlier_version_kept_the_admission() {
     let folder = tempfile::tempdir().unwrap();
     let work = imported(folder.path(), "unittest", &world(18, 1));
@@ -183,7 +182,6 @@ fn one_lost_file_of_twenty_is_named_and_costs_nothing_also_where_an_earlier_vers
     assert_eq!(after, before, "nothing had to run again");
 }
 
-#[test]
 fn what_a_candidate_says_of_itself_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     let work = imported(folder.path(), "unittest", &world(18, 1));
@@ -209,7 +207,6 @@ fn what_a_candidate_says_of_itself_is_not_kept() {
     assert!(of_candidates > 0 && of_ours > 0);
 }
 
-#[test]
 fn a_file_that_loads_on_gold_alone_though_gold_does_not_change_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let [mut base, mut gold] = world(19, 0);
@@ -226,7 +223,6 @@ fn a_file_that_loads_on_gold_alone_though_gold_does_not_change_it_is_named() {
     assert_eq!(admission["lost"]["files"].as_object().unwrap().len(), 1, "gold changes the other one: {admission}");
 }
 
-#[test]
 fn a_changed_test_file_that_does_not_load_refuses_an_instance_however_small_its_share() {
     let folder = tempfile::tempdir().unwrap();
     let [base, mut gold] = world(28, 0);
@@ -241,19 +237,17 @@ fn a_changed_test_file_that_does_not_load_refuses_an_instance_however_small_its_
 }
 
 /// The admission under pytest; none where its environment cannot be made.
-fn under_pytest(trees: &[Tree; 2]) -> Option<Value> {
+fn under_pytest(trees: &[Tree; 2]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let work = imported(folder.path(), "pytest", trees);
     let run = folder.path().join("run");
     let output = assay().arg("validate").arg(&work).arg("--run").arg(&run).output().unwrap();
     if output.status.code() == Some(4) {
-        println!("skipped: the environment for pytest cannot be made: {}", stderr(&output));
-        return None;
+        skip(Need::PackageIndex, stderr(&output));
     }
-    Some(lines(&run.join("admissions.jsonl")).remove(0))
+    lines(&run.join("admissions.jsonl")).remove(0)
 }
 
-#[test]
 fn pytest_tells_files_that_skip_themselves_and_files_that_configuration_deselects() {
     let [mut base, mut gold] = world(20, 1);
     for tree in [&mut base, &mut gold] {
@@ -282,7 +276,7 @@ fn pytest_tells_files_that_skip_themselves_and_files_that_configuration_deselect
         );
         put("pytest.ini", "[pytest]\nmarkers =\n    slow: takes long\naddopts = -m \"not slow\"\n");
     }
-    let Some(admission) = under_pytest(&[base, gold]) else { return };
+    let admission = under_pytest(&[base, gold]);
     let whys: BTreeMap<_, _> = admission["lost"]["files"]
         .as_object()
         .unwrap_or_else(|| panic!("{admission}"))
@@ -303,20 +297,18 @@ fn pytest_tells_files_that_skip_themselves_and_files_that_configuration_deselect
     assert!(admission["refusal"].is_null(), "two of 27 count: {admission}");
 }
 
-#[test]
 fn a_conftest_that_does_not_load_stands_in_the_refusal() {
     let [mut base, mut gold] = world(1, 0);
     for tree in [&mut base, &mut gold] {
         tree.insert("tests/conftest.py".to_owned(), "import absent_helper\n".to_owned());
     }
-    let Some(admission) = under_pytest(&[base, gold]) else { return };
+    let admission = under_pytest(&[base, gold]);
     assert_eq!(admission["refusal"], "gold_fails", "{admission}");
     let detail = admission["detail"].as_str().unwrap();
     assert!(detail.contains(&format!("tests/conftest.py: {REASON}")), "{detail}");
     assert_eq!(admission["lost"]["files"].as_object().unwrap().len(), 2);
 }
 
-#[test]
 fn a_refusal_for_want_of_fail_to_pass_tests_quotes_what_the_changed_tests_said() {
     let [base, mut gold] = world(1, 0);
     let test = "import unittest\n\n\nclass Tests(unittest.TestCase):\n    def test_raises(self):\n        \
@@ -339,3 +331,14 @@ fn a_refusal_for_want_of_fail_to_pass_tests_quotes_what_the_changed_tests_said()
         assert!(detail.contains(told), "{told} is not in {detail}");
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    an_instance_whose_test_files_do_not_load_is_refused_by_name_and_worth_e1_where_that_is_accepted,
+    one_lost_file_of_twenty_is_named_and_costs_nothing_also_where_an_earlier_version_kept_the_admission,
+    what_a_candidate_says_of_itself_is_not_kept,
+    a_file_that_loads_on_gold_alone_though_gold_does_not_change_it_is_named,
+    a_changed_test_file_that_does_not_load_refuses_an_instance_however_small_its_share,
+    pytest_tells_files_that_skip_themselves_and_files_that_configuration_deselects,
+    a_conftest_that_does_not_load_stands_in_the_refusal,
+    a_refusal_for_want_of_fail_to_pass_tests_quotes_what_the_changed_tests_said,
+];

@@ -1,5 +1,6 @@
 //! Integration tests: one file per command or behaviour, one binary so that everything is linked once.
 
+mod harness;
 mod hub;
 mod model_server;
 mod samples;
@@ -58,3 +59,62 @@ mod serve_support;
 mod tampering;
 mod traces;
 mod unpacked_image;
+
+fn main() -> std::process::ExitCode {
+    harness::run(&[
+        admission::TESTS,
+        audit::TESTS,
+        bad_input::TESTS,
+        canary::TESTS,
+        cell::ends::TESTS,
+        cell::limits::TESTS,
+        cell::TESTS,
+        cell::touched::TESTS,
+        container::TESTS,
+        corpora::TESTS,
+        corpora_tables::TESTS,
+        curriculum::TESTS,
+        deep::TESTS,
+        demo::TESTS,
+        demo_offline::TESTS,
+        docker_cell::TESTS,
+        export::TESTS,
+        faults::TESTS,
+        flaky::TESTS,
+        flood::TESTS,
+        framework::TESTS,
+        full_disk::TESTS,
+        full_run::TESTS,
+        generated_tests::TESTS,
+        intake::TESTS,
+        kill::TESTS,
+        lost_files::TESTS,
+        misbehaviour::TESTS,
+        names::TESTS,
+        outputs::TESTS,
+        plain::TESTS,
+        policy::TESTS,
+        prompt::TESTS,
+        publish::TESTS,
+        publish_edges::TESTS,
+        ready_image::TESTS,
+        recipe::TESTS,
+        report::TESTS,
+        reuse::TESTS,
+        reward_functions::TESTS,
+        runner_aware::TESTS,
+        sample::TESTS,
+        sample_errors::TESTS,
+        sandboxes::TESTS,
+        schemas::TESTS,
+        select::TESTS,
+        serve::TESTS,
+        serve_bodies::TESTS,
+        serve_connections::TESTS,
+        serve_limits::TESTS,
+        start_up::TESTS,
+        tampering::TESTS,
+        traces::TESTS,
+        unpacked_image::TESTS,
+    ])
+}

@@ -1,5 +1,6 @@
 //! Code that does what a sandbox must stand: the same verdicts in every way to run, and right ones.
 
+use crate::harness::{Need, Test, needs_docker, skip, tests};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +12,6 @@ use swe_assay::verdict::{Reason, VerdictStatus};
 
 use crate::full_disk::Tmpfs;
 use crate::small_world::{Kind, RIGHT, World, cell, containers};
-use crate::support::docker_answers;
 
 /// What a right answer does first, and what becomes of it.
 const TABLE: [(&str, &str, Reason); 7] = [
@@ -61,26 +61,17 @@ fn sound(engine: Engine) {
     assert!(differing.is_empty(), "{differing:#?}");
 }
 
-#[test]
 fn misbehaviour_is_stood_in_cells() {
     sound(Engine::Cell(cell()));
 }
 
-#[test]
 fn misbehaviour_is_stood_in_cells_in_docker() {
-    if !docker_answers() {
-        println!("skipped: no Docker engine answers, so only cells are checked");
-        return;
-    }
+    needs_docker();
     sound(Engine::DockerCell(docker_cells()));
 }
 
-#[test]
 fn misbehaviour_is_stood_in_containers() {
-    if !docker_answers() {
-        println!("skipped: no Docker engine answers, so only cells are checked");
-        return;
-    }
+    needs_docker();
     sound(Engine::Container(containers()));
 }
 
@@ -112,12 +103,8 @@ impl Sandbox for Deleting {
 
 const WRONG: &str = "def double(x):\n    return x + x + 2\n\n\ndef keep(x):\n    return x\n";
 
-#[test]
 fn an_image_deleted_from_under_a_run_rejects_nobody_and_the_next_run_makes_it_again() {
-    if !docker_answers() {
-        println!("skipped: no Docker engine answers");
-        return;
-    }
+    needs_docker();
     let cells = docker_cells();
     let world = World::admitted_as(Engine::DockerCell(cells.clone()), kind("an image that goes"));
     let verdicts = world.verdicts("gone", Some(Arc::new(Deleting(cells, AtomicBool::new(false)))), &[RIGHT, WRONG]);
@@ -132,11 +119,9 @@ fn an_image_deleted_from_under_a_run_rejects_nobody_and_the_next_run_makes_it_ag
     assert_eq!(reasons, [Reason::Resolved, Reason::StillFailing]);
 }
 
-#[test]
 fn a_full_cache_costs_nothing_but_what_later_runs_might_have_used() {
     let Some(disk) = Tmpfs::mount("16k") else {
-        println!("skipped: only root can mount the small disk that this test fills");
-        return;
+        skip(Need::Root, "only root can mount the small disk that this test fills");
     };
     let cache = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(disk.0.path(), cache.path().join("outcomes")).unwrap();
@@ -148,3 +133,11 @@ fn a_full_cache_costs_nothing_but_what_later_runs_might_have_used() {
         assert_eq!(reasons, [Reason::Resolved, Reason::StillFailing]);
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    misbehaviour_is_stood_in_cells,
+    misbehaviour_is_stood_in_cells_in_docker,
+    misbehaviour_is_stood_in_containers,
+    an_image_deleted_from_under_a_run_rejects_nobody_and_the_next_run_makes_it_again,
+    a_full_cache_costs_nothing_but_what_later_runs_might_have_used,
+];

@@ -1,5 +1,6 @@
 //! Options that name something: what they match is said, and what they do not match is a mistake before anything is written.
 
+use crate::harness::{Test, tests};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -91,7 +92,6 @@ fn benchmark_row(id: &str, repo: &str) -> String {
     format!("{row}\n")
 }
 
-#[test]
 fn a_repository_is_held_out_however_it_is_written_and_the_card_counts_what_was() {
     let place = Place::of(&World::small());
     for text in [
@@ -118,7 +118,6 @@ fn a_repository_is_held_out_however_it_is_written_and_the_card_counts_what_was()
     assert!(!card.contains("Held out for evaluation") && manifest.get("matched").is_none(), "{card}");
 }
 
-#[test]
 fn a_hold_out_that_no_instance_has_or_that_is_no_name_is_refused_with_the_nearest_names() {
     let place = Place::of(&World::small());
     place.refused(&["--hold-out", "example/onne"], &["example/onne", "no instance", "there are example/one,"]);
@@ -129,7 +128,6 @@ fn a_hold_out_that_no_instance_has_or_that_is_no_name_is_refused_with_the_neares
     }
 }
 
-#[test]
 fn licences_are_chosen_by_spdx_name_and_a_name_that_no_instance_has_is_refused_with_those_that_there_are() {
     let place = Place::of(&World::small());
     let (summary, said, _, manifest) = place.exported(&["--license", "mit, isc"], 0);
@@ -143,7 +141,6 @@ fn licences_are_chosen_by_spdx_name_and_a_name_that_no_instance_has_is_refused_w
     place.refused(&["--license", "unknown"], &["`any`"]);
 }
 
-#[test]
 fn a_run_of_unknown_licences_says_why_nothing_came_out_and_what_to_do_and_makes_no_folder() {
     let mut world = World::small();
     world.instances.values_mut().for_each(|instance| instance.license = None);
@@ -163,7 +160,6 @@ fn a_run_of_unknown_licences_says_why_nothing_came_out_and_what_to_do_and_makes_
     assert_eq!(fs::read(place.path("dataset/manifest.json")).unwrap(), before, "the earlier dataset is left alone");
 }
 
-#[test]
 fn a_view_without_a_file_is_said_and_not_claimed() {
     let place = Place::of(&World::small());
     let (_, said, card, manifest) = place.exported(&["--view", "harbor", "--view", "trl"], 2);
@@ -179,7 +175,6 @@ fn a_view_without_a_file_is_said_and_not_claimed() {
     assert!(!place.path("tasks/dataset_info.json").exists() && place.path("tasks/views/slime").is_dir());
 }
 
-#[test]
 fn a_benchmark_file_says_what_it_matched_and_what_of_it_could_not_be_read() {
     let place = Place::of(&World::small());
     let far = place.write("far.jsonl", &benchmark_row("far__away-1", "far/away"));
@@ -207,7 +202,6 @@ fn a_benchmark_file_says_what_it_matched_and_what_of_it_could_not_be_read() {
     place.refused(&["--benchmark", &empty], &["empty.jsonl", "no instance of a benchmark"]);
 }
 
-#[test]
 fn other_names_that_nothing_has_are_refused_with_the_nearest_ones() {
     let place = Place::of(&World::small());
     place.exported(&["--license", "any"], 0);
@@ -228,7 +222,6 @@ fn other_names_that_nothing_has_are_refused_with_the_nearest_ones() {
     }
 }
 
-#[test]
 fn a_file_to_leave_out_that_neither_version_has_is_refused_with_those_that_differ() {
     let folder = tempfile::tempdir().unwrap();
     let tree = |name: &str, version: &str, value: &str| {
@@ -252,3 +245,14 @@ fn a_file_to_leave_out_that_neither_version_has_is_refused_with_those_that_diffe
     assert!(error.contains("--leave-out shop/versions.py") && error.contains("there are shop/version.py,"), "{error}");
     assert!(!import("shop/version.py", &folder.path().join("b")).unwrap().patch.contains("V = 2"));
 }
+
+pub const TESTS: &[Test] = tests![
+    a_repository_is_held_out_however_it_is_written_and_the_card_counts_what_was,
+    a_hold_out_that_no_instance_has_or_that_is_no_name_is_refused_with_the_nearest_names,
+    licences_are_chosen_by_spdx_name_and_a_name_that_no_instance_has_is_refused_with_those_that_there_are,
+    a_run_of_unknown_licences_says_why_nothing_came_out_and_what_to_do_and_makes_no_folder,
+    a_view_without_a_file_is_said_and_not_claimed,
+    a_benchmark_file_says_what_it_matched_and_what_of_it_could_not_be_read,
+    other_names_that_nothing_has_are_refused_with_the_nearest_ones,
+    a_file_to_leave_out_that_neither_version_has_is_refused_with_those_that_differ,
+];

@@ -1,6 +1,7 @@
 //! Every output option of the command line, given each input of its command, other names of it, and places that are not
 //! the command's: refused before the first byte. `docs/outputs.md` says what else happens, and is held against this.
 
+use crate::harness::{Test, tests};
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fs;
@@ -121,7 +122,6 @@ const OPTIONS: &[(&str, &str, Role)] = &[
     ("export rl", "new_key", New),
 ];
 
-#[test]
 fn every_option_that_takes_a_path_is_known_to_be_an_input_or_an_output() {
     fn walk(command: &clap::Command, name: &str, found: &mut Vec<(String, String)>) {
         for argument in command.get_arguments() {
@@ -289,7 +289,6 @@ fn lines() -> Vec<(&'static str, &'static str, Role, Vec<&'static str>)> {
     ]
 }
 
-#[test]
 fn no_output_is_an_input_or_another_name_of_one() {
     let world = World::new();
     for (line, _, role, inputs) in lines() {
@@ -342,7 +341,6 @@ fn no_output_is_an_input_or_another_name_of_one() {
     }
 }
 
-#[test]
 fn places_of_somebody_else_are_left_alone() {
     let world = World::new();
     for (line, option, role, _) in lines() {
@@ -372,7 +370,6 @@ fn places_of_somebody_else_are_left_alone() {
     }
 }
 
-#[test]
 fn two_outputs_are_never_one_place() {
     let world = World::new();
     for (line, place) in [
@@ -385,7 +382,6 @@ fn two_outputs_are_never_one_place() {
     }
 }
 
-#[test]
 fn rows_that_were_dropped_do_not_come_back_from_an_earlier_run() {
     let world = World::new();
     let run = |code: i32| {
@@ -412,3 +408,11 @@ fn rows_that_were_dropped_do_not_come_back_from_an_earlier_run() {
     expect_exit(command.args(["--rows", "work/instances.jsonl", "--out", "work/stage2.jsonl"]), 0);
     assert!(world.at("work/quarantine.jsonl").exists());
 }
+
+pub const TESTS: &[Test] = tests![
+    every_option_that_takes_a_path_is_known_to_be_an_input_or_an_output,
+    no_output_is_an_input_or_another_name_of_one,
+    places_of_somebody_else_are_left_alone,
+    two_outputs_are_never_one_place,
+    rows_that_were_dropped_do_not_come_back_from_an_earlier_run,
+];

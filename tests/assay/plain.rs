@@ -1,5 +1,6 @@
 //! Test bodies without their runner: what is reported, what is not, and that nothing gives the run away.
 
+use crate::harness::{Test, tests};
 use swe_assay::framework::plain::{RUNNER_LOADED, plain_command};
 use swe_assay::framework::{Framework, Pytest};
 use swe_assay::trial::{Mode, TestPlan};
@@ -38,7 +39,6 @@ fn hold(framework: &str, python: &str, file: &str, table: &[(&str, &str)]) {
     }
 }
 
-#[test]
 fn bodies_of_pytest_tests_run_without_pytest() {
     let table = [
         ("test_passes", "S+C+T+"),
@@ -94,7 +94,6 @@ fn bodies_of_pytest_tests_run_without_pytest() {
     }
 }
 
-#[test]
 fn bodies_of_unittest_tests_run_without_unittest() {
     let table = [
         ("ShopTests::test_passes", "S+C+T+"),
@@ -119,14 +118,12 @@ fn bodies_of_unittest_tests_run_without_unittest() {
     }
 }
 
-#[test]
 fn a_suite_shows_the_signs_that_a_plain_run_does_not() {
     let world = World::of("tests-of-many-forms");
     let report = world.run("unittest", "python3", &[CASES]).report;
     assert_eq!(phases(&report, &format!("{CASES}::ShopTests::test_no_signs")), "S+C-T+");
 }
 
-#[test]
 fn a_project_that_loads_a_runner_is_named() {
     let world = World::of("tests-of-many-forms");
     let shop = world.path().join("src/shop.py");
@@ -137,7 +134,6 @@ fn a_project_that_loads_a_runner_is_named() {
     assert!(report.tests[&format!("{FORMS}::test_passes")].passed(), "it is told what passed there nevertheless");
 }
 
-#[test]
 fn a_file_that_cannot_be_loaded_and_a_session_that_ends_early_report_no_pass() {
     let world = World::of("tests-of-many-forms");
     let shop = world.path().join("src/shop.py");
@@ -152,3 +148,11 @@ fn a_file_that_cannot_be_loaded_and_a_session_that_ends_early_report_no_pass() {
     assert!(!report.finished && report.tests.is_empty(), "{report:?}");
     assert_eq!(output.status.code(), Some(1));
 }
+
+pub const TESTS: &[Test] = tests![
+    bodies_of_pytest_tests_run_without_pytest,
+    bodies_of_unittest_tests_run_without_unittest,
+    a_suite_shows_the_signs_that_a_plain_run_does_not,
+    a_project_that_loads_a_runner_is_named,
+    a_file_that_cannot_be_loaded_and_a_session_that_ends_early_report_no_pass,
+];

@@ -1,5 +1,6 @@
 //! What is taken back from a repair, and what is kept, with the real binary.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ const FIX: &str = "```\n### lib/orchard/crates.py\n<<<<<<< SEARCH\n    return pi
                    size)\n>>>>>>> REPLACE\n```\n";
 
 /// The verdicts of answers about the world `orchard` with attrs installed; none where pip reaches no index, which is said.
-fn verdicts(answers: &[String]) -> Option<Vec<Value>> {
+fn verdicts(answers: &[String]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let (import, run) = (folder.path().join("import"), folder.path().join("run"));
     let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/worlds/orchard");
@@ -42,20 +43,18 @@ fn verdicts(answers: &[String]) -> Option<Vec<Value>> {
     command.arg("verify").arg(&import).args(["--sandbox", "cell", "--run"]).arg(&run).arg("--generations").arg(&file);
     let output = command.output().unwrap();
     if output.status.code() == Some(4) && stderr(&output).contains("pip reaches its index") {
-        println!("skipped: pip reaches no package index");
-        return None;
+        skip(Need::PackageIndex, stderr(&output));
     }
     assert!(matches!(output.status.code(), Some(0 | 2)), "{}", stderr(&output));
     let mut verdicts = lines(&run.join("verdicts.jsonl"));
     verdicts.sort_by_key(|verdict| verdict["generation"]["index"].as_u64());
-    Some(verdicts)
+    verdicts
 }
 
 fn new_file(path: &str, text: &str) -> String {
     format!("```\n### {path}\n<<<<<<< SEARCH\n=======\n{text}>>>>>>> REPLACE\n```\n")
 }
 
-#[test]
 fn a_repair_loses_what_it_may_not_decide_and_is_judged_by_the_rest() {
     let stripped = [
         ("lib/attr/__init__.py", "startup"),
@@ -68,9 +67,7 @@ fn a_repair_loses_what_it_may_not_decide_and_is_judged_by_the_rest() {
     let kept = ["lib/orchard/attr.py", "lib/orchard/crates_pb2.py", "tools/attrs.py"];
     let extra: String =
         stripped.iter().map(|(path, _)| *path).chain(kept).map(|path| new_file(path, "pass\n")).collect();
-    let Some(verdicts) = verdicts(&[format!("{FIX}{extra}"), format!("{}{}", new_file("lib/attr.py", ""), FIX)]) else {
-        return;
-    };
+    let verdicts = verdicts(&[format!("{FIX}{extra}"), format!("{}{}", new_file("lib/attr.py", ""), FIX)]);
     for verdict in &verdicts {
         assert_eq!((&verdict["status"], &verdict["reason"]), (&json!("verified"), &json!("resolved")), "{verdict}");
     }
@@ -81,3 +78,5 @@ fn a_repair_loses_what_it_may_not_decide_and_is_judged_by_the_rest() {
     assert_eq!(found, wanted.iter().collect::<Vec<_>>());
     assert_eq!(verdicts[1]["stripped"], json!([{"path": "lib/attr.py", "class": "startup"}]));
 }
+
+pub const TESTS: &[Test] = tests![a_repair_loses_what_it_may_not_decide_and_is_judged_by_the_rest,];

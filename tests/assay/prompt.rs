@@ -1,5 +1,6 @@
 //! `assay prompt`: what is shown under a budget, what is left out, and how the skills chain.
 
+use crate::harness::{Test, tests};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -109,7 +110,6 @@ fn text(prompt: &Value) -> &str {
     prompt["messages"][0]["content"].as_str().unwrap()
 }
 
-#[test]
 fn files_are_found_by_the_words_of_the_issue_and_those_that_overflow_are_noted() {
     let world = World::small();
     let prompts = world.prompts(&["--budget", "3000"]);
@@ -135,7 +135,6 @@ fn files_are_found_by_the_words_of_the_issue_and_those_that_overflow_are_noted()
     assert_eq!(std::fs::read(world.path("prompts.jsonl")).unwrap(), before);
 }
 
-#[test]
 fn localized_files_come_first_whoever_named_them() {
     let world = World::small();
     let repair = |more: &[&str]| {
@@ -181,7 +180,6 @@ fn localized_files_come_first_whoever_named_them() {
     assert_ne!(prompts[0]["prompt_id"], prompts[1]["prompt_id"]);
 }
 
-#[test]
 fn what_cannot_be_made_is_told_and_the_rest_is_written() {
     let world = World::small();
     // Too small for the listing of a localization, and for any file.
@@ -204,7 +202,6 @@ fn what_cannot_be_made_is_told_and_the_rest_is_written() {
     }
 }
 
-#[test]
 fn localizations_and_prompts_of_other_instances_are_refused_with_the_nearest_instance() {
     let world = World::small();
     let place = json!({"instance_id": "pkg__two", "skill": "localization", "completion": "```\npkg/duration.py\n```"});
@@ -227,7 +224,6 @@ fn localizations_and_prompts_of_other_instances_are_refused_with_the_nearest_ins
     assert!(said.contains("--prompts: no generation names a prompt of these files"), "{said}");
 }
 
-#[test]
 fn templates_of_ones_own_take_the_place_of_ours() {
     let world = World::small();
     let folder = world.path("templates");
@@ -241,7 +237,6 @@ fn templates_of_ones_own_take_the_place_of_ours() {
     assert!(prompts[0]["messages"][1]["content"].as_str().unwrap().starts_with("Here is"), "{prompts:?}");
 }
 
-#[test]
 fn request_files_hold_every_prompt_once() {
     let world = World::small();
     let batch = world.path("batch").display().to_string();
@@ -261,7 +256,6 @@ fn request_files_hold_every_prompt_once() {
     }
 }
 
-#[test]
 fn embeddings_put_retrieved_files_in_another_order() {
     let world = World::small();
     // Whatever speaks of a table is near, the rest is far.
@@ -289,7 +283,6 @@ fn embeddings_put_retrieved_files_in_another_order() {
 }
 
 /// The full size, 5,000 files of 8 KB, is in `benches/prompt.rs`; here a fifth of it, unoptimised and beside other tests.
-#[test]
 fn a_large_tree_is_listed_within_its_share_and_searched_in_a_moment() {
     let mut files = small();
     for number in 0..1_000 {
@@ -307,3 +300,14 @@ fn a_large_tree_is_listed_within_its_share_and_searched_in_a_moment() {
     assert!(prompts.iter().all(|prompt| prompt["tokens"].as_u64().unwrap() <= 12_000));
     assert!(seconds < 20.0, "{seconds} s");
 }
+
+pub const TESTS: &[Test] = tests![
+    files_are_found_by_the_words_of_the_issue_and_those_that_overflow_are_noted,
+    localized_files_come_first_whoever_named_them,
+    what_cannot_be_made_is_told_and_the_rest_is_written,
+    localizations_and_prompts_of_other_instances_are_refused_with_the_nearest_instance,
+    templates_of_ones_own_take_the_place_of_ours,
+    request_files_hold_every_prompt_once,
+    embeddings_put_retrieved_files_in_another_order,
+    a_large_tree_is_listed_within_its_share_and_searched_in_a_moment,
+];

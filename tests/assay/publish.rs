@@ -1,5 +1,6 @@
 //! `assay publish` against a Hub that keeps real git repositories and the official Xet server, with faults on purpose.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -117,7 +118,6 @@ impl World {
     }
 }
 
-#[test]
 fn a_dataset_is_published_privately_once_tagged_and_replaced_as_a_whole() {
     let world = World::new(3);
     let plan = output_json(&expect_exit(&mut world.publish(&["--dry-run", "--json"]), 0));
@@ -150,7 +150,6 @@ fn a_dataset_is_published_privately_once_tagged_and_replaced_as_a_whole() {
     assert_eq!(world.hub.repository(REPO, |one| one.tags()).len(), 2);
 }
 
-#[test]
 fn many_files_go_in_bounded_commits_and_the_card_comes_last() {
     let world = World::new(130);
     let done = output_json(&expect_exit(&mut world.publish(&["--json"]), 0));
@@ -161,7 +160,6 @@ fn many_files_go_in_bounded_commits_and_the_card_comes_last() {
     assert!(!before.contains_key("README.md") && !before.contains_key("manifest.json"), "visible too early");
 }
 
-#[test]
 fn every_fault_of_server_and_network_is_waited_out_and_leaves_the_dataset_once() {
     let commit = "POST /api/datasets/me/rows/commit";
     let faults = [
@@ -194,7 +192,6 @@ fn every_fault_of_server_and_network_is_waited_out_and_leaves_the_dataset_once()
     }
 }
 
-#[test]
 fn the_wait_that_a_server_asks_for_is_kept() {
     for (on, path) in [
         ("POST /api/datasets/me/rows/commit", "POST /api/datasets/me/rows/commit"),
@@ -214,7 +211,6 @@ fn the_wait_that_a_server_asks_for_is_kept() {
     assert!(said.contains("run the same command again later"), "{said}");
 }
 
-#[test]
 fn a_killed_upload_goes_on_and_ends_as_one_whole_dataset() {
     let commit = "POST /api/datasets/me/rows/commit";
     for what in [Wrong::Slow(Duration::from_secs(600)), Wrong::DoneThenSlow(Duration::from_secs(600))] {
@@ -240,7 +236,6 @@ fn a_killed_upload_goes_on_and_ends_as_one_whole_dataset() {
     }
 }
 
-#[test]
 fn an_interrupted_upload_says_so_and_goes_on() {
     let world = World::new(1);
     world.hub.fault("POST /api/datasets/me/rows/commit", Wrong::Slow(Duration::from_secs(600)));
@@ -254,7 +249,6 @@ fn an_interrupted_upload_says_so_and_goes_on() {
     world.assert_whole();
 }
 
-#[test]
 fn a_server_without_xet_is_refused_before_anything_is_committed() {
     let world = World::new(1);
     world.hub.state().basic_only = true;
@@ -266,7 +260,6 @@ fn a_server_without_xet_is_refused_before_anything_is_committed() {
     world.assert_whole();
 }
 
-#[test]
 fn a_pull_request_holds_the_whole_dataset_and_an_interrupted_one_is_taken_up_again() {
     let world = World::new(2);
     world.hub.add(REPO, true, false);
@@ -286,7 +279,6 @@ fn a_pull_request_holds_the_whole_dataset_and_an_interrupted_one_is_taken_up_aga
     assert_eq!((&again["pull_request"], &again["commits"]), (&json!(1), &json!(0)));
 }
 
-#[test]
 fn what_is_not_ours_or_not_private_is_not_written_to_without_being_told() {
     let world = World::new(1);
     world.hub.add(REPO, false, false);
@@ -300,7 +292,6 @@ fn what_is_not_ours_or_not_private_is_not_written_to_without_being_told() {
     assert_eq!((&done["private"], &done["left_alone"]), (&json!(false), &json!(["data/train.parquet"])));
 }
 
-#[test]
 fn a_token_that_is_missing_wrong_or_for_reading_is_named_and_never_shown() {
     let world = World::new(1);
     let said = stderr(&expect_exit(world.publish(&[]).env_remove("HF_TOKEN"), 4));
@@ -317,7 +308,6 @@ fn a_token_that_is_missing_wrong_or_for_reading_is_named_and_never_shown() {
     world.assert_whole();
 }
 
-#[test]
 fn names_that_are_taken_or_of_others_and_no_network_end_with_the_next_step() {
     let world = World::new(1);
     world.hub.add("me/hidden", true, true);
@@ -331,7 +321,6 @@ fn names_that_are_taken_or_of_others_and_no_network_end_with_the_next_step() {
     assert!(said.contains("check the network and HF_ENDPOINT"), "{said}");
 }
 
-#[test]
 fn a_directory_that_is_empty_damaged_or_no_dataset_is_refused() {
     let world = World::new(1);
     let manifest = world.data().join("manifest.json");
@@ -352,7 +341,6 @@ fn a_directory_that_is_empty_damaged_or_no_dataset_is_refused() {
     assert!(stderr(&expect_exit(&mut world.unforced(REPO, &[]), 1)).contains("assay export"));
 }
 
-#[test]
 fn a_published_dataset_is_downloaded_whole_and_a_broken_download_goes_on() {
     let world = World::new(2);
     expect_exit(&mut world.publish(&[]), 0);
@@ -377,7 +365,6 @@ fn a_published_dataset_is_downloaded_whole_and_a_broken_download_goes_on() {
     assert!(missing.contains("v9") && missing.contains("check the name and revision"), "{missing}");
 }
 
-#[test]
 fn a_dataset_of_the_hub_is_audited_by_its_name() {
     let world = World::new(1);
     expect_exit(&mut world.publish(&[]), 0);
@@ -398,13 +385,11 @@ fn a_dataset_of_the_hub_is_audited_by_its_name() {
 }
 
 /// The official client sends the same directory to the same server, which shows that the server asks of ours what the Hub
-/// does. It is `hf` on the path or `ASSAY_HF` (`pip install huggingface_hub`); without it this part is skipped.
-#[test]
+/// does. It is `hf` on the path or `ASSAY_HF` (`pip install huggingface_hub`); without it the test does not run.
 fn the_official_client_and_ours_leave_the_same_repository() {
     let hf = std::env::var("ASSAY_HF").unwrap_or_else(|_| "hf".to_owned());
     if !Command::new(&hf).arg("version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no official client; pip install huggingface_hub, or name one with ASSAY_HF");
-        return;
+        skip(Need::HubClient, "pip install huggingface_hub, or name its program with ASSAY_HF");
     }
     for without_xet in ["0", "1"] {
         let world = World::new(3);
@@ -420,3 +405,21 @@ fn the_official_client_and_ours_leave_the_same_repository() {
         assert_eq!(world.commits(), official);
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    a_dataset_is_published_privately_once_tagged_and_replaced_as_a_whole,
+    many_files_go_in_bounded_commits_and_the_card_comes_last,
+    every_fault_of_server_and_network_is_waited_out_and_leaves_the_dataset_once,
+    the_wait_that_a_server_asks_for_is_kept,
+    a_killed_upload_goes_on_and_ends_as_one_whole_dataset,
+    an_interrupted_upload_says_so_and_goes_on,
+    a_server_without_xet_is_refused_before_anything_is_committed,
+    a_pull_request_holds_the_whole_dataset_and_an_interrupted_one_is_taken_up_again,
+    what_is_not_ours_or_not_private_is_not_written_to_without_being_told,
+    a_token_that_is_missing_wrong_or_for_reading_is_named_and_never_shown,
+    names_that_are_taken_or_of_others_and_no_network_end_with_the_next_step,
+    a_directory_that_is_empty_damaged_or_no_dataset_is_refused,
+    a_published_dataset_is_downloaded_whole_and_a_broken_download_goes_on,
+    a_dataset_of_the_hub_is_audited_by_its_name,
+    the_official_client_and_ours_leave_the_same_repository,
+];

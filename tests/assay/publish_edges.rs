@@ -1,6 +1,7 @@
 //! `assay publish` where something around it is not as people think: the directory, the repository, the environment, the
 //! network.
 
+use crate::harness::{Test, tests};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -21,7 +22,6 @@ fn unknown(output: &std::process::Output) -> bool {
     said.contains("is not in manifest.json") || said.contains("file-unlisted")
 }
 
-#[test]
 fn a_downloaded_or_cloned_dataset_is_published_without_what_the_tools_left_and_audit_agrees() {
     let world = World::new(2);
     for path in [
@@ -57,7 +57,6 @@ fn a_downloaded_or_cloned_dataset_is_published_without_what_the_tools_left_and_a
     }
 }
 
-#[test]
 fn a_revision_in_the_hubs_own_cache_is_published_and_other_links_are_not() {
     let world = World::new(1);
     let kept = world.place.path().join("hub/datasets--me--rows");
@@ -94,7 +93,6 @@ fn a_revision_in_the_hubs_own_cache_is_published_and_other_links_are_not() {
     assert!(said.contains("README.md is not a regular file"), "{said}");
 }
 
-#[test]
 fn a_clone_without_its_large_files_says_how_to_fetch_them() {
     let world = World::new(1);
     let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 99\n", "0".repeat(64));
@@ -103,7 +101,6 @@ fn a_clone_without_its_large_files_says_how_to_fetch_them() {
     assert!(said.contains("train-00000-of-00001.parquet") && said.contains("git lfs pull"), "{said}");
 }
 
-#[test]
 fn who_may_read_a_repository_that_is_there_is_never_other_than_what_was_asked_for() {
     let world = World::new(1);
     world.hub.add(REPO, true, false);
@@ -127,7 +124,6 @@ fn who_may_read_a_repository_that_is_there_is_never_other_than_what_was_asked_fo
     }
 }
 
-#[test]
 fn a_tag_that_git_or_readers_would_not_take_is_refused_before_anything_is_sent() {
     let world = World::new(1);
     let commit = "0123456789abcdef0123456789abcdef01234567";
@@ -147,7 +143,6 @@ fn a_tag_that_git_or_readers_would_not_take_is_refused_before_anything_is_sent()
     world.assert_whole();
 }
 
-#[test]
 fn an_environment_that_stays_offline_is_named_with_the_way_out() {
     let world = World::new(1);
     for value in ["1", "true", "YES", "On"] {
@@ -164,7 +159,6 @@ fn an_environment_that_stays_offline_is_named_with_the_way_out() {
     world.assert_whole();
 }
 
-#[test]
 fn a_page_of_a_proxy_is_no_answer_on_any_call() {
     let calls = [
         ("/api/whoami-v2", &[][..]),
@@ -204,7 +198,6 @@ fn a_page_of_a_proxy_is_no_answer_on_any_call() {
     assert!(said.contains("no content type") && said.contains("Sign in"), "{said}");
 }
 
-#[test]
 fn a_plan_needs_no_token_and_says_what_a_stranger_could_not_read() {
     let world = World::new(2);
     let plan = |arguments: &[&str]| expect_exit(world.publish(arguments).env_remove("HF_TOKEN"), 0);
@@ -239,7 +232,6 @@ fn a_plan_needs_no_token_and_says_what_a_stranger_could_not_read() {
     assert_eq!(world.commits(), 1);
 }
 
-#[test]
 fn blanks_around_a_token_are_taken_off_and_inside_it_refused_without_showing_it() {
     let world = World::new(1);
     for token in ["hf_good token", "hf_good\ntoken", "hf_good\ttoken", "Bearer hf_goodtoken", "hf_g\u{f6}\u{f6}d"] {
@@ -260,7 +252,6 @@ fn blanks_around_a_token_are_taken_off_and_inside_it_refused_without_showing_it(
     world.assert_whole();
 }
 
-#[test]
 fn names_that_the_hub_would_not_take_are_refused_before_anything_is_sent() {
     let world = World::new(1);
     let long = format!("me/{}", "n".repeat(97));
@@ -285,3 +276,16 @@ fn names_that_the_hub_would_not_take_are_refused_before_anything_is_sent() {
     assert!(world.hub.requests("").is_empty(), "the server was asked");
     expect_exit(&mut world.publish_to("me/Rows_2.v-1", &[]), 0);
 }
+
+pub const TESTS: &[Test] = tests![
+    a_downloaded_or_cloned_dataset_is_published_without_what_the_tools_left_and_audit_agrees,
+    a_revision_in_the_hubs_own_cache_is_published_and_other_links_are_not,
+    a_clone_without_its_large_files_says_how_to_fetch_them,
+    who_may_read_a_repository_that_is_there_is_never_other_than_what_was_asked_for,
+    a_tag_that_git_or_readers_would_not_take_is_refused_before_anything_is_sent,
+    an_environment_that_stays_offline_is_named_with_the_way_out,
+    a_page_of_a_proxy_is_no_answer_on_any_call,
+    a_plan_needs_no_token_and_says_what_a_stranger_could_not_read,
+    blanks_around_a_token_are_taken_off_and_inside_it_refused_without_showing_it,
+    names_that_the_hub_would_not_take_are_refused_before_anything_is_sent,
+];

@@ -1,6 +1,7 @@
 //! An instance that names an image of somebody else's, from its row to the dataset: the tree is recorded from the image, and
 //! of what came after base nothing can be reached in the sealed one.
 
+use crate::harness::{Test, needs_docker, tests};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -8,11 +9,11 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{assay, docker_answers, expect_exit, json, lines, stderr};
+use crate::support::{assay, expect_exit, json, lines, stderr};
 
 const BASE: &str = "import settings\n\n\ndef double(x):\n    return x + x + settings.ERROR\n";
 const GOLD: &str = "import settings\n\n\ndef double(x):\n    return twice_of_number(x)\n\n\ndef twice_of_number(x):\n    return x * 2\n";
-const TESTS: &str = "import unittest\nimport calc\nimport settings\n\n\nclass Calc(unittest.TestCase):\n    def test_double(self):\n        \
+const SUITE: &str = "import unittest\nimport calc\nimport settings\n\n\nclass Calc(unittest.TestCase):\n    def test_double(self):\n        \
 self.assertEqual(calc.double(2), 4)\n\n    def test_set_up(self):\n        self.assertEqual(settings.NAME, 'changed at set-up')\n        \
 self.assertEqual(open('/testbed/local.txt').read(), 'untracked')\n";
 /// Looks for the right answer everywhere a job may look, and uses it if it finds any.
@@ -78,7 +79,7 @@ fn repository(folder: &Path) -> (String, String, String, BTreeSet<String>) {
     fs::write(folder.join("calc.py"), GOLD).unwrap();
     git(folder, &["commit", "-qam", "the fix"]);
     git(folder, &["tag", "-am", "release", "v2"]);
-    fs::write(folder.join("test_calc.py"), TESTS).unwrap();
+    fs::write(folder.join("test_calc.py"), SUITE).unwrap();
     git(folder, &["commit", "-qam", "its tests"]);
     let diff = |path: &str| git(folder, &["diff", "--no-renames", &base, "later", "--", path]) + "\n";
     let (patch, test_patch) = (diff("calc.py"), diff("test_calc.py"));
@@ -94,11 +95,8 @@ fn repository(folder: &Path) -> (String, String, String, BTreeSet<String>) {
     (base, patch, test_patch, unreachable)
 }
 
-#[test]
 fn a_row_that_names_an_image_is_verified_in_it_and_nothing_of_its_future_can_be_found() {
-    if !docker_answers() {
-        return;
-    }
+    needs_docker();
     let folder = tempfile::tempdir().unwrap();
     let context = folder.path().join("context");
     fs::create_dir(&context).unwrap();
@@ -239,3 +237,5 @@ fn nothing_of_the_future_on_the_host(folder: &Path, unreachable: &BTreeSet<Strin
     assert!(seen > 100, "{seen} files");
     assert!(folder.join("tree/__pycache__").is_dir(), "the bytecode is warm");
 }
+
+pub const TESTS: &[Test] = tests![a_row_that_names_an_image_is_verified_in_it_and_nothing_of_its_future_can_be_found,];

@@ -1,6 +1,7 @@
 //! The recipe against a local server that plays the model: prompt, sample, verify, prompt again with what was verified, export,
 //! curriculum, select.
 
+use crate::harness::{Test, tests};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -110,13 +111,11 @@ impl Place {
     }
 }
 
-#[test]
 fn verified_places_lead_to_verified_repairs_and_rows_hold_the_prompts_that_the_model_saw() {
     let server = model(&OFFLINE, "offline-demo", &["generations.jsonl"]);
     whole_recipe(&server, import_offline);
 }
 
-#[test]
 fn the_recipe_over_releases_of_real_packages_ends_with_selected_patches_that_resolve() {
     let generations = ["generations/python-hyper__h11-0.16.0.jsonl", "generations/tkem__cachetools-5.5.2.jsonl"];
     let server = model(&RELEASES, "release-pairs", &generations);
@@ -224,3 +223,8 @@ fn whole_recipe(server: &ModelServer, import: impl Fn(&Path)) {
     let page = std::fs::read_to_string(place.path("run/report.html")).unwrap();
     assert!(page.contains("<img class=\"curve\""), "the report shows the curve");
 }
+
+pub const TESTS: &[Test] = tests![
+    verified_places_lead_to_verified_repairs_and_rows_hold_the_prompts_that_the_model_saw,
+    the_recipe_over_releases_of_real_packages_ends_with_selected_patches_that_resolve,
+];

@@ -1,5 +1,6 @@
 //! The report: one file that tells everything, runs nothing of what models wrote, and opens with many candidates.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -66,16 +67,17 @@ fn run_with(folder: &Path, candidates: usize, verified: impl Fn(usize) -> bool) 
 }
 
 /// The page as Chromium has it once its script is done; none where there is no Chromium.
-fn opened(page: &Path, hash: &str) -> Option<String> {
-    let dom = dom_of(page, hash)?;
+fn opened(page: &Path, hash: &str) -> String {
+    let dom = dom_of(page, hash);
     assert!(dom.contains("data-ready=\"yes\""), "the page's script did not end: {dom}");
-    Some(dom)
+    dom
 }
 
-fn dom_of(page: &Path, hash: &str) -> Option<String> {
+fn dom_of(page: &Path, hash: &str) -> String {
     let browser = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
-        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))?;
+        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
+        .unwrap_or_else(|| skip(Need::Chromium, "no browser opens the page (apt install chromium)"));
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"])
@@ -86,7 +88,7 @@ fn dom_of(page: &Path, hash: &str) -> Option<String> {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Shows `report.html` as a phone and a desktop do, light and dark, and writes down what it measures.
@@ -117,7 +119,6 @@ for (const scheme of ["light", "dark"]) for (const width of [390, 1280]) {
 }
 </script></body>"#;
 
-#[test]
 fn what_models_wrote_is_shown_and_never_run() {
     let folder = tempfile::tempdir().unwrap();
     let run = run_of(folder.path(), 7);
@@ -141,17 +142,13 @@ fn what_models_wrote_is_shown_and_never_run() {
     // Without a script the overview tells the counts.
     assert!(html.contains("<strong>3</strong> of <strong>7</strong>"), "the overview's counts");
 
-    let Some(dom) = opened(&page, "#candidate/2") else {
-        eprintln!("no Chromium here: the page was not opened");
-        return;
-    };
+    let dom = opened(&page, "#candidate/2");
     assert!(!dom.contains("<title>owned"), "hostile text ran");
     assert!(dom.contains("Candidate 2: "), "the candidate's page");
     assert!(dom.contains("still_failing") && dom.contains("A test that the issue is about still does not pass."));
     assert!(dom.contains("&lt;img src=x onerror") && dom.contains("\\u202e"), "the change is shown as text");
 }
 
-#[test]
 fn bars_are_as_long_as_their_counts_on_a_phone_and_on_a_desktop_light_and_dark() {
     let folder = tempfile::tempdir().unwrap();
     // 60 and 70: two lengths of which neither is short.
@@ -159,10 +156,7 @@ fn bars_are_as_long_as_their_counts_on_a_phone_and_on_a_desktop_light_and_dark()
     expect_exit(assay().arg("report").arg(&run).arg("--out").arg(folder.path().join("report.html")), 0);
     let measure = folder.path().join("measure.html");
     std::fs::write(&measure, MEASURE).unwrap();
-    let Some(dom) = dom_of(&measure, "") else {
-        eprintln!("no Chromium here: the charts were not measured");
-        return;
-    };
+    let dom = dom_of(&measure, "");
     let measured = dom.split_once("<pre id=\"measured\">").and_then(|(_, rest)| rest.split_once("</pre>"));
     let views: Vec<Value> =
         serde_json::from_str(measured.unwrap_or_else(|| panic!("nothing measured: {dom}")).0).unwrap();
@@ -193,7 +187,6 @@ fn bars_are_as_long_as_their_counts_on_a_phone_and_on_a_desktop_light_and_dark()
     }
 }
 
-#[test]
 fn many_candidates_open_at_once() {
     let many = std::env::var("ASSAY_REPORT_CANDIDATES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
     let folder = tempfile::tempdir().unwrap();
@@ -201,10 +194,7 @@ fn many_candidates_open_at_once() {
     let page = folder.path().join("out/page.html");
     expect_exit(assay().arg("report").arg(&run).arg("--out").arg(&page), 0);
     let began = Instant::now();
-    let Some(dom) = opened(&page, "#candidates") else {
-        eprintln!("no Chromium here: the page was not opened");
-        return;
-    };
+    let dom = opened(&page, "#candidates");
     eprintln!("{many} candidates, {} bytes, opened in {:?}", std::fs::metadata(&page).unwrap().len(), began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(60));
     assert!(dom.contains(&format!("{many} of {many} candidates")));
@@ -212,7 +202,6 @@ fn many_candidates_open_at_once() {
     assert!((100..=103).contains(&rows), "{rows} lines are drawn, not all {many}");
 }
 
-#[test]
 fn verdicts_that_do_not_go_with_the_candidates_are_an_error_with_the_next_step() {
     let folder = tempfile::tempdir().unwrap();
     let run = run_of(folder.path(), 3);
@@ -226,3 +215,10 @@ fn verdicts_that_do_not_go_with_the_candidates_are_an_error_with_the_next_step()
     let output = expect_exit(assay().arg("report").arg(folder.path()), 1);
     assert!(stderr(&output).contains("is not a run directory"), "{}", stderr(&output));
 }
+
+pub const TESTS: &[Test] = tests![
+    what_models_wrote_is_shown_and_never_run,
+    bars_are_as_long_as_their_counts_on_a_phone_and_on_a_desktop_light_and_dark,
+    many_candidates_open_at_once,
+    verdicts_that_do_not_go_with_the_candidates_are_an_error_with_the_next_step,
+];

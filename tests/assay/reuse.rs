@@ -1,5 +1,6 @@
 //! What one run saw serves another: through the cache, and by copying run directories together.
 
+use crate::harness::{Test, tests};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,7 +60,6 @@ fn reused(run: &Path) -> usize {
     records.filter(|record: &Value| record["reused"] == true).count()
 }
 
-#[test]
 fn an_outcome_of_an_earlier_run_is_used_and_marked_and_a_changed_one_is_dropped() {
     let cache = tempfile::tempdir().unwrap();
     let mut world = World::admitted(Engine::Cell(cell()));
@@ -92,7 +92,6 @@ fn an_outcome_of_an_earlier_run_is_used_and_marked_and_a_changed_one_is_dropped(
     assert_eq!(counted(&world, "fifth", &[RIGHT, WRONG]), (verdicts, 0));
 }
 
-#[test]
 fn run_directories_copied_together_know_what_each_of_them_knew() {
     let world = World::admitted(Engine::Cell(cell()));
     let (mut apart, mut jobs) = (Vec::new(), 0);
@@ -105,3 +104,8 @@ fn run_directories_copied_together_know_what_each_of_them_knew() {
     assert!(jobs > 2);
     assert_eq!(counted(&world, "together", &[RIGHT, WRONG]), (apart, 0));
 }
+
+pub const TESTS: &[Test] = tests![
+    an_outcome_of_an_earlier_run_is_used_and_marked_and_a_changed_one_is_dropped,
+    run_directories_copied_together_know_what_each_of_them_knew,
+];

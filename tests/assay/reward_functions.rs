@@ -1,5 +1,6 @@
 //! The reward functions that ship with a dataset, as verl and TRL call them.
 
+use crate::harness::{Test, tests};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,7 +15,7 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consumers").join(name)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn the_reward_functions_give_numbers_for_verdicts_and_nothing_for_the_rest() {
     let served = Served::start(&[], Some(" secret\n"));
     let folder = tempfile::tempdir().unwrap();
@@ -56,22 +57,26 @@ fn cases(class: &str) {
     assert!(said.contains("Ran ") && !said.contains("Ran 0 tests"), "{said}");
 }
 
-#[test]
 fn a_completion_of_any_usual_shape_is_read_and_any_other_is_the_callers_mistake() {
     cases("Completions");
 }
 
-#[test]
 fn responses_are_asked_for_again_or_told_at_once_and_are_never_worth_0_by_mistake() {
     cases("Responses");
 }
 
-#[test]
 fn addresses_and_tokens_that_cannot_work_are_told_at_once_and_no_token_is_printed() {
     cases("Settings");
 }
 
-#[test]
 fn an_interrupt_or_the_end_of_the_program_is_not_held_up_and_a_forked_child_asks() {
     cases("Ends");
 }
+
+pub const TESTS: &[Test] = tests![
+    the_reward_functions_give_numbers_for_verdicts_and_nothing_for_the_rest,
+    a_completion_of_any_usual_shape_is_read_and_any_other_is_the_callers_mistake,
+    responses_are_asked_for_again_or_told_at_once_and_are_never_worth_0_by_mistake,
+    addresses_and_tokens_that_cannot_work_are_told_at_once_and_no_token_is_printed,
+    an_interrupt_or_the_end_of_the_program_is_not_held_up_and_a_forked_child_asks,
+];

@@ -1,6 +1,7 @@
 //! Code that behaves only under a test runner, in several ways of noticing one, is rejected where E3 is asked for; honest
 //! repairs reach E3; without asking nothing changes.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -100,15 +101,14 @@ fn runner_aware(framework: &str, recipe: &str, tests: [&str; 2]) {
         verify.arg("verify").arg(at("work")).arg("--generations").arg(at("generations.jsonl"));
         let output = verify.arg("--run").arg(at("run")).args(more).output().unwrap();
         if output.status.code() == Some(4) {
-            println!("skipped: the environment for {framework} cannot be made: {}", stderr(&output));
-            return None;
+            skip(Need::PackageIndex, stderr(&output));
         }
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        Some(lines(&at("run").join("verdicts.jsonl")))
+        lines(&at("run").join("verdicts.jsonl"))
     };
     let field = |verdict: &Value, name: &str| verdict[name].as_str().unwrap_or_default().to_owned();
 
-    let Some(verdicts) = verify(&[]) else { return };
+    let verdicts = verify(&[]);
     // By held-out tests.
     for verdict in &verdicts[..honest.len()] {
         assert_eq!((field(verdict, "reason"), field(verdict, "evidence")), ("resolved".to_owned(), "E3".to_owned()));
@@ -118,7 +118,7 @@ fn runner_aware(framework: &str, recipe: &str, tests: [&str; 2]) {
         "it was not asked for"
     );
 
-    let verdicts = verify(&["--evidence", "E3"]).expect("the environment was there a moment ago");
+    let verdicts = verify(&["--evidence", "E3"]);
     assert_eq!(verdicts.len(), changes.len());
     for (verdict, _) in verdicts.iter().zip(&honest) {
         assert_eq!(
@@ -143,12 +143,13 @@ fn runner_aware(framework: &str, recipe: &str, tests: [&str; 2]) {
     assert_eq!(run["evidence"], "E3");
 }
 
-#[test]
 fn code_that_behaves_only_under_unittest_is_rejected() {
     runner_aware("unittest", "python-stdlib", UNITTEST);
 }
 
-#[test]
 fn code_that_behaves_only_under_pytest_is_rejected() {
     runner_aware("pytest", "python-pytest", PYTEST);
 }
+
+pub const TESTS: &[Test] =
+    tests![code_that_behaves_only_under_unittest_is_rejected, code_that_behaves_only_under_pytest_is_rejected,];

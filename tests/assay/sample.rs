@@ -1,5 +1,6 @@
 //! `assay sample` against a local server that misbehaves on purpose.
 
+use crate::harness::{Test, tests};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -65,7 +66,6 @@ pub fn assert_whole(samples: &[Value], prompts: usize, n: u64) {
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
 }
 
-#[test]
 fn a_server_that_misbehaves_in_every_way_still_gives_every_sample_once() {
     let place = Place::with_prompts(9);
     let server = ModelServer::start(|asked| {
@@ -103,7 +103,6 @@ fn a_server_that_misbehaves_in_every_way_still_gives_every_sample_once() {
     assert!(of_first[2].duration_since(of_first[0]) >= Duration::from_millis(950), "{of_first:?}");
 }
 
-#[test]
 fn what_is_there_is_not_asked_again_and_a_torn_line_is() {
     let place = Place::with_prompts(3);
     let server = ModelServer::start(|_| Say::Json(completion(&["x"])));
@@ -130,7 +129,6 @@ fn what_is_there_is_not_asked_again_and_a_torn_line_is() {
     assert!(stderr(&output).contains("samples of m"), "{}", stderr(&output));
 }
 
-#[test]
 fn the_key_is_sent_and_never_written() {
     let place = Place::with_prompts(4);
     let server = ModelServer::start(|asked| match (asked.text(), asked.nth) {
@@ -158,7 +156,6 @@ fn the_key_is_sent_and_never_written() {
     assert_eq!(place.samples().len(), 2, "what came before is kept");
 }
 
-#[test]
 fn a_wrong_key_stops_at_once_and_a_refused_prompt_does_not() {
     let place = Place::with_prompts(40);
     let server = ModelServer::start(|_| Say::Status(401, None, "no".to_owned()));
@@ -181,7 +178,6 @@ fn a_wrong_key_stops_at_once_and_a_refused_prompt_does_not() {
     assert!(stderr(&output).contains("does not answer"), "{}", stderr(&output));
 }
 
-#[test]
 fn a_wrong_number_of_answers_is_made_good() {
     let place = Place::with_prompts(2);
     let server = ModelServer::start(|asked| {
@@ -201,7 +197,6 @@ fn a_wrong_number_of_answers_is_made_good() {
     assert_eq!((last.text(), &last.body["n"]), ("question 0", &Value::Null), "only the missing one is asked for");
 }
 
-#[test]
 fn caps_hold_and_the_next_run_goes_on() {
     let place = Place::with_prompts(10);
     let server = ModelServer::start(|_| Say::Json(completion(&["x"])));
@@ -217,7 +212,6 @@ fn caps_hold_and_the_next_run_goes_on() {
     assert_eq!(server.asked().len(), 10);
 }
 
-#[test]
 fn reasoning_stays_beside_the_answer_and_says_where_it_came_from() {
     let place = Place::with_prompts(2);
     let server = ModelServer::start(|asked| {
@@ -234,7 +228,6 @@ fn reasoning_stays_beside_the_answer_and_says_where_it_came_from() {
     assert!(samples.iter().all(|one| one["reasoning_content"] == "because" && one["completion"] == "the answer"));
 }
 
-#[test]
 fn batch_results_become_the_same_samples_and_bad_lines_are_told() {
     let place = Place::with_prompts(3);
     let id = |number: usize| prompt(number)["prompt_id"].as_str().unwrap().to_owned();
@@ -272,7 +265,6 @@ fn batch_results_become_the_same_samples_and_bad_lines_are_told() {
     assert_whole(&place.samples(), 3, 2);
 }
 
-#[test]
 fn a_kill_loses_no_sample_and_an_interrupt_waits_for_what_is_paid() {
     let place = Place::with_prompts(30);
     let slow = |_: &crate::model_server::Asked| {
@@ -314,7 +306,6 @@ fn a_kill_loses_no_sample_and_an_interrupt_waits_for_what_is_paid() {
     assert!(server.asked().len() <= 32);
 }
 
-#[test]
 fn mistakes_are_told_before_anything_is_asked() {
     let place = Place::with_prompts(1);
     for (more, why) in [
@@ -333,3 +324,16 @@ fn mistakes_are_told_before_anything_is_asked() {
     let said = stderr(&output);
     assert!(said.contains("prompts.jsonl:2: ") && said.contains("holds no prompt"), "{said}");
 }
+
+pub const TESTS: &[Test] = tests![
+    a_server_that_misbehaves_in_every_way_still_gives_every_sample_once,
+    what_is_there_is_not_asked_again_and_a_torn_line_is,
+    the_key_is_sent_and_never_written,
+    a_wrong_key_stops_at_once_and_a_refused_prompt_does_not,
+    a_wrong_number_of_answers_is_made_good,
+    caps_hold_and_the_next_run_goes_on,
+    reasoning_stays_beside_the_answer_and_says_where_it_came_from,
+    batch_results_become_the_same_samples_and_bad_lines_are_told,
+    a_kill_loses_no_sample_and_an_interrupt_waits_for_what_is_paid,
+    mistakes_are_told_before_anything_is_asked,
+];

@@ -1,5 +1,6 @@
 //! `assay sample` against endpoints whose errors come with status 200, whose answers are none, and that know fewer fields.
 
+use crate::harness::{Test, tests};
 use serde_json::{Value, json};
 
 use crate::model_server::{Asked, ModelServer, Say, completion};
@@ -17,7 +18,6 @@ fn refusal(message: &str, param: Value) -> String {
     json!({"error": {"message": message, "type": "invalid_request_error", "param": param}}).to_string()
 }
 
-#[test]
 fn an_error_in_the_body_that_no_repeat_can_mend_ends_everything_with_its_message() {
     for body in [
         json!({"error": {"code": 404, "message": "so it is"}}),
@@ -38,7 +38,6 @@ fn an_error_in_the_body_that_no_repeat_can_mend_ends_everything_with_its_message
     }
 }
 
-#[test]
 fn an_error_in_the_body_or_in_a_choice_is_asked_again_and_never_kept() {
     let place = Place::with_prompts(9);
     let server = ModelServer::start(|asked| {
@@ -71,7 +70,6 @@ fn an_error_in_the_body_or_in_a_choice_is_asked_again_and_never_kept() {
     assert_eq!((&summary["requests"], &summary["retries"], &summary["failed"]), (&json!(18), &json!(9), &json!(0)));
 }
 
-#[test]
 fn retry_after_beside_an_error_in_the_body_is_kept_to() {
     let place = Place::with_prompts(1);
     let server = ModelServer::start(|asked| match asked.nth {
@@ -86,7 +84,6 @@ fn retry_after_beside_an_error_in_the_body_is_kept_to() {
     assert!(asked[1].at.duration_since(asked[0].at).as_millis() >= 950);
 }
 
-#[test]
 fn a_prompt_that_the_body_refuses_is_given_up_and_the_others_go_on() {
     let place = Place::with_prompts(4);
     let server = ModelServer::start(|asked| match asked.text() {
@@ -100,7 +97,6 @@ fn a_prompt_that_the_body_refuses_is_given_up_and_the_others_go_on() {
     assert_eq!((place.samples().len(), server.asked().len()), (2, 4));
 }
 
-#[test]
 fn an_answer_that_is_empty_every_time_is_counted_as_failed() {
     let place = Place::with_prompts(2);
     let server = ModelServer::start(|asked| match asked.text() {
@@ -117,7 +113,6 @@ fn an_answer_that_is_empty_every_time_is_counted_as_failed() {
     assert_eq!(place.samples().len(), 1);
 }
 
-#[test]
 fn what_the_model_said_in_another_way_is_a_sample_and_says_so() {
     let place = Place::with_prompts(4);
     let server = ModelServer::start(|asked| {
@@ -144,7 +139,6 @@ fn what_the_model_said_in_another_way_is_a_sample_and_says_so() {
     assert_eq!(samples[2]["sampling"]["refusal"], Value::Null);
 }
 
-#[test]
 fn an_ordinary_sample_holds_what_it_always_held() {
     let place = Place::with_prompts(1);
     let server = ModelServer::start(|_| Say::Json(completion(&["x"])));
@@ -158,7 +152,6 @@ fn an_ordinary_sample_holds_what_it_always_held() {
     assert_eq!(line.trim_end(), expected.replace("URL", &server.url()));
 }
 
-#[test]
 fn a_page_ends_everything_and_shows_what_it_is() {
     let place = Place::with_prompts(3);
     let server =
@@ -183,7 +176,6 @@ fn a_page_ends_everything_and_shows_what_it_is() {
     assert_whole(&place.samples(), 3, 1);
 }
 
-#[test]
 fn half_a_surrogate_pair_is_replaced_and_noted() {
     let place = Place::with_prompts(2);
     let server = ModelServer::start(|asked| match asked.text() {
@@ -199,7 +191,6 @@ fn half_a_surrogate_pair_is_replaced_and_noted() {
     assert_eq!(server.asked().len(), 2);
 }
 
-#[test]
 fn an_endpoint_that_ignores_n_still_gives_every_sample() {
     let place = Place::with_prompts(2);
     let server = ModelServer::start(|_| Say::Json(completion(&["x"])));
@@ -215,7 +206,6 @@ fn an_endpoint_that_ignores_n_still_gives_every_sample() {
     assert_eq!(seeds, (5..17).collect::<Vec<_>>());
 }
 
-#[test]
 fn an_endpoint_that_refuses_n_is_asked_one_by_one() {
     let refusals: [fn() -> Say; 4] = [
         || Say::Status(400, None, refusal("n must be 1", json!("n"))),
@@ -238,7 +228,6 @@ fn an_endpoint_that_refuses_n_is_asked_one_by_one() {
     }
 }
 
-#[test]
 fn a_prompt_that_is_refused_either_way_changes_nothing_for_the_others() {
     let place = Place::with_prompts(3);
     let server = ModelServer::start(|asked| match asked.text() {
@@ -263,7 +252,6 @@ fn without(fields: &'static [&'static str], message: &'static str) -> impl Fn(&A
     }
 }
 
-#[test]
 fn an_endpoint_that_refuses_fields_gets_others_and_the_samples_tell_what_was_sent() {
     let only_one = "FIELD does not support 0.6 with this model, only the default";
     let place = Place::with_prompts(5);
@@ -290,7 +278,6 @@ fn an_endpoint_that_refuses_fields_gets_others_and_the_samples_tell_what_was_sen
     assert_whole(&place.samples(), 2, 1);
 }
 
-#[test]
 fn a_refused_value_is_not_taken_for_a_refused_field_and_the_way_around_is_named() {
     let place = Place::with_prompts(2);
     let server = ModelServer::start(without(&["temperature"], "FIELD must be between 0 and 0.5"));
@@ -309,7 +296,6 @@ fn a_refused_value_is_not_taken_for_a_refused_field_and_the_way_around_is_named(
     assert!(stderr(&output).contains("--max-total-tokens cannot hold"), "{}", stderr(&output));
 }
 
-#[test]
 fn errors_in_batch_results_are_told_and_no_samples() {
     let place = Place::with_prompts(4);
     let row = |number: usize, body: Value| {
@@ -338,3 +324,21 @@ fn errors_in_batch_results_are_told_and_no_samples() {
     let texts: Vec<_> = place.samples().iter().map(|sample| sample["completion"].clone()).collect();
     assert_eq!(texts, [json!("whole"), json!("cut \u{fffd}")]);
 }
+
+pub const TESTS: &[Test] = tests![
+    an_error_in_the_body_that_no_repeat_can_mend_ends_everything_with_its_message,
+    an_error_in_the_body_or_in_a_choice_is_asked_again_and_never_kept,
+    retry_after_beside_an_error_in_the_body_is_kept_to,
+    a_prompt_that_the_body_refuses_is_given_up_and_the_others_go_on,
+    an_answer_that_is_empty_every_time_is_counted_as_failed,
+    what_the_model_said_in_another_way_is_a_sample_and_says_so,
+    an_ordinary_sample_holds_what_it_always_held,
+    a_page_ends_everything_and_shows_what_it_is,
+    half_a_surrogate_pair_is_replaced_and_noted,
+    an_endpoint_that_ignores_n_still_gives_every_sample,
+    an_endpoint_that_refuses_n_is_asked_one_by_one,
+    a_prompt_that_is_refused_either_way_changes_nothing_for_the_others,
+    an_endpoint_that_refuses_fields_gets_others_and_the_samples_tell_what_was_sent,
+    a_refused_value_is_not_taken_for_a_refused_field_and_the_way_around_is_named,
+    errors_in_batch_results_are_told_and_no_samples,
+];

@@ -1,10 +1,11 @@
 //! The ways to run give the same verdicts: cell, cell in Docker and container, root and ordinary user.
 
+use crate::harness::{Need, Test, needs_docker, skip, tests};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{answers, assay, assert_answers, docker_answers, expect_exit, expected, lines};
+use crate::support::{answers, assay, assert_answers, expect_exit, expected, lines};
 
 fn table() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sandboxes/offline-demo/expected.jsonl")
@@ -16,10 +17,7 @@ fn is_root() -> bool {
 
 /// The demo's verdicts in one way of Docker's, and nothing left behind.
 fn demo_in_docker(sandbox: &str) {
-    if !docker_answers() {
-        println!("skipped: no Docker engine answers, so only cells are checked");
-        return;
-    }
+    needs_docker();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
     let mut command = assay();
@@ -49,27 +47,22 @@ fn lines_of_outcomes(run: &Path) -> Vec<serde_json::Value> {
     outcomes
 }
 
-#[test]
 fn containers_give_the_same_verdicts_as_cells() {
     demo_in_docker("container");
 }
 
-#[test]
 fn cells_in_docker_give_the_same_verdicts_as_cells() {
     demo_in_docker("docker-cell");
 }
 
-#[test]
 fn an_ordinary_user_gets_the_same_verdicts_as_root() {
     demo_as(1000, 1000);
 }
 
-#[test]
 fn a_user_whose_group_has_another_number_gets_the_same_verdicts_as_root() {
     demo_as(12_345, 23_456);
 }
 
-#[test]
 fn nobody_gets_the_same_verdicts_as_root() {
     demo_as(65_534, 65_534);
 }
@@ -78,8 +71,7 @@ fn nobody_gets_the_same_verdicts_as_root() {
 /// default must find one.
 fn demo_as(user: u32, group: u32) {
     if !is_root() {
-        println!("skipped: not root, so the other tests are the ordinary user's");
-        return;
+        skip(Need::Root, "the other tests are the ordinary user's");
     }
     // A place of its own that the other user owns: the build's directories may be closed to it.
     let folder = tempfile::Builder::new().prefix("assay-user-").tempdir_in("/var/tmp").unwrap();
@@ -104,3 +96,11 @@ fn demo_as(user: u32, group: u32) {
         assert_eq!(outcome["sandbox"], "cell");
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    containers_give_the_same_verdicts_as_cells,
+    cells_in_docker_give_the_same_verdicts_as_cells,
+    an_ordinary_user_gets_the_same_verdicts_as_root,
+    a_user_whose_group_has_another_number_gets_the_same_verdicts_as_root,
+    nobody_gets_the_same_verdicts_as_root,
+];

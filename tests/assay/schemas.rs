@@ -1,5 +1,6 @@
 //! The schemas in `schemas/` are those of the types, and real records are valid against them.
 
+use crate::harness::{Test, tests};
 use std::fs;
 use std::path::Path;
 
@@ -25,7 +26,6 @@ use crate::samples;
 
 const REFRESH: &str = "refresh them with `cargo run --release -- schema --write schemas`";
 
-#[test]
 fn the_schemas_in_the_repository_are_those_of_the_types() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     if std::env::var_os("ASSAY_UPDATE").is_some() {
@@ -44,7 +44,6 @@ fn the_schemas_in_the_repository_are_those_of_the_types() {
     }
 }
 
-#[test]
 fn records_of_every_format_are_valid_and_a_missing_field_is_not() {
     let samples = records();
     for (name, schema) in schema::all() {
@@ -60,7 +59,6 @@ fn records_of_every_format_are_valid_and_a_missing_field_is_not() {
     }
 }
 
-#[test]
 fn a_schema_is_found_with_and_without_its_version() {
     assert_eq!(schema::of("verdict"), schema::of("verdict.v1"));
     assert!(schema::of("verdict").is_some());
@@ -183,3 +181,9 @@ fn reward(verdict: &Verdict) -> Answer {
         timings: Timings { queued_ms: 1, judged_ms: 2 },
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    the_schemas_in_the_repository_are_those_of_the_types,
+    records_of_every_format_are_valid_and_a_missing_field_is_not,
+    a_schema_is_found_with_and_without_its_version,
+];

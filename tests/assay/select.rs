@@ -1,5 +1,6 @@
 //! `assay select`: one patch per instance, from files and from runs.
 
+use crate::harness::{Test, tests};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -26,7 +27,6 @@ fn predictions(path: &Path, rows: &[(&str, &str)]) {
     std::fs::write(path, text).unwrap();
 }
 
-#[test]
 fn files_of_predictions_vote_and_what_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (folder.path().join("one.jsonl"), folder.path().join("two.jsonl"));
@@ -54,7 +54,6 @@ fn files_of_predictions_vote_and_what_cannot_be_used_is_named() {
     assert!(!out.join("scaling.json").exists());
 }
 
-#[test]
 fn the_oracle_and_an_empty_input_are_refused_with_the_next_step() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("p.jsonl");
@@ -89,7 +88,6 @@ fn prediction(patch: &str) -> Value {
     json!({"instance_id": "a", "model_name_or_path": "m", "model_patch": patch})
 }
 
-#[test]
 fn what_cannot_be_applied_or_changes_nothing_takes_no_part_and_is_counted_with_its_reason() {
     let right = diff("return x + 1");
     let header = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n";
@@ -121,7 +119,6 @@ fn what_cannot_be_applied_or_changes_nothing_takes_no_part_and_is_counted_with_i
     }
 }
 
-#[test]
 fn one_change_has_one_key_and_one_sample_one_vote() {
     let (wrong, right) = (diff("return x - 1"), diff("return x + 1"));
     let bare = right.replace(" a/", " ").replace(" b/", " ");
@@ -144,7 +141,6 @@ fn one_change_has_one_key_and_one_sample_one_vote() {
     assert_eq!((&summary["repeated"], &selection["votes"]), (&json!(2), &json!(3)), "{selection}");
 }
 
-#[test]
 fn predictions_of_other_harnesses_are_read_and_what_is_none_is_refused_by_name() {
     let right = diff("return x + 1");
     let rows = [
@@ -210,7 +206,6 @@ fn run(folder: &Path) {
     run.write_lines("verdicts.jsonl", verdicts).unwrap();
 }
 
-#[test]
 fn a_run_gives_the_choice_and_the_curve_and_only_the_oracle_sees_verdicts() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path());
@@ -254,7 +249,6 @@ fn a_run_gives_the_choice_and_the_curve_and_only_the_oracle_sees_verdicts() {
     }
 }
 
-#[test]
 fn with_the_matrix_regression_and_generated_tests_run_for_every_repair_and_are_used() {
     let folder = tempfile::tempdir().unwrap();
     let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/worlds/gauge");
@@ -321,3 +315,13 @@ fn with_the_matrix_regression_and_generated_tests_run_for_every_repair_and_are_u
     verify(&["--matrix"]);
     assert_eq!(journal(&run), size, "nothing runs twice");
 }
+
+pub const TESTS: &[Test] = tests![
+    files_of_predictions_vote_and_what_cannot_be_used_is_named,
+    the_oracle_and_an_empty_input_are_refused_with_the_next_step,
+    what_cannot_be_applied_or_changes_nothing_takes_no_part_and_is_counted_with_its_reason,
+    one_change_has_one_key_and_one_sample_one_vote,
+    predictions_of_other_harnesses_are_read_and_what_is_none_is_refused_by_name,
+    a_run_gives_the_choice_and_the_curve_and_only_the_oracle_sees_verdicts,
+    with_the_matrix_regression_and_generated_tests_run_for_every_repair_and_are_used,
+];

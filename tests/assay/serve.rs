@@ -1,5 +1,6 @@
 //! `assay serve`: rewards are what verdicts say, whatever happens to the service or its clients.
 
+use crate::harness::{Test, tests};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ fn brief(answer: &Value) -> (Option<f64>, String, String) {
     (answer["reward"].as_f64(), text("status"), text("reason"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn a_reward_is_what_the_verdict_says_and_inconclusive_is_no_reward() {
     let mut served = Served::start(&[], None);
     served.ready().await;
@@ -114,7 +115,7 @@ def test_four(self):\n        self.assertEqual(double(4), 8)\n```\n";
     assert_eq!(receipts, answered);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn two_hundred_at_once_lose_none_and_a_killed_service_still_knows_them() {
     let folder = tempfile::tempdir().unwrap();
     let (world, run) = (world(), folder.path().join("run"));
@@ -155,7 +156,7 @@ async fn two_hundred_at_once_lose_none_and_a_killed_service_still_knows_them() {
     assert_eq!(served.metric("assay_trials_total").await, 0.0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn a_client_that_vanishes_takes_its_work_along_and_frees_the_worker() {
     let mut served = Served::start(&["--workers", "1"], None);
     served.ready().await;
@@ -191,7 +192,7 @@ async fn a_client_that_vanishes_takes_its_work_along_and_frees_the_worker() {
     assert!(served.terminate().success());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn a_signal_lets_what_was_taken_finish_or_tells_it_to_come_back() {
     let mut served = Served::start(&["--workers", "1"], None);
     served.ready().await;
@@ -214,3 +215,10 @@ async fn a_signal_lets_what_was_taken_finish_or_tells_it_to_come_back() {
     assert_eq!(response.headers()["retry-after"], "5");
     assert_eq!(served.ended().code(), Some(3));
 }
+
+pub const TESTS: &[Test] = tests![
+    a_reward_is_what_the_verdict_says_and_inconclusive_is_no_reward,
+    two_hundred_at_once_lose_none_and_a_killed_service_still_knows_them,
+    a_client_that_vanishes_takes_its_work_along_and_frees_the_worker,
+    a_signal_lets_what_was_taken_finish_or_tells_it_to_come_back,
+];

@@ -1,5 +1,6 @@
 //! Bodies as clients send them: packed, marked, cut inside an emoji, with one bad question among good ones.
 
+use crate::harness::{Test, tests};
 use std::io::Write as _;
 
 use flate2::Compression;
@@ -31,7 +32,7 @@ async fn send(served: &Served, path: &str, encoding: Option<&str>, body: Vec<u8>
     (response.status().as_u16(), response.json().await.unwrap())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn a_bad_question_of_a_batch_is_answered_by_itself_and_the_others_are_judged() {
     let served = Served::start(&["--max-answer", "1"], None);
     served.ready().await;
@@ -71,7 +72,7 @@ async fn a_bad_question_of_a_batch_is_answered_by_itself_and_the_others_are_judg
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn half_a_surrogate_pair_gets_a_verdict_and_a_note_and_is_kept_as_it_was_read() {
     let served = Served::start(&[], None);
     served.ready().await;
@@ -92,7 +93,7 @@ async fn half_a_surrogate_pair_gets_a_verdict_and_a_note_and_is_kept_as_it_was_r
     assert!(kept.lines().next().unwrap().contains("cut \u{fffd}"), "{kept}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn packed_and_marked_bodies_are_read_or_the_fault_is_named() {
     let served = Served::start(&["--max-body", "1"], None);
     served.ready().await;
@@ -128,3 +129,9 @@ async fn packed_and_marked_bodies_are_read_or_the_fault_is_named() {
         }
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    a_bad_question_of_a_batch_is_answered_by_itself_and_the_others_are_judged,
+    half_a_surrogate_pair_gets_a_verdict_and_a_note_and_is_kept_as_it_was_read,
+    packed_and_marked_bodies_are_read_or_the_fault_is_named,
+];

@@ -1,5 +1,6 @@
 //! Connections: who is slow, idle, one too many, or has closed the sending side; and what HTTP allows besides.
 
+use crate::harness::{Test, tests};
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -56,7 +57,7 @@ fn said(log: &Path, what: &str) -> usize {
     std::fs::read_to_string(log).unwrap().lines().filter(|line| line.contains(what)).count()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn connections_that_are_idle_or_slow_are_closed_and_one_that_waits_for_its_answer_is_not() {
     let limits = ["--head-timeout", "1", "--idle-timeout", "2", "--body-timeout", "1"];
     let served = Served::start(&limits, None);
@@ -99,7 +100,7 @@ async fn connections_that_are_idle_or_slow_are_closed_and_one_that_waits_for_its
     assert_eq!(waits.await.status(), 504);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn a_connection_is_kept_for_the_next_request_until_it_is_idle_for_too_long() {
     let served = Served::start(&["--idle-timeout", "1"], None);
     let took = tokio::task::block_in_place(|| {
@@ -116,7 +117,7 @@ async fn a_connection_is_kept_for_the_next_request_until_it_is_idle_for_too_long
     assert!(took > Duration::from_millis(200) && took < Duration::from_secs(20), "{took:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn who_closed_the_sending_side_gets_the_answer_and_who_is_gone_takes_the_work_along() {
     let mut served = Served::start(&["--workers", "2"], None);
     served.ready().await;
@@ -154,7 +155,7 @@ async fn who_closed_the_sending_side_gets_the_answer_and_who_is_gone_takes_the_w
     assert!(served.terminate().success());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn old_chunked_and_pipelined_requests_are_answered() {
     let mut served = Served::start(&[], None);
     served.ready().await;
@@ -183,7 +184,7 @@ async fn old_chunked_and_pipelined_requests_are_answered() {
     assert!(began.elapsed() < Duration::from_secs(20));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn one_connection_too_many_is_told_to_come_back_and_health_is_answered() {
     let (served, log) = Served::logged(&["--connections", "2"]);
     tokio::task::block_in_place(|| {
@@ -222,7 +223,7 @@ async fn one_connection_too_many_is_told_to_come_back_and_health_is_answered() {
     assert_eq!(said(&log, "2 connections are open, which is the limit"), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn without_descriptors_health_is_answered_and_one_line_says_so() {
     let (served, log) = Served::logged(&[]);
     served.ready().await;
@@ -255,9 +256,19 @@ async fn without_descriptors_health_is_answered_and_one_line_says_so() {
     });
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn a_name_can_be_listened_at_and_the_port_is_told() {
     let served = Served::start(&["--listen", "localhost:0"], None);
     assert!(["http://127.0.0.1:", "http://[::1]:"].iter().any(|local| served.url.starts_with(local)), "{}", served.url);
     assert_eq!(served.get("/healthz").await.status(), 200);
 }
+
+pub const TESTS: &[Test] = tests![
+    connections_that_are_idle_or_slow_are_closed_and_one_that_waits_for_its_answer_is_not,
+    a_connection_is_kept_for_the_next_request_until_it_is_idle_for_too_long,
+    who_closed_the_sending_side_gets_the_answer_and_who_is_gone_takes_the_work_along,
+    old_chunked_and_pipelined_requests_are_answered,
+    one_connection_too_many_is_told_to_come_back_and_health_is_answered,
+    without_descriptors_health_is_answered_and_one_line_says_so,
+    a_name_can_be_listened_at_and_the_port_is_told,
+];

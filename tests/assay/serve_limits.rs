@@ -1,5 +1,6 @@
 //! What `assay serve` refuses: malformed and oversized bodies, strangers, more than it can hold, instances it cannot judge.
 
+use crate::harness::{Test, tests};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -60,7 +61,7 @@ fn malformed(dice: &mut Dice) -> Vec<u8> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn ten_thousand_malformed_bodies_get_4xx_and_nothing_else() {
     let served = Served::start(&[], None);
     served.ready().await;
@@ -90,7 +91,7 @@ async fn ten_thousand_malformed_bodies_get_4xx_and_nothing_else() {
     assert_eq!(lines(&served.run.join("generations.jsonl")).len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn strangers_and_wrong_requests_are_told_what_is_wrong() {
     let served = Served::start(&["--max-body", "1"], Some("secret"));
     let client = Client::builder().no_proxy().build().unwrap();
@@ -136,7 +137,7 @@ async fn strangers_and_wrong_requests_are_told_what_is_wrong() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn a_full_queue_says_when_to_come_back_and_known_answers_still_come() {
     let served = Served::start(&["--workers", "1", "--queue", "1"], None);
     served.ready().await;
@@ -166,7 +167,7 @@ async fn a_full_queue_says_when_to_come_back_and_known_answers_still_come() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(flavor = "multi_thread")]
 async fn a_refused_instance_answers_with_its_refusal_and_does_not_hold_up_a_batch() {
     let world = world();
     let folder = tempfile::tempdir().unwrap();
@@ -208,7 +209,6 @@ async fn a_refused_instance_answers_with_its_refusal_and_does_not_hold_up_a_batc
     assert_eq!(known["instances"]["small__refused"]["refusal"], "base_not_found");
 }
 
-#[test]
 fn an_address_that_others_reach_needs_a_token() {
     let world = world();
     let folder = tempfile::tempdir().unwrap();
@@ -221,3 +221,11 @@ fn an_address_that_others_reach_needs_a_token() {
         assert!(stderr(&output).contains(said), "{}", stderr(&output));
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    ten_thousand_malformed_bodies_get_4xx_and_nothing_else,
+    strangers_and_wrong_requests_are_told_what_is_wrong,
+    a_full_queue_says_when_to_come_back_and_known_answers_still_come,
+    a_refused_instance_answers_with_its_refusal_and_does_not_hold_up_a_batch,
+    an_address_that_others_reach_needs_a_token,
+];

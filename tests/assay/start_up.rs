@@ -1,5 +1,6 @@
 //! What happens when a Python of a sealed environment starts: the repository is importable and nothing of it runs.
 
+use crate::harness::{Test, tests};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,7 +93,6 @@ impl Sealed {
     }
 }
 
-#[test]
 fn the_project_is_importable_and_nothing_of_it_runs_at_start_up() {
     let sealed = Sealed::with(&[
         ("lib/shop.py", "price = 3\n"),
@@ -116,7 +116,6 @@ fn the_project_is_importable_and_nothing_of_it_runs_at_start_up() {
     assert!(place("/tree/lib") < place("site-packages"), "{said}");
 }
 
-#[test]
 fn children_of_a_test_find_the_project_by_themselves() {
     let test = "import subprocess, sys, unittest\n\n\nclass A(unittest.TestCase):\n    def test_child(self):\n        \
                 for env in (None, {}):\n            said = subprocess.check_output([sys.executable, '-c', 'import shop; \
@@ -138,7 +137,6 @@ fn children_of_a_test_find_the_project_by_themselves() {
     }
 }
 
-#[test]
 fn modules_that_stand_in_for_those_of_the_environment_are_reported_with_their_place() {
     let test = "import colorsys\nimport attire\nimport free\nimport unittest\n\n\nclass A(unittest.TestCase):\n    \
                 def test_a(self):\n        self.assertTrue(free)\n";
@@ -153,3 +151,9 @@ fn modules_that_stand_in_for_those_of_the_environment_are_reported_with_their_pl
     let found: Vec<_> = report.shadows.iter().map(|(module, file)| (module.as_str(), file.as_str())).collect();
     assert_eq!(found, [("attire", "attire/__init__.py"), ("colorsys", "colorsys.py")]);
 }
+
+pub const TESTS: &[Test] = tests![
+    the_project_is_importable_and_nothing_of_it_runs_at_start_up,
+    children_of_a_test_find_the_project_by_themselves,
+    modules_that_stand_in_for_those_of_the_environment_are_reported_with_their_place,
+];

@@ -1,10 +1,10 @@
 //! Runs that change trusted files: seen by the sandbox after the run, in both ways.
 
+use crate::harness::{Test, needs_docker, tests};
 use swe_assay::sandbox::Engine;
 use swe_assay::verdict::Reason;
 
 use crate::small_world::{RIGHT, World, cell, containers};
-use crate::support::docker_answers;
 
 const WRITES_TESTS: &str = "import pathlib\n\n_tests = pathlib.Path(__file__).parent / 'tests'\n";
 
@@ -42,22 +42,22 @@ fn assert_seen(found: &[(Reason, String)]) {
     assert!(found[1].1.contains("tests/expected.txt") && found[2].1.contains("tests/other.txt"), "{found:?}");
 }
 
-#[test]
 fn who_passes_by_changing_trusted_files_is_rejected_in_cells() {
     assert_seen(&judge(Engine::Cell(cell())));
 }
 
-#[test]
 fn who_passes_by_changing_trusted_files_is_rejected_in_cells_with_copies() {
     let cell = swe_assay::sandbox::cell::Cell::clone(&cell()).with_copies();
     assert_seen(&judge(Engine::Cell(std::sync::Arc::new(cell))));
 }
 
-#[test]
 fn who_passes_by_changing_trusted_files_is_rejected_in_containers() {
-    if !docker_answers() {
-        println!("skipped: no Docker engine answers, so only cells are checked");
-        return;
-    }
+    needs_docker();
     assert_seen(&judge(Engine::Container(containers())));
 }
+
+pub const TESTS: &[Test] = tests![
+    who_passes_by_changing_trusted_files_is_rejected_in_cells,
+    who_passes_by_changing_trusted_files_is_rejected_in_cells_with_copies,
+    who_passes_by_changing_trusted_files_is_rejected_in_containers,
+];

@@ -1,5 +1,6 @@
 //! How failures are told by the reporters: equal texts for equal failures, whatever moved around them.
 
+use crate::harness::{Test, tests};
 use std::fs;
 
 use swe_assay::trial::{Origin, TestReport, Trace};
@@ -85,7 +86,6 @@ fn trace<'a>(report: &'a TestReport, test: &str) -> &'a Trace {
     &report.traces[&format!("{TEST}::Case::{test}")]
 }
 
-#[test]
 fn a_failure_reads_the_same_where_only_lines_around_it_moved_and_another_one_does_not() {
     let moved = format!("# Looked into it.\n\n{SHOP}");
     let other = SHOP.replace("and 1", "and 3");
@@ -109,7 +109,6 @@ fn a_failure_reads_the_same_where_only_lines_around_it_moved_and_another_one_doe
     }
 }
 
-#[test]
 fn a_failure_on_no_line_is_reported_like_any_other() {
     let world = World::of("every-outcome");
     fs::write(world.path().join(TEST), NOWHERE).unwrap();
@@ -119,7 +118,6 @@ fn a_failure_on_no_line_is_reported_like_any_other() {
     assert_eq!(trace(&report, "test_nowhere").raised, None);
 }
 
-#[test]
 fn code_that_does_not_load_is_told_for_the_file_that_needs_it_and_for_its_fixtures() {
     let broken = format!("{SHOP}\nraise RuntimeError('attempt 1')\n");
     for (name, report) in reports(&broken) {
@@ -137,3 +135,9 @@ fn code_that_does_not_load_is_told_for_the_file_that_needs_it_and_for_its_fixtur
         assert_eq!(report.traces["tests/conftest.py"].origin, Origin::Repository, "pytest {major}");
     }
 }
+
+pub const TESTS: &[Test] = tests![
+    a_failure_reads_the_same_where_only_lines_around_it_moved_and_another_one_does_not,
+    a_failure_on_no_line_is_reported_like_any_other,
+    code_that_does_not_load_is_told_for_the_file_that_needs_it_and_for_its_fixtures,
+];

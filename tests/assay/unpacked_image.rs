@@ -1,6 +1,7 @@
 //! Images without Docker: out of a registry that asks for a login, out of an OCI layout, and into cells on this host. The image
 //! holds one static program, so nothing of the host's libraries is of use to it.
 
+use crate::harness::{Need, Test, skip, tests};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
@@ -40,7 +41,7 @@ fn static_busybox() -> bool {
     };
     let found = fs::read(BUSYBOX).is_ok_and(|elf| elf.starts_with(b"\x7fELF\x02\x01") && !names_loader(&elf));
     if !found {
-        eprintln!("skipped: {BUSYBOX} is no static program (apt install busybox-static)");
+        skip(Need::Busybox, format!("{BUSYBOX} is not a static program (apt install busybox-static)"));
     }
     found
 }
@@ -177,7 +178,6 @@ fn run_in(root: &Path, script: &str) -> (Exit, String) {
     (executed.exit, String::from_utf8(executed.output_head).unwrap())
 }
 
-#[test]
 fn an_image_of_a_registry_that_asks_for_a_login_runs_in_cells_and_shows_nothing_of_this_host() {
     if !static_busybox() {
         return;
@@ -232,7 +232,6 @@ fn an_image_of_a_registry_that_asks_for_a_login_runs_in_cells_and_shows_nothing_
     assert!(!root.exists());
 }
 
-#[test]
 fn an_oci_layout_is_read_as_a_folder_and_as_a_tar_and_one_that_lies_is_refused() {
     if !static_busybox() {
         return;
@@ -274,3 +273,8 @@ fn an_oci_layout_is_read_as_a_folder_and_as_a_tar_and_one_that_lies_is_refused()
 fn tar_of_evil() -> Vec<u8> {
     tar(&[("srv/data", b"something else", 0o644)])
 }
+
+pub const TESTS: &[Test] = tests![
+    an_image_of_a_registry_that_asks_for_a_login_runs_in_cells_and_shows_nothing_of_this_host,
+    an_oci_layout_is_read_as_a_folder_and_as_a_tar_and_one_that_lies_is_refused,
+];

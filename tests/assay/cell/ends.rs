@@ -1,8 +1,8 @@
 //! Cancelled, killed, side by side, as another user: nothing is left behind.
 
 use super::*;
+use crate::harness::{MUST_USE, Need, Test, skip, tests};
 
-#[test]
 fn cancelling_ends_a_running_job_at_once() {
     let world = World::new();
     let cancel = Arc::new(AtomicBool::new(false));
@@ -21,7 +21,6 @@ fn cancelling_ends_a_running_job_at_once() {
     assert!(!sleeps(&nap(4323)));
 }
 
-#[test]
 fn slots_run_side_by_side_without_seeing_each_other_and_mount_nothing_on_the_host() {
     let world = World::new();
     let image = world.image();
@@ -44,7 +43,6 @@ fn slots_run_side_by_side_without_seeing_each_other_and_mount_nothing_on_the_hos
     assert!(!mounts.contains("assay"), "{mounts}");
 }
 
-#[test]
 fn a_killed_driver_leaves_no_process_and_no_cgroup() {
     if let Ok(nap) = std::env::var("ASSAY_TEST_DRIVER") {
         let world = World::new();
@@ -68,12 +66,10 @@ fn a_killed_driver_leaves_no_process_and_no_cgroup() {
     assert!(sweep().unwrap().iter().all(|path| !path.contains(&format!("/{}-", driver.id()))));
 }
 
-#[test]
 fn what_a_dead_driver_left_is_swept() {
     let memory = Path::new("/sys/fs/cgroup/memory");
     if !is_root() || !memory.join("cgroup.procs").exists() {
-        println!("needs root and cgroups of version 1: skipped");
-        return;
+        skip(Need::CgroupV1, "needs root, and a memory controller of version 1");
     }
     let mut gone = Command::new("true").spawn().unwrap();
     gone.wait().unwrap();
@@ -84,7 +80,6 @@ fn what_a_dead_driver_left_is_swept() {
     assert!(!sweep().unwrap().contains(&left.display().to_string()));
 }
 
-#[test]
 fn the_probe_says_what_is_enforced() {
     let enforcement = probe(&agent());
     println!("{enforcement}");
@@ -95,13 +90,11 @@ fn the_probe_says_what_is_enforced() {
     assert!(matches!(broken, Err(SandboxError::Unavailable(_))));
 }
 
-#[test]
 fn all_of_this_holds_for_an_ordinary_user_too() {
     as_user(1000, 1000);
 }
 
 /// An ordinary user's group may have any number: it is the host's, not what the user namespace shows before it has a map.
-#[test]
 fn all_of_this_holds_for_a_user_whose_group_has_another_number() {
     as_user(12_345, 23_456);
 }
@@ -109,8 +102,7 @@ fn all_of_this_holds_for_a_user_whose_group_has_another_number() {
 /// Runs every test of this folder again as that user.
 fn as_user(user: u32, group: u32) {
     if !is_root() {
-        println!("not root: everything in this file ran as an ordinary user already");
-        return;
+        skip(Need::Root, "everything in this folder ran as an ordinary user already");
     }
     let place = tempfile::tempdir().unwrap();
     let open = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode;
@@ -130,8 +122,19 @@ fn as_user(user: u32, group: u32) {
         .env("TMPDIR", place.path())
         .env("ASSAY_TEST_AGENT", copy(&agent(), "assay"))
         .env("HOME", "/nonexistent")
+        .env_remove(MUST_USE)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "as {user}:{group}\n{text}\n{}", String::from_utf8_lossy(&out.stderr));
 }
+
+pub const TESTS: &[Test] = tests![
+    cancelling_ends_a_running_job_at_once,
+    slots_run_side_by_side_without_seeing_each_other_and_mount_nothing_on_the_host,
+    a_killed_driver_leaves_no_process_and_no_cgroup,
+    what_a_dead_driver_left_is_swept,
+    the_probe_says_what_is_enforced,
+    all_of_this_holds_for_an_ordinary_user_too,
+    all_of_this_holds_for_a_user_whose_group_has_another_number,
+];

@@ -1,8 +1,8 @@
 //! Time, memory, processes, disk and output are bounded.
 
 use super::*;
+use crate::harness::{Test, tests};
 
-#[test]
 fn the_deadline_ends_everything_that_a_job_has_started() {
     let world = World::new();
     let mut job = python(
@@ -24,7 +24,6 @@ time.sleep(4321.5)",
     assert!((1000..4000).contains(&executed.wall_ms), "{}", executed.wall_ms);
 }
 
-#[test]
 fn a_daemon_that_keeps_the_output_open_does_not_hold_up_the_end() {
     let world = World::new();
     let begun = Instant::now();
@@ -34,7 +33,6 @@ fn a_daemon_that_keeps_the_output_open_does_not_hold_up_the_end() {
     assert!(!sleeps(&nap(4322)), "the daemon lives on");
 }
 
-#[test]
 fn memory_above_the_limit_ends_the_job() {
     let world = World::new();
     let mut slot = cell().slot(&world.image()).unwrap();
@@ -52,7 +50,6 @@ fn memory_above_the_limit_ends_the_job() {
     assert!(executed.peak_memory_bytes.is_some_and(|peak| peak < 100 << 20), "{:?}", executed.peak_memory_bytes);
 }
 
-#[test]
 fn a_fork_bomb_stops_at_the_limit() {
     let world = World::new();
     let mut job = python(
@@ -68,7 +65,6 @@ except OSError as e: print(n, e.strerror)",
     assert_eq!(text(&world.run(&job)), "63 Resource temporarily unavailable\n");
 }
 
-#[test]
 fn a_disk_fill_stops_at_the_limit() {
     let world = World::new();
     for place in ["/testbed", "/tmp", "/home/assay", "/dev/shm"] {
@@ -83,7 +79,6 @@ fn a_disk_fill_stops_at_the_limit() {
     assert!((90..120).contains(&made), "{made}");
 }
 
-#[test]
 fn a_flood_of_output_is_cut_and_counted_and_the_driver_stays_small() {
     let world = World::new();
     let mut job = sh("echo first; yes | head -c 300000000; echo last; head -c 5000000 /dev/zero >&3");
@@ -98,3 +93,12 @@ fn a_flood_of_output_is_cut_and_counted_and_the_driver_stays_small() {
     assert_eq!((executed.report.len(), executed.report_truncated), (1 << 20, true));
     assert!(resident() < before + (64 << 20), "{before} -> {}", resident());
 }
+
+pub const TESTS: &[Test] = tests![
+    the_deadline_ends_everything_that_a_job_has_started,
+    a_daemon_that_keeps_the_output_open_does_not_hold_up_the_end,
+    memory_above_the_limit_ends_the_job,
+    a_fork_bomb_stops_at_the_limit,
+    a_disk_fill_stops_at_the_limit,
+    a_flood_of_output_is_cut_and_counted_and_the_driver_stays_small,
+];

@@ -1,10 +1,11 @@
 //! Cells run real jobs over this host's root. Every test runs as the user who runs the tests; a root run repeats all of
 //! them as an ordinary user.
 
-mod ends;
-mod limits;
-mod touched;
+pub mod ends;
+pub mod limits;
+pub mod touched;
 
+use crate::harness::{Test, tests};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -111,7 +112,6 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-#[test]
 fn exit_codes_and_signals_are_told_apart() {
     let world = World::new();
     assert_eq!(world.run(&sh("exit 0")).exit, Exit::Code(0));
@@ -120,7 +120,6 @@ fn exit_codes_and_signals_are_told_apart() {
     assert_eq!(world.run(&sh("kill -PIPE $$")).exit, Exit::Signal(13), "no signal is ignored from the start");
 }
 
-#[test]
 fn standard_input_output_and_the_report_channel_arrive_whole() {
     let world = World::new();
     let mut job = sh("cat; echo err >&2; cat /dev/stdin; printf 'a report' >&3; ls /proc/self/fd | tr '\\n' ' '");
@@ -135,7 +134,6 @@ fn standard_input_output_and_the_report_channel_arrive_whole() {
     assert_eq!(text.len() as u64, executed.output_total);
 }
 
-#[test]
 fn a_job_sees_exactly_the_environment_it_is_given() {
     let world = World::new();
     let mut job = job(&["/usr/bin/env"]);
@@ -143,7 +141,6 @@ fn a_job_sees_exactly_the_environment_it_is_given() {
     assert_eq!(text(&world.run(&job)), "ONE=1\nPATH=/bin\n");
 }
 
-#[test]
 fn changes_are_laid_over_the_base_layer() {
     let world = World::new();
     let before = world.listing();
@@ -172,7 +169,6 @@ fn changes_are_laid_over_the_base_layer() {
     assert_eq!(world.listing(), before);
 }
 
-#[test]
 fn a_file_may_take_the_place_of_a_directory_and_the_other_way_round() {
     let world = World::new();
     let mut job = sh("cat pkg top.txt/inner");
@@ -182,7 +178,6 @@ fn a_file_may_take_the_place_of_a_directory_and_the_other_way_round() {
     assert_eq!(text(&world.run(&job)), "x\nx\n");
 }
 
-#[test]
 fn a_change_that_would_leave_the_work_directory_is_refused() {
     let world = World::new();
     let mut slot = cell().slot(&world.image()).unwrap();
@@ -201,7 +196,6 @@ fn a_change_that_would_leave_the_work_directory_is_refused() {
     assert_eq!(slot.run(&sh("true")).unwrap().exit, Exit::Code(0), "the slot is as good as before");
 }
 
-#[test]
 fn nothing_that_a_job_does_to_its_files_lasts() {
     for sandbox in [cell(), cell().with_copies()] {
         let world = World::new();
@@ -216,7 +210,6 @@ fn nothing_that_a_job_does_to_its_files_lasts() {
     }
 }
 
-#[test]
 fn a_directory_can_be_removed_and_made_again() {
     for sandbox in [cell(), cell().with_copies()] {
         let world = World::new();
@@ -227,7 +220,6 @@ fn a_directory_can_be_removed_and_made_again() {
     }
 }
 
-#[test]
 fn support_files_are_there_and_cannot_be_changed() {
     let world = World::new();
     let mut job =
@@ -241,7 +233,6 @@ fn support_files_are_there_and_cannot_be_changed() {
     assert_eq!(text.matches("Read-only file system").count(), 4, "{text}");
 }
 
-#[test]
 fn the_host_is_out_of_sight() {
     let world = World::new();
     let script = "for d in root home run work srv boot sys mnt; do test ! -e /$d || ls -A /$d; done
@@ -255,7 +246,6 @@ fn the_host_is_out_of_sight() {
     );
 }
 
-#[test]
 fn what_a_job_may_not_do_is_refused() {
     let world = World::new();
     for (script, refusal) in [
@@ -280,7 +270,6 @@ fn what_a_job_may_not_do_is_refused() {
     }
 }
 
-#[test]
 fn dangerous_system_calls_are_refused_and_ordinary_ones_are_not() {
     let world = World::new();
     let script = r#"
@@ -332,7 +321,6 @@ a, b = socket.socketpair(); a.send(b"s"); print(b.recv(1))
     assert_eq!(executed.exit, Exit::Code(0), "{text}");
 }
 
-#[test]
 fn there_is_no_network_but_loopback_works() {
     let world = World::new();
     let script = r#"
@@ -350,7 +338,6 @@ c.close(); s.accept()[0].close()
     }
 }
 
-#[test]
 fn a_program_that_is_missing_is_the_machines_fault() {
     let world = World::new();
     let error = cell().slot(&world.image()).unwrap().run(&job(&["/usr/bin/no-such-program"])).unwrap_err();
@@ -361,7 +348,6 @@ fn a_program_that_is_missing_is_the_machines_fault() {
     assert!(matches!(&error, SandboxError::ImageMissing { why, .. } if why.contains("/nonexistent/base")), "{error}");
 }
 
-#[test]
 fn mounts_of_an_image_appear_read_only_where_they_are_asked_for() {
     let world = World::new();
     let tools = tempfile::tempdir().unwrap();
@@ -379,7 +365,6 @@ fn mounts_of_an_image_appear_read_only_where_they_are_asked_for() {
     assert!(text.starts_with("tool\ntool\n") && text.contains("Read-only") && text.ends_with("\n.deep\n"), "{text}");
 }
 
-#[test]
 fn packages_of_the_hosts_python_are_out_of_sight_where_the_image_brings_an_environment() {
     let world = World::new();
     let environment = tempfile::tempdir().unwrap();
@@ -397,7 +382,6 @@ fn packages_of_the_hosts_python_are_out_of_sight_where_the_image_brings_an_envir
     assert!(without >= host, "without an environment the host's packages are the only ones: {without} of {host}");
 }
 
-#[test]
 fn warming_keeps_bytecode_and_nothing_else() {
     let world = World::new();
     let before = world.listing();
@@ -462,3 +446,23 @@ fn resident() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
 }
+
+pub const TESTS: &[Test] = tests![
+    exit_codes_and_signals_are_told_apart,
+    standard_input_output_and_the_report_channel_arrive_whole,
+    a_job_sees_exactly_the_environment_it_is_given,
+    changes_are_laid_over_the_base_layer,
+    a_file_may_take_the_place_of_a_directory_and_the_other_way_round,
+    a_change_that_would_leave_the_work_directory_is_refused,
+    nothing_that_a_job_does_to_its_files_lasts,
+    a_directory_can_be_removed_and_made_again,
+    support_files_are_there_and_cannot_be_changed,
+    the_host_is_out_of_sight,
+    what_a_job_may_not_do_is_refused,
+    dangerous_system_calls_are_refused_and_ordinary_ones_are_not,
+    there_is_no_network_but_loopback_works,
+    a_program_that_is_missing_is_the_machines_fault,
+    mounts_of_an_image_appear_read_only_where_they_are_asked_for,
+    packages_of_the_hosts_python_are_out_of_sight_where_the_image_brings_an_environment,
+    warming_keeps_bytecode_and_nothing_else,
+];

@@ -1,6 +1,7 @@
 //! What a job did to files that were there before it is told, and nothing else.
 
 use super::*;
+use crate::harness::{Test, tests};
 
 fn touched(sandbox: &Cell, world: &World, script: &str, changes: &[FileChange]) -> Vec<String> {
     let mut job = sh(script);
@@ -10,7 +11,6 @@ fn touched(sandbox: &Cell, world: &World, script: &str, changes: &[FileChange]) 
     executed.touched
 }
 
-#[test]
 fn changes_to_files_that_were_there_are_told_in_both_kinds_of_layer() {
     let world = World::new();
     let laid =
@@ -39,3 +39,5 @@ fn changes_to_files_that_were_there_are_told_in_both_kinds_of_layer() {
         }
     }
 }
+
+pub const TESTS: &[Test] = tests![changes_to_files_that_were_there_are_told_in_both_kinds_of_layer,];
