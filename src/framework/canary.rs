@@ -1,4 +1,15 @@
 //! Canary source of a Python test file: the same tests, ids included, with expectations that no correct program meets.
+//!
+//! - The constants that assertions expect are changed, by ranges of the syntax tree. They are never negated, because an
+//!   object that equals everything survives negation. Numbers and strings change by an amount that follows from the
+//!   file's digest.
+//! - Values of parametrised tests and of loops are bound anew in the body, so that test ids stay.
+//! - A test that expects an exception expects one of a fresh type instead.
+//! - A test without such a constant ends in a failing statement instead; that form is *weak*, the others are *strong*.
+//!
+//! Gold runs with the changed files. A canary is proved if it fails there in its own body; a strong one must fail by an
+//! assertion or by the exception that its test expected. A strong one that gold does not fail is tried in the weak
+//! form. One that gold passes in the weak form too is not a canary. `assay validate` counts strong, weak and none.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,10 @@
 //! Held-out source of a Python test file: its tests with other inputs, which note what the code answers instead of
 //! asserting it. What gold and base answered is compared outside the sandbox; no expectation is ever inside.
+//!
+//! The copies stand beside the original. Inputs change by small steps: numbers, digits in texts, then letters, one case
+//! of a parametrised test each. Base and gold run the copies, and gold runs them again with another seed, zone and
+//! locale. A copy is kept if it passes on gold, answers the same twice there, and differs on base: at most three of a
+//! case and sixteen of an instance.
 
 use std::collections::{BTreeMap, BTreeSet};
 

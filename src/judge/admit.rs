@@ -1,4 +1,21 @@
-//! Admission: base and gold are run until the expected tests are known to be stable.
+//! Admission: base and gold are run until the expected tests are known to be stable. In: an instance with its trees.
+//! Out: the splits, the expected tests and the deadline, or a refusal.
+//!
+//! 1. Gold and base run once over all test files. Base gets the deadline that candidates get, which follows from the
+//!    slowest run of gold ([`DeadlineRule`]).
+//! 2. The files that hold fail-to-pass tests are the first split. The other files with passing tests are the second.
+//! 3. Both sides run `--repeats` times in these splits: the second time with the files, and the tests of each file, in
+//!    another order, the third time with another hash seed, time zone and locale.
+//! 4. Tests that base never came to, because its run died or hung, run there by themselves, first per file, then one by
+//!    one.
+//!
+//! A test is fail-to-pass only if base failed it: in a phase, because its file could not be collected, or because it
+//! ends the run even alone. A test that base skips or does not have leaves. `tally` says when other tests leave.
+//!
+//! An instance without a fail-to-pass test is refused, by what became of the tests that might have been one:
+//! `no_stable_fail_to_pass`, `order_dependent`, `network_dependent`, `base_does_not_end`, `empty_fail_to_pass`,
+//! `base_passes`, `gold_fails`. It is also refused if another release or a fork of the project would be in its
+//! environment (`answer_in_image`); the modules that the wheels bring tell that.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,12 @@
 //! The control session of a repair that passed everything: canaries and sentinels that must fail, sentinels that must
-//! pass, and held-out tests, in one run.
+//! pass, and held-out tests, in one run that holds no other test.
+//!
+//! - A canary or a must-fail sentinel that passes is `passes_impossible_test`, however that run ended.
+//! - A must-pass sentinel that fails is `disturbs_the_session`.
+//! - A missing report, an early end, or a canary that is absent or skipped is inconclusive.
+//!
+//! A strong canary that failed is worth E2. Weak canaries only, or none, are worth E1. Answers to held-out tests that
+//! are all as gold's, beside a strong canary, are worth E3.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,9 @@
-//! Held-out tests: what a candidate answers to other inputs, held against what gold and base answered to them.
+//! Held-out tests: what a candidate answers to other inputs, held against what gold and base answered to them, by
+//! value.
+//!
+//! The answer `fails_held_out_test` if all neighbours of a case are answered exactly as base did, or if there are at
+//! least three checks and none is answered as gold did. Any other difference is `disputed_by_held_out_test`, which is
+//! inconclusive, because an honest repair may differ at an odd input.
 
 use std::collections::BTreeMap;
 

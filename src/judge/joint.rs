@@ -1,7 +1,9 @@
 //! The last tests of a repair and its control session in one run: one start of the runner less.
 //!
-//! Half of what a small suite takes is that start. A repair passes here only where nothing is unclear; nothing is rejected
-//! for what is seen here alone, and whatever is not clean is run apart, as where the two do not go together on gold.
+//! That start is most of a small suite's time. The control session therefore shares a run with the tests that come
+//! after the fail-to-pass files, if gold, at admission, is clean in that one run. A repair passes here only if nothing
+//! is unclear. Nothing is rejected for what is seen in this run alone: whatever is not clean is run apart. If all tests
+//! are in the fail-to-pass files, the control session stays a run of its own.
 
 use std::collections::BTreeSet;
 

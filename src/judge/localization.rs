@@ -1,4 +1,5 @@
-//! Localization: the predicted files exist, are few, and cover an accepted set of locations.
+//! Localization: the predicted files exist at base, are at most five, and cover an accepted set of locations: the
+//! source files of gold, or of a verified repair.
 
 use std::collections::BTreeSet;
 

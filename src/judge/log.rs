@@ -1,7 +1,9 @@
 //! Grades a text log of somebody else's run against the tests that were expected. Pure.
 //!
-//! The rule is ours: every expected test stands in the log and passed. Absent, skipped and expected failures are no pass.
-//! What passes by its log alone is called `passes`, never verified: the log was written beside the candidate's code.
+//! The rule is ours: every expected test stands in the log and passed. A test that is absent, skipped or an expected
+//! failure did not pass. A run without an end fails nobody for tests that never came. A log that passes is called
+//! `passes`, never verified: it was written beside the candidate's code. A text cannot show that somebody printed a
+//! whole consistent log and ended the process.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! What selection may know of a repair beside its text: regression tests and generated tests, run for every repair whatever
-//! its verdict. Nothing here looks at the fail-to-pass tests: where they share a file with regression tests, the latter run by
-//! themselves.
+//! What selection may know of a repair beside its text: regression tests and generated tests, run for every repair
+//! whatever its verdict. Nothing here looks at the fail-to-pass tests. If they share a file with regression tests, the
+//! regression tests run by themselves. A generated test counts if it fails on base; gold is not asked.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,12 @@
 //! The judge: outcomes in, verdicts out. Pure: no disk, network, clock or terminal.
 //!
-//! One function per skill says both which trial is needed next and, once there is enough, what the verdict is. So the
-//! plan that runs trials and the judge that recomputes verdicts years later cannot drift apart: the lab answers
-//! [`Step::Needs`] by running the trial, `assay judge` answers it with `Inconclusive(not_run)`.
+//! One function per skill says which trial is needed next and, once there is enough, what the verdict is. The lab
+//! answers [`Step::Needs`] by running the trial and asks again; `assay judge` answers it with `inconclusive (not_run)`.
+//! The plan and the verdict therefore cannot disagree, and a verdict can be computed again years later and without
+//! Docker. A planner beside the judge would need a second description of the same rules.
+//!
+//! Early exit is the order of the questions: the fail-to-pass files come first, and the first rejection ends the
+//! asking. Splits are fixed at admission, so what is not run cannot change what was decided.
 
 mod admit;
 mod bench;

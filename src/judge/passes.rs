@@ -1,4 +1,7 @@
 //! How many expected tests a repair passes, beside its verdict: for rewards and statistics, and never a verdict itself.
+//!
+//! With `--full` the splits that are left also run, so the count is there for rejected repairs too. The count is left
+//! out if results are not to be believed: after a bad end, or for a cheat.
 
 use super::bench::{Ask, Bench, Evidence};
 use super::{Halt, Step, suite};

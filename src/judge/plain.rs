@@ -1,4 +1,15 @@
-//! The runner-free re-run: what passes under the test runner must pass without it, and its canaries must fail there too.
+//! The run without the runner: what passes under the test runner must pass without it, and its canaries must fail there
+//! too.
+//!
+//! The *plain set* of an instance holds the fail-to-pass tests for which this is sound: they pass plainly on gold
+//! twice, the second time with another seed, zone and locale, and fail plainly on base. Tests of a file whose loading
+//! brings a runner into `sys.modules` on gold are not in it. Whichever canary fails plainly on gold must fail on the
+//! candidate (`passes_impossible_test`).
+//!
+//! A plain failure is run twice before it rejects, and the same tests run by themselves under their runner: a test that
+//! fails there too only needs other tests before it. A run that does not end, a test without a result, and a failure
+//! that does not repeat are `plain_run_unreadable`. `docs/threats.md` says what the launcher hides and what it cannot
+//! hide.
 
 use super::bench::{Ask, Bench, Evidence, Seen};
 use super::canary::passes;

@@ -1,4 +1,8 @@
-//! Which parts of gold its tests do not need: left out one by one, then together. Pure.
+//! Which parts of gold its tests do not need (`--minimal-gold`). Pure.
+//!
+//! The source hunks of gold, or its files if there are more than eight hunks, are left out one by one, then all that
+//! could go together. Every expected test runs on what is left. Parts that can go together are `unneeded`. A file that
+//! holds nothing else is not a location that an answer must name.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,8 @@
 //! Repair: every expected test passes on the policy tree, and fails there once its expectations are changed.
+//!
+//! Every expected test must be reported exactly once, with set-up, call and tear-down passed. The session must say that
+//! it ended, and its exit status must agree with the process and with the report. Then the control session runs
+//! (`control`). Rejected candidates never get that far.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,8 @@
-//! Reproduction scripts: judged by what they print on base and on gold, never above bronze (recipe, section 1.3).
+//! Reproduction scripts: judged by what they print on base and on gold, never above bronze, as the SWE-Swiss recipe has
+//! it.
+//!
+//! A script prints its marker on a line of its own and exits with 0, in every repeat, and uses a module of the
+//! repository.
 
 use super::bench::{Ask, Bench};
 use super::test::{Subject, Verified, repeats, sound, variation};

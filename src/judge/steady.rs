@@ -1,9 +1,28 @@
-//! What may be chance, or the machine's doing, is seen again before it decides.
+//! What may be chance, or the machine's doing, is seen again before it decides. Every repeat has a fixed number, so a
+//! verdict is computed again from the same trials.
 //!
-//! A test that fails is run again, up to twice. One that then passes wobbles: gold is asked whether it wobbles there too.
-//! A run that ends badly is run again as well, and between the two gold runs the same plan: where gold ends badly too,
-//! the machine is at fault, or our reporter. A generated test is judged a second time as a whole. Repeats have fixed
-//! numbers, so a verdict is recomputed from the same trials.
+//! **A failing test** is run again up to twice, by the same plan. Some failures are plain and are not run again
+//! (`plain` below). A file that cannot be collected is run a second time and no more, if three things hold: the error
+//! is the same to the letter, a line that the repair adds raised it (`own`), and the error is neither one of the system
+//! nor one that a missing file leads to (`ImportError`, `AttributeError`, `NameError`). *The same to the letter* means
+//! that a digest is equal: of the type, the message without addresses, the line of the test, and the functions of the
+//! repository on the way. An answer that forges the digest can only have itself rejected. A test that fails every time,
+//! and passes in a gold run made for this candidate, rejects. A test that failed in one run and passed in another is
+//! looked at on gold, in runs that all candidates share. If gold fails it too, the test leaves the verdict and is
+//! named; otherwise the verdict is `unsteady`. It is also `unsteady` if no steady fail-to-pass test is left.
+//!
+//! **A bad end** is a deadline, no memory, a kill, an early end, a report that is forged or contradicts the exit
+//! status, or a pass that changed trusted files. Gold runs the same plan, fresh for this candidate; then the
+//! candidate's run is repeated once. After a deadline the repetition gets a multiple of what gold just took, and never
+//! more than before. If gold ends badly too, or fails all its tests, the machine or our reporter is at fault
+//! (`control_failed`). A repetition that passes gives `unsteady`. One that fails tests is judged by those tests.
+//!
+//! **A generated test or script** that its runs reject is judged again from its first run on, until two rounds give the
+//! same reason (at most three). Gold's first split runs between the first two rounds. A round that holds, or three that
+//! differ, is `unsteady`. A test that plainly does not fail on base needs one round, because no fault makes tests pass.
+//!
+//! **What the control session rejects**, and canaries that pass without the runner, reject by two runs that say the
+//! same.
 
 use std::collections::BTreeSet;
 

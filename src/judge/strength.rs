@@ -1,5 +1,16 @@
-//! What a verified test is worth: lines it reaches, mutants and rejected repairs it fails on, verified repairs it passes
-//! on. Nothing here makes a test verified that is not.
+//! What a verified test is worth: lines it reaches, mutants and rejected repairs it fails on, verified repairs it
+//! passes on. Nothing here makes a test verified that is not.
+//!
+//! A verified test enters the contest of its instance: changed lines are watched on gold, and the test runs on mutants
+//! of gold's added lines, on rejected repairs and on verified repairs. A mutant counts only if the instance's own tests
+//! fail on it.
+//!
+//! - *bronze*: verified, and nothing more.
+//! - *silver* (E3): changed lines ran, and a mutant was killed.
+//! - *gold*: silver, a rejected repair failed, and every verified alternative passed.
+//!
+//! A test that fails a verified alternative stays bronze: either the repair is wrong, or the test asks for more than
+//! the issue.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,15 @@
-//! The runs of an admission, and what they say about each test.
+//! The runs of an admission, and what they say about each test. In: runs of base and gold. Out: what stays, what leaves
+//! and why.
+//!
+//! A test whose results differ leaves, whatever the reason.
+//! - If two runs of the same kind differ, the reason is `flaky`.
+//! - Otherwise its split runs four more times on the side that differs, and the test itself (of the first eight) runs
+//!   twice alone. If only the shuffled, the whole or the lone run differs, the reason is `order_dependent`. If only the
+//!   run with the other seed and zone differs, it is `seed_or_zone_dependent`.
+//! - If gold fails by an exception of name resolution or of an unreachable network, the reason is `network_dependent`:
+//!   there is no network, and no retry. A refused connection is not one of these, because the sandbox has a loopback.
+//!
+//! Every test that does not plainly pass on both sides has a record with counts per side and way of running.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

@@ -1,5 +1,15 @@
-//! Generated tests: collected alike on base and gold, fail on base for a reason of the issue, pass on gold, steadily, and
-//! break nothing. What they are worth beyond that is in `strength`.
+//! Generated tests: collected alike on base and gold, fail on base for a reason of the issue, pass on gold, steadily,
+//! and break nothing. What they are worth beyond that is in `strength`.
+//!
+//! - Only test paths change, and nothing in the source certainly decides by something else than behaviour.
+//! - The same ids are collected on base and gold. At least one test fails on base in its own body, by an assertion or
+//!   in the repository's code. An import, syntax or name error of the test's own does not count, unless gold adds the
+//!   name (`api_missing`). On gold the failing tests pass, and nothing fails.
+//! - Both hold in every repeat (at least two, the second under another hash seed, time zone and locale), and alone.
+//! - With the answer in the tree, the expected tests and the tests of files that the answer edits still pass, in one
+//!   session.
+//!
+//! A test needs no canaries of its own to be E3: base is what it must fail on.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! Canaries of an admitted instance: test files mutated, proved on gold, kept as a tree that candidates take them from.
+//! Canaries of an admitted instance: test files with changed expectations, proved on gold. They are kept as a git tree,
+//! from which candidates take them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

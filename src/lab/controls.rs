@@ -1,4 +1,5 @@
-//! The control session of an admitted instance: canaries, held-out tests and sentinels, proved on gold together.
+//! The control session of an admitted instance: canaries, held-out tests and sentinels, proved on gold together in one
+//! session.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

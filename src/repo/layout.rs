@@ -1,4 +1,7 @@
 //! A layout: what an instance's own trees say about which files are tests, beyond their names. Pure.
+//!
+//! Names alone miss the tests of a repository that calls them otherwise, so an instance has a layout beside the table
+//! of names. The layout is kept with the trees of the admission. `survey` reads it off the trees and holds the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,9 @@
 //! Path classes by name: which part a path plays in a repository, and which parts a candidate may not decide. Pure.
 //!
+//! A repair may change source, CI, docs, generated files and binary files. Everything else is taken back and noted in
+//! `stripped`, and what is left is judged. Packaging is taken back too, because the sealed image was made from base's
+//! copy. Generated code may be changed, because it runs like source and the screen reads it.
+//!
 //! What a repository's own layout says beside the names is [`super::Layout`].
 
 use super::policy_table::{CODE, Kind, ROWS, Scope};

@@ -1,5 +1,25 @@
-//! Reads a layout off an instance's trees: which files are tests by what they hold and by what names them, which folders
+//! Reads a layout off an instance's trees. In: base, gold and the test patch. Out: which files are tests, which folders
 //! hold nothing but tests, and where modules are imported from.
+//!
+//! - A file is also a test if the test patch changes it, if it holds a listed test, if `python_files` or
+//!   `--doctest-glob` of the repository's configuration names it, or if it holds test cases. It is source if gold
+//!   changes it or if source imports it; tests inside such a file are not run. A candidate may edit a doctest of a
+//!   module, so no doctest of a module is ever expected.
+//! - A folder is a folder of tests if all of this holds: gold changes no module of it, no source elsewhere imports a
+//!   module of it, no module has its own test beside it, helpers are not more than tests, and the project's code is
+//!   elsewhere. Everything in it then belongs to the tests: helpers, data, `__init__`, and whatever is new. A module
+//!   beside its tests stays source.
+//! - Outside such folders a module is a test if only tests import it and if it asserts or imports a runner. Data beside
+//!   tests is a fixture if tests name it and no other module does.
+//! - A plugin of the tree that `-p` or `pytest_plugins` loads is runner configuration, and so is a file that `-c`
+//!   names.
+//! - Import roots are: the top, `src` and `lib` unless they are packages, folders that `pythonpath` names, folders from
+//!   which the tree's own imports are answered, and what pytest puts on the path for a test file. A new module at an
+//!   import root is start-up if it has the name of a runner, of the standard library, or of anything that is installed
+//!   in the sealed image (the runs on gold report what is).
+//!
+//! Two guesses can be wrong, and both are safe for a verdict. If source is taken for tests, it is taken back, and a
+//! repair that needs it is `depends_on_infra_edit`. If a test helper is taken for source, only the canaries guard it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,9 @@
 //! Python source that others wrote, read in bounds: what we read, and what a reviewer reads, must be what runs. Pure.
 //!
 //! In: the bytes of a file in base, candidate and gold. Out: a tree that is never deeper than [`DEEPEST`], the text as
-//! Python decodes it, and every reason why that text is not to be relied on ([`Unread`]). Nothing here rejects a candidate.
+//! Python decodes it, and every reason why that text is not to be relied on ([`Unread`]). Nothing here rejects a
+//! candidate: what cannot be read is not clean, so a verdict that would be verified becomes inconclusive, or E1 at most
+//! if gold is not read either.
 
 mod decode;
 mod hidden;
