@@ -1,4 +1,5 @@
-//! A finding: what is wrong, where, and what to do. Every kind of finding is a rule with a name that scripts may rely on.
+//! A finding: what is wrong, where, and what to do. Every kind of finding is a rule with a fixed name and level that
+//! scripts may rely on. All findings are counted; the first ones of a rule are kept with their place.
 
 use std::collections::BTreeMap;
 use std::fmt;

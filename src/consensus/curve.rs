@@ -1,4 +1,8 @@
 //! How the share of resolved issues grows with the number of patches to choose from.
+//!
+//! Subsets are drawn by a seed that follows from instance, size and draw, so the number of threads does not change the
+//! curve. Intervals are bootstrap over issues. Inconclusive choices are in no rate. pass@k is the unbiased estimate
+//! over judged candidates.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

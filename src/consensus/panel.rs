@@ -1,4 +1,8 @@
 //! The candidates of one instance and what may be used to choose among them.
+//!
+//! Evidence that exists for some candidates only is not used. `assay verify` stops at the first rejection, so which
+//! repairs have regression results follows from the hidden tests. `assay verify --matrix` runs the regression tests and
+//! the generated tests for every repair. Each line of `selection.jsonl` says which evidence its choice rests on.
 
 use std::collections::BTreeMap;
 

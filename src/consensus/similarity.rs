@@ -1,4 +1,9 @@
-//! How alike the keys of an instance's patches are. Each distinct key is measured once, each pair in one direction.
+//! How alike the keys of an instance's patches are. In: keys (`normal`). Out: densities.
+//!
+//! Similarity is the normalised indel similarity in characters. The density of a patch is the mean over the K patches
+//! that are most similar to it; K is half of the samples. Votes always come before density, so densities are measured
+//! only for patches that tie for most votes. Each distinct key is measured once, each pair in one direction. Without
+//! the repositories, the places that a diff shows are read in the same way as whole files.
 
 use std::collections::{BTreeMap, HashMap};
 

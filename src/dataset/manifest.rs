@@ -1,5 +1,8 @@
-//! The manifest: every file of a dataset directory with its digest, and what the dataset was made from. Beside it stand
-//! the statement that names it and, where the dataset is signed, the envelope with the signature.
+//! The manifest: every file of a dataset directory with its size and digest, the Merkle root over that list, and what
+//! the dataset was made from. Beside it stand the statement that names it and, if the dataset is signed, the envelope
+//! with the signature.
+//!
+//! The manifest lists none of these three files. A flipped bit in one of them shows against the other two.
 
 use std::collections::BTreeMap;
 use std::fs::File;

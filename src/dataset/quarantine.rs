@@ -1,4 +1,5 @@
-//! Quarantine: candidates that were left out for a secret or personal data, listed beside the dataset and never in it.
+//! Quarantine: candidates that were left out for a secret or personal data. `OUT.quarantine.jsonl` lists them beside
+//! the dataset by place and kind. They are in no part of the dataset.
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! Signatures: an Ed25519 signature over a dataset's statement, in a DSSE envelope
-//! (<https://github.com/secure-systems-lab/dsse>), and the key files. Keys are PEM files as OpenSSL writes them
-//! (PKCS#8 for the secret, SubjectPublicKeyInfo for the public one; RFC 8410), so other tools can check a signature.
+//! (<https://github.com/secure-systems-lab/dsse>), and the key files. Keys are PEM files as OpenSSL writes them (PKCS#8
+//! for the secret, SubjectPublicKeyInfo for the public one; RFC 8410), so `openssl pkeyutl -verify -rawin` checks a
+//! signature without this tool.
 
 use std::fs::{self, File};
 use std::io::Write as _;

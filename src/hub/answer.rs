@@ -1,4 +1,5 @@
-//! One request and its answer: a value, or what is wrong. A page for people is no answer, whatever its status.
+//! One request and its answer: a value, or what is wrong. A page for people is not an answer, whatever its status;
+//! `hf-hub` keeps no such body, so the address is read once more.
 
 use hf_hub::HFError;
 use reqwest::{RequestBuilder, Response, Url};

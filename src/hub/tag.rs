@@ -1,4 +1,4 @@
-//! The tag of a published version.
+//! The tag of a published version. It is read back after it was made.
 
 use serde::Deserialize;
 

@@ -3,6 +3,11 @@
 //! Two passes share one pool of workers. First every instance is prepared (image, trees) and admitted; then every
 //! distinct candidate is taken through its trials. What comes next is always decided by [`crate::judge`]; the lab only
 //! answers. Whatever is in the journal already is not run again.
+//!
+//! The unit of work is an instance with its candidates. The instances that take longest come first, by the deadline
+//! that gold's time gave them; instances that share an image follow each other. `candidates.jsonl`, `verdicts.jsonl`
+//! and `receipts.jsonl` are written by instance, then by place in the input. A sandbox failure is tried up to three
+//! times.
 
 mod canaries;
 mod candidates;

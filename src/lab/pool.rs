@@ -1,4 +1,7 @@
 //! A pool of worker threads over a list of tasks.
+//!
+//! A worker keeps its slot and the trees of its instance. It stays with an instance to the end and then takes the next
+//! instance that nobody began. If there is none, it helps with an instance of another worker.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};

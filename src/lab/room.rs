@@ -1,4 +1,8 @@
 //! Room on the host: how many trials run at once without its memory running out.
+//!
+//! A trial waits until it fits into `--memory-budget` beside the trials that run. It is counted with half as much again
+//! as the largest trial of its image took, or with its whole limit as long as none was measured. Cores are shared by
+//! `--workers`.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};

@@ -1,4 +1,4 @@
-//! The samples of a run: their text as blobs, and in memory only where each one is.
+//! The samples of a run: their text as blobs, stored as they are read, and in memory only where each one is.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
 //! Extraction: what a completion says, parsed. Pure and total: any text gives an answer or a reason why there is none.
 //!
 //! Formats are those of the SWE-Swiss recipe, and the unified diffs of SWE-bench predictions. Nothing is repaired: a
-//! block that is cut or breaks its grammar makes the whole answer malformed.
+//! block that is cut or breaks its grammar makes the whole answer malformed. Property tests stand beside it; `cargo
+//! bench --bench fuzz_extract` runs as long as one likes.
 
 use super::{diff_block, file_list, reasoning, search_replace, test_answer};
 use crate::candidate::{Malformed, MalformedReason, Payload};

@@ -1,4 +1,5 @@
-//! A prompt, with how it came about: one line of a prompts file.
+//! A prompt, with how it came about: one line of a prompts file. Its name is the digest of instance and messages, so
+//! the same prompt is never sampled twice, and a changed template makes another prompt.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,9 @@
 //! Recording a base tree from a work tree on disk: what stands there, for the paths that the base commit or the index
-//! knows. Uncommitted changes are part of it; files that git does not track are not.
+//! knows. Uncommitted changes are part of it. Files that git does not track are not; they are kept beside the tree and
+//! laid around it again, without bytecode.
+//!
+//! Git objects and the index are read, and nothing else of that `.git`: not its configuration, hooks, links or
+//! alternate stores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

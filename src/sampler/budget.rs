@@ -1,4 +1,5 @@
-//! Caps on what may be spent. Pure.
+//! Caps on what may be spent. Pure. The cap on tokens sets aside the prompt and `--max-tokens` of every request under
+//! way, so it holds by the endpoint's count if the prompt's count does.
 
 /// What may be spent in one run; none is no cap.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,4 +1,5 @@
-//! A sample as it is kept. Pure.
+//! A sample as it is kept. Pure. A choice without text, reasoning, refusal or tool call is a sample only if the
+//! endpoint counted tokens for it or cut it.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,8 @@
 //! Fields that an endpoint will not take, and what is sent instead. Pure.
+//!
+//! A field that is refused is left out or renamed in a trial. The trial holds for the run once a request was answered
+//! that way. A refused value is not a refused field. Each sample's `sampling` holds what was sent. If there is a cap on
+//! tokens, a completion always keeps a limit.
 
 use serde_json::{Map, Value};
 

@@ -1,8 +1,9 @@
-//! The `container` way: one Docker container per trial, with the job as its command. The files whose
-//! names begin with `docker` are the only door to bollard.
+//! The `container` way: one Docker container per trial, with the job as its command, so killing the container kills the
+//! job. Files whose names begin with `docker` are the only door to bollard.
 //!
-//! Limits on time, memory (swap off), processes, cpu and output hold, and there is no network. Disk is not capped: the
-//! work directory is part of the image, and most storage drivers have no quota.
+//! Limits on time, memory (swap off), processes, cpu and output hold, there is no network, and all capabilities are
+//! dropped. The reporter's channel is the attached error stream, and the log driver is `none`. Disk is not capped: the
+//! work directory is part of the image, and most storage drivers have no quota. The line at the start says so.
 
 use std::collections::HashMap;
 use std::future::Future;

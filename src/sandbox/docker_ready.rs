@@ -1,5 +1,7 @@
-//! Images that others made ready: looked into, their work directory read out, and sealed. A sealed one holds no history at
-//! all: every git object store in it is removed, so no commit, tag, stash or reflog entry can be reached, whatever its date.
+//! Images that others made ready, in Docker: looked into, their work directory read out, and sealed. The sealed image
+//! is a layer over the other's, under `assay/ready:DIGEST`, with our entry point. It holds no git object store at all,
+//! so no commit, tag, stash or reflog entry can be reached, whatever its date. An image that declares a volume at the
+//! work directory is refused.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};

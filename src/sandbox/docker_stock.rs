@@ -1,4 +1,6 @@
 //! Prepared images in the Docker engine: sealed ones, which carry our label, and those that were pulled for a run.
+//! Their sizes are told by the engine's history. If steps and layers cannot be told apart, an image counts as one
+//! piece.
 
 use std::collections::{BTreeMap, HashMap};
 

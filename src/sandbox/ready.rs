@@ -1,4 +1,11 @@
 //! Images that others made ready, whatever engine holds them: what is known of one, and what a sealed one is made from.
+//!
+//! *Sealed* means that no object store is left. `.git` is removed from the work directory rather than replaced by one
+//! that holds base only: tests seldom need it, the recipes' images have none either, and without a store the proof that
+//! no later commit can be reached needs no argument about references, reflogs, packs or dates. Every other store, pack
+//! and bundle of the image goes too. So does every text file that nobody tracks and that holds the longest lines that
+//! gold adds. A second look at the sealed image must find none of these. If installed copies of the project are not
+//! base's, the instance is refused (`answer_in_image`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,8 @@
-//! The stock of prepared images: what is there, how much room it takes, what uses it, and what goes when there is too little.
+//! The stock of prepared images: what is there, how much room it takes, what uses it, and what goes if there is too
+//! little room.
+//!
+//! `assay image gc` and `--image-budget` remove the least recently used images that nobody holds. Of the originals they
+//! remove only what this tool pulled or unpacked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,9 @@
-//! The queue: questions that wait, those at work, and who waits for them. Equal questions are worked on once; a question
-//! that nobody waits for any more leaves, whatever it has come to.
+//! The queue: questions that wait, those at work, and who waits for them. Equal questions are worked on once. A batch
+//! is taken as a whole or not at all.
+//!
+//! If the last client that waits for a question is gone (connection closed, deadline over), the question leaves the
+//! queue, or its trial is ended and the worker is free. What had been run stays known. A full queue answers 429 with a
+//! `Retry-After` that follows from the speed of the last answers. A known answer needs no place.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

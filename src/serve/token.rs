@@ -1,4 +1,5 @@
-//! The bearer token of the service.
+//! The bearer token of the service. It is compared as a digest, in full. It must be set if others can reach the
+//! address.
 
 use std::fmt;
 
