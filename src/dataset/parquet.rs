@@ -1,4 +1,4 @@
-//! Parquet: with `parquet_copy` the only door to arrow and parquet. Rows in, one at a time; shards out. Same rows, same
+//! Parquet: with `parquet_copy` the only door for writing it. Rows in, one at a time; shards out. Same rows, same
 //! bytes.
 //!
 //! A file has a page index and zstd compression, free-form columns have the logical type JSON, and the footer holds the
