@@ -10,7 +10,7 @@ pub(super) fn changes(repair: &Prepared, place: &Raised) -> bool {
     repair.files.contains(&place.file)
 }
 
-/// Whether the repair adds the line. A diff that cannot be read adds none.
+/// Whether the repair adds the line. A diff that cannot be read adds no line.
 pub(super) fn adds(repair: &Prepared, place: &Raised) -> bool {
     let wanted = place.line as usize;
     for file in parse(&repair.diff).unwrap_or_default() {

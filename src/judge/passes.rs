@@ -10,8 +10,10 @@ use crate::candidate::{Candidate, TrialTrees};
 use crate::trial::TestResult;
 use crate::verdict::{PassCounts, Reason};
 
-/// Counts what passed in the first run of every split: everything, where the repair is verified. None where nothing can be counted: no repair was run, a run did not
-/// come to its own end, or the verdict says that results are not to be believed.
+/// Counts the tests that passed in the first run of every split. If the repair is verified, all expected tests count.
+///
+/// Gives `None` if nothing can be counted: no repair was run, a run did not come to its own end, or the verdict says that
+/// results are not to be believed.
 pub fn count_passes(
     candidate: &Candidate,
     reason: Reason,

@@ -45,7 +45,7 @@ pub(super) fn exported_content(candidate: &Candidate) -> Option<SameAs> {
 }
 
 impl SameAs {
-    /// None for a candidate that nothing was understood of.
+    /// `None` if nothing of the candidate was understood.
     pub fn of(candidate: &Candidate) -> Option<Self> {
         let prepared = candidate.prepared.as_ref()?;
         let content = match (&candidate.trees, candidate.skill) {
@@ -65,8 +65,8 @@ impl SameAs {
 }
 
 impl Lab<'_> {
-    /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. So many are
-    /// held at a time.
+    /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. At most [`HELD`]
+    /// samples are in memory at a time.
     pub(super) fn read_candidates(
         &self,
         instances: &[Located],
@@ -98,7 +98,7 @@ impl Lab<'_> {
         lines.finish()
     }
 
-    /// `kept` is the repository that the worker opened last, and what it remembers.
+    /// `kept` is the repository that the worker opened last, and what the worker has read of it.
     fn read_one<'l>(
         &self,
         located: Option<&'l Located>,
