@@ -51,7 +51,7 @@ impl Counter {
     /// the file asks for are left out, and no special tokens are added: the whole text is counted, and nothing else.
     ///
     /// # Errors
-    /// The file cannot be read, or is no tokenizer.
+    /// The file cannot be read, or is not a tokenizer.
     pub fn from_file(path: &Path) -> Result<Self, TokensError> {
         let bytes = std::fs::read(path).map_err(|source| TokensError::Unreadable { path: path.to_owned(), source })?;
         let wrong =

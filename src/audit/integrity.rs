@@ -18,7 +18,7 @@ use crate::dataset::strangers::strangers;
 use crate::digest::Digest;
 use crate::format;
 
-/// Checks a directory with a manifest of ours; gives the manifest where it can be read.
+/// Checks a directory with a manifest of ours; gives the manifest if it can be read.
 ///
 /// # Errors
 /// The directory cannot be listed, or the key file is none.

@@ -25,7 +25,7 @@ pub(super) struct Patterns<'t> {
     texts: Vec<&'t [Letter]>,
     /// Letter -> its row in `table`. What is in no pattern has no row and matches nothing.
     rows: Vec<Option<usize>>,
-    /// Per character and word the places where each pattern has it; empty where it would be too large.
+    /// Per character and word the places where each pattern has it; empty if it would be too large.
     table: Vec<Word>,
     words: usize,
 }

@@ -23,7 +23,7 @@ pub struct FileEdit {
 /// The two sides of an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sides {
-    /// The whole file before and after; empty where it is not there.
+    /// The whole file before and after; empty if it is not there.
     Whole { old: String, new: String },
     /// The places that a diff shows, before and after, with the lines around them.
     Places(Vec<(String, String)>),
@@ -31,7 +31,7 @@ pub enum Sides {
     Other(String),
 }
 
-/// The edits that a diff shows; its text alone where it cannot be read as one.
+/// The edits that a diff shows; its text alone if it cannot be read as one.
 pub fn edits_of(diff: &str) -> Vec<FileEdit> {
     let Ok(files) = patch::parse(diff) else {
         let other = Sides::Other(diff.trim().to_owned());
@@ -74,7 +74,7 @@ pub fn key(edits: &[FileEdit]) -> String {
 /// Makes keys of patches to one tree. Each text that is there before the change is read once.
 #[derive(Debug, Default)]
 pub struct Normaliser {
-    /// Path and text before -> its form, where it parses.
+    /// Path and text before -> its form, if it parses.
     before: HashMap<(String, String), Option<Form>>,
 }
 
@@ -124,7 +124,7 @@ impl Normaliser {
         }
     }
 
-    /// Both sides in canonical form; none where one of them does not parse.
+    /// Both sides in canonical form; `None` if one of them does not parse.
     fn forms(&mut self, path: &str, old: &str, new: &str, whole: bool) -> Option<(&Form, Form)> {
         let before = self.before.entry((path.to_owned(), old.to_owned())).or_insert_with(|| form(path, old, whole));
         Some((before.as_ref()?, form(path, new, whole)?))

@@ -32,7 +32,7 @@ impl<T> Seen<T> {
 /// One candidate.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
-    /// Normalised patch ([`super::normal::key`]); empty where there is no patch.
+    /// Normalised patch ([`super::normal::key`]); empty if there is no patch.
     pub key: String,
     /// Regression tests that did not pass.
     pub regression: Seen<u32>,
@@ -124,7 +124,7 @@ impl Panel {
         self.tests.iter().position(|test| test.votes == most)
     }
 
-    /// Whether a candidate passes every case of a test that fails on base. What is not known is no pass.
+    /// Whether a candidate passes every case of a test that fails on base. What is not known does not count as a pass.
     pub fn resolves(&self, candidate: usize, test: usize) -> bool {
         let cell = self.entries[candidate].tests.get(test).and_then(|seen| seen.known());
         cell.is_some_and(|cell| cell.fail_to_pass == self.tests[test].fails)

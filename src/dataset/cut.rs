@@ -18,7 +18,7 @@ impl Cut {
         Self { least, spread: spread.max(1), since: 0 }
     }
 
-    /// So many bytes and an eighth more at the mean.
+    /// This many bytes, and an eighth more at the mean.
     pub fn about(bytes: u64) -> Self {
         Self::new(bytes, bytes / 8)
     }

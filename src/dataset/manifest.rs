@@ -101,7 +101,7 @@ impl Manifest {
     /// Reads that of a dataset directory.
     ///
     /// # Errors
-    /// None there, or none of this format.
+    /// There is no manifest, or none of this format.
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join(MANIFEST);
         let bytes = std::fs::read(&path)
@@ -119,7 +119,7 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// Writes `manifest.json` and the statement into the directory, and the signature where there is a key.
+    /// Writes `manifest.json` and the statement into the directory, and the signature if there is a key.
     pub fn write(&self, directory: &Path, key: Option<&SecretKey>) -> Result<()> {
         let manifest = self.to_bytes()?;
         let statement = Statement::of(self, &manifest).to_bytes()?;

@@ -184,7 +184,7 @@ impl std::fmt::Debug for ParquetWriter {
 /// Reads the rows of a Parquet file, one at a time, as JSON objects; missing values are left out.
 ///
 /// # Errors
-/// A file that is no Parquet file or is damaged (the message names it), and whatever `each` fails with.
+/// A file that is not a Parquet file, or is damaged (the message names it), and whatever `each` fails with.
 pub fn each_row(path: &Path, each: &mut dyn FnMut(Map<String, Value>) -> Result<()>) -> Result<()> {
     let cannot = || format!("cannot read {}; it is damaged or no Parquet file", path.display());
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;

@@ -38,7 +38,7 @@ impl Quarantine {
         });
     }
 
-    /// Writes `<out>.quarantine.jsonl`, or removes that of an earlier export where nothing is held back now.
+    /// Writes `<out>.quarantine.jsonl`, or removes that of an earlier export if nothing is held back now.
     pub fn write_beside(self, out: &Path) -> Result<Option<PathBuf>> {
         let mut name = out.as_os_str().to_owned();
         name.push(".quarantine.jsonl");

@@ -69,7 +69,7 @@ impl View {
         }
     }
 
-    /// A fine-tuning sample, where the view has a file for them.
+    /// A fine-tuning sample, if the view has a file for them.
     pub fn sft(self, row: &SftRow) -> Option<Value> {
         match self {
             Self::LlamaFactory | Self::MsSwift | Self::Openrlhf | Self::Xtuner => {
@@ -83,7 +83,7 @@ impl View {
         }
     }
 
-    /// A task, where the view has a file for them.
+    /// A task, if the view has a file for them.
     pub fn rl(self, row: &RlRow) -> Option<Value> {
         let truth = &row.reward_model.ground_truth;
         match self {
@@ -123,7 +123,7 @@ impl View {
         }
     }
 
-    /// A pair, where the view has a file for them.
+    /// A pair, if the view has a file for them.
     pub fn preference(self, row: &PreferenceRow) -> Option<Value> {
         let (chosen, rejected) = (row.chosen.first()?, row.rejected.first()?);
         match self {

@@ -26,7 +26,7 @@ pub const VERSION: u32 = 2;
 /// A test file with changed expectations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mutated {
-    /// Equal to the original where no test has a canary.
+    /// Equal to the original if no test has a canary.
     pub source: String,
     /// How each test was changed, by id. A test that is not here has no canary: its function was not found.
     pub tests: BTreeMap<String, Form>,
@@ -88,7 +88,7 @@ pub(super) fn functions<'t, 'i>(
     functions
 }
 
-/// Parses Python; none if any part of it is not understood, or if it nests too deeply.
+/// Parses Python; `None` if any part of it is not understood, or if it nests too deeply.
 pub(super) fn parsed(source: &str) -> Option<Tree> {
     crate::source::parse(source).filter(|tree| !tree.root_node().has_error())
 }
@@ -112,7 +112,7 @@ fn find<'t>(scope: Node<'t>, path: &[&str], source: &str, depth: usize) -> Optio
             find(found.child_by_field_name("body")?, rest, source, depth)
         };
     }
-    // An inherited method, where the base stands in the same file.
+    // An inherited method, if the base stands in the same file.
     let class = scope.parent().filter(|parent| parent.kind() == "class_definition" && rest.is_empty())?;
     if depth == DEEPEST {
         return None;

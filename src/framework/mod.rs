@@ -37,7 +37,7 @@ pub use unittest::Unittest;
 /// Names that `environment.framework` may hold.
 pub const NAMES: [&str; 2] = ["pytest", "unittest"];
 
-/// The adapter of a name, or none where this version has no such adapter; [`NAMES`] says which there are.
+/// The adapter of a name, or `None` if this version has no such adapter; [`NAMES`] says which there are.
 pub fn by_name(name: &str) -> Option<&'static dyn Framework> {
     match name {
         "pytest" => Some(&Pytest),

@@ -317,7 +317,7 @@ impl<'t, 's> Constants<'t, 's> {
         let content: Vec<_> = content.filter(|part| children(*part).is_empty()).collect();
         let [content] = content[..] else { return None };
         let text = &self.source[content.byte_range()];
-        // Numbers of a format are no input.
+        // Numbers of a format are not an input.
         if text.contains(['{', '%', '\\']) {
             return None;
         }

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::format;
 use crate::trial::{Note, Origin, Phase, Raised, Status, TestReport, Trace};
 
-/// Alarms that are kept; a flood of bad records says no more than the first ones.
+/// Alarms that are kept; a flood of bad records tells nothing beyond the first ones.
 const MOST_ALARMS: usize = 20;
 /// Longest text kept of a name that the candidate may have chosen, in characters.
 const LONGEST_NAME: usize = 200;

@@ -44,7 +44,7 @@ pub(super) fn constant_through<'t>(node: Node<'t>, wrapped: &dyn Fn(Node<'t>) ->
     }
 }
 
-/// A part of a source with edits made; none where edits overlap or reach out of it.
+/// A part of a source with edits made; `None` if edits overlap or reach out of it.
 pub(super) fn applied(source: &str, part: Range<usize>, edits: &BTreeMap<(usize, usize), String>) -> Option<String> {
     let mut changed = String::new();
     let mut at = part.start;

@@ -22,7 +22,7 @@ impl Account {
     /// `hf auth login` writes (`$HF_HOME/token`, by default `~/.cache/huggingface/token`).
     ///
     /// # Errors
-    /// An endpoint that is no http address; a token with characters that no token has; a token file that cannot be read;
+    /// An endpoint that is not an http address; a token with characters that no token has; a token file that cannot be read;
     /// an environment that keeps the Hub's clients offline.
     pub fn find() -> Result<Self, HubError> {
         if let Some(name) = offline(|name| std::env::var(name).ok()) {

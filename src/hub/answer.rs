@@ -42,7 +42,7 @@ impl Hub<'_> {
         }
     }
 
-    /// A request whose answer says no more than that it is done.
+    /// A request whose answer only says that it is done.
     pub(super) async fn done(&self, request: RequestBuilder) -> Result<(), Fault> {
         let answer = self.send(request).await?;
         self.body(answer).await.map(|_| ())

@@ -12,7 +12,7 @@ use super::fault::Fault;
 use super::plan::{Remote, RemoteFile};
 use super::{Hub, HubError};
 
-/// A file of that size in a repository is no manifest.
+/// A file of that size in a repository is not a manifest.
 const LARGEST_MANIFEST: u64 = 256 << 20;
 
 /// What the Hub says of a repository.

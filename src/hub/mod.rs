@@ -60,7 +60,7 @@ impl<'a> Hub<'a> {
     /// Makes the clients; nothing is sent yet.
     ///
     /// # Errors
-    /// An endpoint that is no URL.
+    /// An endpoint that is not a URL.
     pub fn new(account: Account, repo: RepoId, patience: Patience, console: &'a Console) -> Result<Self, HubError> {
         let tool = Tool::this();
         let unusable = |error: String| HubError::Usage(format!("cannot talk to {}: {error}", account.endpoint()));

@@ -53,7 +53,7 @@ fn with_texts(batch: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// A column of bytes as texts; none for any other column.
+/// A column of bytes as texts; `None` for any other column.
 fn texts(column: &ArrayRef) -> Option<ArrayRef> {
     let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let texts: StringArray = match column.data_type() {

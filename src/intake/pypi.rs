@@ -12,7 +12,7 @@ use thiserror::Error;
 const FETCH: &str = include_str!("fetch_sdist.py");
 /// Exit status of the script when pip is not as it knows it.
 const UNKNOWN_PIP: i32 = 3;
-/// Bounds of one release: beyond them it is no source code that somebody wants to train on.
+/// Bounds of one release: beyond them it is not source code to train on.
 const MOST_BYTES: u64 = 1 << 30;
 const MOST_FILES: u64 = 100_000;
 
@@ -200,7 +200,7 @@ fn unpack(archive: &Path, into: &Path) -> Result<Metadata, PypiError> {
     Ok(metadata)
 }
 
-/// The top folder and the path below it; none where the path has no place below a folder.
+/// The top folder and the path below it; `None` if the path does not lie below a folder.
 fn inside(path: &Path) -> Option<(String, PathBuf)> {
     let mut parts = Vec::new();
     for part in path.components() {

@@ -132,7 +132,7 @@ fn broke(row: &Map<String, Value>) -> bool {
         || ["inconclusive", "infrastructure_failure", "mask_sample"].into_iter().any(flag)
 }
 
-/// The reward; none where it is there and empty or not a number.
+/// The reward; `None` if it is there and empty or not a number.
 fn reward(row: &Map<String, Value>, rewards: &Rewards) -> Result<Option<f64>, String> {
     const KNOWN: [&str; 3] = ["score", "reward", "rewards"];
     let asked = rewards.key.as_deref();

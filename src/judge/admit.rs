@@ -197,7 +197,7 @@ impl Pace {
         }
     }
 
-    /// Base may hang where gold does not: it gets the deadline of a candidate.
+    /// Base may hang although gold does not, so it gets the deadline of a candidate.
     fn base(&self, bench: &mut Bench, ask: Ask) -> Result<Seen, Stopped> {
         Ok(bench.seen(&Ask { deadline_ms: Some(self.deadline_ms()), ..ask })?)
     }

@@ -21,7 +21,7 @@ const MOST_PER_CASE: usize = 3;
 const MOST_CHECKS: usize = 16;
 /// Fewer say too little to be kept or asked for.
 pub const LEAST_CHECKS: usize = 2;
-/// From so many on, a candidate that answers none as gold does is rejected whatever it answers.
+/// From this many checks on, a candidate that answers none of them as gold does is rejected, whatever it answers.
 const TELLING: usize = 3;
 /// Numbers this close to each other, in parts of the larger, are the same.
 const TOLERANCE: f64 = 1e-9;
@@ -39,7 +39,7 @@ pub struct Planned {
 /// What running planned held-out tests on gold and base showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// Empty where the runs did not end, or told nothing apart.
+    /// Empty if the runs did not end, or told nothing apart.
     pub checks: BTreeMap<String, Check>,
     /// The sandbox gave no answer: nothing is known.
     pub sandbox_failed: Option<String>,
@@ -97,7 +97,7 @@ fn check(id: &str, case: &str, gold: &TestReport, base: &TestReport) -> Option<C
     let notes = noted(gold, id);
     let says_something = notes.iter().flat_map(|note| &note.values).any(plain);
     let base = match base.tests.get(id) {
-        // Not collected there, as where the test imports what is new.
+        // Not collected there, for example because the test imports what is new.
         None if says_something => None,
         None => return None,
         Some(test) if test.passed() && !agree(&notes, &noted(base, id)) => {
@@ -154,7 +154,7 @@ fn mixed(notes: &[Note], check: &Check, base: &Answered) -> bool {
         })
 }
 
-/// The verdict on a candidate from its answers: nothing to say where all are gold's.
+/// The verdict on a candidate from its answers: nothing to say if all are gold's.
 pub(super) fn judge(report: &TestReport, checks: &BTreeMap<String, Check>) -> Result<(), Halt> {
     let answers: Vec<_> = checks.iter().map(|(id, check)| (id, &check.case, answer(report, id, check))).collect();
     let named = |wanted: &dyn Fn(Answer) -> bool| {
@@ -188,7 +188,7 @@ pub(super) fn judge(report: &TestReport, checks: &BTreeMap<String, Check>) -> Re
     Err(Halt::Judged(Reason::DisputedByHeldOutTest, format!("other answers than gold's: {failing}")))
 }
 
-/// Whether a list of notes is what was wanted. What was no plain value there may be anything.
+/// Whether a list of notes is what was wanted. A place that was not a plain value may be anything.
 pub(super) fn agree(wanted: &[Note], found: &[Note]) -> bool {
     wanted.len() == found.len()
         && wanted.iter().zip(found).all(|(wanted, found)| {

@@ -59,7 +59,7 @@ pub(super) fn run(
     bench: &mut Bench,
 ) -> Result<Joint, Halt> {
     let (controls, ids) = control::plan(admission);
-    // The session's own tests come last, where they can disturb no other.
+    // The session's own tests come last, so that they can disturb no other.
     let files: Vec<_> = split.files.iter().chain(&controls).cloned().collect();
     let only = split.expected.iter().cloned().chain(ids).collect();
     let seen = bench.seen(&Ask { only, note: admission.held_out.is_some(), ..Ask::suite(tree, &files) })?;

@@ -21,7 +21,7 @@ pub struct LogGrade {
     pub not_passed: BTreeMap<String, Seen>,
     /// What the runner alone would not have written.
     pub alarms: Vec<Alarm>,
-    /// How the log was read; none where nothing told.
+    /// How the log was read; `None` if nothing told it.
     pub format: Option<LogFormat>,
 }
 
@@ -76,7 +76,7 @@ impl From<Found> for Seen {
     }
 }
 
-/// Grades a log. `format` is the runner's where it is known; else the log's own lines tell.
+/// Grades a log. `format` is the runner's if it is known; otherwise the log's own lines tell it.
 pub fn grade_log(log: &str, format: Option<LogFormat>, fail_to_pass: &[String], pass_to_pass: &[String]) -> LogGrade {
     let part = section(log);
     let mut graded = LogGrade {

@@ -51,7 +51,7 @@ pub fn regression(repair: &Candidate, admission: &Admission, evidence: &dyn Evid
     settled(run())
 }
 
-/// A generated test on base; none where it cannot be told apart from base by running, or decides by something other than what
+/// A generated test on base; `None` if it cannot be told apart from base by running, or decides by something other than what
 /// the code does.
 pub fn on_base(test: &Candidate, admission: &Admission, evidence: &dyn Evidence) -> Step<Option<OnBase>> {
     let Some(TrialTrees::Test { on_base: tree, files, script, oracle, .. }) = &test.trees else {

@@ -187,7 +187,7 @@ fn readable(not_read: &[Unread], verified: (Reason, Level, String)) -> Result<(R
     Ok((reason, level.min(Level::E1), format!("{detail}; not read, and gold's version is not either: {named}")))
 }
 
-/// Sealed runs and exact ids, and no more than that.
+/// Evidence of sealed runs and exact ids alone.
 fn at_e1((reason, detail): (Reason, String)) -> (Reason, Level, String) {
     (reason, Level::E1, detail)
 }

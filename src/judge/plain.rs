@@ -92,7 +92,7 @@ fn derive(
 }
 
 /// Whether a candidate that passed everything else behaves without the runner as it did with it. Gives what was seen, and
-/// whether it adds to the evidence; none where no plain run was asked for.
+/// whether it adds to the evidence; `None` if no plain run was asked for.
 pub(super) fn must_hold(
     policy: &str,
     canary: Option<&str>,
@@ -138,7 +138,7 @@ fn canaries_fail(tree: &str, plain: &Plain, bench: &mut Bench) -> Result<(), Hal
     Err(unreadable(format!("neither passed nor failed: {}", name_some(unclear))))
 }
 
-/// What plain failures mean: a rejection where they repeat and the same tests pass by themselves under their runner.
+/// What plain failures mean: a rejection if they repeat and the same tests pass by themselves under their runner.
 fn rejection(policy: &str, failing: Vec<String>, plain: &Plain, bench: &mut Bench) -> Result<Halt, Halt> {
     // No verdict rests on a test that failed a single time.
     let again = self::failing(policy, plain, 1, bench)?;
@@ -175,7 +175,7 @@ fn failing(tree: &str, plain: &Plain, repeat: u32, bench: &mut Bench) -> Result<
     if unclear.is_empty() { Ok(failing) } else { Err(unreadable(format!("no result for {}", name_some(unclear)))) }
 }
 
-/// Whether a test failed; none where it neither failed nor passed. A file that cannot be loaded fails all its tests.
+/// Whether a test failed; `None` if it neither failed nor passed. A file that cannot be loaded fails all its tests.
 fn fails(report: &TestReport, id: &str, file: &str) -> Option<bool> {
     match report.tests.get(id) {
         Some(test) if test.passed() => Some(false),

@@ -77,7 +77,7 @@ struct Passed {
     controls: Controls,
 }
 
-/// What the control session showed where it was part of the last run.
+/// What the control session showed, if it was part of the last run.
 enum Controls {
     Held(Evidence, String),
     Against(Reason, String),
@@ -116,7 +116,7 @@ fn passes(tree: &str, canary: Option<&str>, admission: &Admission, bench: &mut B
     Ok(passed)
 }
 
-/// Passes in one run. Good enough where the candidate is rejected already and only the reason is asked for.
+/// Passes in one run. Good enough if the candidate is rejected already and only the reason is asked for.
 fn once(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<(), Halt> {
     for split in &admission.splits {
         let seen = bench.seen(&Ask::suite(tree, &split.files))?;

@@ -81,7 +81,7 @@ fn outcome(bench: &mut Bench, ask: &Ask) -> Result<(Option<&'static str>, Exit),
     Ok((said(&printed), exit))
 }
 
-/// The one marker that stands on a line of its own; none when there is no marker, or more than one kind.
+/// The one marker that stands on a line of its own; `None` if there is no marker or more than one kind.
 pub(super) fn said(printed: &str) -> Option<&'static str> {
     let mut kinds = [REPRODUCED, RESOLVED, OTHER].into_iter().filter(|m| printed.lines().any(|line| line.trim() == *m));
     match (kinds.next(), kinds.next()) {

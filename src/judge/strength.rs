@@ -81,7 +81,7 @@ fn unmet(what: &str) -> Halt {
     Halt::Judged(Reason::NotRun, format!("the test was never run against {what}; run `assay verify` again"))
 }
 
-/// Changed lines that run: gold's on gold; where gold only removes, the removed ones on base. A traced run that does not
+/// Changed lines that run: gold's on gold; if gold only removes, the removed ones on base. A traced run that does not
 /// end well shows nothing, and nothing counts as reached then.
 fn coverage(subject: &Subject, contest: &Contest, bench: &mut Bench) -> Result<Share, Halt> {
     let (tree, watch) = match contest.added.is_empty() {

@@ -29,7 +29,7 @@ struct Run {
     side: Side,
     condition: Condition,
     seen: Seen,
-    /// Files and, where not all of their tests ran, the tests.
+    /// Files and, if not all of their tests ran, the tests.
     files: HashSet<String>,
     only: HashSet<String>,
     /// Why it did not come to its own end.
@@ -91,7 +91,7 @@ impl<'a> Tally<'a> {
         &self.ids
     }
 
-    /// Whether any run of gold passed any of these tests; of all tests, where none are given.
+    /// Whether any run of gold passed any of these tests; of all tests, if none are given.
     pub fn gold_passes_any<'b>(&self, ids: impl IntoIterator<Item = &'b String>) -> bool {
         let mut ids = ids.into_iter().peekable();
         let passes = |id: &String| self.sightings(id, Side::Gold).values().any(|seen| seen.passed > 0);
@@ -168,7 +168,7 @@ impl<'a> Tally<'a> {
 }
 
 /// Why the results of a test on one side differ. Runs that are the same and differ: flaky. Otherwise the condition that
-/// differs from the rest names the cause; the order, where more than one could.
+/// differs from the rest names the cause; if more than one could, the order.
 fn cause(by_condition: &BTreeMap<Condition, Sightings>) -> Standing {
     if by_condition.values().any(|counts| counts.mixed() || counts.unknown > 0) {
         return Standing::Flaky;

@@ -26,7 +26,7 @@ use crate::repo::{self, Layout, Repository};
 use crate::trial::Trial;
 use crate::verdict::Reason;
 
-/// Candidates in memory at a time; more only where one instance has more.
+/// Candidates in memory at a time; more only if one instance has more.
 const HELD: usize = 256;
 /// The same for each worker, so that many of them seldom wait for the last trials of a batch.
 const HELD_PER_WORKER: usize = 32;
@@ -65,7 +65,7 @@ impl SameAs {
 }
 
 impl Lab<'_> {
-    /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. At most [`HELD`]
+    /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. About [`HELD`]
     /// samples are in memory at a time.
     pub(super) fn read_candidates(
         &self,

@@ -80,7 +80,7 @@ fn source(site: &Site, tree: &str, path: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8(bytes).unwrap_or_default())
 }
 
-/// Executable lines of one side of the change: those of functions, for a module's own run with every import; where there
+/// Executable lines of one side of the change: those of functions, for a module's own run with every import; if there
 /// are none, the module's.
 fn watched(
     site: &Site,

@@ -176,7 +176,7 @@ fn free_path(site: &Site, admission: &Admission, path: impl Fn(&str) -> String) 
     anyhow::bail!("every name beside the tests of {} is taken", admission.instance_id)
 }
 
-/// A tree under the files of the control session; none where the admission has no session. The sentinels follow from
+/// A tree under the files of the control session; `None` if the admission has no session. The sentinels follow from
 /// the tree, so that no two candidates meet the same.
 pub(super) fn control_tree(
     repository: &Repository,

@@ -119,7 +119,7 @@ pub struct Lab<'a> {
     pub knowledge: Knowledge,
     /// Runs the trials in place of the engine's own.
     sandbox: Option<Arc<dyn Sandbox>>,
-    /// Outcomes of earlier runs; none where every trial is to be run.
+    /// Outcomes of earlier runs; `None` if every trial is to be run.
     shared: Option<SharedOutcomes>,
     share_failed: Arc<AtomicBool>,
     room: Arc<Room>,
@@ -233,7 +233,7 @@ impl<'a> Lab<'a> {
     /// The digest that names a sealed image, adapter, controls and number of repeats for an instance.
     pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
-        // Another key only where more is asked for: what was admitted without it stays known.
+        // Another key only if more is asked for: what was admitted without it stays known.
         let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
         let minimal = self.settings.minimal_gold.then_some("minimal-gold");
         let DeadlineRule { floor_ms, multiplier } = self.settings.deadline;

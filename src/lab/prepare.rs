@@ -81,7 +81,7 @@ impl<'a> Workshop<'a> {
         Limits { deadline_ms: bound_ms.map_or(limits.deadline_ms, |bound| bound.min(limits.deadline_ms)), ..limits }
     }
 
-    /// Admits the instance, from the journal where it was admitted before under the same conditions.
+    /// Admits the instance, from the journal if it was admitted before under the same conditions.
     pub fn admit(&self) -> anyhow::Result<Admission> {
         let site = match self.make_site() {
             Ok(site) => site,

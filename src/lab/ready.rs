@@ -21,7 +21,7 @@ use crate::sandbox::{Engine, SandboxError, SealedImage, host_ready};
 const LAYOUT: u32 = 1;
 /// Lines shorter than this stand in many a file.
 const TELLING: usize = 12;
-/// A larger file is no patch, and nobody's copy of a source file.
+/// A larger file is neither a patch nor a copy of a source file.
 const LARGEST_ANSWER: u64 = 4 << 20;
 
 /// An image of others and what was recorded of it.

@@ -54,7 +54,7 @@ impl Room {
         }
     }
 
-    /// What a trial in an image took at its peak, where that was measured.
+    /// What a trial in an image took at its peak, if that was measured.
     pub fn saw(&self, image: &Digest, peak: Option<u64>) {
         let Some(peak) = peak else { return };
         let mut state = self.lock();

@@ -57,7 +57,7 @@ impl Samples {
         filed.sort_by(|a, b| key(a).cmp(&key(b)));
     }
 
-    /// Reads samples back, so many at a time.
+    /// Reads samples back, at most this many at a time.
     pub(super) fn pieces<'a>(
         &'a self,
         blobs: &'a Blobs,

@@ -85,7 +85,7 @@ fn literals(place: Place, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<
     Ok(found)
 }
 
-/// A file of a tree; empty where the tree lacks it.
+/// A file of a tree; empty if the tree lacks it.
 fn text(place: Place, tree: &str, path: &str) -> anyhow::Result<String> {
     let bytes = place.repository.read(tree, path)?.unwrap_or_default();
     Ok(source::text(&bytes))

@@ -57,7 +57,7 @@ pub struct Composer<'a> {
     layout: Layout,
     paths: Vec<String>,
     listings: Listings,
-    /// Best first; none before they are needed.
+    /// Best first; `None` before they are needed.
     found: Option<Vec<String>>,
     /// Tokens of the files that were offered: two skills show the same ones.
     offered: BTreeMap<String, u64>,

@@ -14,7 +14,7 @@ pub const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// A completion, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extraction {
-    /// The reasoning, without its tags; none if there is none.
+    /// The reasoning, without its tags; `None` if there is none.
     pub reasoning: Option<String>,
     /// What follows the reasoning, verbatim but for leading white space.
     pub answer: String,

@@ -34,7 +34,7 @@ const COMMON: &str = "\
 #[derive(Clone, Debug, Default)]
 pub struct Query {
     words: AHashMap<Vec<u8>, u32>,
-    /// By first byte, a bit for each length: most words of a file are no word of the query, and this tells without hashing.
+    /// By first byte, a bit for each length: most words of a file are not in the query, and this tells it without hashing.
     lengths: Vec<u128>,
 }
 

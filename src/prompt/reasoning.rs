@@ -7,7 +7,7 @@ const CLOSE: &str = "</think>";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Split<'c> {
     pub reasoning: Option<&'c str>,
-    /// None if the reasoning was opened and never closed.
+    /// `None` if the reasoning was opened and never closed.
     pub answer: Option<&'c str>,
 }
 

@@ -68,7 +68,7 @@ pub enum Absent {
     OverBudget,
     /// Base has no such file.
     NotAtBase,
-    /// It is no UTF-8 text.
+    /// It is not UTF-8 text.
     NotText,
 }
 

@@ -189,7 +189,7 @@ enum FinalNewline {
 type Sides<'a> = (Cow<'a, [u8]>, Cow<'a, [Hunk]>);
 
 impl FinalNewline {
-    /// None where it would change nothing.
+    /// `None` if it would change nothing.
     fn rewrite<'a>(self, before: &'a [u8], hunks: &'a [Hunk]) -> Option<Sides<'a>> {
         match self {
             Self::AsIs => Some((Cow::Borrowed(before), Cow::Borrowed(hunks))),

@@ -109,7 +109,7 @@ impl Layout {
     }
 }
 
-/// The module that a path below an import root is part of, as it is imported; none for what is no module.
+/// The module that a path below an import root is part of, as it is imported; `None` if it is not a module.
 pub(super) fn top_module(inside: &str) -> Option<&str> {
     match inside.split_once('/') {
         Some((folder, _)) => Some(folder),

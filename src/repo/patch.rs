@@ -10,13 +10,13 @@ use crate::candidate::{Malformed, MalformedReason};
 /// One file of a diff.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePatch {
-    /// Path before; none for a new file.
+    /// Path before; `None` for a new file.
     pub old: Option<String>,
-    /// Path after; none for a deleted file.
+    /// Path after; `None` for a deleted file.
     pub new: Option<String>,
     /// The old path stays (a copy header).
     pub copy: bool,
-    /// Mode the file gets, where the diff says so.
+    /// Mode the file gets, if the diff says so.
     pub mode: Option<Mode>,
     /// Mode of the old file as the diff says it.
     pub old_mode: Option<Mode>,
@@ -381,7 +381,7 @@ fn header_name(text: &str) -> Option<String> {
     Some(name.trim_end().to_owned())
 }
 
-/// The one name that `a/NAME b/NAME` gives; none if the two differ or cannot be told apart.
+/// The one name that `a/NAME b/NAME` gives; `None` if the two differ or cannot be told apart.
 fn git_names(text: &str) -> Option<String> {
     if text.starts_with('"') {
         let (old, rest) = unquote(text)?;
@@ -395,7 +395,7 @@ fn git_names(text: &str) -> Option<String> {
     (old == new && text.as_bytes().get(text.len() / 2) == Some(&b' ')).then(|| old.to_owned())
 }
 
-/// A C-quoted name at the start of `text`, and what follows it. Bytes that are no UTF-8 are refused.
+/// A C-quoted name at the start of `text`, and what follows it. Bytes that are not UTF-8 are refused.
 fn unquote(text: &str) -> Option<(String, &str)> {
     let body = text.strip_prefix('"')?.as_bytes();
     let mut name = Vec::new();

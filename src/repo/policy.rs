@@ -70,7 +70,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))
 }
 
-/// The language of a framework; none for one that is not known, which gets every row.
+/// The language of a framework; `None` for an unknown one, which gets every row.
 fn scope_of(framework: &str) -> Option<Scope> {
     Some(match framework {
         "pytest" | "unittest" | "plain" | "doctest" | "django" | "sympy" | "nose" | "nose2" | "tox" => Scope::Python,

@@ -29,7 +29,7 @@ pub struct Recorded {
 }
 
 impl Repository {
-    /// Records the work tree in `dir` as it stands, against `base_commit` of its own `.git` or, where that has no such
+    /// Records the work tree in `dir` as it stands, against `base_commit` of its own `.git` or, if that has no such
     /// commit, of `other`. Only git objects and the index of `dir` are read: no configuration, hook or filter of it has a say.
     ///
     /// # Errors

@@ -306,7 +306,7 @@ impl<'a> Survey<'a> {
         !is_code(path) && data && !self.stated.gold.contains(path) && tests.iter().any(beside)
     }
 
-    /// Import roots with base's modules: the top, `src` and `lib` where they are no packages, folders that hold what is
+    /// Import roots with base's modules: the top, `src` and `lib` unless they are packages, folders that hold what is
     /// imported from a top, folders that the configuration puts on the path, and the folders that pytest puts there for
     /// test files.
     fn roots(&self, tests: &BTreeSet<&str>) -> BTreeMap<String, BTreeSet<String>> {
@@ -353,7 +353,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Modules at the top that build the project and are no part of it.
+/// Modules at the top that build the project and do not belong to it.
 const BUILD_SCRIPTS: [&str; 4] = ["setup.py", "noxfile.py", "tasks.py", "fabfile.py"];
 
 /// Whether a module has a test of its own in the same folder.
@@ -367,7 +367,7 @@ fn has_namesake(path: &str, tests: &BTreeSet<&str>) -> bool {
     })
 }
 
-/// Folders that hold packages or modules and are no package: the top, and folders at most two below it.
+/// Folders that hold packages or modules and are not packages: the top, and folders at most two below it.
 fn code_roots(base: &[String]) -> BTreeSet<String> {
     let files: BTreeSet<&str> = base.iter().map(String::as_str).collect();
     let package = |dir: &str| files.contains(join(dir, "__init__.py").as_str());

@@ -100,7 +100,7 @@ impl Endpoint {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// Posts a body to a path below the address, such as `chat/completions`, and reads JSON back that is no error.
+    /// Posts a body to a path below the address, such as `chat/completions`, and reads back JSON that is not an error.
     ///
     /// # Errors
     /// What the failure means for this and other requests. No error text holds the key.

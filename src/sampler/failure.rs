@@ -1,4 +1,4 @@
-//! What an answer that is no answer means: try again, give this one up, or stop. Pure.
+//! What an answer means that holds no completion: try again, give this one up, or stop. Pure.
 
 use std::time::{Duration, UNIX_EPOCH};
 

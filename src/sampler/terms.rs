@@ -118,8 +118,8 @@ impl Terms {
         parameters
     }
 
-    /// Gives up a field that was refused; says what is sent from now on. None if nothing is known to try: `bounded` says that
-    /// completions must have a limit, for the tokens are.
+    /// Gives up a field that was refused; says what is sent from now on. `None` if nothing is known to try. `bounded` says that
+    /// completions must have a limit, because tokens have a cap.
     pub fn give_up(&mut self, refused: &[Field], sent: &Map<String, Value>, bounded: bool) -> Option<String> {
         let field =
             *refused.iter().filter(|field| **field != Field::N).find(|field| sent.contains_key(field.as_str()))?;

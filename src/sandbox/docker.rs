@@ -241,7 +241,7 @@ impl Owner {
         Ok(Self { process: format!("{pid}-{started}"), host: format!("{} {}", boot.trim(), namespace.display()) })
     }
 
-    /// Whether a container with these labels has been left behind. A pid says something only where it was given, so
+    /// Whether a container with these labels has been left behind. A pid says something only if it was given, so
     /// containers of other machines that share the engine live until their lease is over.
     fn may_sweep(&self, labels: &HashMap<String, String>, now: u64, is_alive: impl Fn(&str) -> bool) -> bool {
         let lease_is_over =

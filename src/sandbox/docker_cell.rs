@@ -39,7 +39,7 @@ use super::docker_line::Line;
 use super::{Executed, Job, Sandbox, SandboxError, SealedImage, Slot, docker_run};
 use crate::trial::{Exit, Limits};
 
-/// The agent, or nothing where it could not be linked statically when this program was built.
+/// The agent, or nothing if it could not be linked statically when this program was built.
 pub(super) static AGENT: &[u8] = include_bytes!(env!("ASSAY_AGENT"));
 const WHY_NOT: &str = env!("ASSAY_AGENT_WHY_NOT");
 /// Where the agent is laid. It takes itself out of sight when it starts.
@@ -47,7 +47,7 @@ pub(super) const AGENT_PATH: &str = "/.assay-agent";
 
 /// What the agent needs to make namespaces and mounts, to write id maps, and to give a copied tree away. Jobs have none.
 const CAPABILITIES: [&str; 7] = ["SYS_ADMIN", "SYS_CHROOT", "SETUID", "SETGID", "CHOWN", "DAC_OVERRIDE", "FOWNER"];
-/// A container is left behind after so many jobs or so much time, whichever comes first.
+/// A container is left behind after this many jobs or this much time, whichever comes first.
 const JOBS: u32 = 2000;
 const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 /// The agent and pid 1 of a cell count in the container, too.

@@ -108,7 +108,7 @@ fn fill(making: &Path, request: &ReadyRequest<'_>) -> io::Result<()> {
             remove(&at)?;
         }
     }
-    // The tree wins, also where it has a file in the place of a folder of the rest.
+    // The tree wins, also if it has a file in the place of a folder of the rest.
     let held: BTreeSet<PathBuf> = walkdir::WalkDir::new(&tree)
         .into_iter()
         .filter_map(Result::ok)

@@ -32,7 +32,7 @@ pub struct ReadyImage {
     pub env: BTreeMap<String, String>,
     /// Places that a container would get a volume at, outside of the image.
     pub volumes: Vec<String>,
-    /// Its root, where it was unpacked for cells on this host.
+    /// Its root, if it was unpacked for cells on this host.
     pub root: Option<PathBuf>,
     /// Keeps the root from being removed.
     pub lease: Lease,
@@ -65,7 +65,7 @@ impl ReadyRequest<'_> {
         files.map(|(file, text)| (format!("{}/{}", self.found.site, name(&file)), text)).collect()
     }
 
-    /// Names the sealed image. `kind` is what holds it: images for one engine are none for another.
+    /// Names the sealed image. `kind` is what holds it: images of one engine are of no use to another.
     pub(super) fn digest(&self, kind: &str, cache: &Cache) -> Digest {
         let rest = self.rest.strip_prefix(cache.root()).unwrap_or(self.rest).display().to_string();
         let found = self.found;

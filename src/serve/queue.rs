@@ -84,7 +84,7 @@ impl Queue {
     /// Takes all of the generations, or none: equal ones share a job.
     ///
     /// # Errors
-    /// [`Code::QueueFull`], [`Code::TooLarge`] where it could never hold so many, [`Code::ShuttingDown`].
+    /// [`Code::QueueFull`], [`Code::TooLarge`] if it could never hold that many, [`Code::ShuttingDown`].
     pub fn ask(self: &Arc<Self>, generations: Vec<(Digest, Generation)>) -> Result<Vec<Ticket>, Unanswered> {
         let mut state = self.lock();
         if state.stopped {
@@ -125,7 +125,7 @@ impl Queue {
         Ok(tickets)
     }
 
-    /// The next job, for a worker that `cancel` ends; none when the queue has stopped.
+    /// The next job, for a worker that `cancel` ends; `None` if the queue has stopped.
     pub fn take(&self, cancel: &Arc<AtomicBool>) -> Option<Arc<Job>> {
         let mut state = self.lock();
         loop {

@@ -20,7 +20,7 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// Reads `ASSAY_TOKEN`; none where it is not set.
+    /// Reads `ASSAY_TOKEN`; `None` if it is not set.
     ///
     /// # Errors
     /// It is set to what no client can send.

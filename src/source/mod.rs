@@ -21,7 +21,7 @@ pub use decode::text;
 /// million levels. CPython's own parser gives up earlier for everything but chains of operators and attributes.
 pub const DEEPEST: usize = 1000;
 
-/// Parses as much as is understood. None if the source nests deeper than [`DEEPEST`].
+/// Parses as much as is understood. `None` if the source nests deeper than [`DEEPEST`].
 pub fn parse(source: &str) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
@@ -107,7 +107,7 @@ impl fmt::Display for Unread {
     }
 }
 
-/// One version of a file; empty where the tree lacks it.
+/// One version of a file; empty if the tree lacks it.
 #[derive(Clone, Copy, Debug)]
 pub struct Versions<'a> {
     pub base: &'a [u8],

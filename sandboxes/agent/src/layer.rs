@@ -1,4 +1,4 @@
-//! The job's own version of the base layer: an overlay, or a copy where overlays are not whole.
+//! The job's own version of the base layer: an overlay, or a copy if overlays are not whole.
 //!
 //! Before Linux 6.6 a tmpfs has no user attributes, so an overlay over it cannot mark a directory that was removed and
 //! made again; and root's files on some filesystems cannot be shown under another id. A copy has neither trouble.

@@ -165,7 +165,7 @@ pub fn send<T: Serialize>(to: &mut impl Write, header: &T, blobs: &[&[u8]]) -> i
     to.flush()
 }
 
-/// Reads one frame; `None` where the other side has closed its end between two frames.
+/// Reads one frame; `None` if the other side has closed its end between two frames.
 pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<(T, Vec<u8>)>> {
     let mut lengths = [0; 12];
     let first = from.read(&mut lengths)?;

@@ -79,7 +79,7 @@ pub enum AlarmKind {
     Duplicate,
     /// A marker around the test output stands more than once, or inside another line.
     MarkerRepeated,
-    /// A line in the form of a result where the runner writes none, and the results do not say the same.
+    /// A line in the form of a result at a place where the runner writes none, and the results do not say the same.
     OutOfPlace,
     /// The results and the runner's own totals differ.
     TotalsDisagree,

@@ -49,7 +49,7 @@ impl Cell {
         Self { cancel, ..self }
     }
 
-    /// Gives every job a copy of the base layer even where the kernel can lay an overlay over it.
+    /// Gives every job a copy of the base layer even if the kernel can lay an overlay over it.
     pub fn with_copies(self) -> Self {
         Self { copies: true, ..self }
     }
