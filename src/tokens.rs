@@ -63,7 +63,7 @@ impl Counter {
         Ok(Self { name, tokenizer: Some(Box::new(tokenizer)) })
     }
 
-    /// The tokenizer of a file if one is named, else the estimate.
+    /// The tokenizer of a file if one is named, otherwise the estimate.
     pub fn from_option(path: Option<&Path>) -> Result<Self, TokensError> {
         path.map_or_else(|| Ok(Self::estimate()), Self::from_file)
     }

@@ -140,7 +140,7 @@ impl View {
 }
 
 /// `dataset_info.json`, by which LLaMA-Factory finds its view of the SFT configs and of the preference config
-/// (`dataset_dir` is the dataset's directory). Every tag is named, for what is left out does not fall back to a default
+/// (`dataset_dir` is the dataset's directory). Every tag is named, because what is left out does not fall back to a default
 /// there.
 pub fn dataset_info(configs: &[&str], preference: bool) -> Value {
     let tags = json!({

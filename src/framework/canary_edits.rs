@@ -201,7 +201,7 @@ impl<'s> Edits<'s> {
             self.change(constant);
             return;
         }
-        // A display with constants among other things, else names that may stand for constants.
+        // A display with constants among other things, otherwise names that may stand for constants.
         if [right, left].into_iter().any(|side| is_display(side) && (self.change(side) || self.lengthen(side))) {
             return;
         }
@@ -351,7 +351,7 @@ impl<'s> Edits<'s> {
                 .any(|text| text.contains("parametrize") && text.contains(name))
     }
 
-    /// Binds a name to a changed value at the start of a block. Values in a decorator stay, for test ids are made of them.
+    /// Binds a name to a changed value at the start of a block. Values in a decorator stay, because test ids are made of them.
     fn rebind(&mut self, block: Node, name: &str) {
         let Some(first) = children(block).first().copied() else { return };
         let statement = format!("{name} = ({name}, \"{}{name}\")", self.salt.suffix);

@@ -92,7 +92,7 @@ the same command again"
 /// The variable that says to stay offline, as the Hub's own client reads it.
 fn offline(get: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     let set = |name: &&str| get(name).is_some_and(|value| !value.is_empty());
-    // The second one counts only where the first is not set.
+    // The second one counts only if the first is not set.
     let name = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].into_iter().find(set)?;
     let value = get(name)?.to_ascii_uppercase();
     ["1", "TRUE", "YES", "ON"].contains(&value.as_str()).then_some(name)

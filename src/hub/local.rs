@@ -26,7 +26,7 @@ pub struct Local {
     pub files: Vec<LocalFile>,
     /// Digest of `manifest.json`, which names everything else.
     pub manifest: Digest,
-    /// Where the directory is not what its manifest says.
+    /// If the directory is not what its manifest says.
     pub findings: Vec<String>,
 }
 

@@ -29,7 +29,7 @@ impl Hub<'_> {
     /// The commit that a tag names.
     ///
     /// # Errors
-    /// [`HubError::Refused`] where a branch has that name: whoever asks for it gets the branch.
+    /// [`HubError::Refused`] if a branch has that name, because a reader that asks for the tag gets the branch.
     pub(super) async fn tag_target(&self, tag: &TagName) -> Result<Option<String>, HubError> {
         let doing = format!("read the tags of {}", self.repo);
         let url = self.api(&["refs"]);

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::records::Record;
 
-/// Rows decoded at a time: rows of these datasets are large, for they hold patches and thousands of test names.
+/// Rows decoded at a time: rows of these datasets are large, because they hold patches and thousands of test names.
 const ROWS_AT_A_TIME: usize = 64;
 
 /// Hands every row of a Parquet file to `take`. A missing value is null; moments are ISO 8601.

@@ -48,7 +48,7 @@ pub struct Release {
 /// What a release says about itself in `PKG-INFO`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
-    /// SPDX expression, where the release states one.
+    /// SPDX expression, if the release states one.
     pub license: Option<String>,
     /// Requirement lines, those of extras left out.
     pub requires: Vec<String>,

@@ -172,7 +172,7 @@ const PLACES: [&[&str]; 12] = [
     &["expected_answer"],
 ];
 
-/// The instance that a row is about, and the skill where it says so.
+/// The instance that a row is about, and the skill if the row names it.
 fn named(row: &Map<String, Value>) -> Result<(String, Option<Skill>), String> {
     let (mut instance, mut skill) = (None, None);
     for place in PLACES {

@@ -78,7 +78,7 @@ pub struct LeftOut {
     pub path: String,
     pub origin: Origin,
     pub why: Absent,
-    /// What it would have added, where that was counted.
+    /// What it would have added, if that was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
 }

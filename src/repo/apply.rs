@@ -1,6 +1,6 @@
 //! Applying a parsed diff: exactly, or not at all.
 //!
-//! Three differences are bridged and recorded, for each gives a new canonical diff: `crlf` (line ends of the diff and of
+//! Three differences are bridged and recorded, because each gives a new canonical diff: `crlf` (line ends of the diff and of
 //! the file differ as a whole), `final_newline` (they disagree on the line feed at the end of the file) and
 //! `hunk_position` (the old lines stand elsewhere than stated, and only once in the file).
 

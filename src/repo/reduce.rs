@@ -31,7 +31,7 @@ impl std::fmt::Debug for GoldParts<'_> {
 }
 
 impl<'a> GoldParts<'a> {
-    /// Splits gold into at most `most` parts: hunks if they are that few, else files; of more files, the first ones.
+    /// Splits gold into at most `most` parts: hunks if they are that few, otherwise files; of more files, the first ones.
     pub fn of(repo: &'a Repository, trees: &'a Trees, most: usize) -> anyhow::Result<Self> {
         let diff = repo.diff(&trees.base, &trees.gold)?;
         let mut changed = BTreeMap::new();

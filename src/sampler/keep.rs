@@ -9,7 +9,7 @@ use crate::format;
 use crate::generation::Generation;
 use crate::tokens::estimate;
 
-/// Tokens of prompt and completion, as the endpoint counts them, else estimated.
+/// Tokens of prompt and completion, as the endpoint counts them, otherwise estimated.
 pub fn used(entry: &Entry, reply: &Reply) -> (u64, u64) {
     match reply.usage {
         Some(usage) => (usage.prompt, usage.completion),

@@ -97,7 +97,7 @@ impl Docker {
     }
 }
 
-/// Sizes of layers, which the engine tells by the steps of an image's history. Where steps and layers cannot be told apart,
+/// Sizes of layers, which the engine tells by the steps of an image's history. If steps and layers cannot be told apart,
 /// the image is one piece.
 fn sized(layers: &[String], history: &[ImageHistoryResponseItem], size: u64) -> BTreeMap<Piece, u64> {
     let empty = |step: &&ImageHistoryResponseItem| {

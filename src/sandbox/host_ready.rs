@@ -31,7 +31,7 @@ pub fn read_workdir(image: &ReadyImage, workdir: &str, into: &Path) -> Result<()
 }
 
 /// Chooses the image's interpreter and asks it, in a cell, what else the image holds. `layer` stands at the work directory
-/// meanwhile, for the interpreter may be there.
+/// meanwhile, because the interpreter may be there.
 pub fn look(sandbox: &dyn Sandbox, image: &ReadyImage, layer: &Path, wanted: &Wanted<'_>) -> Result<Found, SealError> {
     let question = Question::new(image, wanted);
     let root = image.root.clone().ok_or_else(|| SandboxError::ImageMissing {
@@ -48,7 +48,7 @@ pub fn look(sandbox: &dyn Sandbox, image: &ReadyImage, layer: &Path, wanted: &Wa
     let own = place(&root, &Path::new(wanted.workdir).join(".git"));
     let executed = sandbox.slot(&looked)?.run(&question.job)?;
     let mut found = question.answer(image, &executed)?;
-    // Out of sight of the job, for the layer stands there.
+    // Out of sight of the job, because the layer stands there.
     if own.is_ok_and(|path| path.is_some_and(|path| fs::symlink_metadata(path).is_ok())) {
         found.histories.push(format!("{}/.git", wanted.workdir));
     }

@@ -44,7 +44,7 @@ pub fn take_proc() -> Result<OwnedFd, String> {
     mounts::detach(Path::new("/proc")).doing(|| "taking /proc".to_owned())
 }
 
-/// The base layer, and the id outside that jobs get: the owner of the work directory, for then nothing has to be copied. A
+/// The base layer, and the id outside that jobs get: the owner of the work directory, because then nothing has to be copied. A
 /// work directory of root's, whom no job may be, is copied once and given away.
 pub fn take_base(workdir: &str) -> Result<(OwnedFd, u32), String> {
     let owner = fs::symlink_metadata(workdir).doing(|| format!("looking at the work directory {workdir}"))?.uid();

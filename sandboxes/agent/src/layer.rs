@@ -34,7 +34,7 @@ impl Layer {
         Ok(Self::Copy { bytes, inodes })
     }
 
-    /// An overlay if it is whole here, else a copy. Tried on an empty scratch space in the agent's own mounts.
+    /// An overlay if it is whole here, otherwise a copy. Tried on an empty scratch space in the agent's own mounts.
     pub fn choose() -> Result<Self, String> {
         let tried = try_overlay();
         rustix::mount::unmount(SCRATCH, rustix::mount::UnmountFlags::DETACH)

@@ -143,7 +143,7 @@ impl SlotCgroup {
     }
 
     /// How often the kernel has killed a process of the group for want of memory, and whether the group's own limit
-    /// was the reason at least once. `None` where no memory cgroup is.
+    /// was the reason at least once. `None` if there is no memory cgroup.
     ///
     /// # Errors
     /// There is one and its counters cannot be read, so nobody knows.
