@@ -32,19 +32,19 @@ use crate::instance::Instance;
 use crate::test_record::{Condition, Sightings, Standing};
 use crate::trial::{Limits, Variation};
 
-/// Files, and after them single tests, of which the missing tests run by themselves on base.
+/// If tests are missing on base, at most this many files run by themselves there, and then at most this many single tests.
 const MOST_SOLO_RUNS: usize = 12;
-/// Tests whose results differ that run alone, to tell why; the others are judged by the runs of their files.
+/// At most this many tests with differing results run alone, to tell why. The others are judged by the runs of their files.
 const MOST_LONE_TESTS: usize = 8;
-/// Runs of such a test alone.
+/// How often such a test runs alone.
 const LONE_RUNS: u32 = 2;
 
 /// How the deadline of a candidate's trial follows from the slowest run of gold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DeadlineRule {
-    /// It is never shorter, milliseconds.
+    /// The deadline is never shorter than this, milliseconds.
     pub floor_ms: u64,
-    /// So many times what gold took.
+    /// The deadline is this many times what gold took.
     pub multiplier: u64,
 }
 
@@ -214,8 +214,8 @@ fn listed(instance: &Instance) -> impl Iterator<Item = &String> {
     instance.fail_to_pass.iter().chain(&instance.pass_to_pass)
 }
 
-/// Once over everything, to find which files hold fail-to-pass tests. What base did not come to, because its run ended
-/// early, runs there by itself: the missing tests of a file first, then one by one.
+/// Runs both sides once over everything, to find which files hold fail-to-pass tests. If base's run ended early, what it did
+/// not come to runs there by itself: the missing tests of a file first, then one by one.
 fn whole(
     input: &AdmissionInput,
     files: &[String],
@@ -256,8 +256,8 @@ fn whole(
     Ok(())
 }
 
-/// Files with fail-to-pass tests, and the other files with tests that pass on gold; none without the former. Files of
-/// listed tests that fail on gold are kept: it may be that they do so only now and then.
+/// Files with fail-to-pass tests, and the other files with tests that pass on gold. Without the former there are none. Files of
+/// listed tests that fail on gold are kept, because the tests may fail there only now and then.
 fn split_files(
     tally: &Tally,
     instance: &Instance,
@@ -295,7 +295,7 @@ fn condition(variation: Variation) -> Condition {
     }
 }
 
-/// Then in the split that candidates get, with the perturbations that find tests which wobble.
+/// Runs both sides in the split that candidates get, with the perturbations that find tests which wobble.
 fn repeat(
     input: &AdmissionInput,
     splits: &[Vec<String>],
@@ -331,7 +331,7 @@ fn look_again(
 ) -> Result<(), Stopped> {
     for side in [Side::Gold, Side::Base] {
         let differs = |id: &&String| {
-            // Runs that are the same and differ leave no question, and what gold answers base need not.
+            // If equal runs differ, nothing is left to ask. What gold answered, base is not asked.
             let seen = tally.sightings(id, side);
             let open = Sightings::total(&seen).mixed() && !seen.values().any(|counts| counts.mixed());
             let by_gold = side == Side::Base && Sightings::total(&tally.sightings(id, Side::Gold)).mixed();
@@ -427,8 +427,8 @@ fn settle(
         .collect();
 }
 
-/// The refusal of an instance that has no fail-to-pass test, by what became of those that might have been one: the listed
-/// ones, or without a list all that left the expectations.
+/// The refusal of an instance that has no fail-to-pass test. It is told by what became of the tests that might have been one:
+/// the listed tests or, without a list, all tests that left the expectations.
 fn none_left(instance: &Instance, admission: &Admission, tally: &Tally) -> Stopped {
     let wanted = |id: &&String| instance.fail_to_pass.is_empty() || instance.fail_to_pass.contains(*id);
     let left = |standings: &[Standing]| {

@@ -19,7 +19,7 @@ use crate::verdict::Reason;
 /// Checks kept of one case, and of an instance.
 const MOST_PER_CASE: usize = 3;
 const MOST_CHECKS: usize = 16;
-/// Fewer say too little to be kept or asked for.
+/// Fewer checks say too little; they are neither kept nor asked for.
 pub const LEAST_CHECKS: usize = 2;
 /// From this many checks on, a candidate that answers none of them as gold does is rejected, whatever it answers.
 const TELLING: usize = 3;
@@ -173,7 +173,7 @@ pub(super) fn judge(report: &TestReport, checks: &BTreeMap<String, Check>) -> Re
     for (_, case, answer) in &answers {
         cases.entry(case).or_default().push(*answer);
     }
-    // An honest repair may differ from gold at an odd input. One that is as before the change at every input near a
+    // An honest repair may differ from gold at an odd input. A repair that answers as before the change at every input near a
     // test that it passes has learned that test by heart.
     let by_heart = cases
         .iter()
@@ -198,7 +198,7 @@ pub(super) fn agree(wanted: &[Note], found: &[Note]) -> bool {
         })
 }
 
-/// Whether a value says what it is, all through.
+/// Whether a value, with everything inside it, says what it is.
 fn plain(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,

@@ -22,7 +22,7 @@ pub(super) enum Joint {
     Failing(Seen, BTreeSet<String>),
     /// Every test passed, and the control session speaks against the repair.
     Against(Reason, String),
-    /// Anything else: says nothing.
+    /// Anything else, which says nothing.
     Unclear,
 }
 

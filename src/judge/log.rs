@@ -163,7 +163,7 @@ fn word(seen: Seen) -> &'static str {
 }
 
 impl Grade {
-    /// Whether the log says that the candidate is right. None: it does not say.
+    /// Whether the log says that the candidate is right. `None` if it does not say.
     pub fn resolved(self) -> Option<bool> {
         match self {
             Self::Passes => Some(true),

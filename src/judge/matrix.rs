@@ -25,8 +25,8 @@ pub struct OnBase {
     pub passing: BTreeSet<String>,
 }
 
-/// Regression tests - all that pass before and after the change - that do not pass with a repair. A run that does not come to a
-/// proper end passes none.
+/// Regression tests that do not pass with a repair. A regression test passes before and after the change. A run without a
+/// proper end passes no test.
 pub fn regression(repair: &Candidate, admission: &Admission, evidence: &dyn Evidence) -> Step<Seen<u32>> {
     let Some(TrialTrees::Repair { policy, .. }) = &repair.trees else { return Step::Done(Seen::NotRun) };
     let mut bench = Bench::new(admission, evidence);

@@ -97,7 +97,7 @@ pub struct Peers {
     pub rejected: Vec<String>,
     /// Policy trees of verified repairs other than gold.
     pub verified: Vec<String>,
-    /// What generated tests are run against; none before it was made.
+    /// What generated tests are run against; `None` before it was made.
     pub contest: Option<Contest>,
 }
 
@@ -149,8 +149,8 @@ pub fn judge(
     Step::Done(Judgement { reason, detail, evidence, strength, trials })
 }
 
-/// A repair that everything else verified is kept for review if its source is suspicious. It is asked last, so that who
-/// is wrong is rejected for that.
+/// A repair that everything else verified is kept for review if its source is suspicious. This is asked last, so that a
+/// wrong repair is rejected for what is wrong.
 fn screened(candidate: &Candidate, verified: (Reason, Level, String)) -> Result<(Reason, Level, String), Halt> {
     let Some(screen) = &candidate.screen else {
         return Err(Halt::Judged(Reason::NotRun, "the source was never screened; run `assay verify` again".to_owned()));
@@ -171,8 +171,8 @@ fn not_read(candidate: &Candidate) -> &[Unread] {
     }
 }
 
-/// What cannot be read is not clean. It rejects nobody: an answer that would be verified stays unverified. If gold cannot be
-/// read either, nothing is held against the answer, and nothing but its runs speaks for it.
+/// What cannot be read is not clean. It never rejects: an answer that would be verified stays unverified. If gold cannot be
+/// read either, nothing is held against the answer, and only its runs speak for it.
 fn readable(not_read: &[Unread], verified: (Reason, Level, String)) -> Result<(Reason, Level, String), Halt> {
     let own: Vec<_> = not_read.iter().filter(|one| !one.in_gold).map(Unread::to_string).collect();
     if !own.is_empty() {

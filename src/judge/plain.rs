@@ -146,7 +146,7 @@ fn rejection(policy: &str, failing: Vec<String>, plain: &Plain, bench: &mut Benc
     if always.is_empty() {
         return Ok(unreadable(format!("failed once: {}", name_some(failing.iter().map(String::as_str)))));
     }
-    // Others ran before them in the suite: what fails for want of those fails under the runner as well.
+    // Other tests ran before them in the suite. A test that needs those fails under the runner as well if it runs alone.
     let alone = bench.seen(&Ask { only: always.clone(), ..Ask::suite(policy, &plain.files) })?;
     clear(&alone)?;
     let passes = |id: &&String| alone.report.tests.get(*id).is_some_and(|test| test.passed());

@@ -18,7 +18,7 @@ const OTHER: &str = "Other issues";
 
 pub(super) fn judge(subject: &Subject, bench: &mut Bench) -> Result<Verified, Halt> {
     sound(subject.oracle)?;
-    // Nothing but gold's change differs between the trees: what never loads the code can only have read it.
+    // Only gold's change differs between the trees. A script that never loads the code can only have read it.
     if !subject.oracle.uses_project {
         let detail = "no module of the repository is imported or run by the script".to_owned();
         return Err(Halt::Judged(Reason::UnsoundOracle, detail));
@@ -43,7 +43,7 @@ pub(super) fn judge(subject: &Subject, bench: &mut Bench) -> Result<Verified, Ha
     })
 }
 
-/// Prints what it must on base and on gold in every repeat; gives their number.
+/// Checks that the script prints what it must on base and on gold in every repeat. Gives the number of repeats.
 fn holds(subject: &Subject, bench: &mut Bench) -> Result<u32, Halt> {
     let ask = |tree, repeat| {
         let variation = variation(repeat);

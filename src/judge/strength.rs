@@ -67,7 +67,7 @@ pub(super) fn measure(
     for over in &peers.verified {
         let passes = passes(&run(over, "a verified repair", bench)?, reproducing);
         strength.correct_alternatives_passed.add(passes);
-        // Either the repair is wrong or the test asks for more than the issue: not to be trusted with telling them apart.
+        // Either the repair is wrong, or the test asks for more than the issue. Such a test is not trusted to tell repairs apart.
         if !passes {
             doubts.insert(Doubt::FailsOnAlternative);
         }
@@ -116,8 +116,8 @@ fn surely_wrong(mutant: &Mutant, subject: &Subject, bench: &mut Bench) -> Result
     Ok(fails(&seen, &subject.admission.fail_to_pass.iter().cloned().collect()))
 }
 
-/// One of the tests fails in its own body. A run that is cut short, or a tree that cannot even be imported, tells nothing
-/// of what a test compares.
+/// Whether one of the tests fails in its own body. A run that is cut short and a tree that cannot be imported tell nothing
+/// about what a test compares.
 fn fails(seen: &Seen, tests: &BTreeSet<String>) -> bool {
     let result = |id: &String| seen.report.tests.get(id);
     suite::ended(seen).is_ok() && tests.iter().any(|id| result(id).is_some_and(TestResult::failed_in_call))

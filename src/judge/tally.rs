@@ -58,7 +58,7 @@ enum Sighting {
 pub(super) enum Stand {
     PassToPass,
     Record(Box<TestRecord>),
-    /// Not expected and nothing to tell: skipped on gold, say.
+    /// Not expected, and nothing is to be told of it; for example, it was skipped on gold.
     Idle,
 }
 
@@ -167,7 +167,7 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// Why the results of a test on one side differ. Runs that are the same and differ: flaky. Otherwise the condition that
+/// Why the results of a test on one side differ. If equal runs differ, the test is flaky. Otherwise the condition that
 /// differs from the rest names the cause; if more than one could, the order.
 fn cause(by_condition: &BTreeMap<Condition, Sightings>) -> Standing {
     if by_condition.values().any(|counts| counts.mixed() || counts.unknown > 0) {
@@ -208,7 +208,7 @@ fn sighting(run: &Run, id: &str, file: &str) -> Sighting {
         };
     }
     if report.tests.is_empty() && report.collect_errors.is_empty() && report.exit_status.is_some_and(|code| code > 1) {
-        // A plugin that cannot be loaded, say: the session ends before it collects anything.
+        // For example, a plugin cannot be loaded, and the session ends before it collects anything.
         let status = report.exit_status.unwrap_or_default();
         return match status {
             5 => Sighting::Absent,

@@ -158,7 +158,7 @@ impl Lab<'_> {
             self.take_through(&task, &Peers::default(), kept)?;
             return Ok(BTreeMap::new());
         }
-        // As far as base, gold and the suite go; what holds is then run against mutants of gold.
+        // A test first runs on base, on gold and in the suite. If it holds, it then runs against mutants of gold.
         let mut peers = peers(candidates, admissions, &self.knowledge)?;
         let none = Peers::default();
         let own = peers.get(instance_id).unwrap_or(&none);

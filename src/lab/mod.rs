@@ -73,7 +73,7 @@ pub struct Settings {
     pub workers: usize,
     /// Runs of base and of gold each, at admission.
     pub repeats: u32,
-    /// E3 asks for the runner-free re-run beside what E2 rests on.
+    /// E3 asks for the run without the runner beside what E2 rests on.
     pub evidence: Evidence,
     /// Whether gold is searched for parts that its tests do not need.
     pub minimal_gold: bool,
@@ -114,7 +114,7 @@ pub struct Lab<'a> {
     pub console: &'a Console,
     pub engine: Engine,
     pub settings: Settings,
-    /// Set by Ctrl-C; workers finish nothing new once it is.
+    /// Set by Ctrl-C. Once it is set, workers begin nothing new.
     pub cancel: Arc<AtomicBool>,
     pub knowledge: Knowledge,
     /// Runs the trials in place of the engine's own.

@@ -12,7 +12,7 @@ use crate::generation::Skill;
 use crate::judge::{Judgement, Peers};
 use crate::verdict::Reason;
 
-/// Repairs of each kind that a test is run against, at most.
+/// At most this many repairs of each kind that a test is run against.
 const MOST: usize = 8;
 
 /// Peers per instance, from what is known about the repairs' trials.

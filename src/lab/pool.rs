@@ -16,7 +16,7 @@ pub(super) fn map<T: Sync, R: Send>(
     each(workers, tasks, || (), |(), task| work(task))
 }
 
-/// Like [`map`], with something that each worker keeps from one task to the next.
+/// Like [`map`], and each worker keeps something from one task to the next.
 pub(super) fn each<T: Sync, R: Send, K>(
     workers: usize,
     tasks: &[T],

@@ -90,7 +90,7 @@ impl<'a> Workshop<'a> {
         };
         let name = format!("{}/{}", site.framework.name(), site.framework.version());
         let key = self.lab.admission_key(&self.located.instance, &site.image.digest, &name);
-        // Without its canary tree, as after a new import, the admission is derived again from the trials that are known.
+        // If the canary tree is gone, for example after a new import, the admission is derived again from the known trials.
         let usable = |admission: &Admission| {
             let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
             canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
@@ -259,7 +259,7 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// The suite once, with bytecode writing on: what warms the layer.
+    /// The suite, run once with bytecode writing on to warm the layer.
     fn warm_job(
         &self,
         repository: &Repository,
@@ -358,7 +358,7 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// Files of the listed tests, but not modules of which only the doctests are listed: those are source, and a candidate may
+/// Files of the listed tests. A module of which only the doctests are listed is left out: it is source, and a candidate may
 /// edit the doctests with the rest, so nothing is expected of them.
 fn listed_files(instance: &Instance, framework: &dyn Framework) -> Vec<String> {
     let doctest = |id: &str| {
@@ -383,7 +383,7 @@ fn is_answer(error: &anyhow::Error) -> bool {
 
 /// Top-level modules of the project among the paths of its tree, at the root and in `src`.
 fn modules(paths: &[String], layout: &Layout) -> Vec<String> {
-    // Folders that go by these names are nobody's package.
+    // Folders of these names are not packages of a project.
     const SHARED: [&str; 5] = ["docs", "examples", "scripts", "tools", "benchmarks"];
     let of = |path: &String| {
         let inside = path.strip_prefix("src/").unwrap_or(path);

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 /// Bytes that a trial may take beyond half as much again as the largest before it.
 const SPARE: u64 = 64 << 20;
 
-/// Shared by the workers. Cores are shared by there being as many workers as cores.
+/// Shared by the workers. There are as many workers as cores, so cores need no share here.
 #[derive(Debug)]
 pub(super) struct Room {
     /// Bytes that running trials may take together.
@@ -29,7 +29,7 @@ struct State {
     peaks: BTreeMap<Digest, u64>,
 }
 
-/// A trial that has its room; dropped, it leaves.
+/// A trial that has its room. It leaves when this is dropped.
 pub(super) struct Entered<'a> {
     room: &'a Room,
     bytes: u64,
@@ -40,7 +40,7 @@ impl Room {
         Self { budget, state: Mutex::default(), left: Condvar::new() }
     }
 
-    /// Waits until a trial in an image fits beside those that run. One that never fits runs alone.
+    /// Waits until a trial in an image fits beside those that run. A trial that never fits runs alone.
     pub fn enter(&self, image: &Digest, limit: u64) -> Entered<'_> {
         let mut state = self.lock();
         loop {

@@ -187,7 +187,7 @@ impl Grounds<'_> {
             self.admission.map(|admission| count_passes(candidate, judgement.reason, admission, self.knowledge));
         let passed = match counted {
             Some(Step::Done(passed)) => passed,
-            // Early exit: the other splits were never run.
+            // After an early exit the other splits were never run.
             Some(Step::Needs(_)) | None => None,
         };
         Verdict {
