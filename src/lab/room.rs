@@ -12,7 +12,7 @@ use crate::digest::Digest;
 /// Bytes that a trial may take beyond half as much again as the largest before it.
 const SPARE: u64 = 64 << 20;
 
-/// Shared by the workers. There are as many workers as cores, so cores need no share here.
+/// Shared by the workers. The number of workers shares the cores.
 #[derive(Debug)]
 pub(super) struct Room {
     /// Bytes that running trials may take together.
