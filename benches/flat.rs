@@ -142,6 +142,7 @@ fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated
         attempts: 3,
         evidence: Evidence::E2,
         minimal_gold: false,
+        accept_lost: false,
         cache: folder.join("cache"),
         image_budget: None,
         reuse: false,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::candidate::PathClass;
 use crate::digest::Digest;
+use crate::lost::Lost;
 use crate::repo::Layout;
 use crate::test_record::TestRecord;
 use crate::trial::{Limits, Note};
@@ -33,6 +34,8 @@ pub enum Refusal {
     BaseDoesNotEnd,
     /// The run on gold did not end, or no expected test passes there.
     GoldFails,
+    /// Too many test files of the suite, or one that gold changes, do not load here.
+    LostTestFiles,
     /// The environment holds another release of the project itself.
     AnswerInImage,
     /// The environment could not be made or the image is missing.
@@ -91,6 +94,9 @@ pub struct Admission {
     /// Modules of the environment that gold itself takes from the tree: no alarm on a candidate.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub shadows: BTreeSet<String>,
+    /// Test files of the suite that nothing can be judged by; none where every one loads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
     /// None: refused, or no fail-to-pass test has a canary that gold fails.

@@ -10,6 +10,7 @@ use crate::admission::{Admission, Refusal};
 use crate::format;
 use crate::instance::Instance;
 use crate::leak::Leaks;
+use crate::lost::Lost;
 use crate::test_record::{Standing, TestRecord};
 
 /// Names that the Markdown lists of a kind; the JSON has them all.
@@ -49,6 +50,9 @@ pub struct InstanceReport {
     /// Tests that left the expectations, by the reason, with what was seen of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left: BTreeMap<Standing, BTreeMap<String, TestRecord>>,
+    /// Test files of the suite that nothing can be judged by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
     pub leaks: Leaks,
 }
 
@@ -145,6 +149,7 @@ impl InstanceReport {
             held_out: admission.held_out_count() as u64,
             disagreements: admission.disagreements.clone(),
             left,
+            lost: admission.lost.clone(),
             leaks,
         }
     }
@@ -155,6 +160,19 @@ impl InstanceReport {
             None => "admitted".to_owned(),
             Some(refusal) => format!("refused: {} {}", name(refusal), self.detail),
         }
+    }
+
+    /// Its lost files in one line each, under a line that names it; none where nothing is lost.
+    pub fn lost_lines(&self) -> Vec<String> {
+        let Some(lost) = &self.lost else { return Vec::new() };
+        let worth = if lost.accepted { "accepted, so that its rows are E1 at most; " } else { "" };
+        let mut lines = vec![format!("{}: {worth}{} are lost", self.instance_id, lost.count())];
+        let files = lost.lines();
+        lines.extend(files.iter().take(MOST_NAMES).map(|file| format!("  {file}")));
+        if files.len() > MOST_NAMES {
+            lines.push(format!("  and {} more, in the report", files.len() - MOST_NAMES));
+        }
+        lines
     }
 
     /// Tests that left for one of these reasons.
@@ -171,7 +189,7 @@ impl InstanceReport {
     }
 
     fn has_more(&self) -> bool {
-        !self.disagreements.is_empty() || !self.left.is_empty()
+        !self.disagreements.is_empty() || !self.left.is_empty() || self.lost.is_some()
     }
 
     fn details(&self, text: &mut String) {
@@ -188,6 +206,11 @@ impl InstanceReport {
                 line(text, format_args!("- and {} more", lines.len() - MOST_NAMES));
             }
         };
+        if let Some(lost) = &self.lost {
+            let lines = lost.files.iter().map(|(path, file)| format!("`{path}`: {}", file.reason()));
+            let worth = if lost.accepted { "; accepted, so that its rows are E1 at most" } else { "" };
+            list(format!("Lost, {}{worth}", lost.count()), lines.collect());
+        }
         let disagreements = self.disagreements.iter().map(|(id, what)| format!("`{id}`: {what}"));
         list("Listed, and not what ran".to_owned(), disagreements.collect());
         for (standing, tests) in &self.left {
@@ -242,6 +265,8 @@ mod tests {
                 "one",
                 json!({"fail_to_pass": ["t.py::a"], "pass_to_pass": ["t.py::b", "t.py::c"],
                     "disagreements": {"t.py::z": "listed in PASS_TO_PASS; passed 0 of 4"},
+                    "lost": {"of": 12, "files": {"u.py": {"why": "does_not_load", "error": "ModuleNotFoundError",
+                        "message": "No module named 'x'"}}},
                     "tests": {"t.py::a": {"standing": "fail_to_pass"},
                         "t.py::coin": {"standing": "flaky", "gold": {"in_order": {"passed": 3, "failed": 1}}},
                         "t.py::order": {"standing": "order_dependent", "base": {"shuffled": {"failed": 2}}}}}),
@@ -258,12 +283,17 @@ mod tests {
         assert_eq!(report.instances[0].instance_id, "one");
         assert_eq!(report.instances[0].canaries, CanaryCounts { strong: 0, weak: 0, none: 1 });
         assert_eq!(report.instances[0].left_for(&[Standing::Flaky, Standing::OrderDependent]), 2);
+        assert_eq!(
+            report.instances[0].lost_lines(),
+            ["one: 1 of 12 test files are lost", "  u.py: ModuleNotFoundError: No module named 'x'"]
+        );
         let text = report.markdown();
         for found in [
             "1 admitted, 1 refused",
             "| network_dependent | 1 |",
             "| one | admitted | 1 | 2 | 0 / 0 / 1 | 0 | 2 | 1 | path_named_in_issue |",
             "need the \\| network",
+            "Lost, 1 of 12 test files:\n\n- `u.py`: ModuleNotFoundError: No module named 'x'",
             "- `t.py::z`: listed in PASS_TO_PASS",
             "Left the expectations: flaky:\n\n- `t.py::coin`: gold in_order passed 3 of 4",
             "- `t.py::order`: base shuffled passed 0 of 2",

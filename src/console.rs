@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,16 +15,16 @@ use crate::verdict::VerdictStatus;
 /// Without a terminal, a stage says where it is this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Where messages and progress go: standard error. Results go to standard output.
-#[derive(Debug)]
+/// Where messages and progress go: standard error. Results go to standard output. A clone is the same console.
+#[derive(Clone, Debug)]
 pub struct Console {
     live: bool,
-    current: Mutex<Option<ProgressBar>>,
+    current: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { live: std::io::stderr().is_terminal(), current: Mutex::new(None) }
+        Self { live: std::io::stderr().is_terminal(), current: Arc::default() }
     }
 }
 

@@ -29,8 +29,12 @@ pub const CURRICULUM: &str = "curriculum.v1";
 pub const MATRIX: &str = "matrix.v1";
 pub const REWARD: &str = "reward.v1";
 pub const REWARD_QUESTION: &str = "reward-question.v1";
+pub const REWARD_BATCH: &str = "reward-batch.v1";
+pub const REWARD_BATCH_QUESTION: &str = "reward-batch-question.v1";
+pub const REWARD_ERROR: &str = "reward-error.v1";
 pub const SCALING: &str = "scaling.v1";
 pub const SELECTION: &str = "selection.v1";
+pub const OUTPUTS: &str = "outputs.v1";
 
 /// A file or record in a format that this version cannot read.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! A generation: one model completion, verbatim and immutable.
 
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::format;
+use crate::near_names::nearest;
 
 /// What the model was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +32,16 @@ impl Skill {
             Self::Test => "test",
             Self::Repair => "repair",
         }
+    }
+}
+
+impl FromStr for Skill {
+    type Err = String;
+
+    /// Reads a name in letters of any case.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|skill| skill.as_str().eq_ignore_ascii_case(text.trim()));
+        known.ok_or_else(|| format!("no skill is called {text:?}; {}", nearest(text, Self::ALL.map(Self::as_str))))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use schemars::{Schema, schema_for};
 
 use crate::admission::Admission;
@@ -24,9 +24,10 @@ use crate::instance::Instance;
 use crate::intake::Quarantined;
 use crate::journal::RunInfo;
 use crate::matrix::Matrix;
+use crate::output::{Listing, write_file};
 use crate::prompt::Prompt;
 use crate::receipt::Receipt;
-use crate::serve::{Answer, Question};
+use crate::serve::{Answer, BatchAnswer, BatchQuestion, Problem, Question};
 use crate::trial::{Outcome, TestReport};
 use crate::verdict::Verdict;
 
@@ -58,8 +59,12 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::MATRIX, schema_for!(Matrix)),
         (format::SCALING, schema_for!(Scaling)),
         (format::SELECTION, schema_for!(Selection)),
+        (format::OUTPUTS, schema_for!(Listing)),
         (format::REWARD, schema_for!(Answer)),
         (format::REWARD_QUESTION, schema_for!(Question)),
+        (format::REWARD_BATCH, schema_for!(BatchAnswer)),
+        (format::REWARD_BATCH_QUESTION, schema_for!(BatchQuestion)),
+        (format::REWARD_ERROR, schema_for!(Problem)),
     ]
 }
 
@@ -80,11 +85,10 @@ pub fn text(schema: &Schema) -> String {
 
 /// Writes `<format>.json` for every format into a directory; gives the paths.
 pub fn write_all(directory: &Path) -> Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let mut paths = Vec::new();
     for (name, schema) in all() {
         let path = directory.join(format!("{name}.json"));
-        std::fs::write(&path, text(&schema)).with_context(|| format!("cannot write {}", path.display()))?;
+        write_file(&path, text(&schema).as_bytes())?;
         paths.push(path);
     }
     Ok(paths)

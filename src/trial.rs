@@ -262,6 +262,32 @@ pub struct TestReport {
     /// Whatever should not be there: wrong nonce, gap in the sequence, records after the end, unreadable records.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<String>,
+    /// What the reporter says beside results. None: a candidate's run, of which nothing is quoted, or an older reporter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remarks: Option<Remarks>,
+}
+
+/// What a run says beside results: why something failed or did not run. Admission quotes it; no verdict rests on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Remarks {
+    /// First line of what was raised, or the reason of a skip, by test id or by what could not be collected; of the first 200.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<String, String>,
+    /// Files that were skipped as a whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped: BTreeMap<String, FileSkip>,
+    /// Files all of whose tests the runner's configuration takes out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deselected: BTreeSet<String>,
+}
+
+/// A file that was skipped as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileSkip {
+    pub reason: String,
+    /// For want of a module.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub missing: bool,
 }
 
 /// Bounded output: head and tail of what was printed, and how much there was.

@@ -17,10 +17,12 @@ WANTED_FD = 200
 IDS_PER_RECORD = 500
 MOST_FRAMES = 50
 WAITING_BYTES = 32768
-BATCHED = ("phase", "noted")
+BATCHED = ("phase", "noted", "remark")
 MOST_NOTES = 100
 LONGEST_NOTE = 4000
 LONGEST_MESSAGE = 2000
+LONGEST_REMARK = 200
+MOST_REMARKS = 100
 MOST_TRACES = 500
 ADDRESS = re.compile("0x[0-9a-fA-F]+")
 OTHER = {"other": None}
@@ -310,6 +312,56 @@ def readable(text):
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def first_line(text):
+    """The first line of a text that says something, cut where it is long."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return readable(lines[0][:LONGEST_REMARK]) if lines else ""
+
+
+def make_remarks(emit):
+    """Gives the function that says why a test was skipped. It stops after some: they are for people."""
+    told = []
+
+    def remark(test, reason):
+        if test is None or len(told) == MOST_REMARKS:
+            return
+        told.append(None)
+        try:
+            # The reason may be an object of the tree.
+            text = first_line(str(reason))
+        except Exception:
+            return
+        if text:
+            emit("remark", id=test, text=text)
+
+    return remark
+
+
+def emit_skipped(emit, file, error):
+    """Announces that a whole file is skipped, why, and whether that is for want of a module."""
+    try:
+        reason = first_line(str(getattr(error, "msg", None) or error))
+    except Exception:
+        reason = ""
+    emit("collect_skip", file=file, reason=reason, missing=for_want_of_a_module(error))
+
+
+def for_want_of_a_module(error):
+    """Whether a skip was raised by pytest's `importorskip`, or over a failed import."""
+    traceback = getattr(error, "__traceback__", None)
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_name == "importorskip":
+            return True
+        traceback = traceback.tb_next
+    seen = []
+    while error is not None and not any(error is known for known in seen) and len(seen) < MOST_FRAMES:
+        if isinstance(error, ImportError):
+            return True
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def make_tracer(workdir):
     """Gives the function that tells how something failed: where the texts are equal, the failures are, to the letter. None
     where that cannot be said, and once many were told."""
@@ -344,9 +396,11 @@ def described_error(error, workdir):
     if isinstance(error, SyntaxError):
         # It has no frame of its own.
         path, line = file_in(workdir, error.filename or "<nowhere>"), error.lineno or 1
-    text = "\n".join([error_name(type(error)), ADDRESS.sub("0x", message)] + places[:MOST_FRAMES])
+    message = ADDRESS.sub("0x", message)
+    text = "\n".join([error_name(type(error)), message] + places[:MOST_FRAMES])
     return {
         "text": readable(text),
+        "message": first_line(message),
         "origin": "system" if of_the_system(error) else "elsewhere" if path is None else "repository",
         # Code that was made by code may have no lines.
         "raised": {"file": path, "line": line} if path is not None and type(line) is int and 0 < line < 1 << 31 else None,

@@ -86,7 +86,7 @@ def installed(module):
 
 def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
     only, errors, running = set(orders["only"]), {}, []
-    trace_of = channel.make_tracer(workdir)
+    trace_of, remark = channel.make_tracer(workdir), channel.make_remarks(emit)
     # Of unittest's methods: set-ups that wait for what the call says of them, calls that failed in another phase, and
     # what failed in tear-down.
     unittests, waiting, moved, late = set(), {}, {}, {}
@@ -121,6 +121,9 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
                 phase = channel.unittest_phase(item.name, call.excinfo.tb)
                 if phase != "call":
                     moved[item.nodeid] = phase
+
+    def files_of(items):
+        return set(id_of(item.nodeid).split("::")[0] for item in items)
 
     def of_unittest(item):
         owner = getattr(item, "cls", None)
@@ -180,6 +183,14 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
                 error = cause(call.excinfo.value)
                 errors[node.nodeid] = (channel.error_name(type(error)), trace_of(error))
 
+        @pytest.hookimpl(tryfirst=True, hookwrapper=True)
+        def pytest_make_collect_report(self, collector):
+            result = yield
+            report = result.get_result() if result.excinfo is None else None
+            if report is not None and report.outcome == "skipped":
+                excinfo = getattr(getattr(report, "call", None), "excinfo", None)
+                channel.emit_skipped(emit, id_of(report.nodeid), getattr(excinfo, "value", None))
+
         @pytest.hookimpl(tryfirst=True)
         def pytest_collectreport(self, report):
             if report.failed:
@@ -188,7 +199,11 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_collection_modifyitems(self, items):
+            found = files_of(items)
             yield
+            deselected = sorted(found - files_of(items))
+            if deselected:
+                emit("deselected", files=deselected)
             if only:
                 items[:] = [item for item in items if id_of(item.nodeid) in only]
             if orders["reverse"]:
@@ -218,6 +233,8 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
             # A passing part of a test is not a phase; the test reports its own.
             if status == "passed" and type(report).__name__.lower() == "subtestreport":
                 return
+            if status == "skipped" and type(report.longrepr) is tuple:
+                remark(id_of(report.nodeid), report.longrepr[-1])
             name, frames, error = errors.pop((report.nodeid, report.when), (None, [], None))
             failure = (name, frames, trace_of(error)) if status == "failed" else (None, [], None)
             put = write_unittest if report.nodeid in unittests else write

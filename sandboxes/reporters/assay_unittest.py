@@ -32,7 +32,8 @@ def main():
     for path in files:
         try:
             tests = unittest.defaultTestLoader.loadTestsFromModule(load(workdir, path))
-        except unittest.SkipTest:
+        except unittest.SkipTest as error:
+            channel.emit_skipped(emit, path, error)
             continue
         except (Exception, SystemExit) as error:
             emit("collect_error", file=path, error=channel.error_name(type(error)), trace=trace_of(error))
@@ -139,6 +140,7 @@ def make_result(channel, emit, workdir, ids, trace_of):
             self.bad = False
             self.current = None
             self.phases = {}
+            self.remark = channel.make_remarks(emit)
 
         def startTest(self, test):
             self.flush()
@@ -178,6 +180,7 @@ def make_result(channel, emit, workdir, ids, trace_of):
 
         def addSkip(self, test, reason):
             name = ids.of(test)
+            self.remark(name, reason)
             if name is None:
                 self.owner_ended(test, "skipped", None)
             elif name == self.current:

@@ -26,6 +26,8 @@ pub struct Benchmarks {
     texts: Seen,
     /// Instance of every text.
     owners: Vec<String>,
+    /// Rows of the files that name no instance or cannot be read: nothing was compared with them.
+    unread: u64,
 }
 
 impl Benchmarks {
@@ -37,10 +39,9 @@ impl Benchmarks {
         let mut benchmarks = Self::default();
         for file in files {
             let (file, before) = (file.as_ref(), benchmarks.instances.len());
-            each_record(file, &mut |record| {
-                if let Ok(row) = record.row {
-                    benchmarks.add(&facts(row));
-                }
+            each_record(file, &mut |record| match record.row.map(facts) {
+                Ok(row) if row.instance_id.is_some() => benchmarks.add(&row),
+                Ok(_) | Err(_) => benchmarks.unread += 1,
             })
             .with_context(|| format!("reading benchmark {}", file.display()))?;
             if benchmarks.instances.len() == before {
@@ -52,6 +53,11 @@ impl Benchmarks {
             }
         }
         Ok(benchmarks)
+    }
+
+    /// Instances, and rows that are none.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.instances.len() as u64, self.unread)
     }
 
     pub fn is_empty(&self) -> bool {

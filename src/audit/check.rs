@@ -16,8 +16,10 @@ use super::report::AuditReport;
 use super::shape::{Facts, Shape, facts};
 use super::source::{Source, Table, open};
 use crate::dataset::manifest::Manifest;
+use crate::exit_code::Stop;
 use crate::format;
 use crate::intake::{Record, each_record};
+use crate::near_names::nearest;
 
 /// What to hold a dataset against.
 #[derive(Debug, Default)]
@@ -75,21 +77,24 @@ pub fn check(
     }
     let tables = ours.as_ref().map_or_else(|| source.tables.clone(), |(manifest, _)| tables_of(source, manifest));
     let mut content = Content::new(&checks.benchmarks);
+    let mut columns = Columns::new(checks);
     for table in &tables {
         progress(&table.name);
-        let rows = read_rows(table, checks, &mut checked.findings, &mut |row, values, facts, findings| {
-            content.add(&table.name, row, facts, findings);
-            if let Some((_, receipts)) = &ours {
-                receipts.check_row(&Place::row(&table.name, row, facts.instance_id.as_deref()), facts, findings);
-            }
-            each(&table.name, row, values, facts);
-        });
+        let rows =
+            read_rows(table, checks, &mut columns, &mut checked.findings, &mut |row, values, facts, findings| {
+                content.add(&table.name, row, facts, findings);
+                if let Some((_, receipts)) = &ours {
+                    receipts.check_row(&Place::row(&table.name, row, facts.instance_id.as_deref()), facts, findings);
+                }
+                each(&table.name, row, values, facts);
+            });
         let said = ours.as_ref().and_then(|(manifest, _)| rows_of(manifest, &table.name));
         if said.is_some_and(|said| said != rows) {
             let message = format!("{rows} rows could be read, the manifest says {said:?}");
             checked.findings.add(Rule::CountsDiffer, Place::file(&table.name), message);
         }
     }
+    columns.all_found()?;
     checked.measures = content.finish();
     checked.done.insert("tables".to_owned(), tables.len() as u64);
     let damaged = checked.findings.count(Rule::TableUnreadable) + checked.findings.count(Rule::ManifestUnreadable) > 0;
@@ -113,10 +118,50 @@ fn tables_of(source: &Source, manifest: &Manifest) -> Vec<Table> {
     names.into_iter().map(|name| Table { name: name.clone(), path: source.root.join(name) }).collect()
 }
 
+/// The columns that were named, and those that there are.
+struct Columns {
+    missing: BTreeSet<String>,
+    there: BTreeSet<String>,
+}
+
+impl Columns {
+    /// Columns of tables of unknown kinds may be without end.
+    const MOST: usize = 1000;
+
+    fn new(checks: &Checks) -> Self {
+        let missing = checks.columns.iter().map(|(_, theirs)| theirs.clone()).collect();
+        Self { missing, there: BTreeSet::new() }
+    }
+
+    fn look_at(&mut self, values: &Map<String, Value>) {
+        if self.missing.is_empty() {
+            return;
+        }
+        self.missing.retain(|column| !values.contains_key(column));
+        for name in values.keys() {
+            if self.there.len() < Self::MOST && !self.there.contains(name) {
+                self.there.insert(name.clone());
+            }
+        }
+    }
+
+    fn all_found(&self) -> Result<(), Stop> {
+        let Some(column) = self.missing.first().filter(|_| !self.there.is_empty()) else { return Ok(()) };
+        let known = nearest(column, self.there.iter().map(String::as_str));
+        Err(Stop::Usage(format!("--column ...={column}: no row has a column of this name; of columns {known}")))
+    }
+}
+
 type TakeRow<'a> = dyn FnMut(u64, &Map<String, Value>, &Facts, &mut Findings) + 'a;
 
 /// Reads a table; gives the number of rows. The first row of unknown shape is a finding that names its columns.
-fn read_rows(table: &Table, checks: &Checks, findings: &mut Findings, take: &mut TakeRow<'_>) -> u64 {
+fn read_rows(
+    table: &Table,
+    checks: &Checks,
+    columns: &mut Columns,
+    findings: &mut Findings,
+    take: &mut TakeRow<'_>,
+) -> u64 {
     let (mut rows, mut unknown) = (0, false);
     let read = each_record(&table.path, &mut |Record { line, row }| {
         rows += 1;
@@ -127,6 +172,7 @@ fn read_rows(table: &Table, checks: &Checks, findings: &mut Findings, take: &mut
                 return;
             }
         };
+        columns.look_at(&values);
         for (ours, theirs) in &checks.columns {
             if let Some(value) = values.remove(theirs) {
                 values.insert(ours.clone(), value);

@@ -17,6 +17,7 @@ use crate::exit_code::Stop;
 use crate::framework::logs::LogFormat;
 use crate::intake::each_record;
 use crate::judge::{Grade, LogGrade, grade_log};
+use crate::near_names::nearest;
 
 /// What an instance expects of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,11 +93,17 @@ pub fn grade_logs(
     expected: &BTreeMap<String, Expected>,
     runner: Option<LogFormat>,
 ) -> Result<Vec<GradedLog>> {
-    let mut graded = Vec::new();
+    let (mut graded, mut strangers) = (Vec::new(), Vec::new());
     for entry in WalkDir::new(directory).sort_by_file_name() {
         let entry = entry.with_context(|| format!("cannot list {}", directory.display()))?;
         let path = entry.path();
-        let Some(id) = is_log(path).then(|| instance_of(path, expected)).flatten() else { continue };
+        if !is_log(path) {
+            continue;
+        }
+        let Some(id) = instance_of(path, expected) else {
+            strangers.push(path.strip_prefix(directory).unwrap_or(path).display().to_string());
+            continue;
+        };
         let bytes = std::fs::read(path).with_context(|| format!("cannot read log {}", path.display()))?;
         let (log, want) = (String::from_utf8_lossy(&bytes), &expected[id]);
         let grade = grade_log(&log, runner.or(want.format), &want.fail_to_pass, &want.pass_to_pass);
@@ -114,9 +121,14 @@ pub fn grade_logs(
         });
     }
     if graded.is_empty() {
+        let first = strangers.first().map_or(String::new(), |log| {
+            let stem = log.trim_end_matches("/test_output.txt");
+            let name = stem.rsplit('/').next().unwrap_or(stem);
+            format!("; {log} is of none of them: of instances {}", nearest(name, expected.keys().map(String::as_str)))
+        });
         return Err(Stop::Usage(format!(
             "{} holds no log of these instances; a log is INSTANCE/test_output.txt or a file whose name begins with the \
-             instance id",
+             instance id{first}",
             directory.display()
         ))
         .into());

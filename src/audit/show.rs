@@ -1,6 +1,6 @@
 //! A row traced back: to its verdict, its receipt, and the trials these rest on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
@@ -15,6 +15,7 @@ use crate::dataset::evidence;
 use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::journal::RunDir;
+use crate::near_names::nearest;
 use crate::receipt::Receipt;
 use crate::trial::{Exit, Outcome, TestReport};
 use crate::verdict::Verdict;
@@ -62,7 +63,11 @@ pub struct TracedTrial {
 /// [`Stop::Usage`] if no row or more than one fits; evidence that cannot be read.
 pub fn show(source: &Source, wanted: &str) -> Result<Trace> {
     let mut found: Vec<(String, u64, Map<String, Value>, Facts)> = Vec::new();
+    let mut names: BTreeSet<String> = BTreeSet::new();
     let checked = check(source, &Checks::default(), &mut |_| {}, &mut |table, row, values, facts| {
+        if let Some(id) = facts.instance_id.as_ref().filter(|id| !names.contains(*id)) {
+            names.insert(id.clone());
+        }
         if found.len() < 10 && fits(wanted, table, row, facts) {
             found.push((table.to_owned(), row, values.clone(), facts.clone()));
         }
@@ -73,7 +78,8 @@ pub fn show(source: &Source, wanted: &str) -> Result<Trace> {
         0 => {
             return Err(Stop::Usage(format!(
                 "no row is {wanted}; name TABLE:ROW, an instance, or the first digits ({FEWEST} or more) of a receipt or \
-                 candidate"
+                 candidate; of instances {}",
+                nearest(wanted, names.iter().map(String::as_str))
             ))
             .into());
         }

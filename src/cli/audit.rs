@@ -18,7 +18,7 @@ use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
 use crate::framework::logs::LogFormat;
 use crate::hub::{Account, Hub, Patience, RepoId, download};
-use crate::journal::write_atomically;
+use crate::output::{Kind, Plan, write_file};
 
 /// Checks a dataset: integrity, receipts, verdicts from the evidence, duplicates, leaks, licences, patches, labels
 #[derive(Debug, Args)]
@@ -86,17 +86,24 @@ struct Show {
 }
 
 impl Audit {
-    pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        if let Some(AuditCommand::Show(command)) = self.command {
+    pub fn run(mut self, console: &Console) -> anyhow::Result<ExitCode> {
+        if let Some(AuditCommand::Show(command)) = self.command.take() {
             return command.run(console);
         }
         let name = self.dataset.clone().unwrap_or_default();
         let source = locate(&name, console)?;
+        self.plan(&source)?.check()?;
         let checks = Checks {
             columns: self.column.iter().map(|pair| column(pair)).collect::<Result<_, _>>()?,
             benchmarks: Benchmarks::read(&self.benchmark)?,
             key: self.verify_signature.clone(),
         };
+        let (compared, unread) = checks.benchmarks.counts();
+        if unread > 0 {
+            console.say(format!(
+                "{unread} row(s) of benchmarks name no instance or cannot be read; nothing was compared with them"
+            ));
+        }
         let mut sampler = Sampler::new(&self.rerun);
         let mut predicted = BTreeMap::new();
         let mut checked = check(
@@ -110,6 +117,9 @@ impl Audit {
                 sampler.see(table, row, values, facts);
             },
         )?;
+        if compared > 0 {
+            checked.done.insert("benchmark instances compared with".to_owned(), compared);
+        }
         if let (Some(logs), Some(instances)) = (&self.logs, &self.instances) {
             let graded = grade_logs(logs, &read_expected(instances)?, self.runner)?;
             judge_logs(&graded, &mut checked.findings);
@@ -134,6 +144,21 @@ impl Audit {
         }
         console.print(if self.json { serde_json::to_string(&report)? } else { report.text() });
         Ok(if report.has_findings() { ExitCode::Findings } else { ExitCode::Done })
+    }
+}
+
+impl Audit {
+    /// What is read, and what is written.
+    fn plan(&self, source: &Source) -> anyhow::Result<Plan> {
+        let plan = Plan::default().reads_each("DATASET", source.tables.iter().map(|table| &table.path))?;
+        let plan = if source.ours { plan.reads("DATASET", &source.root)? } else { plan };
+        let plan = plan.reads_each("--benchmark", &self.benchmark)?.reads_each("--instances", &self.instances)?;
+        let plan = plan.reads_each("--logs", &self.logs)?.reads_each("--verify-signature", &self.verify_signature)?;
+        let plan = match &self.sarif {
+            Some(path) => plan.file("--sarif", path, Kind::Sarif)?,
+            None => plan,
+        };
+        self.rerun.plan(plan)
     }
 }
 
@@ -171,5 +196,5 @@ fn column(pair: &str) -> Result<(String, String), Stop> {
 fn write_sarif(path: &Path, report: &AuditReport) -> anyhow::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(&sarif(report)).context("findings are JSON")?;
     bytes.push(b'\n');
-    write_atomically(path, &bytes)
+    write_file(path, &bytes)
 }

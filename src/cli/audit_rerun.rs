@@ -21,6 +21,7 @@ use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::interval::exact_95;
 use crate::journal::RunDir;
+use crate::output::{FileSet, Plan};
 use crate::verdict::{Verdict, VerdictStatus};
 
 /// Options of the sample.
@@ -104,7 +105,27 @@ fn generation(values: &Map<String, Value>, facts: &Facts) -> Option<(bool, Value
     }
 }
 
+/// The files of a --run directory of the audit, to [`FileSet`].
+const RERUN: &str = "audit --rerun";
+
+const FILES: [&str; 2] = ["instances.jsonl", "sample.jsonl"];
+
 impl Rerun {
+    /// What is read, and what is written.
+    pub fn plan(&self, plan: Plan) -> anyhow::Result<Plan> {
+        let plan = match &self.repos {
+            Some(repos) => plan.reads_within("--repos", repos)?,
+            None => plan,
+        };
+        match (&self.run, self.rerun) {
+            (Some(place), Some(_)) => {
+                let plan = plan.set("--run", place, RERUN, |name| FILES.contains(&name))?;
+                plan.run("the run in --run", &place.join("run"), false)
+            }
+            _ => Ok(plan),
+        }
+    }
+
     /// Verifies the sample and says how many rows agree. A row that could not be run is a finding and counts for nothing.
     pub fn run(
         &self,
@@ -123,7 +144,9 @@ impl Rerun {
         let place = self.run.as_deref().unwrap_or(scratch.path());
         fs::create_dir_all(place).with_context(|| format!("cannot make {}", place.display()))?;
         let wanted: BTreeSet<_> = sampled.iter().filter_map(|row| row.place.about.as_deref()).collect();
-        let (file, beside) = self.instances(source, instances, &wanted, place)?;
+        let mut set = FileSet::open(place, RERUN)?;
+        let (file, beside) = self.instances(source, instances, &wanted, &mut set)?;
+        let file = place.join(file);
         let generations = place.join("sample.jsonl");
         let mut lines = String::new();
         for (index, row) in (0..).zip(&sampled) {
@@ -132,7 +155,8 @@ impl Rerun {
             generation["index"] = json!(index);
             lines.push_str(&format!("{generation}\n"));
         }
-        fs::write(&generations, lines).with_context(|| format!("cannot write {}", generations.display()))?;
+        set.write("sample.jsonl", lines.as_bytes())?;
+        set.commit()?;
 
         let repos = self.repos.as_deref().or(beside.as_deref());
         let run = RunDir::open(&place.join("run"))?;
@@ -175,8 +199,8 @@ impl Rerun {
         source: &Source,
         instances: Option<&Path>,
         wanted: &BTreeSet<&str>,
-        place: &Path,
-    ) -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
+        set: &mut FileSet,
+    ) -> anyhow::Result<(&'static str, Option<PathBuf>)> {
         let (rows, beside) = match instances {
             Some(file) => {
                 let read = crate::intake::read_instances(file)?;
@@ -197,12 +221,11 @@ impl Rerun {
             let why = "--rerun needs the repositories of the instances: name them with --repos DIR (`assay import` makes them)";
             return Err(Stop::Usage(why.to_owned()).into());
         }
-        let file = place.join("instances.jsonl");
         let mut lines = String::new();
         for instance in rows.iter().filter(|instance| wanted.contains(&*instance.instance_id)) {
             lines.push_str(&format!("{}\n", serde_json::to_string(instance)?));
         }
-        fs::write(&file, lines).with_context(|| format!("cannot write {}", file.display()))?;
-        Ok((file, beside))
+        set.write("instances.jsonl", lines.as_bytes())?;
+        Ok(("instances.jsonl", beside))
     }
 }

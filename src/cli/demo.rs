@@ -15,12 +15,15 @@ use super::session::SandboxOptions;
 use super::verify::{Input, exit_code, summary_table, verify_into};
 use crate::console::Console;
 use crate::dataset::export::ExportOptions;
+use crate::dataset::proof::prove;
+use crate::dataset::quarantine::held_back;
 use crate::digest::Digest;
-use crate::exit_code::ExitCode;
+use crate::exit_code::{ExitCode, Stop};
 use crate::generation::Skill;
 use crate::instance::{Environment, Instance};
 use crate::intake::{self, Wanted};
-use crate::journal::{RunDir, write_atomically};
+use crate::journal::RunDir;
+use crate::output::{Kind, Plan, write_file};
 use crate::report::report_run;
 use crate::verdict::Counts;
 
@@ -102,14 +105,27 @@ struct Printed {
     skills: BTreeMap<Skill, Counts>,
     rows: BTreeMap<String, u64>,
     seconds: f64,
-    dataset: String,
+    dataset: Option<String>,
     report: String,
 }
 
 impl Demo {
+    /// What is written.
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let dataset = self.out.join("dataset");
+        let plan = Plan::default().run("run in --out", &self.out.join("run"), false)?;
+        let plan = plan.file("instances in --out", &self.out.join("instances.jsonl"), Kind::Instances)?;
+        let plan = plan.file("generations in --out", &self.out.join("generations.jsonl"), Kind::Instances)?;
+        let plan = plan.directory("dataset in --out", &dataset, prove)?;
+        let plan = plan.file("held back, in --out", &held_back(&dataset), Kind::HeldBack)?;
+        plan.file("report in --out", &self.out.join("report.html"), Kind::Page)
+    }
+
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         let data = if self.offline { &OFFLINE } else { &RELEASE_PAIRS };
+        self.plan()?.check()?;
+        refuse_other_imports(&self.out)?;
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot make {}; choose a writable place with --out", self.out.display()))?;
         let run = RunDir::open(&self.out.join("run"))?;
@@ -132,7 +148,10 @@ impl Demo {
             skills: summary.skills,
             rows: exported.rows.clone(),
             seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
-            dataset: std::path::absolute(&dataset)?.display().to_string(),
+            dataset: match &exported.path {
+                Some(dataset) => Some(std::path::absolute(dataset)?.display().to_string()),
+                None => None,
+            },
             report: std::path::absolute(&report)?.display().to_string(),
         };
         if self.json {
@@ -141,13 +160,35 @@ impl Demo {
             console.print(format!("{} instances admitted, {:.1} s\n", printed.instances, printed.seconds));
             console.print(format!("{}\n", summary_table(&printed.skills)));
             console.print(format!("{}\n", rows_table(&exported)));
-            console.print(format!("dataset:  {}", dataset.display()));
+            match &exported.path {
+                Some(dataset) => console.print(format!("dataset:  {}", dataset.display())),
+                None => console.print("dataset:  none, for there is no row"),
+            }
             console.print(format!("report:   {}", report.display()));
-            console.print(format!("card:     {}", dataset.join("README.md").display()));
+            if let Some(dataset) = &exported.path {
+                console.print(format!("card:     {}", dataset.join("README.md").display()));
+            }
             console.print(format!("verdicts: {}", run.path().join("verdicts.jsonl").display()));
         }
         exit_code(&verified.admissions, printed.verified)
     }
+}
+
+/// Ends where the directory holds instances or generations that no demo made: they would be lost.
+fn refuse_other_imports(out: &Path) -> anyhow::Result<()> {
+    let (instances, generations) = (out.join("instances.jsonl"), out.join("generations.jsonl"));
+    let strange = match instances.exists() {
+        false => generations.exists().then_some(generations),
+        true => {
+            let read = intake::read_instances(&instances)?;
+            let ours = read.quarantined.is_empty()
+                && read.instances.iter().all(|instance| instance.extra.contains_key(MADE_FROM));
+            (!ours).then_some(instances)
+        }
+    };
+    let Some(path) = strange else { return Ok(()) };
+    let why = format!("{} was not made by a demo, so it is left alone and nothing was written", path.display());
+    Err(Stop::Usage(format!("{why}; name another directory with --out")).into())
 }
 
 /// Makes the import directory: instances, repositories, and the hand-written generations beside them.
@@ -171,8 +212,8 @@ fn import(data: &Dir, out: &Path, console: &Console) -> anyhow::Result<()> {
         instances.push(instance);
     }
     let lines: Result<Vec<_>, _> = instances.iter().map(serde_json::to_string).collect();
-    write_atomically(&out.join("instances.jsonl"), format!("{}\n", lines?.join("\n")).as_bytes())?;
-    write_atomically(&out.join("generations.jsonl"), generations(data, &pairs)?.as_bytes())
+    write_file(&out.join("instances.jsonl"), format!("{}\n", lines?.join("\n")).as_bytes())?;
+    write_file(&out.join("generations.jsonl"), generations(data, &pairs)?.as_bytes())
 }
 
 fn import_one(data: &Dir, pair: &Pair, problem: &str, out: &Path, console: &Console) -> anyhow::Result<Instance> {

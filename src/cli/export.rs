@@ -8,14 +8,20 @@ use clap::{Args, Subcommand};
 use super::export_input::export_run;
 
 use crate::console::{Console, table};
-use crate::dataset::checks::{CheckOptions, Licenses};
+use crate::dataset::card::explained;
+use crate::dataset::checks::{CheckOptions, Licenses, license_key};
 use crate::dataset::contamination::Benchmarks;
 use crate::dataset::export::{ExportOptions, ExportSummary};
+use crate::dataset::matched::{HeldOut, Matched};
+use crate::dataset::proof::prove;
+use crate::dataset::quarantine::held_back;
 use crate::dataset::rows::Reasoning;
-use crate::dataset::signature::SecretKey;
+use crate::dataset::signature::{PublicKey, SecretKey};
 use crate::dataset::views::View;
 use crate::exit_code::{ExitCode, Stop};
 use crate::journal::RunDir;
+use crate::output::{self, Plan};
+use crate::repository_name::RepositoryName;
 use crate::tokens::Counter;
 
 /// Writes the verified samples of a run as a dataset: SFT, RL and preference, with card, manifest and evidence
@@ -54,7 +60,7 @@ struct How {
     /// Run directory written by `assay verify`
     #[arg(required_unless_present = "new_key")]
     run: Option<PathBuf>,
-    /// Dataset directory; replaced when it is there
+    /// Dataset directory; one that is there is replaced if it is as assay wrote it
     #[arg(long, value_name = "DIR", required_unless_present = "new_key")]
     out: Option<PathBuf>,
     /// At most this many rows per instance and skill
@@ -63,7 +69,7 @@ struct How {
     /// At most this many rows per repository and skill, taken from its instances in turn
     #[arg(long, value_name = "N")]
     max_per_repository: Option<u64>,
-    /// Leave this repository out, for evaluation; may be given more than once
+    /// Leave this repository out, for evaluation: by name or address, several with commas; may be given more than once
     #[arg(long, value_name = "OWNER/NAME")]
     hold_out: Vec<String>,
     /// Only these licences (SPDX expressions, by commas), or `any`; by default any that is known
@@ -119,6 +125,8 @@ impl Export {
 impl How {
     fn run(self, only_tasks: bool, console: &Console) -> anyhow::Result<ExitCode> {
         if let Some(path) = &self.new_key {
+            let public = PublicKey::beside(path);
+            Plan::default().new_file("--new-key", path)?.new_file("--new-key, the public key", &public)?.check()?;
             let public = SecretKey::generate()?.write(path)?;
             console.print(format!("key: {}\npublic key: {}", path.display(), public.display()));
             return Ok(ExitCode::Done);
@@ -126,19 +134,26 @@ impl How {
         let (Some(run), Some(out)) = (&self.run, &self.out) else {
             return Err(Stop::Usage("give a run directory and --out DIR".to_owned()).into());
         };
+        let plan = Plan::default().reads_run("RUN", run)?.reads_each("--benchmark", &self.benchmark)?;
+        let plan = plan.reads_each("--tokenizer", &self.tokenizer)?.reads_each("--sign", &self.sign)?;
+        let plan = plan.directory("--out", out, prove)?;
+        plan.file("the candidates held back, beside --out", &held_back(out), output::Kind::HeldBack)?.check()?;
         let options = ExportOptions { only_tasks, ..self.options(console)? };
         let summary = export_run(&RunDir::existing(run)?, out, &options, console)?;
         if self.json {
             console.print(serde_json::to_string(&summary)?);
         } else {
             console.print(rows_table(&summary));
-            console.print(format!("dataset: {}", summary.path.display()));
+            if let Some(path) = &summary.path {
+                console.print(format!("dataset: {}", path.display()));
+            }
         }
+        found(&summary).iter().for_each(|line| console.say(line));
         if let Some(path) = &summary.quarantine {
             console.say(format!("candidates with secrets or personal data were left out; see {}", path.display()));
         }
-        let rows: u64 = summary.rows.values().sum();
-        Ok(if rows == 0 { ExitCode::Findings } else { ExitCode::Done })
+        let whole = summary.path.is_some() && summary.matched.views_not_written.is_empty();
+        Ok(if whole { ExitCode::Done } else { ExitCode::Findings })
     }
 
     fn options(&self, console: &Console) -> anyhow::Result<ExportOptions> {
@@ -148,18 +163,22 @@ impl How {
         }
         let mut benchmarks = if self.keep_benchmark_repositories { Benchmarks::none() } else { Benchmarks::built_in() };
         for path in &self.benchmark {
-            let instances = benchmarks.add_file(path)?;
-            console.say(format!("{}: {instances} benchmark instances", path.display()));
+            let file = benchmarks.add_file(path)?;
+            if let Some(first) = file.unread.first() {
+                let count = file.unread.len();
+                console.say(format!(
+                    "{count} row(s) of a benchmark could not be read and are compared with nothing: {first}"
+                ));
+            }
         }
-        let named: BTreeSet<_> = self.license.iter().map(|license| license.trim().to_lowercase()).collect();
+        let mut held_out = BTreeSet::new();
+        for text in &self.hold_out {
+            held_out.extend(RepositoryName::list(text).map_err(|why| Stop::Usage(format!("--hold-out: {why}")))?);
+        }
         let mut options = ExportOptions {
             checks: CheckOptions {
-                licenses: match () {
-                    () if named.is_empty() => Licenses::Known,
-                    () if named.contains("any") => Licenses::Any,
-                    () => Licenses::Only(named),
-                },
-                held_out: self.hold_out.iter().cloned().collect(),
+                licenses: self.licenses()?,
+                held_out,
                 benchmarks,
                 near_duplicates: Some(self.near_duplicates).filter(|share| *share > 0.0),
                 scan: !self.no_scan,
@@ -175,6 +194,89 @@ impl How {
         options.select.cap = self.max_per_instance;
         options.select.repository_cap = self.max_per_repository;
         Ok(options)
+    }
+}
+
+impl How {
+    fn licenses(&self) -> Result<Licenses, Stop> {
+        if self.license.is_empty() {
+            return Ok(Licenses::Known);
+        }
+        let mut only = BTreeSet::new();
+        for name in self.license.iter().filter(|name| !name.trim().is_empty()) {
+            let key = license_key(name).ok_or_else(|| {
+                Stop::Usage(format!("--license {name} is no licence; `any` also takes rows of unknown licence"))
+            })?;
+            only.insert(key);
+        }
+        match only {
+            only if only.is_empty() => {
+                Err(Stop::Usage("--license is empty; give SPDX expressions, or `any`".to_owned()))
+            }
+            only if only.contains("any") => Ok(Licenses::Any),
+            only => Ok(Licenses::Only(only)),
+        }
+    }
+}
+
+/// What was found of the names that were given, and why nothing came out where nothing did.
+fn found(summary: &ExportSummary) -> Vec<String> {
+    let mut lines = Vec::new();
+    let Matched { held_out, benchmarks, absent_licenses, views_not_written } = &summary.matched;
+    for (repo, HeldOut { instances, candidates }) in held_out {
+        lines.push(format!("held out: {repo}, {instances} instance(s) with {candidates} candidate(s)"));
+    }
+    for file in benchmarks {
+        let what = match (file.matched_instances, file.matched_answers) {
+            (0, 0) => "the run has nothing of them".to_owned(),
+            (instances, answers) => {
+                format!("{instances} instance(s) of the run and {answers} further answer(s) are theirs")
+            }
+        };
+        lines.push(format!("{}: {} benchmark instances; {what}", file.file, file.instances));
+    }
+    for license in absent_licenses {
+        lines.push(format!("--license {license}: no instance has this licence"));
+    }
+    for (view, why) in views_not_written {
+        lines.push(format!("--view {view}: no file was written, because {why}"));
+    }
+    if summary.path.is_none() {
+        lines
+            .push("nothing was written: the dataset would have no row, and such a dataset cannot be loaded".to_owned());
+        let mut reasons: Vec<_> = summary.left_out.iter().map(|entry| (entry, "candidate(s)")).collect();
+        reasons.extend(summary.left_out_tasks.iter().map(|entry| (entry, "task(s)")));
+        lines.extend(
+            reasons.iter().map(|((why, count), what)| format!("  {count} {what} left out: {} ({why})", explained(why))),
+        );
+        let next: BTreeSet<_> = reasons.iter().map(|((why, _), _)| next_step(why)).collect();
+        lines.extend(next.into_iter().map(|step| format!("next: {step}")));
+        if reasons.is_empty() {
+            lines.push("next: the run has no candidate; give `assay verify` generations for it".to_owned());
+        }
+    }
+    lines
+}
+
+/// What lets something that was left out become a row, if nothing else did.
+fn next_step(reason: &str) -> &'static str {
+    match reason.split('/').next().unwrap_or(reason) {
+        "license" => {
+            "name licences that the run has with --license, or take every one with `--license any`; a licence comes from the \
+             `license` of an instance's row, or from `assay import git|pypi --license SPDX`, and `assay verify` again"
+        }
+        "held_out_repository" => "hold fewer repositories out",
+        "contaminated" => {
+            "use repositories that are in no benchmark; --keep-benchmark-repositories keeps those known by name, for a dataset \
+             that no model is to be compared on them with"
+        }
+        "not_admitted" => "see admission-report.md in the run directory for why instances were refused",
+        "secret" | "personal_data" | "instance_secret" | "instance_personal_data" => {
+            "look at what was found; --no-scan leaves it in"
+        }
+        "too_long" => "allow more tokens with --max-tokens",
+        "cap" | "repository_cap" => "allow more rows with --max-per-instance and --max-per-repository",
+        _ => "see the run with `assay report RUN`, and sample more answers",
     }
 }
 

@@ -12,6 +12,8 @@ use crate::console::{Console, table};
 use crate::exit_code::{ExitCode, Stop};
 use crate::journal::RunDir;
 use crate::lab::Lab;
+use crate::near_names::nearest;
+use crate::output::Plan;
 use crate::sandbox::SandboxError;
 use crate::sandbox::cache::Cache;
 use crate::sandbox::docker::Docker;
@@ -129,7 +131,9 @@ impl Image {
 
 impl Pull {
     fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
-        let cache = open(self.cache)?;
+        let place = self.cache.map_or_else(default_cache, Ok)?;
+        Plan::default().reads_each("--from", &self.from)?.cache("--cache", &place)?.check()?;
+        let cache = Cache::open(&place)?;
         let docker = Docker::connect();
         let unpack = self.unpack || self.from.is_some();
         let archive = self.from.map(|path| Archive::open(&path)).transpose()?;
@@ -216,8 +220,16 @@ impl Gc {
             (None, budget) => stock::keep_to(&cache, docker.as_ref(), budget.unwrap_or(0))?,
             (Some(reference), _) => {
                 let mut gone = Vec::new();
-                for image in stock::list(&cache, docker.as_ref())? {
-                    let named = image.reference.as_ref() == Some(reference);
+                let stock = stock::list(&cache, docker.as_ref())?;
+                let wanted = unpacked::canonical(reference);
+                let is_named = |of: &String| unpacked::canonical(of) == wanted;
+                if !stock.iter().any(|image| image.reference.as_ref().is_some_and(is_named)) {
+                    let known = nearest(reference, stock.iter().filter_map(|image| image.reference.as_deref()));
+                    let why = format!("--reference {reference}: no prepared image is of it; of references {known}");
+                    return Err(Stop::Usage(why).into());
+                }
+                for image in stock {
+                    let named = image.reference.as_ref().is_some_and(is_named);
                     if named && stock::remove(&cache, docker.as_ref(), &image)? {
                         gone.push(image);
                     }

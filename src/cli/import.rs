@@ -9,6 +9,7 @@ use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
 use crate::instance::{Environment, Instance};
 use crate::intake::{self, PypiError, Quarantined, ReleasePair, Wanted};
+use crate::output::{Kind, Plan};
 
 /// Makes instances: from SWE-bench-family files, from two releases of a package, from a commit range
 #[derive(Debug, Args)]
@@ -23,7 +24,7 @@ Example: assay import git ~/code/project 1a2b3c4 5d6e7f8 --problem 'Crashes on e
 )]
 pub struct Import {
     #[command(subcommand)]
-    kind: Option<Kind>,
+    kind: Option<Source>,
     /// Files of instances
     #[arg(required = true, num_args = 1..)]
     files: Vec<PathBuf>,
@@ -33,7 +34,7 @@ pub struct Import {
 }
 
 #[derive(Debug, Subcommand)]
-enum Kind {
+enum Source {
     /// Two source releases from the Python package index: OLD is base, the difference is gold patch and test patch
     #[command(after_help = "Example: assay import pypi jinja2 3.1.5 3.1.6 --problem-file issue.md --out work")]
     Pypi {
@@ -91,7 +92,8 @@ struct Shared {
 impl Import {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         match self.kind {
-            Some(Kind::Pypi { name, old, new, shared }) => {
+            Some(Source::Pypi { name, old, new, shared }) => {
+                into(&shared.out, shared.reads()?)?.check()?;
                 let wanted = shared.wanted()?;
                 let pair = fetch(&name, &old, &new)?;
                 for note in &pair.notes {
@@ -99,7 +101,8 @@ impl Import {
                 }
                 add(console, &shared.out, &[intake::import_pair(&pair, wanted, &shared.out)?], &[])
             }
-            Some(Kind::Git { path, base, fix, shared }) => {
+            Some(Source::Git { path, base, fix, shared }) => {
+                into(&shared.out, shared.reads()?.reads("PATH", &path.join(".git"))?)?.check()?;
                 let instance = intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?;
                 add(console, &shared.out, &[instance], &[])
             }
@@ -107,6 +110,7 @@ impl Import {
                 let Some(out) = self.out else {
                     return Err(Stop::Usage("name the output directory with --out DIR".to_owned()).into());
                 };
+                into(&out, Plan::default().reads_each("FILES", &self.files)?)?.check()?;
                 let mut read = intake::Intake::default();
                 for file in &self.files {
                     read.read(file)?;
@@ -121,7 +125,17 @@ impl Import {
     }
 }
 
+/// What an import writes into its directory.
+fn into(out: &Path, plan: Plan) -> anyhow::Result<Plan> {
+    let plan = plan.file("--out", &out.join("instances.jsonl"), Kind::Instances)?;
+    plan.file("the quarantine in --out", &out.join("quarantine.jsonl"), Kind::Quarantine)
+}
+
 impl Shared {
+    fn reads(&self) -> anyhow::Result<Plan> {
+        Plan::default().reads_each("--problem-file", &self.problem_file)
+    }
+
     fn wanted(&self) -> anyhow::Result<Wanted> {
         let problem_statement = match (&self.problem, &self.problem_file) {
             (Some(text), _) => text.clone(),

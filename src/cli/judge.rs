@@ -13,6 +13,7 @@ use crate::exit_code::ExitCode;
 use crate::framework::logs::LogFormat;
 use crate::journal::{RunDir, write_atomically};
 use crate::lab::recompute;
+use crate::output::{Kind, Plan};
 
 /// Recomputes the verdicts of a run directory, or grades other people's logs; needs no sandbox
 #[derive(Debug, Args)]
@@ -53,6 +54,12 @@ pub(super) fn runner(name: &str) -> Result<LogFormat, String> {
 impl Judge {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         if let (Some(logs), Some(instances)) = (&self.logs, &self.instances) {
+            let plan = Plan::default().reads("--logs", logs)?.reads("--instances", instances)?;
+            let plan = match &self.out {
+                Some(out) => plan.file("--out", out, Kind::Grades)?,
+                None => plan,
+            };
+            plan.check()?;
             let graded = grade_logs(logs, &read_expected(instances)?, self.runner)?;
             return self.tell(console, &graded);
         }

@@ -1,8 +1,6 @@
 //! `assay prompt`: the three skills' prompts as chat messages, and as request files of batch endpoints.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,12 +19,14 @@ use crate::generation::Skill;
 use crate::instance::Instance;
 use crate::intake;
 use crate::journal::RunDir;
+use crate::near_names::nearest;
+use crate::output::{FileSet, Kind, NewFile, Plan};
 use crate::prompt::batch::{MOST_BYTES, MOST_REQUESTS, request};
 use crate::prompt::compose::{Composer, Recipe};
 use crate::prompt::embed::Embedder;
 use crate::prompt::localized::file_sets;
 use crate::prompt::record::Absent;
-use crate::prompt::templates::{Templates, write_ours};
+use crate::prompt::templates::{Templates, ours, write_ours};
 use crate::prompt::{Prompt as Record, extract};
 use crate::repo::{Layout, Repository, patch};
 use crate::sampler::endpoint::Endpoint;
@@ -84,7 +84,7 @@ pub struct Prompt {
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     sets: u16,
     /// Skills to write prompts for [default: all three]
-    #[arg(long, num_args = 1.., value_delimiter = ',', value_parser = skill, value_name = "SKILL")]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_name = "SKILL")]
     skill: Vec<Skill>,
     /// Templates of your own: SKILL.jinja or SKILL.NAME.jinja, and system.jinja for a system message
     #[arg(long, value_name = "DIR")]
@@ -123,11 +123,6 @@ impl Localization {
     }
 }
 
-fn skill(text: &str) -> Result<Skill, String> {
-    let known = Skill::ALL.into_iter().find(|skill| skill.as_str() == text);
-    known.ok_or_else(|| format!("one of {}", Skill::ALL.map(Skill::as_str).join(", ")))
-}
-
 /// What `--json` prints.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
@@ -162,6 +157,11 @@ type Lists = BTreeMap<String, Vec<Vec<String>>>;
 impl Prompt {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         if let Some(directory) = &self.write_templates {
+            let mut plan = Plan::default();
+            for (path, _) in ours(directory) {
+                plan = plan.new_file("--write-templates", &path)?;
+            }
+            plan.check()?;
             for path in write_ours(directory)? {
                 console.print(path.display().to_string());
             }
@@ -170,6 +170,7 @@ impl Prompt {
         let (Some(instances), Some(out)) = (&self.instances, &self.out) else {
             return Err(Stop::Usage("name the instances and --out".to_owned()).into());
         };
+        self.plan(instances, out)?.check()?;
         let parameters = self.batch.as_ref().map(|_| self.sampling.parameters()).transpose()?;
         let templates = self.templates.as_deref().map_or_else(|| Ok(Templates::ours()), Templates::from_directory)?;
         let counter = Counter::from_option(self.tokenizer.as_deref())?;
@@ -189,7 +190,24 @@ impl Prompt {
             Summary { counter: counter.name().to_owned(), out: out.display().to_string(), ..Summary::default() };
         let known = input.instances.iter().map(|located| located.instance.instance_id.clone()).collect();
         let lists = self.lists(&known, console, &mut summary)?;
-        let mut writer = Output::create(out)?;
+        if lists.keys().all(|id| !known.contains(id)) && !self.from.is_empty() {
+            let name = self.localization.name();
+            let what = match lists.first_key_value() {
+                Some((id, _)) => {
+                    let near = nearest(id, known.iter().map(String::as_str));
+                    format!("they are of other instances, such as {id}; among these instances {near}")
+                }
+                None if self.localization == Localization::Verdicts => {
+                    "no localization of the run was verified; --localization generations takes what was answered"
+                        .to_owned()
+                }
+                None => "they hold no localization of these instances that can be read".to_owned(),
+            };
+            return Err(
+                Stop::Usage(format!("--localization {name}: --from has none for these instances: {what}")).into()
+            );
+        }
+        let mut writer = NewFile::create(out)?;
         let stage = console.stage("prompt", input.instances.len() as u64);
         for located in &input.instances {
             let repository = Repository::open(&located.repository)?;
@@ -226,6 +244,21 @@ impl Prompt {
         self.tell(console, &summary)?;
         let short = !summary.missing.is_empty() || !input.quarantined.is_empty() || summary.prompts == 0;
         Ok(if short { ExitCode::Findings } else { ExitCode::Done })
+    }
+
+    /// What is read, and what is written.
+    fn plan(&self, instances: &Path, out: &Path) -> anyhow::Result<Plan> {
+        let plan = Plan::default().reads_instances(instances, self.repos.as_deref())?;
+        let plan = plan.reads_files_or_runs("--from", &self.from)?.reads_each("--tokenizer", &self.tokenizer)?;
+        let plan = match &self.templates {
+            Some(folder) => plan.reads_within("--templates", folder)?,
+            None => plan,
+        };
+        let plan = plan.file("--out", out, Kind::Prompts)?;
+        match &self.batch {
+            Some(folder) => plan.set("--batch", folder, BATCH, is_request_file),
+            None => Ok(plan),
+        }
     }
 
     fn skills(&self) -> Vec<Skill> {
@@ -365,71 +398,44 @@ fn gold_files(instance: &Instance) -> anyhow::Result<Vec<String>> {
     Ok(files.into_iter().filter_map(|file| file.old).filter(|path| layout.class(path) == PathClass::Source).collect())
 }
 
+/// The files of a batch directory, to [`FileSet`].
+const BATCH: &str = "prompt --batch";
+
+fn is_request_file(name: &str) -> bool {
+    name.starts_with("requests-") && name.ends_with(".jsonl")
+}
+
 /// Request files beside the prompts: as many as the endpoint's limits ask for.
 fn write_batch(
     prompts: &Path,
     directory: &Path,
     parameters: &serde_json::Map<String, serde_json::Value>,
 ) -> anyhow::Result<Vec<String>> {
-    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let mut set = FileSet::open(directory, BATCH)?;
     let prompts = crate::sampler::prompts::Prompts::open(prompts)?;
     let mut written = Vec::new();
-    let mut file: Option<(Output, usize, usize)> = None;
+    let mut file: Option<(NewFile, usize, usize)> = None;
     for entry in prompts.entries() {
         let line = request(&prompts.read(entry)?, 0, parameters);
         let length = line.to_string().len() + 1;
         let full = matches!(&file, Some((_, lines, bytes)) if *lines >= MOST_REQUESTS || bytes + length > MOST_BYTES);
         if full && let Some((output, ..)) = file.take() {
-            output.finish()?;
+            set.add(output);
         }
         let (output, lines, bytes) = match &mut file {
             Some(file) => file,
             None => {
-                let path = directory.join(format!("requests-{:04}.jsonl", written.len() + 1));
-                written.push(path.display().to_string());
-                file.insert((Output::create(&path)?, 0, 0))
+                let name = format!("requests-{:04}.jsonl", written.len() + 1);
+                written.push(directory.join(&name).display().to_string());
+                file.insert((set.create(&name)?, 0, 0))
             }
         };
         output.line(&line)?;
         (*lines, *bytes) = (*lines + 1, *bytes + length);
     }
     if let Some((output, ..)) = file {
-        output.finish()?;
+        set.add(output);
     }
+    set.commit()?;
     Ok(written)
-}
-
-/// A JSON Lines file that appears whole or not at all.
-struct Output {
-    path: PathBuf,
-    writer: BufWriter<tempfile::NamedTempFile>,
-}
-
-impl Output {
-    fn create(path: &Path) -> anyhow::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder);
-        let file = file.with_context(|| format!("cannot write {}; make its folder first", path.display()))?;
-        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file) })
-    }
-
-    fn line<T: Serialize>(&mut self, value: &T) -> anyhow::Result<()> {
-        let write = |writer: &mut BufWriter<tempfile::NamedTempFile>| -> anyhow::Result<()> {
-            serde_json::to_writer(&mut *writer, value)?;
-            Ok(writer.write_all(b"\n")?)
-        };
-        write(&mut self.writer).with_context(|| format!("writing {}", self.path.display()))
-    }
-
-    fn finish(self) -> anyhow::Result<()> {
-        let Self { path, writer } = self;
-        let write = || -> anyhow::Result<File> {
-            use std::os::unix::fs::PermissionsExt as _;
-            let file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            Ok(file.persist(&path)?)
-        };
-        write().with_context(|| format!("writing {}", path.display()))?;
-        Ok(())
-    }
 }

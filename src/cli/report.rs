@@ -9,6 +9,7 @@ use crate::console::Console;
 use crate::dataset::manifest::MANIFEST;
 use crate::exit_code::{ExitCode, Stop};
 use crate::journal::RunDir;
+use crate::output::{Kind, Plan};
 use crate::report::{report_dataset, report_run};
 
 /// Writes one self-contained HTML file about a run or a dataset: pictures, a table, a page per candidate
@@ -37,10 +38,14 @@ impl Report {
                 Some(out) => out,
                 None => beside(&self.source)?,
             };
+            let plan = Plan::default().reads("DATASET", &self.source)?;
+            plan.file("--out", &out, Kind::Page)?.check()?;
             report_dataset(&self.source, &out)?
         } else {
             let run = RunDir::existing(&self.source)?;
             let out = self.out.unwrap_or_else(|| run.path().join("report.html"));
+            let plan = Plan::default().reads_run("RUN", run.path())?;
+            plan.file("--out", &out, Kind::Page)?.check()?;
             report_run(&run, &out)?
         };
         if self.json {

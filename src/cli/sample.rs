@@ -12,6 +12,7 @@ use super::sampling::Sampling;
 use super::session::interrupt_flag;
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
+use crate::output::Plan;
 use crate::sampler::asks::missing;
 use crate::sampler::budget::Caps;
 use crate::sampler::endpoint::Endpoint;
@@ -99,6 +100,8 @@ struct Summary {
 
 impl Sample {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
+        let plan = Plan::default().reads("PROMPTS", &self.prompts)?.reads_each("--results", &self.results)?;
+        plan.growing("--out", &self.out)?.check()?;
         let prompts = Prompts::open(&self.prompts)?;
         for (line, why) in &prompts.unusable {
             console.say(format!("{}:{line}: {why}; left out", self.prompts.display()));

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
+use crate::output::{Kind, Plan};
 use crate::schema;
 
 /// Prints the JSON Schema of a format, or writes them all
@@ -22,6 +23,11 @@ pub struct Schema {
 impl Schema {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         if let Some(folder) = self.write {
+            let mut plan = Plan::default();
+            for (name, _) in schema::all() {
+                plan = plan.file("--write", &folder.join(format!("{name}.json")), Kind::Schema)?;
+            }
+            plan.check()?;
             for path in schema::write_all(&folder)? {
                 console.print(path.display().to_string());
             }

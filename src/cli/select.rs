@@ -9,22 +9,25 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 
-use super::select_input::{Issue, read_files, read_run};
+use super::select_input::{Answers, Issue, read_files, read_run};
 use crate::chart::{Band, Line, LineChart};
 use crate::consensus::curve::{Draws, Point, Scaling, Share, scaling, share};
 use crate::consensus::selection::{Origin, Selection};
-use crate::consensus::{Method, Rules, Similarities, Used};
+use crate::consensus::{Method, Rules, Similarities, Unfit, Used};
 use crate::console::{Console, table};
 use crate::exit_code::{ExitCode, Stop};
-use crate::intake::write_quarantine;
-use crate::journal::{RunDir, write_atomically};
+use crate::intake::{Quarantined, quarantine_lines};
+use crate::journal::RunDir;
+use crate::output::{FileSet, Plan};
 use crate::verdict::VerdictStatus;
 
 /// Chooses one patch per instance out of many
 #[derive(Debug, Args)]
 #[command(
-    after_help = "INPUT is a run directory written by `assay verify`, or files of SWE-bench predictions or generations (then --out is \
-needed, and only the patches themselves are known).\n\n\
+    after_help = "INPUT is a run directory written by `assay verify`, or files of generations or of predictions (SWE-bench, SWE-bench Pro, \
+Multi-SWE-bench, OpenHands; then --out is needed, and only the patches themselves are known).\n\n\
+One sample has one vote: a line that names an instance, model and index that stand in the input already is counted and does not vote, \
+nor does a file that is a copy of another. A patch that cannot be applied, or changes nothing, takes no part.\n\n\
 Filters use regression tests and generated tests only where they ran for every candidate: `assay verify --matrix` sees to it. No \
 method but the oracle looks at verdicts or at tests that the change is to mend; the curve does, to say how good the choice is.\n\n\
 Writes predictions.jsonl (SWE-bench), selection.jsonl (selection.v1) and, where there are verdicts, scaling.json (scaling.v1) and \
@@ -74,26 +77,31 @@ impl Select {
             [only] if only.is_dir() => Some(RunDir::existing(only)?),
             _ => None,
         };
-        let (issues, quarantined) = match &run {
-            Some(run) => (read_run(run, self.repos.as_deref())?, Vec::new()),
-            None => read_files(&self.input)?,
-        };
         let out = match (&self.out, &run) {
             (Some(out), _) => out.clone(),
             (None, Some(run)) => run.path().join("selection"),
             (None, None) => return Err(Stop::Usage("--out DIR is needed to select from files".to_owned()).into()),
         };
+        self.plan(&out)?.check()?;
+        let Answers { issues, quarantined } = match &run {
+            Some(run) => Answers { issues: read_run(run, self.repos.as_deref())?, quarantined: Vec::new() },
+            None => read_files(&self.input)?,
+        };
         if run.is_none() && self.method == Method::Oracle {
             return Err(Stop::Usage("the oracle needs verdicts; give a run directory".to_owned()).into());
         }
-        if issues.is_empty() {
+        if issues.is_empty() && quarantined.is_empty() {
             return Err(Stop::Usage("no repair to choose from; see the input".to_owned()).into());
         }
-        std::fs::create_dir_all(&out)
-            .with_context(|| format!("cannot make {}; choose a writable place", out.display()))?;
-        let refused = write_quarantine(&out, &quarantined)?;
+        let refused = !quarantined.is_empty();
+        if issues.is_empty() {
+            let mut set = FileSet::open(&out, SELECT)?;
+            set.write("quarantine.jsonl", &quarantine_lines(&quarantined)?)?;
+            set.commit()?;
+            return Err(Stop::Usage(nothing_read(&out, &quarantined)).into());
+        }
         let chosen = self.choose(console, issues)?;
-        let summary = self.write(&out, &chosen, quarantined.len())?;
+        let summary = self.write(&out, &chosen, &quarantined)?;
         if self.json {
             console.print(serde_json::to_string(&summary)?);
         } else {
@@ -105,6 +113,16 @@ impl Select {
             }
         }
         Ok(if refused || summary.empty == summary.instances { ExitCode::Findings } else { ExitCode::Done })
+    }
+
+    /// What is read, and what is written.
+    fn plan(&self, out: &Path) -> anyhow::Result<Plan> {
+        let plan = Plan::default().reads_files_or_runs("INPUT", &self.input)?;
+        let plan = match &self.repos {
+            Some(repos) => plan.reads_within("--repos", repos)?,
+            None => plan,
+        };
+        plan.set("--out", out, SELECT, |name| FILES.contains(&name))
     }
 
     fn choose(&self, console: &Console, issues: Vec<Issue>) -> anyhow::Result<Chosen> {
@@ -132,8 +150,9 @@ impl Select {
                 let share = draws.as_ref().map(|draws| share(&panel, &rules, draws, &mut similarities));
                 let origins: Vec<Origin> = issue.samples.iter().map(|sample| sample.origin.clone()).collect();
                 stage.step();
+                let repeated = std::mem::take(&mut issue.repeated);
                 Ok(Pick {
-                    selection: Selection::new(&panel, &origins, &rules, &choice),
+                    selection: Selection::new(&panel, &origins, repeated, &rules, &choice),
                     patch: choice.candidate.map(|c| issue.samples.swap_remove(c).patch).unwrap_or_default(),
                     verdict: choice.candidate.and_then(|candidate| panel.entries[candidate].verdict),
                     share,
@@ -146,7 +165,7 @@ impl Select {
         Ok(Chosen { picks, curve })
     }
 
-    fn write(&self, out: &Path, chosen: &Chosen, quarantined: usize) -> anyhow::Result<Summary> {
+    fn write(&self, out: &Path, chosen: &Chosen, quarantined: &[Quarantined]) -> anyhow::Result<Summary> {
         let name = match &self.model_name {
             Some(name) => name.clone(),
             None => format!("assay-{}", crate::dataset::select::name(&self.method)),
@@ -155,19 +174,29 @@ impl Select {
             let id = &pick.selection.instance_id;
             json!({"instance_id": id, "model_name_or_path": name, "model_patch": pick.patch})
         });
-        write_lines(&out.join(PREDICTIONS), predictions)?;
-        write_lines(&out.join("selection.jsonl"), chosen.picks.iter().map(|pick| &pick.selection))?;
+        let mut set = FileSet::open(out, SELECT)?;
+        if !quarantined.is_empty() {
+            set.write("quarantine.jsonl", &quarantine_lines(quarantined)?)?;
+        }
+        write_lines(&mut set, PREDICTIONS, predictions)?;
+        write_lines(&mut set, "selection.jsonl", chosen.picks.iter().map(|pick| &pick.selection))?;
         if let Some(curve) = &chosen.curve {
-            write_atomically(&out.join("scaling.json"), &serde_json::to_vec_pretty(curve)?)?;
+            set.write("scaling.json", &serde_json::to_vec_pretty(curve)?)?;
             if !curve.selected.is_empty() {
-                write_atomically(&out.join("scaling.svg"), picture(curve)?.as_bytes())?;
+                set.write("scaling.svg", picture(curve)?.as_bytes())?;
             }
         }
-        Ok(Summary::of(self.method, chosen, quarantined, out))
+        set.commit()?;
+        Ok(Summary::of(self.method, chosen, quarantined.len(), out))
     }
 }
 
+/// Its files, to [`FileSet`].
+const SELECT: &str = "select --out";
+
 const PREDICTIONS: &str = "predictions.jsonl";
+
+const FILES: [&str; 5] = [PREDICTIONS, "selection.jsonl", "scaling.json", "scaling.svg", "quarantine.jsonl"];
 
 /// What was chosen for one instance.
 struct Pick {
@@ -190,6 +219,10 @@ struct Summary {
     candidates: u64,
     /// Instances without any patch.
     empty: u64,
+    /// Candidates that take no part, by reason.
+    left_out: BTreeMap<Unfit, u64>,
+    /// Lines of the input whose sample stands there already; they have no vote.
+    repeated: u64,
     /// Instances whose choice rested on a kind of evidence.
     used: BTreeMap<Used, u64>,
     /// Verdicts of the chosen patches; `unknown` where there is none.
@@ -207,6 +240,8 @@ impl Summary {
             instances: chosen.picks.len() as u64,
             candidates: 0,
             empty: 0,
+            left_out: BTreeMap::new(),
+            repeated: 0,
             used: BTreeMap::new(),
             chosen: BTreeMap::new(),
             quarantined: quarantined as u64,
@@ -216,6 +251,10 @@ impl Summary {
         for pick in &chosen.picks {
             summary.candidates += pick.selection.candidates.len() as u64;
             summary.empty += u64::from(pick.selection.chosen.is_none());
+            summary.repeated += pick.selection.repeated.len() as u64;
+            for left_out in pick.selection.candidates.iter().filter_map(|ballot| ballot.left_out.as_ref()) {
+                *summary.left_out.entry(left_out.why).or_default() += 1;
+            }
             for used in &pick.selection.used {
                 *summary.used.entry(*used).or_default() += 1;
             }
@@ -238,6 +277,24 @@ impl Summary {
             used.join(", "),
             chosen.join(", ")
         );
+        if !self.left_out.is_empty() {
+            let left_out = self.left_out.iter().map(|(why, count)| {
+                let why = match why {
+                    Unfit::NoPatch => "without a patch",
+                    Unfit::CannotApply => "with a patch that cannot be applied",
+                    Unfit::ChangesNothing => "with a patch that changes nothing",
+                };
+                format!("{count} {why}")
+            });
+            text.push_str(&format!("\nno vote: {}", left_out.collect::<Vec<_>>().join(", ")));
+        }
+        if self.repeated > 0 {
+            text.push_str(&format!(
+                "\n{} line(s) have no vote, for their sample (instance, model, index) stands in the input already; if they are \
+                 samples of their own, give their rows an index or a model of their own",
+                self.repeated
+            ));
+        }
         if let Some(scaling) = &self.scaling {
             let share = |points: &[Point], patches: u64| {
                 let point = points.iter().find(|point| point.patches == patches);
@@ -262,6 +319,17 @@ impl Summary {
     }
 }
 
+/// Why there is nothing to choose from, if every line was refused.
+fn nothing_read(out: &Path, quarantined: &[Quarantined]) -> String {
+    let first = quarantined.first().map(|line| format!("; the first: {}:{}: {}", line.file, line.line, line.why));
+    format!(
+        "no repair to choose from: {} line(s) of input could not be used, each with its reason in {}{}",
+        quarantined.len(),
+        out.join("quarantine.jsonl").display(),
+        first.unwrap_or_default()
+    )
+}
+
 fn picture(curve: &Scaling) -> anyhow::Result<String> {
     let line = |name: String, points: &[Point]| Line {
         name,
@@ -282,11 +350,9 @@ fn picture(curve: &Scaling) -> anyhow::Result<String> {
     Ok(chart.svg()?)
 }
 
-fn write_lines<T: Serialize>(path: &Path, items: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
-    let mut bytes = Vec::new();
-    for item in items {
-        serde_json::to_writer(&mut bytes, &item).with_context(|| format!("cannot write {} as JSON", path.display()))?;
-        bytes.push(b'\n');
-    }
-    write_atomically(path, &bytes)
+fn write_lines<T: Serialize>(set: &mut FileSet, name: &str, items: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
+    let mut file = set.create(name)?;
+    items.into_iter().try_for_each(|item| file.line(&item))?;
+    set.add(file);
+    Ok(())
 }

@@ -7,9 +7,12 @@ use anyhow::Context as _;
 
 use crate::admission::Admission;
 use crate::candidate::{Candidate, Payload, TrialTrees};
-use crate::consensus::normal::{FileEdit, Normaliser, Sides, edits_of};
+use crate::consensus::change::read_together;
+use crate::consensus::normal::{FileEdit, Normaliser, Sides};
+use crate::consensus::repeats::{Line, repeats};
 use crate::consensus::selection::Origin;
-use crate::consensus::{Column, Entry, Panel, Seen};
+use crate::consensus::{Column, Entry, LeftOut, Panel, Seen, Unfit};
+use crate::digest::Digest;
 use crate::generation::{Generation, GenerationRef, Skill};
 use crate::instance::Instance;
 use crate::intake::{self, Quarantined};
@@ -26,6 +29,8 @@ use crate::verdict::{Verdict, VerdictStatus};
 pub(super) struct Issue {
     pub instance_id: String,
     pub samples: Vec<Sample>,
+    /// Where samples stand in the input again; these are none of `samples`.
+    pub repeated: Vec<GenerationRef>,
     pub tests: Vec<Column>,
     /// Where whole files come from; none: patches are read by the places that they show.
     pub files: Option<Files>,
@@ -50,29 +55,39 @@ pub(super) struct Files {
 }
 
 impl Issue {
-    /// Normalises every patch, equal ones once.
+    /// Normalises every patch, equal ones once. What takes no part gets its reason and no key.
     pub fn panel(&mut self) -> anyhow::Result<Panel> {
         let repository = match &self.files {
             Some(files) => Some((Repository::open(&files.repository)?, files.base.as_str())),
             None => None,
         };
-        let mut known: BTreeMap<&str, String> = BTreeMap::new();
+        let mut entries: Vec<Entry> = self.samples.iter_mut().map(|sample| std::mem::take(&mut sample.entry)).collect();
+        let held = self.samples.iter().zip(&entries).filter(|(_, entry)| entry.left_out.is_none());
+        // Whole files need no reading of places.
+        let shown = held.filter(|(sample, _)| repository.is_none() || sample.changed.is_none());
+        let changes = read_together(shown.map(|(sample, _)| sample.patch.as_str()));
+        let mut known: BTreeMap<&str, Result<String, LeftOut>> = BTreeMap::new();
         let mut normaliser = Normaliser::default();
-        let mut entries = Vec::with_capacity(self.samples.len());
-        for sample in &mut self.samples {
-            let key = match known.get(sample.patch.as_str()) {
-                Some(key) => key.clone(),
-                None => {
-                    let edits = match (&repository, &sample.changed) {
-                        (Some((repository, base)), Some((tree, paths))) => whole(repository, base, tree, paths)?,
-                        _ if sample.patch.trim().is_empty() => Vec::new(),
-                        _ => edits_of(&sample.patch),
-                    };
-                    normaliser.key(&edits)
-                }
-            };
-            known.insert(&sample.patch, key.clone());
-            entries.push(Entry { key, ..std::mem::take(&mut sample.entry) });
+        for (sample, entry) in self.samples.iter().zip(&mut entries).filter(|(_, entry)| entry.left_out.is_none()) {
+            if !known.contains_key(sample.patch.as_str()) {
+                let edits = match (&repository, &sample.changed) {
+                    (Some((repository, base)), Some((tree, paths))) => Ok(whole(repository, base, tree, paths)?),
+                    (None, _) | (_, None) => match changes.get(sample.patch.as_str()) {
+                        Some(Ok(change)) => Ok(change.edits()),
+                        Some(Err(malformed)) => Err(LeftOut::from(malformed.clone())),
+                        None => Ok(Vec::new()),
+                    },
+                };
+                let key = edits
+                    .map(|edits| normaliser.key(&edits))
+                    .and_then(|key| if key.is_empty() { Err(LeftOut::changes_nothing()) } else { Ok(key) });
+                known.insert(&sample.patch, key);
+            }
+            match known.get(sample.patch.as_str()) {
+                Some(Ok(key)) => entry.key.clone_from(key),
+                Some(Err(left_out)) => entry.left_out = Some(left_out.clone()),
+                None => {}
+            }
         }
         Ok(Panel::new(self.instance_id.clone(), entries, std::mem::take(&mut self.tests)))
     }
@@ -86,7 +101,7 @@ fn whole(repository: &Repository, base: &str, tree: &str, paths: &[String]) -> a
     };
     let edit = |path: &String| {
         let sides = Sides::Whole { old: text(base, path)?, new: text(tree, path)? };
-        Ok(FileEdit { path: path.clone(), sides })
+        Ok(FileEdit { path: path.clone(), moved: String::new(), sides })
     };
     paths.iter().map(edit).collect()
 }
@@ -106,44 +121,130 @@ fn in_order(samples: Vec<(GenerationRef, Sample)>) -> Vec<Sample> {
     numbered.into_iter().map(|(_, sample)| sample).collect()
 }
 
+/// What was read of files of answers.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub issues: Vec<Issue>,
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// A repair of a file, before it is known whether it stands there twice.
+struct Repair {
+    file: usize,
+    instance_id: String,
+    model: Option<String>,
+    prompt_id: Option<String>,
+    index: Option<u64>,
+    says: Option<Digest>,
+    sample: Sample,
+}
+
+impl Repair {
+    fn new(file: usize, answer: intake::Answer, held: Result<String, LeftOut>) -> Self {
+        let intake::Answer { place, generation, indexed } = answer;
+        let (patch, left_out) = match held {
+            Ok(patch) => (patch, None),
+            Err(left_out) => (String::new(), Some(left_out)),
+        };
+        let origin = Origin { candidate_id: generation.id(), generation: place };
+        let says = generation.answer().0;
+        Self {
+            file,
+            index: indexed.then_some(generation.index),
+            says: (!says.trim().is_empty()).then(|| Digest::of(says.as_bytes())),
+            instance_id: generation.instance_id,
+            model: generation.model,
+            prompt_id: generation.prompt_id,
+            sample: Sample { origin, patch, changed: None, entry: Entry { left_out, ..Entry::default() } },
+        }
+    }
+
+    fn line<'r>(&'r self, same_as: &[usize]) -> Line<'r> {
+        Line {
+            file: self.file,
+            same_as: same_as[self.file],
+            instance: &self.instance_id,
+            model: self.model.as_deref(),
+            prompt: self.prompt_id.as_deref(),
+            index: self.index,
+            says: self.says.clone(),
+        }
+    }
+}
+
+/// The repairs of one instance.
+#[derive(Default)]
+struct Found {
+    samples: Vec<(GenerationRef, Sample)>,
+    repeated: Vec<GenerationRef>,
+}
+
 /// Reads files of answers: predictions, or generations that hold a unified diff.
-pub(super) fn read_files(files: &[PathBuf]) -> anyhow::Result<(Vec<Issue>, Vec<Quarantined>)> {
-    let mut issues: BTreeMap<String, Vec<(GenerationRef, Sample)>> = BTreeMap::new();
-    let mut quarantined = Vec::new();
+pub(super) fn read_files(files: &[PathBuf]) -> anyhow::Result<Answers> {
+    let mut read = Answers::default();
+    let mut repairs: Vec<Repair> = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let answers = intake::read_answers(file)?;
-        quarantined.extend(answers.quarantined);
-        for (place, generation) in answers.generations {
-            match patch_of(&generation) {
-                Ok(patch) => {
-                    let origin = Origin { candidate_id: generation.id(), generation: place.clone() };
-                    let sample = Sample { origin, patch, changed: None, entry: Entry::default() };
-                    // Files count in the order in which they are named.
-                    let place = GenerationRef { file: format!("{number:08}"), ..place };
-                    issues.entry(generation.instance_id.clone()).or_default().push((place, sample));
-                }
-                Err(why) => quarantined.push(Quarantined::new(&*place.file, place.line, why)),
+        read.quarantined.extend(answers.quarantined);
+        for answer in answers.answers {
+            match patch_of(&answer.generation) {
+                Ok(held) => repairs.push(Repair::new(number, answer, held)),
+                Err(why) => read.quarantined.push(Quarantined::new(&*answer.place.file, answer.place.line, why)),
             }
         }
     }
-    let issue =
-        |(instance_id, samples)| Issue { instance_id, samples: in_order(samples), tests: Vec::new(), files: None };
-    Ok((issues.into_iter().map(issue).collect(), quarantined))
+    let same_as = same_files(files)?;
+    let repeated = repeats(&repairs.iter().map(|repair| repair.line(&same_as)).collect::<Vec<_>>());
+    let mut issues: BTreeMap<String, Found> = BTreeMap::new();
+    for (repair, repeated) in repairs.into_iter().zip(repeated) {
+        let found = issues.entry(repair.instance_id).or_default();
+        let place = repair.sample.origin.generation.clone();
+        if repeated {
+            found.repeated.push(place);
+        } else {
+            // Files count in the order in which they are named.
+            found.samples.push((GenerationRef { file: format!("{:08}", repair.file), ..place }, repair.sample));
+        }
+    }
+    let issue = |(instance_id, found): (String, Found)| Issue {
+        instance_id,
+        samples: in_order(found.samples),
+        repeated: found.repeated,
+        tests: Vec::new(),
+        files: None,
+    };
+    read.issues = issues.into_iter().map(issue).collect();
+    Ok(read)
 }
 
-/// The diff that an answer holds; empty for an answer that holds nothing usable, which is a vote for nothing.
-fn patch_of(generation: &Generation) -> Result<String, String> {
+/// For each file the first one that is the same on the disk.
+fn same_files(files: &[PathBuf]) -> anyhow::Result<Vec<usize>> {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |file: &PathBuf| {
+        let metadata = file.metadata().with_context(|| format!("reading {}", file.display()))?;
+        Ok((metadata.dev(), metadata.ino()))
+    };
+    let identities = files.iter().map(identity).collect::<anyhow::Result<Vec<_>>>()?;
+    let first = |(number, identity)| identities.iter().position(|other| other == identity).unwrap_or(number);
+    Ok(identities.iter().enumerate().map(first).collect())
+}
+
+/// The diff that an answer holds, or why the answer takes no part.
+///
+/// # Errors
+/// The answer is none to choose from; for people.
+fn patch_of(generation: &Generation) -> Result<Result<String, LeftOut>, String> {
     if generation.skill != Skill::Repair {
         return Err(format!("an answer of the skill {}; only repairs are chosen from", generation.skill));
     }
     let (completion, reasoning) = generation.answer();
     match extract(Skill::Repair, completion, reasoning).payload {
-        Ok(Payload::UnifiedDiff { diff }) => Ok(diff),
+        Ok(Payload::UnifiedDiff { diff }) => Ok(Ok(diff)),
         Ok(other) => Err(format!(
             "the answer is in the form {}, which says nothing without its tree; run `assay verify` and select from its run",
             other.form()
         )),
-        Err(_) => Ok(String::new()),
+        Err(malformed) => Ok(Err(malformed.into())),
     }
 }
 
@@ -173,6 +274,8 @@ pub(super) fn read_run(run: &RunDir, repos: Option<&Path>) -> anyhow::Result<Vec
         let reading = Reading { run, evidence: &evidence, admission: admissions.get(id).copied(), verdicts: &verdicts };
         let tests = reading.tests(&candidates, matrices.get(id).copied());
         let repairs = candidates.iter().filter(|candidate| candidate.skill == Skill::Repair);
+        let (repairs, repeated) = reading.once(repairs.copied().collect())?;
+        let repairs = repairs.into_iter();
         let samples: anyhow::Result<Vec<_>> =
             repairs.map(|candidate| Ok((candidate.generation.clone(), reading.sample(candidate, &tests)?))).collect();
         let samples = in_order(samples?);
@@ -184,6 +287,7 @@ pub(super) fn read_run(run: &RunDir, repos: Option<&Path>) -> anyhow::Result<Vec
         issues.push(Issue {
             instance_id: id.to_owned(),
             samples,
+            repeated,
             tests: tests.columns.into_iter().map(|(column, _)| column).collect(),
             files,
         });
@@ -229,15 +333,52 @@ impl Reading<'_> {
         tests
     }
 
+    /// The repairs, each sample once, and where samples stand again. A run does not say whether an index was said: it was, if
+    /// one of the instance's samples in the file has another index than the first.
+    fn once<'c>(&self, repairs: Vec<&'c Candidate>) -> anyhow::Result<(Vec<&'c Candidate>, Vec<GenerationRef>)> {
+        let mut by_place: BTreeMap<(&str, u64), Vec<&Candidate>> = BTreeMap::new();
+        for candidate in &repairs {
+            let place = &candidate.generation;
+            by_place.entry((place.file.as_str(), place.index)).or_default().push(candidate);
+        }
+        let indexed: BTreeSet<&str> = by_place.keys().filter(|(_, index)| *index > 0).map(|(file, _)| *file).collect();
+        let mut again: BTreeSet<(&str, u64)> = BTreeSet::new();
+        for ((file, _), candidates) in
+            by_place.iter().filter(|((file, _), all)| all.len() > 1 && indexed.contains(file))
+        {
+            // Only the generation says whose sample it is.
+            let mut seen = BTreeSet::new();
+            for candidate in candidates {
+                let generation = self.generation(candidate)?;
+                if !seen.insert((generation.model, generation.prompt_id)) {
+                    again.insert((*file, candidate.generation.line));
+                }
+            }
+        }
+        let (repeated, once): (Vec<_>, Vec<_>) = repairs
+            .into_iter()
+            .partition(|candidate| again.contains(&(candidate.generation.file.as_str(), candidate.generation.line)));
+        Ok((once, repeated.into_iter().map(|candidate| candidate.generation.clone()).collect()))
+    }
+
     fn sample(&self, candidate: &Candidate, tests: &Tests) -> anyhow::Result<Sample> {
         let prepared = candidate.prepared.as_ref();
-        let patch = match prepared {
-            Some(prepared) => prepared.diff.clone(),
+        let held = match (prepared, &candidate.malformed) {
+            (Some(prepared), _) if prepared.diff.trim().is_empty() => Err(LeftOut {
+                why: Unfit::ChangesNothing,
+                detail: "nothing is left of the change after the policy took back what it may not touch".to_owned(),
+            }),
+            (Some(prepared), _) => Ok(prepared.diff.clone()),
             // An instance without trees: the answer as it stands, where it is a diff.
-            None if candidate.malformed.is_none() => self.submitted(candidate)?,
-            None => String::new(),
+            (None, None) => self.submitted(candidate)?,
+            (None, Some(malformed)) => Err(malformed.clone().into()),
+        };
+        let (patch, left_out) = match held {
+            Ok(patch) => (patch, None),
+            Err(left_out) => (String::new(), Some(left_out)),
         };
         let mut entry = Entry {
+            left_out,
             verdict: self.verdicts.get(&candidate.candidate_id).copied(),
             tests: vec![Seen::NotRun; tests.columns.len()],
             ..Entry::default()
@@ -260,11 +401,14 @@ impl Reading<'_> {
         })
     }
 
-    fn submitted(&self, candidate: &Candidate) -> anyhow::Result<String> {
+    fn submitted(&self, candidate: &Candidate) -> anyhow::Result<Result<String, LeftOut>> {
+        let other = |detail| Err(LeftOut { why: Unfit::NoPatch, detail });
+        Ok(patch_of(&self.generation(candidate)?).unwrap_or_else(other))
+    }
+
+    fn generation(&self, candidate: &Candidate) -> anyhow::Result<Generation> {
         let bytes = self.run.blobs().get(&candidate.candidate_id)?;
-        let generation: Generation = serde_json::from_slice(&bytes)
-            .with_context(|| format!("blob {} is not a generation", candidate.candidate_id))?;
-        Ok(patch_of(&generation).unwrap_or_default())
+        serde_json::from_slice(&bytes).with_context(|| format!("blob {} is not a generation", candidate.candidate_id))
     }
 }
 

@@ -48,6 +48,10 @@ pub enum EvidenceChoice {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub struct SandboxOptions {
+    /// Admit instances of which more than a tenth of the test files, or one that gold changes, do not load; nothing of them
+    /// is worth more than evidence E1, and their rows name the files
+    #[arg(long)]
+    pub accept_lost: bool,
     /// Run even where this host cannot enforce memory, process or network limits
     #[arg(long)]
     pub allow_weak_sandbox: bool,
@@ -129,6 +133,7 @@ impl SandboxOptions {
             repeats: self.repeats,
             evidence,
             minimal_gold: self.minimal_gold,
+            accept_lost: self.accept_lost,
             limits,
             deadline: DeadlineRule { floor_ms: self.deadline_floor * 1000, multiplier: self.deadline_multiplier },
             memory_budget: match self.memory_budget {

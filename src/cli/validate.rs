@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::session::SandboxOptions;
 use super::verify::{Input, admit_into, exit_code};
-use crate::admission_report::AdmissionReport;
+use crate::admission_report::{AdmissionReport, InstanceReport};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
+use crate::output::Plan;
 use crate::test_record::Standing;
 
 /// Admits instances: runs base and gold, derives the expected tests, refuses what is not stable
@@ -33,6 +34,8 @@ pub struct Validate {
 
 impl Validate {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
+        let plan = Plan::default().reads_instances(&self.instances, self.repos.as_deref())?;
+        plan.run("--run", &self.run, false)?.check()?;
         let input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
         let session = self.sandbox.open(console)?;
@@ -43,7 +46,9 @@ impl Validate {
             }
         } else {
             let instances = input.instances.iter().map(|located| &located.instance);
-            console.print(admission_table(&AdmissionReport::of(admissions.values(), instances)));
+            let report = AdmissionReport::of(admissions.values(), instances);
+            console.print(admission_table(&report));
+            report.instances.iter().flat_map(InstanceReport::lost_lines).for_each(|line| console.print(line));
             console.print(format!("report: {}", run.path().join("admission-report.md").display()));
         }
         exit_code(&admissions, u64::MAX)
@@ -65,6 +70,7 @@ fn admission_table(report: &AdmissionReport) -> String {
         "order",
         "network",
         "other",
+        "lost files",
         "disagree",
         "leaks",
         "answer",
@@ -83,6 +89,7 @@ fn admission_table(report: &AdmissionReport) -> String {
             one.left_for(&[Standing::OrderDependent]) as u64,
             one.left_for(&[Standing::NetworkDependent]) as u64,
             one.left_for(&[Standing::UnknownOnBase, Standing::NotFailedOnBase, Standing::FailsOnGold]) as u64,
+            one.lost.as_ref().map_or(0, |lost| lost.files.len() as u64),
             one.disagreements.len() as u64,
         ];
         row.extend(counts.map(|count| count.to_string()));

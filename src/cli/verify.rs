@@ -19,6 +19,7 @@ use crate::generation::{GenerationRef, Skill};
 use crate::intake::{self, Quarantined};
 use crate::journal::{RunDir, RunInfo};
 use crate::lab::{Lab, Located, Samples, Tally};
+use crate::output::Plan;
 use crate::sampler::prompts::Prompts;
 use crate::verdict::{Counts, Reason};
 
@@ -26,7 +27,8 @@ use crate::verdict::{Counts, Reason};
 #[derive(Debug, Args)]
 #[command(
     after_help = "INSTANCES is a file written by `assay import`, or the directory that holds it. Generations are JSON Lines with \
-instance_id, skill and completion; SWE-bench predictions and Agentless loc_outputs.jsonl are read as they are.\n\
+instance_id, skill and completion; predictions (SWE-bench, SWE-bench Pro, Multi-SWE-bench, OpenHands) and Agentless \
+loc_outputs.jsonl are read as they are.\n\
 Run it again to continue after an interruption: nothing that was done is done twice.\n\n\
 Example: assay verify work/instances.jsonl --generations samples.jsonl --run runs/first"
 )]
@@ -63,10 +65,18 @@ pub struct Verify {
 impl Verify {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
+        let plan = Plan::default().reads_instances(&self.instances, self.repos.as_deref())?;
+        let plan = plan.reads_each("--generations", &self.generations)?.reads_each("--prompts", &self.prompts)?;
+        plan.run("--run", &self.run, false)?.check()?;
         let mut input = Input::read(&self.instances, self.repos.as_deref())?;
         let prompts = input.open_prompts(&self.prompts)?;
         let run = RunDir::open(&self.run)?;
-        let unknown = input.keep_generations(&self.generations, &prompts, &run)?;
+        let (unknown, found) = input.keep_generations(&self.generations, &prompts, &run)?;
+        if found == 0 && !self.prompts.is_empty() {
+            let why = "--prompts: no generation names a prompt of these files by its prompt_id, so no row would hold one; \
+                       name the files that the generations answer, or leave --prompts out";
+            return Err(Stop::Usage(why.to_owned()).into());
+        }
         if unknown > 0 {
             console.say(format!(
                 "{unknown} generation(s) name a prompt that no --prompts file holds; exported, they get the prompt of `assay verify`'s own"
@@ -144,23 +154,29 @@ impl Input {
     }
 
     /// Reads generations and keeps them in the run directory. Those that name a prompt get its messages; says how many name
-    /// one that is in none of the files.
+    /// one that is in none of the files, and how many one that is in them.
     pub fn keep_generations(
         &mut self,
         generations: &[PathBuf],
         prompts: &[Prompts],
         run: &RunDir,
-    ) -> anyhow::Result<u64> {
+    ) -> anyhow::Result<(u64, u64)> {
         let known = self.instances.iter().map(|located| located.instance.instance_id.clone()).collect();
-        let mut unknown = 0;
+        let (mut unknown, mut found) = (0, 0);
         for path in generations {
             let name = name_among(path, generations);
             let samples = &mut self.samples;
             let read = intake::read_generations(path, &known, &mut |place, mut generation| {
-                if let Some(id) = generation.prompt_id.as_deref().filter(|_| generation.messages.is_none()) {
-                    match prompts.iter().find_map(|prompts| Some((prompts, prompts.find(id)?))) {
-                        Some((prompts, entry)) => generation.messages = Some(prompts.read(entry)?.messages),
-                        None => unknown += 1,
+                if let Some(id) = generation.prompt_id.as_deref() {
+                    let prompt = prompts.iter().find_map(|prompts| Some((prompts, prompts.find(id)?)));
+                    match prompt {
+                        Some((prompts, entry)) => {
+                            found += 1;
+                            if generation.messages.is_none() {
+                                generation.messages = Some(prompts.read(entry)?.messages);
+                            }
+                        }
+                        None => unknown += u64::from(generation.messages.is_none()),
                     }
                 }
                 let place = GenerationRef { file: name.clone(), ..place };
@@ -169,7 +185,7 @@ impl Input {
             self.quarantined.extend(read.quarantined);
             self.digests.insert(name, digest_of_file(path)?);
         }
-        Ok(unknown)
+        Ok((unknown, found))
     }
 }
 

@@ -23,6 +23,7 @@ fn patches(keys: &[&str]) -> Panel {
 
 fn tested(rows: &[(&str, Seen<u32>, Seen<Cell>)]) -> Panel {
     let entry = |(key, regression, cell): &(&str, Seen<u32>, Seen<Cell>)| Entry {
+        left_out: None,
         key: (*key).to_owned(),
         regression: *regression,
         tests: vec![*cell],

@@ -9,6 +9,8 @@
 //! - Evidence that exists for some candidates only is not used ([`panel::Standing`]): which ones were tried may follow from the
 //!   hidden tests.
 //! - A text that does not parse leaves both sides of its file as they are ([`normal`]).
+//! - What cannot be applied to any tree has no vote ([`change`]), and a sample that stands in the input again has one vote
+//!   ([`repeats`]).
 //! - With one sample a density is that of the sample itself; there the mean of no neighbours is not a number.
 //! - Regression tests are all that pass before and after the change, not those of the test patch's files.
 //! - A patch never reaches an interpreter or a shell: parsing is tree-sitter's, differences are libgit2's.
@@ -17,6 +19,7 @@
 //! order: votes, density, place.
 
 mod agreement;
+pub mod change;
 pub mod choose;
 #[cfg(test)]
 mod choose_tests;
@@ -27,9 +30,11 @@ mod literal;
 pub mod normal;
 pub mod panel;
 mod python;
+pub mod repeats;
 pub mod selection;
 pub mod similarity;
+mod surroundings;
 
 pub use choose::{Choice, Method, Rules, Used};
-pub use panel::{Cell, Column, Entry, Panel, Seen};
+pub use panel::{Cell, Column, Entry, LeftOut, Panel, Seen, Unfit};
 pub use similarity::Similarities;

@@ -1,7 +1,7 @@
 //! The key of a patch: equal for patches that make the same change in other clothes. Votes count equal keys, similarity
 //! compares them, as in the released code of SWE-Swiss.
 //!
-//! Per edited file, in the order of the patch: both sides in canonical form ([`super::python`], [`super::language`]), then
+//! Per edited file, in the order of the paths: both sides in canonical form ([`super::python`], [`super::language`]), then
 //! the difference of the two as git writes it, header and blob ids included. Where the only change to the functions of a
 //! whole Python file is that some were added, the lines that were added or removed alone, so that the place does not
 //! matter. A side that does not parse leaves both sides as they are: a difference between a canonical and a written text
@@ -9,14 +9,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::change::Change;
 use super::language;
 use super::python::Python;
-use crate::repo::{self, patch};
+use crate::repo;
 
 /// What a patch does to one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileEdit {
     pub path: String,
+    /// The name that it had before, said as a line; empty if it keeps its name.
+    pub moved: String,
     pub sides: Sides,
 }
 
@@ -25,45 +28,27 @@ pub struct FileEdit {
 pub enum Sides {
     /// The whole file before and after; empty if it is not there.
     Whole { old: String, new: String },
-    /// The places that a diff shows, before and after, with the lines around them.
-    Places(Vec<(String, String)>),
-    /// Not text, or a change of mode or name alone: the part of the diff itself.
+    /// The places that a diff shows.
+    Places(Vec<Place>),
+    /// Not text, or a change of mode or name alone: what is done to it.
     Other(String),
 }
 
-/// The edits that a diff shows; its text alone if it cannot be read as one.
-pub fn edits_of(diff: &str) -> Vec<FileEdit> {
-    let Ok(files) = patch::parse(diff) else {
-        let other = Sides::Other(diff.trim().to_owned());
-        return vec![FileEdit { path: String::new(), sides: other }];
-    };
-    let edit = |file: patch::FilePatch| {
-        let sides = match &file.change {
-            patch::Change::Text(hunks) if !hunks.is_empty() => Sides::Places(hunks.iter().map(place).collect()),
-            _ => Sides::Other(format!("{file:?}")),
-        };
-        FileEdit { path: file.new.or(file.old).unwrap_or_default(), sides }
-    };
-    files.into_iter().map(edit).collect()
+/// A place of a file before and after, with the lines around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub before: String,
+    pub after: String,
+    /// Number of its first line, if there are no lines around it that tell where it is.
+    pub line: Option<usize>,
 }
 
-/// A hunk before and after.
-fn place(hunk: &patch::Hunk) -> (String, String) {
-    let (mut old, mut new) = (String::new(), String::new());
-    for line in &hunk.lines {
-        let sides: &mut [&mut String] = match line.kind {
-            patch::LineKind::Context => &mut [&mut old, &mut new],
-            patch::LineKind::Removed => &mut [&mut old],
-            patch::LineKind::Added => &mut [&mut new],
-        };
-        for side in sides {
-            side.push_str(&line.text);
-            if line.newline {
-                side.push('\n');
-            }
-        }
-    }
-    (old, new)
+/// The edits that a diff shows; its text alone where it cannot be read as one.
+pub fn edits_of(diff: &str) -> Vec<FileEdit> {
+    Change::read(diff).map(|change| change.edits()).unwrap_or_else(|_| {
+        let other = Sides::Other(diff.trim().to_owned());
+        vec![FileEdit { path: String::new(), moved: String::new(), sides: other }]
+    })
 }
 
 /// The key of a patch; empty for one that changes nothing but its clothes.
@@ -95,12 +80,12 @@ impl Normaliser {
 
     fn file_key(&mut self, edit: &FileEdit) -> String {
         let path = &edit.path;
-        match &edit.sides {
+        let key = match &edit.sides {
             Sides::Other(text) => format!("{text}\n"),
             Sides::Places(places) => {
                 let (mut old, mut new) = (String::new(), String::new());
-                for (before, after) in places {
-                    let (before, after) = (dedented(before), dedented(after));
+                for place in places {
+                    let (before, after) = (dedented(&place.before), dedented(&place.after));
                     match self.forms(path, &before, &after, false) {
                         Some((before, after)) => {
                             old.push_str(&before.text);
@@ -112,7 +97,9 @@ impl Normaliser {
                         }
                     }
                 }
-                repo::text_diff(path, &old, &new)
+                let diff = repo::text_diff(path, &old, &new);
+                let lines = places.iter().filter_map(|place| place.line).filter(|_| !diff.is_empty());
+                lines.map(|line| format!("at {line}\n")).collect::<String>() + &diff
             }
             Sides::Whole { old, new } => match self.forms(path, old, new, true) {
                 Some((old, new)) => {
@@ -121,7 +108,8 @@ impl Normaliser {
                 }
                 None => repo::text_diff(path, &ended(old), &ended(new)),
             },
-        }
+        };
+        format!("{}{key}", edit.moved)
     }
 
     /// Both sides in canonical form; `None` if one of them does not parse.
@@ -173,7 +161,7 @@ mod tests {
 
     fn whole(path: &str, old: &str, new: &str) -> String {
         let sides = Sides::Whole { old: old.to_owned(), new: new.to_owned() };
-        key(&[FileEdit { path: path.to_owned(), sides }])
+        key(&[FileEdit { path: path.to_owned(), moved: String::new(), sides }])
     }
 
     const OLD: &str = "def f(a):\n    return a\n";

@@ -6,7 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::similarity::Keys;
+use crate::candidate::{Malformed, MalformedReason};
 use crate::verdict::VerdictStatus;
 
 /// A fact that a run was to show.
@@ -29,11 +33,55 @@ impl<T> Seen<T> {
     }
 }
 
+/// Why a candidate takes no part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfit {
+    /// The answer holds no patch.
+    NoPatch,
+    /// The patch cannot be applied.
+    CannotApply,
+    /// The patch changes nothing, or white space and comments alone.
+    ChangesNothing,
+}
+
+/// A candidate that takes no part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    pub why: Unfit,
+    /// What was seen, for people.
+    pub detail: String,
+}
+
+impl LeftOut {
+    pub fn changes_nothing() -> Self {
+        let detail = "nothing but white space, comments or other clothes differs";
+        Self { why: Unfit::ChangesNothing, detail: detail.to_owned() }
+    }
+}
+
+impl From<Malformed> for LeftOut {
+    fn from(malformed: Malformed) -> Self {
+        let why = match malformed.why {
+            MalformedReason::Empty | MalformedReason::UnfinishedReasoning | MalformedReason::NoAnswer => Unfit::NoPatch,
+            MalformedReason::NoChange => Unfit::ChangesNothing,
+            MalformedReason::BadFormat
+            | MalformedReason::UnsafePath
+            | MalformedReason::OddMode
+            | MalformedReason::DoesNotApply
+            | MalformedReason::TooLarge => Unfit::CannotApply,
+        };
+        Self { why, detail: malformed.detail }
+    }
+}
+
 /// One candidate.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
-    /// Normalised patch ([`super::normal::key`]); empty if there is no patch.
+    /// Normalised patch ([`super::normal::key`]); empty for a candidate that takes no part.
     pub key: String,
+    /// Why it takes no part.
+    pub left_out: Option<LeftOut>,
     /// Regression tests that did not pass.
     pub regression: Seen<u32>,
     /// What it did with each generated test, in the order of [`Panel::tests`].

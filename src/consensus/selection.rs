@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::choose::{Choice, Method, Rules, Used};
-use super::panel::Panel;
+use super::panel::{LeftOut, Panel};
 use crate::digest::Digest;
 use crate::format;
 use crate::generation::GenerationRef;
@@ -36,6 +36,9 @@ pub struct Selection {
     /// Filters that did not apply, and what decided.
     pub why: Vec<String>,
     pub candidates: Vec<Ballot>,
+    /// Where samples stand in the input again; these have no vote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeated: Vec<GenerationRef>,
 }
 
 /// One candidate.
@@ -48,6 +51,9 @@ pub struct Ballot {
     /// Digest of the normalised patch; none without a patch.
     pub key: Option<Digest>,
     pub eligible: bool,
+    /// Why it takes no part: it holds no patch, or one that cannot be applied or changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// Eligible candidates with the same key.
     pub votes: u32,
     /// Density or score, where the choice needed it.
@@ -57,8 +63,14 @@ pub struct Ballot {
 }
 
 impl Selection {
-    /// Writes a choice down. `origins` are those of the panel's candidates.
-    pub fn new(panel: &Panel, origins: &[Origin], rules: &Rules, choice: &Choice) -> Self {
+    /// Writes a choice down. `origins` are those of the panel's candidates, `repeated` of what has no vote.
+    pub fn new(
+        panel: &Panel,
+        origins: &[Origin],
+        repeated: Vec<GenerationRef>,
+        rules: &Rules,
+        choice: &Choice,
+    ) -> Self {
         let votes = |candidate: usize| choice.votes.get(&panel.keys.of(candidate)).copied().unwrap_or(0);
         let ballot = |(number, origin): (usize, &Origin)| {
             let entry = &panel.entries[number];
@@ -68,6 +80,7 @@ impl Selection {
                 origin: origin.clone(),
                 key: (!entry.key.is_empty()).then(|| Digest::of(entry.key.as_bytes())),
                 eligible,
+                left_out: entry.left_out.clone(),
                 votes: if eligible { votes(number) } else { 0 },
                 score: choice.scores.get(&number).copied(),
                 regression_failures: entry.regression.known(),
@@ -84,6 +97,7 @@ impl Selection {
             used: choice.used.iter().copied().collect(),
             why: choice.why.clone(),
             candidates: origins.iter().enumerate().map(ballot).collect(),
+            repeated,
         }
     }
 }

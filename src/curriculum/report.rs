@@ -29,6 +29,9 @@ pub struct Curriculum {
     pub reasons: BTreeMap<Why, u64>,
     /// All rollouts that were read.
     pub rollouts: Visits,
+    /// Fields of the logs that said the outcomes, each with its number of rollouts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcome_fields: BTreeMap<String, u64>,
     /// Instances with rollouts and without a row: another data set, or ids that are written another way.
     pub without_row: Vec<String>,
     /// Every task, by instance and skill.
@@ -58,6 +61,7 @@ pub fn decide(rules: &Rules, tally: &Tally, rows: &[Task]) -> (Vec<bool>, Curric
         dropped: 0,
         reasons: BTreeMap::new(),
         rollouts: tally.total(),
+        outcome_fields: BTreeMap::new(),
         without_row: Vec::new(),
         tasks: Vec::new(),
     };

@@ -7,30 +7,25 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use crate::dataset::parquet_copy::copy_rows;
+use crate::output::NewFile;
 
-/// Copies the lines or rows of a file for which `stays` says so; they are counted from 1, blank lines too.
+/// Copies the lines or rows of a file for which `stays` says so into a new one; they are counted from 1, blank lines too.
 ///
 /// # Errors
 /// A file cannot be read or written, or the two names are of different formats.
-pub fn copy(from: &Path, to: &Path, stays: impl Fn(u64) -> bool) -> anyhow::Result<()> {
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder);
-    let new = new.with_context(|| format!("cannot write into {}; choose a writable place", folder.display()))?;
+pub fn copy(from: &Path, new: &NewFile, stays: impl Fn(u64) -> bool) -> anyhow::Result<()> {
+    let to = new.path();
     match (is_parquet(from), is_parquet(to)) {
         (true, true) => copy_rows(from, new.as_file(), stays),
         (false, false) => copy_lines(from, to, new.as_file(), stays),
         _ => bail!("{} and {} are of different formats; name them alike", from.display(), to.display()),
     }
-    .with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
-    readable(new.as_file())?;
-    new.persist(to).map_err(|error| error.error).with_context(|| format!("cannot write {}", to.display()))?;
-    Ok(())
+    .with_context(|| format!("copying {} to {}", from.display(), to.display()))
 }
 
-fn readable(file: &File) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644)).context("cannot set the mode of the new file")
+/// Whether a file of a directory holds rows; what was set aside is none.
+pub fn is_rows(name: &str) -> bool {
+    name != "quarantine.jsonl" && [".parquet", ".jsonl", ".jsonl.zst"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// Whether a name is that of a Parquet file; anything else is read as JSON Lines.
@@ -81,6 +76,12 @@ fn copy_each(mut from: impl BufRead, to: &mut impl Write, stays: impl Fn(u64) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn copy(from: &Path, to: &Path, stays: impl Fn(u64) -> bool) -> anyhow::Result<()> {
+        let new = NewFile::create(to)?;
+        super::copy(from, &new, stays)?;
+        new.finish().map(|_| ())
+    }
 
     #[test]
     fn lines_are_copied_as_they_are_and_a_last_one_gets_its_end() {

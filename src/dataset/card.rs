@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::columns::features_yaml;
-use super::export::{PREFERENCE, RL};
-use super::rows::{preference_columns, rl_columns, sft_columns};
+use super::matched::Matched;
+use super::rows::columns_of;
 use crate::digest::Digest;
 use crate::receipt::Tool;
 use crate::verdict::Counts;
@@ -54,6 +54,8 @@ pub struct CardFacts {
     pub left_out_tasks: BTreeMap<String, u64>,
     /// What was asked for, as in the manifest.
     pub settings: BTreeMap<String, Value>,
+    /// What was found of the names that were given.
+    pub matched: Matched,
     /// Repositories of public benchmarks known by name: benchmark -> repositories.
     pub benchmarks: BTreeMap<String, u64>,
     /// Models of the SFT rows, with the rows of each.
@@ -71,6 +73,10 @@ pub struct CardFacts {
     pub admitted: u64,
     /// Refused instances: reason -> count.
     pub refused: BTreeMap<String, u64>,
+    /// Admitted instances that lost test files, those of them that lost too much and were accepted, and their SFT rows.
+    pub lost_instances: u64,
+    pub lost_accepted: u64,
+    pub lost_rows: u64,
     /// SFT rows whose issue gives something of the answer away: `solution_in_issue`, `path_named_in_issue` -> rows.
     pub leaks: BTreeMap<String, u64>,
     /// Evidence levels of the rows -> rows.
@@ -112,12 +118,8 @@ pub struct RepositoryFacts {
 /// Renders the card.
 pub fn card(facts: &CardFacts) -> Result<String> {
     let mut environment = environment()?;
-    let columns = |config: &str| match config {
-        RL => rl_columns(),
-        PREFERENCE => preference_columns(),
-        _ => sft_columns(),
-    };
-    environment.add_function("features", move |config: String| features_yaml(&columns(&config), 2));
+    let lost = facts.lost_instances > 0;
+    environment.add_function("features", move |config: String| features_yaml(&columns_of(&config, lost), 2));
     environment.add_filter("explained", |reason: String| explained(&reason).to_owned());
     environment.add_filter("cell", |text: String| text.replace('|', "\\|").replace(['\n', '\r'], " "));
     environment.add_filter("json_text", |value: minijinja::Value| {
@@ -127,6 +129,9 @@ pub fn card(facts: &CardFacts) -> Result<String> {
     let context = minijinja::context! {
         license => license(facts),
         loadable => minijinja::Value::from(Serde(loadable(facts))),
+        held_out => minijinja::Value::from(Serde(&facts.matched.held_out)),
+        compared => minijinja::Value::from(Serde(&facts.matched.benchmarks)),
+        views_not_written => minijinja::Value::from(Serde(&facts.matched.views_not_written)),
         size => size_category(facts.configs.iter().map(|config| config.rows).max().unwrap_or(0)),
         ..minijinja::Value::from(Serde(facts))
     };
@@ -178,7 +183,7 @@ fn size_category(rows: u64) -> &'static str {
 }
 
 /// A reason in plain words.
-fn explained(reason: &str) -> &str {
+pub fn explained(reason: &str) -> &str {
     match reason {
         "duplicate" => "says the same as an earlier candidate",
         "near_duplicate" => "nearly the same change as an earlier row of its instance",
@@ -250,6 +255,7 @@ fn explained(reason: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::matched::{BenchmarkMatch, HeldOut};
     use super::*;
 
     #[test]
@@ -286,6 +292,16 @@ mod tests {
         assert!(text.contains("| `sft` | 0 | nothing"));
         facts.configs.iter_mut().for_each(|config| config.rows = 0);
         assert!(card(&facts).unwrap().contains("- config_name: sft\n  default: true\n"));
+    }
+
+    #[test]
+    fn lost_test_files_are_counted_and_their_column_is_named_only_where_there_are_any() {
+        let mut facts = example();
+        assert!(!card(&facts).unwrap().contains("lost_files"));
+        (facts.lost_instances, facts.lost_accepted, facts.lost_rows) = (2, 1, 3);
+        let text = card(&facts).unwrap();
+        assert!(text.contains("lost test files: 2.") && text.contains("SFT rows of these instances: 3;"), "{text}");
+        assert!(text.contains("- name: lost_files\n    list: string\n"), "{text}");
     }
 
     #[test]
@@ -399,6 +415,17 @@ mod tests {
                 ("near_duplicates".to_owned(), 0.9.into()),
                 ("tokenizer".to_owned(), "estimate.v1".into()),
             ]),
+            matched: Matched {
+                held_out: BTreeMap::from([("example/three".to_owned(), HeldOut { instances: 2, candidates: 4 })]),
+                benchmarks: vec![BenchmarkMatch {
+                    file: "benchmark.parquet".to_owned(),
+                    instances: 500,
+                    unread_rows: 0,
+                    matched_instances: 1,
+                    matched_answers: 0,
+                }],
+                ..Matched::default()
+            },
             benchmarks: count(&[("multi-swe", 40), ("swe-bench", 12)]),
             models: count(&[("a-model", 5)]),
             sampling: vec![(r#"{"temperature":0.6}"#.to_owned(), 5)],
@@ -427,6 +454,9 @@ mod tests {
             instances: 3,
             admitted: 2,
             refused: count(&[("no_stable_fail_to_pass", 1)]),
+            lost_instances: 0,
+            lost_accepted: 0,
+            lost_rows: 0,
             leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),
             tiers: count(&[("silver", 1)]),

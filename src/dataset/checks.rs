@@ -12,6 +12,7 @@ use super::secrets::{Finding, scan};
 use crate::candidate::Candidate;
 use crate::generation::Skill;
 use crate::instance::Instance;
+use crate::repository_name::RepositoryName;
 use crate::tokens::Counter;
 use crate::verdict::Verdict;
 
@@ -20,7 +21,7 @@ use crate::verdict::Verdict;
 pub struct CheckOptions {
     pub licenses: Licenses,
     /// Repositories of which nothing may become a row, for evaluation.
-    pub held_out: BTreeSet<String>,
+    pub held_out: BTreeSet<RepositoryName>,
     pub benchmarks: Benchmarks,
     /// Similarity from which two patches of an instance, or two instances, are near duplicates; none: not looked for.
     pub near_duplicates: Option<f64>,
@@ -39,7 +40,7 @@ pub enum Licenses {
     Any,
     /// Any that is known.
     Known,
-    /// These SPDX expressions, in lower case.
+    /// These SPDX expressions, by their [`license_key`].
     Only(BTreeSet<String>),
 }
 
@@ -82,7 +83,7 @@ pub fn excluded_instances(instances: &BTreeMap<String, Instance>, options: &Chec
 }
 
 fn exclusion(instance: &Instance, options: &CheckOptions) -> Option<String> {
-    if options.held_out.contains(&instance.repo) {
+    if options.held_out.contains(&RepositoryName::of(&instance.repo)) {
         return Some("held_out_repository".to_owned());
     }
     if let Some(why) = license(instance.license.as_deref(), &options.licenses) {
@@ -96,10 +97,16 @@ fn exclusion(instance: &Instance, options: &CheckOptions) -> Option<String> {
     found.map(|(finding, _)| format!("instance_{}", finding.name()))
 }
 
-fn license(license: Option<&str>, allowed: &Licenses) -> Option<&'static str> {
+/// What licences are compared by: SPDX expressions do not tell letters' case apart, nor how many blanks there are. None: it
+/// says that the licence is not known.
+pub fn license_key(license: &str) -> Option<String> {
     let nothing = ["", "unknown", "other", "none", "noassertion"];
-    let known = license.map(|license| license.trim().to_lowercase()).filter(|name| !nothing.contains(&&**name));
-    match (allowed, known) {
+    let key = license.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    Some(key).filter(|key| !nothing.contains(&key.as_str()))
+}
+
+fn license(license: Option<&str>, allowed: &Licenses) -> Option<&'static str> {
+    match (allowed, license.and_then(license_key)) {
         (Licenses::Any, _) | (Licenses::Known, Some(_)) => None,
         (Licenses::Known | Licenses::Only(_), None) => Some("license/unknown"),
         (Licenses::Only(only), Some(license)) => (!only.contains(&license)).then_some("license/not_allowed"),
@@ -132,8 +139,8 @@ impl Refusal {
 /// # Errors
 /// A tokenizer that fails on the row.
 pub fn check_row(row: &mut SftRow, group: &mut Group, options: &CheckOptions) -> Result<Option<Refusal>> {
-    if options.benchmarks.patch(&row.patch).is_some() {
-        return Ok(Some(Refusal::plain("contaminated/patch")));
+    if let Some(found) = options.benchmarks.patch(&row.patch) {
+        return Ok(Some(Refusal::plain(found.name())));
     }
     if options.scan
         && let Some(found) = found(row)
@@ -174,9 +181,12 @@ fn found(row: &SftRow) -> Option<(Finding, &'static str)> {
     let (answer, prompt) = row.messages.split_last()?;
     let written = [Some(&answer.content), row.reasoning.as_ref(), Some(&row.patch)];
     let written = written.into_iter().flatten().find_map(|text| scan(text));
-    written.or_else(|| {
-        prompt.iter().find_map(|message| scan(&message.content)).filter(|(finding, _)| *finding == Finding::Secret)
-    })
+    written.or_else(|| secret_in(prompt.iter().map(|message| &message.content)))
+}
+
+/// A key in a prompt. Its files are published code, so personal data are not looked for.
+pub(super) fn secret_in<'a>(prompt: impl Iterator<Item = &'a String>) -> Option<(Finding, &'static str)> {
+    prompt.filter_map(|text| scan(text)).find(|(finding, _)| *finding == Finding::Secret)
 }
 
 #[cfg(test)]
@@ -219,7 +229,8 @@ mod tests {
             instance("e", "o/held", problem),
             instance("f", "o/leaky", "ask jane@university.edu about it"),
         ]);
-        let options = CheckOptions { held_out: BTreeSet::from(["o/held".to_owned()]), ..CheckOptions::default() };
+        let options =
+            CheckOptions { held_out: BTreeSet::from([RepositoryName::of("O/Held.git")]), ..CheckOptions::default() };
         let excluded = excluded_instances(&instances, &options);
         let expected = [
             ("b", "near_duplicate_instance"),

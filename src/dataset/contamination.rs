@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use super::near::{diff_shingles, shingles_of, tokens};
 use crate::instance::Instance;
 use crate::intake::read_instances;
+use crate::repository_name::RepositoryName;
 
 const REPOSITORIES: &str = include_str!("benchmark_repositories.txt");
 
@@ -55,13 +56,22 @@ impl Contamination {
 /// What is known about benchmarks.
 #[derive(Debug, Default)]
 pub struct Benchmarks {
-    repositories: HashSet<String>,
-    /// Names by which forks are known.
-    names: HashSet<String>,
-    instances: HashSet<String>,
-    commits: HashSet<String>,
-    patches: Postings,
-    texts: Postings,
+    /// Whether the public benchmarks' repositories are among `own`.
+    by_name: bool,
+    own: Known,
+    files: Vec<BenchmarkFile>,
+}
+
+/// A benchmark's file.
+#[derive(Debug)]
+pub struct BenchmarkFile {
+    /// Its bare name.
+    pub name: String,
+    /// Instances that it holds.
+    pub instances: usize,
+    /// Rows that could not be read, so that nothing was compared with them, and why for the first.
+    pub unread: Vec<String>,
+    known: Known,
 }
 
 impl Benchmarks {
@@ -72,34 +82,104 @@ impl Benchmarks {
 
     /// The repositories of the public benchmarks that ship with this tool.
     pub fn built_in() -> Self {
-        let mut this = Self::default();
+        let mut known = Known::default();
         for Listed { names, distinct, .. } in built_in() {
             if distinct {
-                this.names.extend(names.iter().filter_map(|repo| repo.rsplit('/').next()).map(str::to_owned));
+                known.names.extend(names.iter().map(|repo| repo.bare().to_owned()));
             }
-            this.repositories.extend(names);
+            known.repositories.extend(names);
         }
-        this
+        Self { by_name: true, own: known, files: Vec::new() }
     }
 
     /// Adds the instances of a benchmark's file: parquet, json or jsonl in a layout of the SWE-bench family. Their
-    /// repositories count as the benchmark's too. Gives the number of instances.
+    /// repositories count as the benchmark's too.
     ///
     /// # Errors
     /// A file that cannot be read, or one of which no row is an instance.
-    pub fn add_file(&mut self, path: &Path) -> Result<usize> {
+    pub fn add_file(&mut self, path: &Path) -> Result<&BenchmarkFile> {
         let intake = read_instances(path).with_context(|| format!("benchmark file {}", path.display()))?;
         if intake.instances.is_empty() {
             let why = intake.quarantined.first().map_or_else(|| "it is empty".to_owned(), |first| first.why.clone());
             bail!("{} holds no instance of a benchmark: {why}", path.display());
         }
-        intake.instances.iter().for_each(|instance| self.add(instance));
-        Ok(intake.instances.len())
+        let mut known = Known::default();
+        intake.instances.iter().for_each(|instance| known.add(instance));
+        self.files.push(BenchmarkFile {
+            name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            instances: known.instances.len(),
+            unread: intake.quarantined.iter().map(|bad| format!("{}:{}: {}", bad.file, bad.line, bad.why)).collect(),
+            known,
+        });
+        self.files.last().context("a file was added")
     }
 
     /// Adds an instance of a benchmark.
     pub fn add(&mut self, instance: &Instance) {
-        self.repositories.insert(canonical(&instance.repo));
+        self.own.add(instance);
+    }
+
+    /// Whether the public benchmarks' repositories are known by name.
+    pub fn by_name(&self) -> bool {
+        self.by_name
+    }
+
+    pub fn files(&self) -> &[BenchmarkFile] {
+        &self.files
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Known> {
+        std::iter::once(&self.own).chain(self.files.iter().map(|file| &file.known))
+    }
+
+    /// Instances of the files that were added.
+    pub fn instances(&self) -> usize {
+        self.all().flat_map(|known| &known.instances).collect::<HashSet<_>>().len()
+    }
+
+    /// Repositories, former names among them.
+    pub fn repositories(&self) -> usize {
+        self.all().flat_map(|known| &known.repositories).collect::<HashSet<_>>().len()
+    }
+
+    /// Whether an instance is a benchmark's, and by what; the plainest reason first.
+    pub fn instance(&self, instance: &Instance) -> Option<Contamination> {
+        self.all().filter_map(|known| known.instance(instance)).min()
+    }
+
+    /// Whether a row's patch is that of a benchmark's instance.
+    pub fn patch(&self, patch: &str) -> Option<Contamination> {
+        self.all().find_map(|known| known.patch(patch))
+    }
+}
+
+impl BenchmarkFile {
+    /// Whether the file has an instance of the run.
+    pub fn has(&self, instance: &Instance) -> bool {
+        self.known.instance(instance).is_some()
+    }
+
+    /// Whether the file has a row's patch.
+    pub fn has_patch(&self, patch: &str) -> bool {
+        self.known.patch(patch).is_some()
+    }
+}
+
+/// What one list or file says of benchmarks.
+#[derive(Debug, Default)]
+struct Known {
+    repositories: HashSet<RepositoryName>,
+    /// Names by which forks are known.
+    names: HashSet<String>,
+    instances: HashSet<String>,
+    commits: HashSet<String>,
+    patches: Postings,
+    texts: Postings,
+}
+
+impl Known {
+    fn add(&mut self, instance: &Instance) {
+        self.repositories.insert(RepositoryName::of(&instance.repo));
         self.instances.insert(instance.instance_id.to_lowercase());
         if is_commit(&instance.base_commit) {
             self.commits.insert(instance.base_commit.clone());
@@ -108,23 +188,12 @@ impl Benchmarks {
         self.texts.add(shingles_of(&tokens(&instance.problem_statement), PROSE));
     }
 
-    /// Instances of the files that were added.
-    pub fn instances(&self) -> usize {
-        self.instances.len()
-    }
-
-    /// Repositories, former names among them.
-    pub fn repositories(&self) -> usize {
-        self.repositories.len()
-    }
-
-    /// Whether an instance is a benchmark's, and by what; the plainest reason first.
-    pub fn instance(&self, instance: &Instance) -> Option<Contamination> {
-        let repo = canonical(&instance.repo);
+    fn instance(&self, instance: &Instance) -> Option<Contamination> {
+        let repo = RepositoryName::of(&instance.repo);
         if self.repositories.contains(&repo) {
             return Some(Contamination::Repository);
         }
-        if self.names.contains(repo.rsplit('/').next().unwrap_or(&repo)) {
+        if self.names.contains(repo.bare()) {
             return Some(Contamination::Fork);
         }
         if self.instances.contains(&instance.instance_id.to_lowercase()) {
@@ -133,23 +202,22 @@ impl Benchmarks {
         if self.commits.contains(&instance.base_commit) {
             return Some(Contamination::BaseCommit);
         }
-        if self.patches.holds(&diff_shingles(&instance.patch)) {
+        if self.patch(&instance.patch).is_some() {
             return Some(Contamination::Patch);
         }
-        let text = shingles_of(&tokens(&instance.problem_statement), PROSE);
-        self.texts.holds(&text).then_some(Contamination::Text)
+        let text = || shingles_of(&tokens(&instance.problem_statement), PROSE);
+        (!self.texts.is_empty() && self.texts.holds(&text())).then_some(Contamination::Text)
     }
 
-    /// Whether a row's patch is that of a benchmark's instance.
-    pub fn patch(&self, patch: &str) -> Option<Contamination> {
+    fn patch(&self, patch: &str) -> Option<Contamination> {
         (!self.patches.is_empty() && self.patches.holds(&diff_shingles(patch))).then_some(Contamination::Patch)
     }
 }
 
 /// A line of the built-in list.
 struct Listed {
-    /// Canonical names, the present one first.
-    names: Vec<String>,
+    /// The present name first.
+    names: Vec<RepositoryName>,
     /// Whether the name tells a fork.
     distinct: bool,
     benchmarks: &'static str,
@@ -161,8 +229,8 @@ fn built_in() -> impl Iterator<Item = Listed> {
         let mut words = line.split_whitespace();
         let repo = words.next().unwrap_or_default();
         let benchmarks = words.next().unwrap_or_default();
-        let former = words.filter_map(|word| word.strip_prefix('=')).map(canonical);
-        let names = std::iter::once(canonical(repo.trim_end_matches('!'))).chain(former).collect();
+        let former = words.filter_map(|word| word.strip_prefix('=')).map(RepositoryName::of);
+        let names = std::iter::once(RepositoryName::of(repo.trim_end_matches('!'))).chain(former).collect();
         Listed { names, distinct: !repo.ends_with('!'), benchmarks }
     })
 }
@@ -174,22 +242,6 @@ pub fn built_in_counts() -> BTreeMap<&'static str, u64> {
         listed.benchmarks.split(',').for_each(|benchmark| *counts.entry(benchmark).or_default() += 1);
     }
     counts
-}
-
-/// `owner/name` in lower case, out of an address, a mirror's name (`org/owner__name.commit`) or a package's name.
-fn canonical(repo: &str) -> String {
-    let repo = repo.trim().trim_end_matches('/').trim_end_matches(".git");
-    let repo = repo.rsplit_once("github.com").map_or(repo, |(_, rest)| rest.trim_start_matches([':', '/']));
-    let name = repo.rsplit('/').next().unwrap_or(repo);
-    let mirrored = name.split_once("__").map(|(owner, name)| {
-        // SWE-smith's mirrors end in a short commit.
-        let name = match name.rsplit_once('.') {
-            Some((name, commit)) if commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) => name,
-            _ => name,
-        };
-        format!("{owner}/{name}")
-    });
-    mirrored.unwrap_or_else(|| repo.to_owned()).to_lowercase()
 }
 
 fn is_commit(commit: &str) -> bool {

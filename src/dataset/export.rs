@@ -15,20 +15,24 @@ use super::evidence;
 use super::facts::{Tally, facts};
 use super::group_writer::GroupWriter;
 use super::manifest::{Contents, FileEntry, Manifest};
+use super::matched::Matched;
 use super::parquet::Bounds;
-use super::place::Place;
+use super::proof::prove;
 use super::quarantine::Quarantine;
 use super::rows::Reasoning;
 use super::select::{Entry, InstanceState, SelectOptions, order, select, usable};
 use super::signature::SecretKey;
 use super::source::Source;
 use super::tables::Tables;
+use super::view_files::not_written;
 use super::views::{View, dataset_info};
 use crate::digest::Digest;
 use crate::format;
 use crate::instance::Instance;
 use crate::journal::Record;
+use crate::output::Directory;
 use crate::receipt::Tool;
+use crate::repository_name::RepositoryName;
 use crate::serve::reward;
 
 /// Config with the SFT rows of all skills; the others are named after their skill.
@@ -80,41 +84,59 @@ pub struct ExportSummary {
     pub left_out: BTreeMap<String, u64>,
     /// Reason -> tasks that did not become RL rows.
     pub left_out_tasks: BTreeMap<String, u64>,
-    pub path: PathBuf,
+    /// What was found of the names that the options give.
+    #[serde(skip_serializing_if = "Matched::is_empty")]
+    pub matched: Matched,
+    /// None: there is no row, so nothing was written, for a dataset without rows cannot be loaded.
+    pub path: Option<PathBuf>,
     /// Candidates that carry secrets or personal data are listed here; none: there were none.
     pub quarantine: Option<PathBuf>,
 }
 
 /// Writes the dataset to `out`, replacing a dataset that is there. It is written beside `out` first, so `out` is at any
-/// time what it was or what it becomes.
+/// time what it was or what it becomes. If no candidate gives a row, `out` stays as it was.
 ///
 /// # Errors
-/// A directory that cannot be written (the message names the path); a directory at `out` that is not a dataset; a verdict
+/// A name in the options that nothing in the source has; a directory that cannot be written (the message names the path); a directory at `out` that is not a dataset; a verdict
 /// whose instance, candidate, generation or receipt is not in the source.
 pub fn export(source: &dyn Source, out: &Path, options: &ExportOptions) -> Result<ExportSummary> {
-    let place = Place::prepare(out)?;
-    let (contents, quarantine) = match write(source, &place.partial, options) {
-        Ok(written) => written,
-        Err(error) => {
-            // The cause counts; what cannot be removed now is removed by the next export.
-            let _ = std::fs::remove_dir_all(&place.partial);
-            return Err(error.context(format!("cannot export to {}; nothing there was changed", out.display())));
-        }
+    let matched = Matched::find(source.instances(), &options.checks)?;
+    let directory = Directory::prepare(out, prove)?;
+    let (contents, quarantine) = write(source, &directory.path(), options, matched)
+        .with_context(|| format!("cannot export to {}; nothing there was changed", out.display()))?;
+    let path = if contents.configs.values().all(|config| config.rows == 0) {
+        // What was written goes with the directory that never takes its place.
+        drop(directory);
+        None
+    } else {
+        directory.swap_in()?;
+        Some(out.to_owned())
     };
-    place.swap_in()?;
     Ok(ExportSummary {
         rows: contents.configs.into_iter().map(|(config, entry)| (config, entry.rows)).collect(),
         left_out: contents.left_out,
         left_out_tasks: contents.left_out_tasks,
-        path: out.to_owned(),
+        matched: contents.matched,
+        path,
         quarantine: quarantine.write_beside(out)?,
     })
 }
 
-fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Result<(Contents, Quarantine)> {
+fn write(
+    source: &dyn Source,
+    directory: &Path,
+    options: &ExportOptions,
+    mut matched: Matched,
+) -> Result<(Contents, Quarantine)> {
     let ids: Vec<&str> = source.instances().keys().map(String::as_str).collect();
     let mut tally = Tally::default();
     let entries = entries(source, &ids, &mut tally)?;
+    for entry in &entries {
+        let repo = &source.instances()[ids[entry.instance as usize]].repo;
+        if let Some(held_out) = matched.held_out.get_mut(repo) {
+            held_out.candidates += 1;
+        }
+    }
     let states = states(source, &options.checks);
     let refusals = select(&entries, &states, &options.select);
     let mut tables = Tables {
@@ -145,7 +167,11 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
         write_text(&directory.join(&path), &svg)?;
         pictures.insert(title.to_owned(), path);
     }
-    let facts = facts(source, options, &tables, &tally, pictures)?;
+    for (file, answers) in matched.benchmarks.iter_mut().zip(&tally.benchmark_answers) {
+        file.matched_answers = *answers;
+    }
+    matched.views_not_written = not_written(&options.views, &tables);
+    let facts = facts(source, options, &tables, &tally, &matched, pictures)?;
     write_text(&directory.join("README.md"), &card(&facts)?)?;
     write_text(&directory.join("LICENSE.md"), &licenses(&facts)?)?;
     let mut shards = Vec::new();
@@ -153,7 +179,7 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
         shards.push(FileEntry::read(directory, path, Some(*rows))?);
     }
     write_text(&directory.join(CROISSANT), &format!("{:#}\n", croissant(&facts, &shards)))?;
-    if options.views.contains(&View::LlamaFactory) {
+    if facts.views.iter().any(|view| view == View::LlamaFactory.folder()) {
         let filled = tables.configs.iter().filter(|(name, config)| name.starts_with("sft-") && config.rows > 0);
         let configs: Vec<_> = filled.map(|(name, _)| name.as_str()).collect();
         let pairs = tables.configs.get(PREFERENCE).is_some_and(|config| config.rows > 0);
@@ -164,7 +190,8 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
     let contents = Contents {
         tool: Tool::this(),
         inputs: source.inputs().clone(),
-        settings: options.settings(),
+        settings: options.settings(&matched),
+        matched,
         configs,
         evidence,
         left_out: tally.left_out.clone(),
@@ -176,19 +203,20 @@ fn write(source: &dyn Source, directory: &Path, options: &ExportOptions) -> Resu
 }
 
 impl ExportOptions {
-    /// What was asked for, as the manifest says it.
-    pub(super) fn settings(&self) -> BTreeMap<String, serde_json::Value> {
+    /// What was asked for, as the manifest says it: names as the run has them, and the views that were written.
+    pub(super) fn settings(&self, matched: &Matched) -> BTreeMap<String, serde_json::Value> {
         let checks = &self.checks;
         let licenses = match &checks.licenses {
             Licenses::Any => json!("any"),
             Licenses::Known => json!("known"),
             Licenses::Only(only) => json!(only),
         };
-        let views: Vec<_> = self.views.iter().map(|view| view.folder()).collect();
+        let written = |view: &&str| !matched.views_not_written.contains_key(*view);
+        let views: Vec<_> = self.views.iter().map(|view| view.folder()).filter(written).collect();
         let settings = [
             ("benchmark_instances", json!(checks.benchmarks.instances())),
             ("benchmark_repositories", json!(checks.benchmarks.repositories())),
-            ("held_out_repositories", json!(checks.held_out)),
+            ("held_out_repositories", json!(matched.held_out.keys().collect::<Vec<_>>())),
             ("licenses", licenses),
             ("max_per_instance", json!(self.select.cap)),
             ("max_per_repository", json!(self.select.repository_cap)),
@@ -241,11 +269,12 @@ fn entries(source: &dyn Source, ids: &[&str], tally: &mut Tally) -> Result<Vec<E
 
 fn states(source: &dyn Source, checks: &CheckOptions) -> Vec<InstanceState> {
     let mut excluded = excluded_instances(source.instances(), checks);
-    let repositories: BTreeSet<_> = source.instances().values().map(|instance| instance.repo.as_str()).collect();
+    let name = |instance: &Instance| RepositoryName::of(&instance.repo);
+    let repositories: BTreeSet<_> = source.instances().values().map(name).collect();
     let numbers: BTreeMap<_, _> = repositories.into_iter().zip(0_u32..).collect();
     let mut state = |(id, instance): (&String, &Instance)| InstanceState {
         usable: usable(source.admissions().get(id)),
-        repository: numbers.get(instance.repo.as_str()).copied().unwrap_or_default(),
+        repository: numbers.get(&name(instance)).copied().unwrap_or_default(),
         excluded: excluded.remove(id),
     };
     source.instances().iter().map(&mut state).collect()

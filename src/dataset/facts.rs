@@ -7,8 +7,10 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::card::{CardFacts, ConfigFacts, CountLine, RepositoryFacts};
-use super::contamination::built_in_counts;
+use super::contamination::{Benchmarks, built_in_counts};
 use super::export::{ExportOptions, PREFERENCE, RL, SFT};
+use super::group_writer::lost_instances;
+use super::matched::Matched;
 use super::rows::{Attempts, SftRow};
 use super::select::{name, usable};
 use super::source::Source;
@@ -35,12 +37,16 @@ pub(super) struct Tally {
     leaks: Tallies,
     evidence: Tallies,
     tiers: Tallies,
+    /// SFT rows of instances that lost test files.
+    lost: u64,
     models: Tallies,
     sampling: Tallies,
     /// Powers of two of tokens -> rows.
     tokens: BTreeMap<u32, u64>,
     /// Tenths of the pass rate -> tasks.
     pass_rates: BTreeMap<u64, u64>,
+    /// Rows left out for the change of a benchmark's instance, by benchmark file.
+    pub benchmark_answers: Vec<u64>,
 }
 
 /// Sampling parameters that the card tells of.
@@ -54,10 +60,19 @@ impl Tally {
         if let Some(tier) = &row.tier {
             *self.tiers.entry(name(tier)).or_default() += 1;
         }
+        self.lost += u64::from(!row.lost_files.is_empty());
         *self.sft.entry(row.instance_id.clone()).or_default() += 1;
         *self.models.entry(row.model.clone().unwrap_or_else(|| "not told".to_owned())).or_default() += 1;
         if let Some(tokens) = row.tokens {
             *self.tokens.entry(tokens.unsigned_abs().max(1).ilog2()).or_default() += 1;
+        }
+    }
+
+    /// A row that was left out because its patch is that of a benchmark's instance.
+    pub fn benchmark_answer(&mut self, patch: &str, benchmarks: &Benchmarks) {
+        self.benchmark_answers.resize(benchmarks.files().len(), 0);
+        for (count, file) in self.benchmark_answers.iter_mut().zip(benchmarks.files()) {
+            *count += u64::from(file.has_patch(patch));
         }
     }
 
@@ -120,6 +135,7 @@ pub(super) fn facts(
     options: &ExportOptions,
     tables: &Tables<'_>,
     tally: &Tally,
+    matched: &Matched,
     pictures: BTreeMap<String, String>,
 ) -> Result<CardFacts> {
     let mut repositories: BTreeMap<_, RepositoryFacts> = BTreeMap::new();
@@ -146,7 +162,7 @@ pub(super) fn facts(
     let mut counts = vec![CountLine { skill: "all".to_owned(), counts: *total }];
     let of = |skill: Skill| skills.get(&skill).copied().unwrap_or_default();
     counts.extend(Skill::ALL.map(|skill| CountLine { skill: skill.to_string(), counts: of(skill) }));
-    let benchmarks = if options.checks.benchmarks.repositories() > 0 { built_in_counts() } else { BTreeMap::new() };
+    let benchmarks = if options.checks.benchmarks.by_name() { built_in_counts() } else { BTreeMap::new() };
     let mut sampling: Vec<_> = tally.sampling.iter().map(|(text, rows)| (text.clone(), *rows)).collect();
     sampling.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
     sampling.truncate(SAMPLINGS);
@@ -157,17 +173,30 @@ pub(super) fn facts(
         counts,
         left_out: tally.left_out.clone(),
         left_out_tasks: tally.left_out_tasks.clone(),
-        settings: options.settings(),
+        settings: options.settings(matched),
+        matched: matched.clone(),
         benchmarks: benchmarks.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         models: tally.models.clone(),
         sampling,
         pictures,
         signed: options.key.is_some(),
-        views: options.views.iter().map(|view| view.folder().to_owned()).collect(),
+        views: options
+            .views
+            .iter()
+            .map(|view| view.folder().to_owned())
+            .filter(|view| !matched.views_not_written.contains_key(view))
+            .collect(),
         repositories: repositories.into_values().collect(),
         instances: source.instances().len() as u64,
         admitted: source.instances().keys().filter(|&id| usable(source.admissions().get(id))).count() as u64,
         refused,
+        lost_instances: lost_instances(source),
+        lost_accepted: source
+            .admissions()
+            .values()
+            .filter(|one| one.lost.as_ref().is_some_and(|lost| lost.accepted))
+            .count() as u64,
+        lost_rows: tally.lost,
         leaks: tally.leaks.clone(),
         evidence: tally.evidence.clone(),
         tiers: tally.tiers.clone(),

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::checks::{Group, Refusal, check_row, found_in_evidence};
+use super::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
+use super::contamination::Contamination;
 use super::evidence;
 use super::export::{ExportOptions, PREFERENCE, RL, SFT};
 use super::facts::Tally;
 use super::manifest::Config;
 use super::pairs::Pairs;
 use super::quarantine::Quarantine;
-use super::rows::{Attempts, SftRow, own_prompt, preference_columns, rl_columns, rl_row, sft_columns, sft_row};
+use super::rows::{Attempts, SftRow, columns_of, lost_files, own_prompt, rl_row, sft_row};
 use super::select::{Entry, InstanceState};
 use super::source::Source;
 use super::tables::{Table, Tables};
@@ -48,19 +49,21 @@ impl<'a> GroupWriter<'a> {
         tally: &'a mut Tally,
     ) -> Result<Self> {
         let mut skills = BTreeMap::new();
+        let lost = lost_instances(source) > 0;
         for skill in Skill::ALL {
-            skills.insert(skill, tables.config(&format!("{SFT}-{skill}"), &sft_columns(), format::SFT_ROW)?);
+            let columns = columns_of(SFT, lost);
+            skills.insert(skill, tables.config(&format!("{SFT}-{skill}"), &columns, format::SFT_ROW)?);
         }
         Ok(Self {
             source,
             options,
             tally,
             skills,
-            rl: tables.config(RL, &rl_columns(), format::RL_ROW)?,
+            rl: tables.config(RL, &columns_of(RL, lost), format::RL_ROW)?,
             preference: if options.only_tasks || options.pairs == 0 {
                 None
             } else {
-                Some(tables.config(PREFERENCE, &preference_columns(), format::PREFERENCE_ROW)?)
+                Some(tables.config(PREFERENCE, &columns_of(PREFERENCE, lost), format::PREFERENCE_ROW)?)
             },
             views: ViewFiles::open(&options.views, tables)?,
             tasks: 0,
@@ -98,6 +101,9 @@ impl<'a> GroupWriter<'a> {
             if left_out.is_none() {
                 let mut row = self.sft_row(instance, candidate.as_ref(), &verdict, &mut prompt)?;
                 left_out = check_row(&mut row, &mut checked, &self.options.checks)?;
+                if left_out.as_ref().is_some_and(|refusal| refusal.why == Contamination::Patch.name()) {
+                    self.tally.benchmark_answer(&row.patch, &self.options.checks.benchmarks);
+                }
                 if left_out.is_none() {
                     rows += 1;
                     self.push(&row)?;
@@ -169,7 +175,9 @@ impl<'a> GroupWriter<'a> {
         }
         self.tally.sampling(generation.sampling.as_ref());
         let rendered = prompt.as_deref().unwrap_or_default();
-        Ok(sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning))
+        let row = sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning);
+        let admission = self.source.admissions().get(&instance.instance_id);
+        Ok(SftRow { lost_files: admission.map(lost_files).unwrap_or_default(), ..row })
     }
 
     /// Writes pairs of the group's rows and its rejected answers.
@@ -237,6 +245,11 @@ impl<'a> GroupWriter<'a> {
             Some(prompt) => prompt,
             None => self.prompt(instance, skill)?,
         };
+        let secret = secret_in(prompt.iter().map(|message| &message.content));
+        if let Some((finding, _)) = secret.filter(|_| self.options.checks.scan) {
+            *self.tally.left_out_tasks.entry(finding.name().to_owned()).or_default() += 1;
+            return Ok(());
+        }
         let row = rl_row(instance, admission, skill, attempts, &prompt, self.tasks);
         self.rl.push(&row)?;
         self.views.rl(&row, instance, admission)?;
@@ -265,6 +278,11 @@ impl<'a> GroupWriter<'a> {
         }
         Ok(self.quarantine)
     }
+}
+
+/// Admitted instances that lost test files.
+pub(super) fn lost_instances(source: &dyn Source) -> u64 {
+    source.admissions().values().filter(|admission| admission.admitted() && admission.lost.is_some()).count() as u64
 }
 
 /// Judged attempts. Duplicates are attempts too; inconclusive ones are not.

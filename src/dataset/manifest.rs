@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use walkdir::WalkDir;
 
+use super::matched::Matched;
 use super::merkle;
 use super::signature::{ENVELOPE, SecretKey};
 use super::statement::{STATEMENT, Statement};
@@ -45,6 +46,9 @@ pub struct Contents {
     pub inputs: BTreeMap<String, Digest>,
     /// What was asked for: option -> value.
     pub settings: BTreeMap<String, Value>,
+    /// What was found of the names that the settings give.
+    #[serde(default, skip_serializing_if = "Matched::is_empty")]
+    pub matched: Matched,
     pub configs: BTreeMap<String, Config>,
     /// Tables of `evidence/`, by name ([`super::evidence`]).
     pub evidence: BTreeMap<String, Config>,

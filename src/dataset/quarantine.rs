@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::secrets::Finding;
 use crate::digest::Digest;
-use crate::journal::write_atomically;
+use crate::output::write_file;
 use crate::verdict::Verdict;
 
 /// One line of the quarantine. What was found stays where it is; the generation's place says where.
@@ -20,6 +20,15 @@ struct Held {
     line: u64,
     finding: Finding,
     kind: &'static str,
+}
+
+/// Where an export to `out` lists what it holds back.
+pub fn held_back(out: &Path) -> PathBuf {
+    // `out/` and `out` are one place.
+    let plain: PathBuf = out.components().collect();
+    let mut name = plain.into_os_string();
+    name.push(".quarantine.jsonl");
+    PathBuf::from(name)
 }
 
 /// Candidates held back so far.
@@ -40,9 +49,7 @@ impl Quarantine {
 
     /// Writes `<out>.quarantine.jsonl`, or removes that of an earlier export if nothing is held back now.
     pub fn write_beside(self, out: &Path) -> Result<Option<PathBuf>> {
-        let mut name = out.as_os_str().to_owned();
-        name.push(".quarantine.jsonl");
-        let path = PathBuf::from(name);
+        let path = held_back(out);
         if self.0.is_empty() {
             if path.exists() {
                 std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
@@ -54,7 +61,7 @@ impl Quarantine {
             serde_json::to_writer(&mut text, held).context("a quarantined candidate cannot be written as JSON")?;
             text.push(b'\n');
         }
-        write_atomically(&path, &text)?;
+        write_file(&path, &text)?;
         Ok(Some(path))
     }
 }

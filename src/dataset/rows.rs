@@ -7,11 +7,13 @@ use serde_json::json;
 use crate::admission::Admission;
 use crate::candidate::Candidate;
 use crate::dataset::columns::{Column, Kind};
+use crate::dataset::export::{PREFERENCE, RL};
 use crate::dataset::select::name;
 use crate::digest::Digest;
 use crate::generation::{Generation, Message, Skill};
 use crate::instance::Instance;
 use crate::leak::Leaks;
+use crate::lost::Lost;
 use crate::prompt::render::prompt_id;
 use crate::strength::Tier;
 use crate::verdict::{Evidence, Verdict};
@@ -64,6 +66,10 @@ pub struct SftRow {
     pub reasoning: Option<String>,
     /// JSON text: `generation` (file, line and index in the input), `sampling`, `stripped`, `strength`.
     pub metadata: String,
+    /// Test files of the instance's suite that nothing was judged by, with the reason. The column is there only if an instance
+    /// of the dataset has such files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_files: Vec<String>,
 }
 
 /// How a reward is computed, in verl's layout.
@@ -98,6 +104,10 @@ pub struct PreferenceRow {
     pub rejected_candidate: Digest,
     pub chosen_receipt: Digest,
     pub rejected_receipt: Digest,
+    /// Test files of the instance's suite that nothing was judged by, with the reason. The column is there only if an instance
+    /// of the dataset has such files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_files: Vec<String>,
 }
 
 /// verl's side data.
@@ -151,6 +161,10 @@ pub struct RlRow {
     pub solution_in_issue: bool,
     /// They name a file that the accepted change touches.
     pub path_named_in_issue: bool,
+    /// Test files of the instance's suite that nothing was judged by, with the reason. The column is there only if an instance
+    /// of the dataset has such files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_files: Vec<String>,
 }
 
 /// Where the reasoning of an answer goes.
@@ -263,7 +277,20 @@ pub fn rl_columns() -> Vec<Column> {
     ]
 }
 
-/// Turns of the generation that come before its answer, if it carries them.
+/// Columns of a config, by its name. `lost`: some row names lost files.
+pub(super) fn columns_of(config: &str, lost: bool) -> Vec<Column> {
+    let mut columns = match config {
+        RL => rl_columns(),
+        PREFERENCE => preference_columns(),
+        _ => sft_columns(),
+    };
+    if lost {
+        columns.push(Column { optional: true, ..Column::texts("lost_files") });
+    }
+    columns
+}
+
+/// Turns of the generation that come before its answer, where it carries them.
 pub fn own_prompt(generation: &Generation) -> Option<&[Message]> {
     let messages = generation.messages.as_deref()?;
     let end = match messages.iter().rposition(|message| message.role == "assistant") {
@@ -323,6 +350,7 @@ pub fn sft_row(
             "strength": verdict.strength,
         })
         .to_string(),
+        lost_files: Vec::new(),
     }
 }
 
@@ -344,6 +372,7 @@ pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> P
         rejected_candidate: other.candidate_id.clone(),
         chosen_receipt: row.receipt.clone(),
         rejected_receipt: other.receipt.clone(),
+        lost_files: row.lost_files.clone(),
     }
 }
 
@@ -399,10 +428,16 @@ pub fn rl_row(
         pass_rate: if judged == 0 { 0.0 } else { attempts.verified as f64 / judged as f64 },
         solution_in_issue: leaks.solution_in_issue,
         path_named_in_issue: leaks.path_named_in_issue,
+        lost_files: lost_files(admission),
     }
 }
 
-/// The answer as a message, and its reasoning if that is to stand apart.
+/// Lost files of an admission as rows name them.
+pub fn lost_files(admission: &Admission) -> Vec<String> {
+    admission.lost.as_ref().map(Lost::lines).unwrap_or_default()
+}
+
+/// The answer as a message, and its reasoning where that is to stand apart.
 pub fn answer(generation: &Generation, placing: Reasoning) -> (ChatMessage, Option<String>) {
     let (content, apart) = generation.answer();
     let message = |content: &str| ChatMessage { role: "assistant".to_owned(), content: content.to_owned() };
@@ -502,8 +537,12 @@ mod tests {
             let properties = schema.get("properties").unwrap().as_object().unwrap().clone();
             properties.keys().cloned().collect::<Vec<_>>()
         };
-        assert_eq!(names(sft_columns()), fields(schemars::schema_for!(SftRow)));
-        assert_eq!(names(rl_columns()), fields(schemars::schema_for!(RlRow)));
-        assert_eq!(names(preference_columns()), fields(schemars::schema_for!(PreferenceRow)));
+        let lost = |config: &str| names(columns_of(config, true));
+        assert_eq!(lost("sft-repair"), fields(schemars::schema_for!(SftRow)));
+        assert_eq!(lost(RL), fields(schemars::schema_for!(RlRow)));
+        assert_eq!(lost(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
+        // Where nothing is lost the tables are as they were before that was looked at.
+        assert_eq!(names(columns_of("sft-repair", false)), names(sft_columns()));
+        assert!(!names(sft_columns()).contains(&"lost_files"));
     }
 }

@@ -77,9 +77,7 @@ impl SecretKey {
     /// # Errors
     /// A file that is there already: a key is never replaced.
     pub fn write(&self, path: &Path) -> Result<PathBuf> {
-        let mut public = path.as_os_str().to_owned();
-        public.push(".pub");
-        let public = PathBuf::from(public);
+        let public = PublicKey::beside(path);
         create(path, 0o600, &pem("PRIVATE KEY", &SECRET_PREFIX, &self.0.to_bytes()))?;
         create(&public, 0o644, &self.public().to_pem())?;
         Ok(public)
@@ -110,6 +108,13 @@ impl std::fmt::Debug for SecretKey {
 }
 
 impl PublicKey {
+    /// Where the public key of a signing key is.
+    pub fn beside(secret: &Path) -> PathBuf {
+        let mut public = secret.as_os_str().to_owned();
+        public.push(".pub");
+        PathBuf::from(public)
+    }
+
     /// Reads a PEM file with an Ed25519 public key.
     pub fn read(path: &Path) -> Result<Self> {
         let what =

@@ -13,6 +13,16 @@ use super::views::View;
 use crate::admission::Admission;
 use crate::instance::Instance;
 
+/// Views of which no file was written, by folder, with the reason.
+pub(super) fn not_written(views: &BTreeSet<View>, tables: &Tables<'_>) -> BTreeMap<String, String> {
+    let written = |view: View| {
+        let folder = format!("views/{}/", view.folder());
+        tables.rows.iter().any(|(path, rows)| *rows > 0 && path.starts_with(&folder))
+    };
+    let missing = views.iter().filter(|view| !written(**view));
+    missing.map(|view| (view.folder().to_owned(), view.without_rows().to_owned())).collect()
+}
+
 /// A file is opened with its first row, so a view has the files that it has rows for.
 pub(super) struct ViewFiles {
     views: BTreeSet<View>,

@@ -51,6 +51,20 @@ impl View {
         }
     }
 
+    /// Why it has no file, if it has none.
+    pub fn without_rows(self) -> &'static str {
+        match self {
+            Self::Harbor => {
+                "no task is of an instance that names a ready image (`environment.image`) and whose tests pytest runs"
+            }
+            Self::Trl => "there is no SFT row",
+            Self::NemoGym | Self::Skyrl | Self::Slime => "there is no RL row",
+            Self::LlamaFactory => "there is no SFT row and no preference row",
+            Self::Xtuner => "there is no SFT row and no RL row",
+            Self::MsSwift | Self::Openrlhf => "there is no row",
+        }
+    }
+
     /// Folder of a table below `views/`. LLaMA-Factory is given folders and reads all that is in one.
     pub fn table_folder(self, table: &str) -> PathBuf {
         match self {

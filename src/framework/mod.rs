@@ -62,7 +62,8 @@ pub trait Framework: Send + Sync {
     /// Name in `environment.framework`.
     fn name(&self) -> &'static str;
 
-    /// Raised whenever command, reporter or parser change what a report may say: old admissions then run again.
+    /// Raised whenever command, reporter or parser change what a report may say: old admissions then run again. Remarks are no
+    /// results; an admission of a report without them is still right.
     fn version(&self) -> u32;
 
     /// The sealed command for a plan. `python` and `workdir` are paths inside the sandbox; `nonce` is per run.
@@ -159,6 +160,14 @@ fn ordered(plan: &TestPlan) -> Vec<String> {
     files
 }
 
+/// Whether the text of a test file defines tests, in a line of its own. Helpers with the name of a test file do not.
+pub fn defines_tests(source: &str) -> bool {
+    source.lines().map(str::trim_start).any(|line| {
+        let line = line.strip_prefix("async ").unwrap_or(line);
+        line.starts_with("def test") || line.starts_with("def runTest")
+    })
+}
+
 /// The part of a test id before the first `::`.
 fn file_part(test_id: &str) -> String {
     test_id.split_once("::").map_or(test_id, |(file, _)| file).to_owned()
@@ -209,6 +218,20 @@ mod tests {
         assert_eq!(plain.argv, other.argv);
         for name in ["PYTHONHASHSEED", "TZ", "LC_ALL"] {
             assert_ne!(plain.env[name], other.env[name]);
+        }
+    }
+
+    #[test]
+    fn a_file_of_helpers_defines_no_tests_though_its_name_is_that_of_a_test_file() {
+        for (source, defines) in [
+            ("import x\n\n\ndef test_a():\n    pass\n", true),
+            ("class TestA:\n    async def test_a(self):\n        pass\n", true),
+            ("class A(TestCase):\n    def runTest(self):\n        pass\n", true),
+            ("ANSWER = 42\n\n\ndef helper_test():\n    return ANSWER\n", false),
+            ("# def test_a():\n", false),
+            ("", false),
+        ] {
+            assert_eq!(defines_tests(source), defines, "{source}");
         }
     }
 

@@ -4,12 +4,14 @@ use serde::Deserialize;
 
 use crate::digest::Digest;
 use crate::format;
-use crate::trial::{Note, Origin, Phase, Raised, Status, TestReport, Trace};
+use crate::trial::{FileSkip, Note, Origin, Phase, Raised, Remarks, Status, TestReport, Trace};
 
 /// Alarms that are kept; a flood of bad records tells nothing beyond the first ones.
 const MOST_ALARMS: usize = 20;
 /// Longest text kept of a name that the candidate may have chosen, in characters.
 const LONGEST_NAME: usize = 200;
+/// First lines and reasons that are kept.
+const MOST_MESSAGES: usize = 200;
 
 #[derive(Deserialize)]
 struct Record {
@@ -31,6 +33,18 @@ enum Kind {
         error: String,
         #[serde(default)]
         trace: Option<Told>,
+    },
+    CollectSkip {
+        file: String,
+        reason: String,
+        missing: bool,
+    },
+    Deselected {
+        files: Vec<String>,
+    },
+    Remark {
+        id: String,
+        text: String,
     },
     Phase {
         id: String,
@@ -71,10 +85,12 @@ struct Told {
     origin: Origin,
     #[serde(default)]
     raised: Option<Raised>,
+    #[serde(default)]
+    message: String,
 }
 
 impl From<Told> for Trace {
-    fn from(Told { text, origin, raised }: Told) -> Self {
+    fn from(Told { text, origin, raised, message: _ }: Told) -> Self {
         Self { digest: Digest::of(text.as_bytes()), origin, raised: raised.filter(|raised| !odd(&raised.file)) }
     }
 }
@@ -83,6 +99,7 @@ impl From<Told> for Trace {
 /// last record is not the end, is unfinished. A torn last line is what a killed process leaves, and no alarm.
 pub(super) fn parse(channel: &[u8], truncated: bool, nonce: &str) -> TestReport {
     let mut reading = Reading::default();
+    reading.report.remarks = Some(Remarks::default());
     let (whole, torn) = match channel.iter().rposition(|byte| *byte == b'\n') {
         Some(last) => channel.split_at(last + 1),
         None => (&[][..], channel),
@@ -138,6 +155,24 @@ impl Reading {
         self.take(number, record.kind);
     }
 
+    fn remarks(&mut self) -> &mut Remarks {
+        self.report.remarks.get_or_insert_default()
+    }
+
+    fn message(&mut self, about: String, text: &str) {
+        let messages = &mut self.remarks().messages;
+        if messages.len() < MOST_MESSAGES && !text.is_empty() {
+            messages.entry(about).or_insert_with(|| name(text));
+        }
+    }
+
+    fn traced(&mut self, about: &str, told: Option<Told>) {
+        if let Some(told) = told {
+            self.message(about.to_owned(), &told.message);
+            self.report.traces.insert(about.to_owned(), told.into());
+        }
+    }
+
     fn take(&mut self, number: usize, kind: Kind) {
         match kind {
             Kind::Start {} => {}
@@ -154,7 +189,7 @@ impl Reading {
                 if odd(&file) {
                     return self.alarm(number, "a file name with control characters");
                 }
-                self.report.traces.extend(trace.map(|told| (file.clone(), told.into())));
+                self.traced(&file, trace);
                 self.report.collect_errors.insert(file, name(&error));
             }
             Kind::Phase { id, when, status, error, frames, trace } => {
@@ -164,9 +199,26 @@ impl Reading {
                 if status == Status::Failed && result.error.is_none() {
                     result.error = error.as_deref().map(name);
                     result.frames = frames.into_iter().filter(|frame| !odd(frame)).collect();
-                    self.report.traces.extend(trace.map(|told| (id, told.into())));
+                    result.phases.push((when, status));
+                    self.traced(&id, trace);
+                    return;
                 }
                 result.phases.push((when, status));
+            }
+            Kind::CollectSkip { file, reason, missing } => {
+                if odd(&file) {
+                    return self.alarm(number, "a file name with control characters");
+                }
+                self.remarks().skipped.insert(file, FileSkip { reason: name(&reason), missing });
+            }
+            Kind::Deselected { files } => {
+                self.remarks().deselected.extend(files.into_iter().filter(|file| !odd(file)));
+            }
+            Kind::Remark { id, text } => {
+                if !self.report.tests.contains_key(&id) {
+                    return self.alarm(number, "a remark on a test that was not collected");
+                }
+                self.message(id, &text);
             }
             Kind::Ran { file, lines } => {
                 if odd(&file) {
@@ -273,6 +325,30 @@ mod tests {
         assert_eq!(report.alarms, Vec::<String>::new());
         let digests: Vec<_> = report.traces.iter().map(|(what, trace)| (what.as_str(), trace.digest.clone())).collect();
         assert_eq!(digests, [("t.py::a", Digest::of(b"one")), ("u.py", Digest::of(b"third"))]);
+    }
+
+    #[test]
+    fn why_something_failed_or_did_not_run_is_kept_beside_the_results() {
+        let mut call = phase("t.py::a", "call", "failed");
+        call["trace"] = json!({"text": "x", "origin": "repository", "message": "no such key"});
+        let records = [
+            start(),
+            json!({"kind": "collect_error", "file": "u.py", "error": "KeyError",
+                "trace": {"text": "y", "origin": "repository", "message": "'b'"}}),
+            json!({"kind": "collect_skip", "file": "v.py", "reason": "could not import 'w'", "missing": true}),
+            json!({"kind": "deselected", "files": ["slow.py"]}),
+            collected(&["t.py::a", "t.py::b"]),
+            call,
+            json!({"kind": "remark", "id": "t.py::b", "text": "only on Mondays"}),
+            end(),
+        ];
+        let report = parse(&channel(&records), false, "n");
+        assert_eq!(report.alarms, Vec::<String>::new());
+        let remarks = report.remarks.unwrap();
+        let told: Vec<_> = remarks.messages.iter().map(|(about, text)| (about.as_str(), text.as_str())).collect();
+        assert_eq!(told, [("t.py::a", "no such key"), ("t.py::b", "only on Mondays"), ("u.py", "'b'")]);
+        assert_eq!(remarks.skipped["v.py"], FileSkip { reason: "could not import 'w'".to_owned(), missing: true });
+        assert!(remarks.deselected.contains("slow.py"));
     }
 
     #[test]

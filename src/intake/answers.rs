@@ -1,4 +1,4 @@
-//! Answers to choose from, each line one vote: what says the same as another line counts again.
+//! Answers to choose from, each line one sample: what says the same as another line may be a vote of its own.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::generations::generation_of;
+use super::named::id;
 use super::quarantine::Quarantined;
 use super::records::{Record, each_record};
 use crate::generation::{Generation, GenerationRef};
@@ -13,9 +14,18 @@ use crate::generation::{Generation, GenerationRef};
 /// What was read of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
-    /// In the order of the file, each with its place.
-    pub generations: Vec<(GenerationRef, Generation)>,
+    /// In the order of the file.
+    pub answers: Vec<Answer>,
     pub quarantined: Vec<Quarantined>,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub place: GenerationRef,
+    pub generation: Generation,
+    /// Whether the row says which sample it is; if not, its index is 0 and means nothing.
+    pub indexed: bool,
 }
 
 /// Reads a file in any of the shapes of [`super::read_generations`], of any instance. Rows that cannot be used are
@@ -27,15 +37,20 @@ pub fn read_answers(path: &Path) -> Result<Answers> {
     let mut answers = Answers::default();
     let file = path.display().to_string();
     each_record(path, &mut |Record { line, row }| {
-        let read = row.and_then(|row| {
-            // Whatever instance the row names is known.
-            let named = row.get("instance_id").and_then(Value::as_str).map(str::to_owned);
-            generation_of(row, &named.into_iter().collect())
+        let read = row.and_then(|mut row| {
+            // Some datasets count their instances.
+            if let Some(id) = row.get("instance_id").and_then(id) {
+                row.insert("instance_id".to_owned(), Value::String(id));
+            }
+            let index = row.get("index").and_then(Value::as_u64);
+            let mut generation = generation_of(row, None)?;
+            generation.index = index.unwrap_or(generation.index);
+            Ok((generation, index.is_some()))
         });
         match read {
-            Ok(generation) => {
+            Ok((generation, indexed)) => {
                 let place = GenerationRef { file: file.clone(), line, index: generation.index };
-                answers.generations.push((place, generation));
+                answers.answers.push(Answer { place, generation, indexed });
             }
             Err(why) => answers.quarantined.push(Quarantined::new(&*file, line, why)),
         }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::quarantine::{Quarantined, write_quarantine};
 use super::rows::read_instances;
 use crate::instance::Instance;
+use crate::output::NewFile;
 
 /// Puts instances into an import directory. What is there stays; an instance of the same id takes the place of the
 /// earlier one. The file is replaced in one step, so that a crash leaves the old or the new one.
@@ -38,19 +38,9 @@ pub fn write_import(out: &Path, instances: &[Instance], quarantined: &[Quarantin
             }
         }
     }
-    let write = || -> Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(out)?;
-        let mut writer = BufWriter::new(file.as_file_mut());
-        for instance in &all {
-            serde_json::to_writer(&mut writer, instance)?;
-            writer.write_all(b"\n")?;
-        }
-        writer.flush()?;
-        drop(writer);
-        file.persist(&path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("writing {}", path.display()))?;
+    let mut file = NewFile::create(&path)?;
+    all.iter().try_for_each(|instance| file.line(instance))?;
+    file.finish()?;
     write_quarantine(out, quarantined)?;
     Ok(())
 }

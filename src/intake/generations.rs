@@ -1,4 +1,4 @@
-//! Generations of ours, and of the two foreign shapes that are read as they are.
+//! Generations of ours, and of the foreign shapes that are read as they are.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,10 +6,12 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
+use super::predictions;
 use super::quarantine::Quarantined;
-use super::records::{Record, each_record};
+use super::records::{Record, each_record, kind_of};
 use crate::format;
 use crate::generation::{Generation, GenerationRef, Skill};
+use crate::near_names::nearest;
 
 /// What was read of one or more files, apart from the generations themselves.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +23,10 @@ pub struct GenerationIntake {
     pub rows: u64,
 }
 
-/// Reads generations of one file: `generation.v1`, SWE-bench predictions (`model_patch`, as repair) or Agentless
+/// Unknown instances of a file for which the nearest known ones are looked up: there may be very many.
+const OFFERED: usize = 20;
+
+/// Reads generations of one file: `generation.v1`, predictions ([`super::predictions`], as repair) or Agentless
 /// `loc_outputs` (`found_files`, as localization), as json, jsonl or parquet, plain or with `.gz` or `.zst`. Each goes to
 /// `take` in the order of the input, with its place; of equal generations the first. What cannot be used - broken JSON, a
 /// missing field, an unknown skill, an instance that is not among `known` - is quarantined and the rest go on.
@@ -37,13 +42,15 @@ pub fn read_generations(
     let file = path.display().to_string();
     // Equal ones by the first half of their names, which is plenty: there may be very many.
     let mut seen: BTreeSet<u128> = BTreeSet::new();
-    let mut failed = None;
+    let (mut failed, mut offered) = (None, 0);
     each_record(path, &mut |Record { line, row }| {
         if failed.is_some() {
             return;
         }
         intake.rows += 1;
-        match row.and_then(|row| generation_of(row, known)) {
+        let id = row.as_ref().ok().and_then(|row| row.get("instance_id")).and_then(Value::as_str);
+        let unknown = id.filter(|id| !id.is_empty() && !known.contains(*id)).map(str::to_owned);
+        match row.and_then(|row| generation_of(row, Some(known))) {
             Ok(generation) => match u128::from_str_radix(&generation.id().as_str()[..32], 16) {
                 Ok(name) if seen.insert(name) => {
                     let place = GenerationRef { file: file.clone(), line, index: generation.index };
@@ -52,26 +59,40 @@ pub fn read_generations(
                 Ok(_) => intake.duplicates += 1,
                 Err(error) => failed = Some(error.into()),
             },
-            Err(why) => intake.quarantined.push(Quarantined::new(&*file, line, why)),
+            Err(why) => {
+                let why = match unknown {
+                    Some(id) if offered < OFFERED => {
+                        offered += 1;
+                        format!("{why}; of instances {}", nearest(&id, known.iter().map(String::as_str)))
+                    }
+                    Some(_) | None => why,
+                };
+                intake.quarantined.push(Quarantined::new(&*file, line, why));
+            }
         }
     })?;
     failed.map_or(Ok(intake), Err)
 }
 
-pub(super) fn generation_of(mut row: Map<String, Value>, known: &BTreeSet<String>) -> Result<Generation, String> {
+/// Reads a row; of any instance if none are `known`.
+pub(super) fn generation_of(
+    mut row: Map<String, Value>,
+    known: Option<&BTreeSet<String>>,
+) -> Result<Generation, String> {
     let found = row.get("format").and_then(Value::as_str);
     format::check(found, format::GENERATION).map_err(|error| format!("the row {error}"))?;
+    predictions::name_instance(&mut row);
     let id = match row.get("instance_id") {
         Some(Value::String(id)) if !id.is_empty() => id.clone(),
         Some(Value::Null) | None => return Err("missing field `instance_id`".to_owned()),
         Some(other) => return Err(format!("instance_id {other} is not text")),
     };
-    if !known.contains(&id) {
+    if known.is_some_and(|known| !known.contains(&id)) {
         return Err(format!("unknown instance {id:?}; import it, or leave its generations out"));
     }
     let native = ["skill", "completion", "messages"].iter().any(|name| row.contains_key(*name));
-    if !native && row.contains_key("model_patch") {
-        return prediction(row, id);
+    if !native && let Some(prediction) = predictions::read(&mut row)? {
+        return Ok(foreign(id, Skill::Repair, prediction.patch, prediction.model));
     }
     if !native && row.contains_key("found_files") {
         return loc_output(&row, id);
@@ -89,6 +110,21 @@ fn ours(row: &mut Map<String, Value>) -> Result<Generation, String> {
     if row.get("index").is_some_and(Value::is_null) {
         row.remove("index");
     }
+    for name in ["completion", "reasoning_content", "model", "prompt_id"] {
+        match row.get(name) {
+            None | Some(Value::Null | Value::String(_)) => {}
+            Some(other) => return Err(format!("{name} is {}, not text", kind_of(other))),
+        }
+    }
+    match row.get_mut("messages") {
+        Some(Value::Array(messages)) => {
+            for (number, message) in messages.iter_mut().enumerate() {
+                plain_content(message).map_err(|why| format!("messages[{number}]{why}"))?;
+            }
+        }
+        None | Some(Value::Null) => {}
+        Some(other) => return Err(format!("messages is {}, not a list of messages", kind_of(other))),
+    }
     let generation: Generation =
         serde_json::from_value(Value::Object(std::mem::take(row))).map_err(|error| error.to_string())?;
     if generation.completion.is_none() && generation.messages.is_none() {
@@ -97,15 +133,30 @@ fn ours(row: &mut Map<String, Value>) -> Result<Generation, String> {
     Ok(generation)
 }
 
-/// A SWE-bench prediction. A null or empty patch is a model that gave no answer, and counts as one.
-fn prediction(mut row: Map<String, Value>, id: String) -> Result<Generation, String> {
-    let patch = match row.remove("model_patch") {
-        Some(Value::String(patch)) => patch,
-        Some(Value::Null) | None => String::new(),
-        Some(other) => return Err(format!("model_patch is not text: {other}")),
+/// Makes the content of a message text: null is what stands beside tool calls, and parts of text are joined.
+fn plain_content(message: &mut Value) -> Result<(), String> {
+    let Some(message) = message.as_object_mut() else { return Err(" is not an object".to_owned()) };
+    if !message.get("role").is_some_and(Value::is_string) {
+        return Err(".role is missing or not text".to_owned());
+    }
+    let text = match message.get("content") {
+        None | Some(Value::String(_)) => return Ok(()),
+        Some(Value::Null) => String::new(),
+        Some(Value::Array(parts)) => {
+            let text = |(number, part): (usize, &Value)| match part {
+                Value::String(text) => Ok(text.clone()),
+                _ => part
+                    .get("text")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+                    .ok_or_else(|| format!(".content[{number}] is no part with text; only text can be read")),
+            };
+            parts.iter().enumerate().map(text).collect::<Result<String, String>>()?
+        }
+        Some(other) => return Err(format!(".content is {}, not text", kind_of(other))),
     };
-    let model = row.get("model_name_or_path").and_then(Value::as_str).map(str::to_owned);
-    Ok(foreign(id, Skill::Repair, patch, model))
+    message.insert("content".to_owned(), Value::String(text));
+    Ok(())
 }
 
 /// A line of Agentless `loc_outputs.jsonl`. The completion is rebuilt as the list in the answer format of the skill.
@@ -144,7 +195,7 @@ mod tests {
 
     fn read(row: Value) -> Result<Generation, String> {
         let Value::Object(row) = row else { panic!("a row is an object") };
-        generation_of(row, &["a".to_owned()].into())
+        generation_of(row, Some(&["a".to_owned()].into()))
     }
 
     #[test]

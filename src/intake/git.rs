@@ -11,6 +11,7 @@ use super::pypi::ReleasePair;
 use crate::candidate::PathClass;
 use crate::format;
 use crate::instance::{Environment, Instance, Source};
+use crate::near_names::nearest;
 use crate::repo::{Layout, Repository, Stated, survey};
 
 /// What the caller says about an instance beside its two trees.
@@ -168,6 +169,14 @@ fn kept(out: &Path) -> String {
 /// Gold patch (base to gold) and test patch (gold to fix).
 fn patches(repo: &Repository, base: &str, fix: &str, wanted: &Wanted) -> Result<(String, String)> {
     let (base, fix) = (repo.tree_of(base)?, repo.tree_of(fix)?);
+    for path in &wanted.leave_out {
+        // A file that is there and does not differ is not in the gold patch, as was asked for.
+        if repo.read(&base, path)?.is_none() && repo.read(&fix, path)?.is_none() {
+            let changed = repo.changed_paths(&base, &fix)?;
+            let known = nearest(path, changed.iter().map(String::as_str));
+            bail!("--leave-out {path}: neither version has a file of this name; of files that differ {known}");
+        }
+    }
     let fix = repo.take_paths(&fix, &base, &wanted.leave_out)?;
     let layout = survey(repo, &wanted.environment.framework, &base, &fix, Stated::default())?;
     let split = split(repo.changed_paths(&base, &fix)?, &layout);

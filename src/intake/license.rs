@@ -16,6 +16,9 @@ static TEXTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/src/intake/licenses");
 /// Likeness of a file to a licence's text from which it is that licence. Copyright lines and wrapping do not count.
 const LIKE: f32 = 0.9;
 
+/// Licences of which later versions may be chosen or not, which their text does not say.
+const LATER: [&str; 5] = ["AGPL-3.0", "GPL-2.0", "GPL-3.0", "LGPL-2.1", "LGPL-3.0"];
+
 static STORE: LazyLock<Store> = LazyLock::new(|| {
     let mut store = Store::new();
     for file in TEXTS.files() {
@@ -48,6 +51,16 @@ pub(super) fn of_tree(repo: &Repository, tree: &str) -> Result<Option<String>, R
     Ok(found)
 }
 
+/// SPDX ids of the licences that are known here.
+pub fn spdx_ids() -> impl Iterator<Item = String> {
+    let texts = TEXTS.files().filter(|file| file.path().extension().is_some_and(|end| end == "txt"));
+    let ids = texts.filter_map(|file| Some(file.path().file_stem()?.to_string_lossy().into_owned()));
+    ids.flat_map(|id| match LATER.contains(&id.as_str()) {
+        true => vec![format!("{id}-only"), format!("{id}-or-later"), id],
+        false => vec![id],
+    })
+}
+
 /// The licence that a whole file is like. A file with more in it than a licence (another clause, a second licence, long
 /// notices) is like none, so it is not known here, and that is meant.
 fn detect(text: &str) -> Option<String> {
@@ -58,7 +71,7 @@ fn detect(text: &str) -> Option<String> {
     let like = STORE.analyze(&data);
     let id = match like.name {
         // A text does not say whether later versions may be chosen; SPDX asks for one of the two.
-        "AGPL-3.0" | "GPL-2.0" | "GPL-3.0" | "LGPL-2.1" | "LGPL-3.0" => format!("{}-only", like.name),
+        later if LATER.contains(&later) => format!("{later}-only"),
         other => other.to_owned(),
     };
     (like.score >= LIKE).then_some(id)

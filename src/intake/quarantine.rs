@@ -1,7 +1,5 @@
 //! The quarantine: input that could not be used, with file, line and reason.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::format;
+use crate::output::write_file;
 
 /// Longest reason that is kept, in characters: a reason may quote the input.
 const LONGEST_WHY: usize = 500;
@@ -43,14 +42,16 @@ pub fn write_quarantine(directory: &Path, entries: &[Quarantined]) -> Result<boo
             _ => Ok(false),
         };
     }
-    let write = || -> Result<()> {
-        let mut writer = BufWriter::new(File::create(&path)?);
-        for entry in entries {
-            serde_json::to_writer(&mut writer, entry)?;
-            writer.write_all(b"\n")?;
-        }
-        Ok(writer.flush()?)
-    };
-    write().with_context(|| format!("writing {}", path.display()))?;
+    write_file(&path, &quarantine_lines(entries)?)?;
     Ok(true)
+}
+
+/// Entries as they stand in the file.
+pub fn quarantine_lines(entries: &[Quarantined]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for entry in entries {
+        serde_json::to_writer(&mut lines, entry).context("a quarantined row is JSON")?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
 }

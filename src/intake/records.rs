@@ -20,6 +20,8 @@ pub struct Record {
     pub row: Result<Map<String, Value>, String>,
 }
 
+const NAME_IT_JSON: &str = "if it is meant as a list of rows, name the file .json";
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,11 @@ pub fn each_record(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
     }
 }
 
+/// Whether a file's name tells a format of records.
+pub(super) fn is_named_as_records(path: &Path) -> bool {
+    layout_of(path).is_ok()
+}
+
 fn layout_of(path: &Path) -> Result<(Layout, Packing)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let (stem, packing) = match name.rsplit_once('.') {
@@ -106,8 +113,15 @@ fn each_line(reader: &mut dyn BufRead, packing: Packing, take: &mut dyn FnMut(Re
         if text.trim_ascii().is_empty() {
             continue;
         }
+        // One list over many lines: no line of it is a row.
+        if line == 1 && text.trim_ascii() == b"[" {
+            let why = format!("the file is one JSON list, and none of its rows could be read; {NAME_IT_JSON}");
+            take(Record { line, row: Err(why) });
+            break;
+        }
         let row = match serde_json::from_slice(text) {
             Ok(Value::Object(row)) => Ok(row),
+            Ok(list @ Value::Array(_)) => Err(format!("{}; {NAME_IT_JSON}", not_a_row(&list))),
             Ok(other) => Err(not_a_row(&other)),
             Err(error) if let Some(row) = without_nan(text) => match row {
                 Value::Object(row) => Ok(row),
@@ -170,16 +184,20 @@ fn each_json(mut reader: impl BufRead, take: &mut dyn FnMut(Record)) {
     }
 }
 
-fn not_a_row(value: &Value) -> String {
-    let kind = match value {
+/// What a value is, for people.
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "a truth value",
         Value::Number(_) => "a number",
         Value::String(_) => "text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
-    };
-    format!("{kind} where a row (a JSON object) is expected")
+    }
+}
+
+fn not_a_row(value: &Value) -> String {
+    format!("{} where a row (a JSON object) is expected", kind_of(value))
 }
 
 /// Takes the rows out of a value without holding a whole array.
@@ -300,6 +318,21 @@ mod tests {
         assert!(records[2].0 == 3 && records[2].1.as_ref().unwrap_err().contains("broken JSON"), "{:?}", records[2]);
     }
 
+    #[test]
+    fn a_list_in_a_file_of_lines_is_told_as_such() {
+        let read = |text: &str| {
+            let mut rows = Vec::new();
+            each_line(&mut text.as_bytes(), Packing::Plain, &mut |record| rows.push((record.line, record.row)))
+                .unwrap();
+            rows
+        };
+        for (text, count) in [("[\n  {\"a\": 1},\n  {\"a\": 2}\n]\n", 1), ("[{\"a\": 1}]\n{\"a\": 2}\n", 2)] {
+            let rows = read(text);
+            assert!(rows[0].1.as_ref().unwrap_err().contains("name the file .json"), "{rows:?}");
+            assert_eq!(rows.len(), count, "{rows:?}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_make_the_readers_fail(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
@@ -307,7 +340,8 @@ mod tests {
             let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count() as u64;
             let mut seen = 0;
             each_line(&mut &bytes[..], Packing::Plain, &mut |_| seen += 1).unwrap();
-            proptest::prop_assert!(seen == lines || bytes.starts_with(BYTE_ORDER_MARK));
+            let list = bytes.split(|byte| *byte == b'\n').next().is_some_and(|line| line.trim_ascii() == b"[");
+            proptest::prop_assert!(seen == lines || list || bytes.starts_with(BYTE_ORDER_MARK));
         }
     }
 }

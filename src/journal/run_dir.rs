@@ -181,16 +181,9 @@ impl RunDir {
     }
 }
 
-/// Writes a file under a temporary name in the same folder, then renames it.
+/// Writes a file whole, or not at all.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".new-").permissions(readable()).tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}; free space or make its folder writable", path.display()))
+    crate::output::write_file(path, bytes)
 }
 
 pub(super) fn readable() -> fs::Permissions {

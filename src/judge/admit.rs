@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use super::bench::{Ask, Bench, Evidence, Seen};
 use super::tally::{Side, Stand, Tally};
-use super::{Halt, Step, name_some, suite};
+use super::{Halt, Step, fate, lost, name_some, suite};
 use crate::admission::{Admission, Refusal, Split, Trees};
 use crate::digest::Digest;
 use crate::format;
@@ -64,16 +64,36 @@ pub struct AdmissionInput<'a> {
     pub trees: Trees,
     /// Test files of gold with the trusted tests, as the runner collects them.
     pub test_files: Vec<String>,
+    /// Those of them in whose text tests are defined.
+    pub with_tests: BTreeSet<String>,
+    /// Every path that gold and its tests change.
+    pub changed: BTreeSet<String>,
     /// Source files that gold changes.
     pub gold_files: Vec<String>,
     pub repeats: u32,
     pub limits: Limits,
     pub deadline: DeadlineRule,
+    /// Whether an instance that loses too much of its suite is admitted all the same.
+    pub accept_lost: bool,
 }
 
 /// Admits or refuses an instance as far as the evidence goes.
 pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn Evidence) -> Step<Admission> {
-    let mut admission = Admission {
+    let mut admission = blank(input, framework);
+    let mut bench = Bench::new(&admission, evidence);
+    let result = derive(input, framework, &mut admission, &mut bench);
+    admission.trials = bench.into_trials();
+    match result {
+        Ok(()) => Step::Done(admission),
+        Err(Stopped::Halt(Halt::Needs(trial))) => Step::Needs(trial),
+        Err(Stopped::Halt(Halt::Judged(_, detail))) => Step::Done(refused(admission, Refusal::SandboxFailed, detail)),
+        Err(Stopped::Refused(refusal, detail)) => Step::Done(refused(admission, refusal, detail)),
+    }
+}
+
+/// An admission before anything was run.
+pub(super) fn blank(input: &AdmissionInput, framework: &dyn Framework) -> Admission {
+    Admission {
         format: format::ADMISSION.to_owned(),
         instance_id: input.instance.instance_id.clone(),
         key: input.key.clone(),
@@ -93,21 +113,13 @@ pub fn admit(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn E
         repeats: input.repeats,
         limits: input.limits.clone(),
         shadows: BTreeSet::new(),
+        lost: None,
         trials: Vec::new(),
         canaries: None,
         held_out: None,
         sentinels: None,
         joint: false,
         plain: None,
-    };
-    let mut bench = Bench::new(&admission, evidence);
-    let result = derive(input, framework, &mut admission, &mut bench);
-    admission.trials = bench.into_trials();
-    match result {
-        Ok(()) => Step::Done(admission),
-        Err(Stopped::Halt(Halt::Needs(trial))) => Step::Needs(trial),
-        Err(Stopped::Halt(Halt::Judged(_, detail))) => Step::Done(refused(admission, Refusal::SandboxFailed, detail)),
-        Err(Stopped::Refused(refusal, detail)) => Step::Done(refused(admission, refusal, detail)),
     }
 }
 
@@ -144,12 +156,24 @@ fn derive(
         modules: BTreeSet::new(),
         shadows: BTreeSet::new(),
     };
-    whole(input, &files, framework, bench, &mut tally, &mut pace)?;
+    let ran = whole(input, &files, framework, bench, &mut tally, &mut pace);
+    admission.lost =
+        tally.first(Side::Gold).and_then(|gold| lost::find(input, framework, gold, tally.first(Side::Base)));
+    ran?;
     let splits = split_files(&tally, input.instance, framework, &files);
     let Some(splits) = splits else {
         settle(&tally, admission, input.instance, framework, Vec::new());
-        return Err(none_left(input.instance, admission, &tally));
+        return Err(none_left(input, framework, admission, &tally));
     };
+    if let Some(lost) = &mut admission.lost
+        && let Some(why) = lost::too_much(lost)
+    {
+        lost.accepted = input.accept_lost;
+        if !lost.accepted {
+            settle(&tally, admission, input.instance, framework, Vec::new());
+            return Err(Stopped::Refused(Refusal::LostTestFiles, why));
+        }
+    }
     if splits.len() == 1 && splits[0] == files {
         tally.one_split();
     }
@@ -157,7 +181,7 @@ fn derive(
     look_again(input, &splits, framework, bench, &mut tally, &mut pace)?;
     settle(&tally, admission, input.instance, framework, splits);
     if admission.fail_to_pass.is_empty() {
-        return Err(none_left(input.instance, admission, &tally));
+        return Err(none_left(input, framework, admission, &tally));
     }
     admission.limits.deadline_ms = pace.deadline_ms();
     admission.shadows = pace.shadows;
@@ -191,7 +215,9 @@ impl Pace {
                 Ok(seen)
             }
             Err(Halt::Judged(_, detail)) => {
-                Err(Stopped::Refused(Refusal::GoldFails, format!("the run on gold did not end well: {detail}")))
+                let printed = bench.printed(ask).ok().and_then(|(_, printed)| fate::telling_line(&printed));
+                let said = printed.map(|line| format!("; it printed: {line}")).unwrap_or_default();
+                Err(Stopped::Refused(Refusal::GoldFails, format!("the run on gold did not end well: {detail}{said}")))
             }
             Err(needs @ Halt::Needs(_)) => Err(needs.into()),
         }
@@ -204,7 +230,7 @@ impl Pace {
 }
 
 /// The files of the listed tests; without a list, every file that the runner collects.
-fn files_to_run(input: &AdmissionInput, framework: &dyn Framework) -> Vec<String> {
+pub(super) fn files_to_run(input: &AdmissionInput, framework: &dyn Framework) -> Vec<String> {
     let listed: BTreeSet<_> =
         listed(input.instance).map(|id| framework.file_of(id)).filter(|file| input.test_files.contains(file)).collect();
     if listed.is_empty() { input.test_files.clone() } else { listed.into_iter().collect() }
@@ -224,7 +250,8 @@ fn whole(
     tally: &mut Tally,
     pace: &mut Pace,
 ) -> Result<(), Stopped> {
-    let gold = pace.gold(bench, &Ask::suite(&input.trees.tested_gold, files))?;
+    let on_gold = Ask::suite(&input.trees.tested_gold, files);
+    let gold = pace.gold(bench, &on_gold)?;
     tally.add(Side::Gold, Condition::Whole, gold);
     if input.instance.fail_to_pass.is_empty() && !tally.gold_passes_any(listed(input.instance)) {
         let needs_network = |id: &&String| match tally.stand(id) {
@@ -233,7 +260,11 @@ fn whole(
         };
         return Err(match tally.ids().iter().find(needs_network) {
             Some(id) => Stopped::Refused(Refusal::NetworkDependent, format!("need the network: {id}")),
-            None => Stopped::Refused(Refusal::GoldFails, "no test passes on gold".to_owned()),
+            None => {
+                let printed = bench.printed(&on_gold).ok().map(|(_, printed)| printed);
+                let fate = fate::told(input, framework, tally, printed.as_deref());
+                Stopped::Refused(Refusal::GoldFails, format!("no test passes on gold; {fate}"))
+            }
         });
     }
     let base = &input.trees.tested_base;
@@ -427,9 +458,11 @@ fn settle(
         .collect();
 }
 
-/// The refusal of an instance that has no fail-to-pass test. It is told by what became of the tests that might have been one:
-/// the listed tests or, without a list, all tests that left the expectations.
-fn none_left(instance: &Instance, admission: &Admission, tally: &Tally) -> Stopped {
+/// The refusal of an instance that has no fail-to-pass test, by what became of those that might have been one: the listed
+/// ones, or without a list all that left the expectations.
+fn none_left(input: &AdmissionInput, framework: &dyn Framework, admission: &Admission, tally: &Tally) -> Stopped {
+    let instance = input.instance;
+    let fate = || fate::told(input, framework, tally, None);
     let wanted = |id: &&String| instance.fail_to_pass.is_empty() || instance.fail_to_pass.contains(*id);
     let left = |standings: &[Standing]| {
         let records = admission.tests.iter().filter(|(id, record)| wanted(id) && standings.contains(&record.standing));
@@ -448,7 +481,7 @@ fn none_left(instance: &Instance, admission: &Admission, tally: &Tally) -> Stopp
         }
     }
     if instance.fail_to_pass.is_empty() {
-        let what = "no test is listed, and none fails on base and passes on gold".to_owned();
+        let what = format!("no test is listed, and none fails on base and passes on gold; {}", fate());
         return Stopped::Refused(Refusal::EmptyFailToPass, what);
     }
     let listed = || instance.fail_to_pass.iter();
@@ -458,10 +491,11 @@ fn none_left(instance: &Instance, admission: &Admission, tally: &Tally) -> Stopp
     }
     let failing: Vec<_> = listed().filter(|id| !tally.gold_passes_any([*id])).map(|id| id.as_str()).collect();
     if !failing.is_empty() {
-        return Stopped::Refused(Refusal::GoldFails, format!("do not pass on gold: {}", name_some(failing)));
+        let what = format!("do not pass on gold: {}; {}", name_some(failing), fate());
+        return Stopped::Refused(Refusal::GoldFails, what);
     }
     let names = name_some(listed().map(String::as_str));
-    Stopped::Refused(Refusal::EmptyFailToPass, format!("base does not fail, though listed: {names}"))
+    Stopped::Refused(Refusal::EmptyFailToPass, format!("base does not fail, though listed: {names}; {}", fate()))
 }
 
 #[cfg(test)]

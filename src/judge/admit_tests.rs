@@ -116,8 +116,18 @@ fn on_gold(trial: &Trial) -> bool {
     trial.tree == "gold+tests"
 }
 
-/// Admits an instance whose tests do as scripted.
+/// Admits an instance whose tests do as scripted; gold changes both test files.
 fn admitted(listed: &[&str], tests: &[&str], script: &dyn Fn(&Trial, &str) -> Does) -> Admission {
+    admitted_with(listed, tests, script, &["t/test_a.py", "t/test_b.py"], false)
+}
+
+fn admitted_with(
+    listed: &[&str],
+    tests: &[&str],
+    script: &dyn Fn(&Trial, &str) -> Does,
+    changed: &[&str],
+    accept_lost: bool,
+) -> Admission {
     let instance: Instance = serde_json::from_value(json!({
         "instance_id": "a", "repo": "a/a", "base_commit": "0", "problem_statement": "", "patch": "",
         "FAIL_TO_PASS": listed,
@@ -135,10 +145,13 @@ fn admitted(listed: &[&str], tests: &[&str], script: &dyn Fn(&Trial, &str) -> Do
             layout: crate::repo::Layout::default(),
         },
         test_files: vec!["t/test_a.py".to_owned(), "t/test_b.py".to_owned()],
+        with_tests: BTreeSet::new(),
+        changed: changed.iter().map(|path| (*path).to_owned()).collect(),
         gold_files: Vec::new(),
         repeats: 3,
         limits: Limits::default(),
         deadline: DeadlineRule::default(),
+        accept_lost,
     };
     let evidence = Scripted { tests, script, known: RefCell::default() };
     for _ in 0..200 {
@@ -340,4 +353,57 @@ fn a_test_that_is_absent_on_base_is_not_expected() {
     assert_eq!(admission.fail_to_pass, [A]);
     assert_eq!(standing(&admission, B), Some(Standing::NotFailedOnBase));
     assert_eq!(Sightings::total(&admission.tests[B].base).absent, 4);
+}
+
+#[test]
+fn an_instance_that_loses_a_file_is_refused_unless_that_is_accepted() {
+    let script = |trial: &Trial, id: &str| match id {
+        D => Breaks("ModuleNotFoundError"),
+        A if !on_gold(trial) => FAILS,
+        _ => Pass,
+    };
+    let refused = admitted_with(&[], &[A, B, D], &script, &["t/test_a.py"], false);
+    assert_eq!(refused.refusal, Some(Refusal::LostTestFiles), "{}", refused.detail);
+    assert!(refused.detail.contains("t/test_b.py: ModuleNotFoundError"), "{}", refused.detail);
+    assert!(refused.splits.is_empty() && !refused.lost.unwrap().accepted);
+    let accepted = admitted_with(&[], &[A, B, D], &script, &["t/test_a.py"], true);
+    assert_eq!(accepted.refusal, None, "{}", accepted.detail);
+    let lost = accepted.lost.as_ref().unwrap();
+    assert!(lost.accepted && lost.of == 2 && lost.files.contains_key("t/test_b.py"), "{lost:?}");
+    // Whose listed tests are all in the other file loses nothing.
+    assert_eq!(admitted_with(&[A], &[A, B, D], &script, &["t/test_a.py"], false).lost, None);
+
+    let verified = || (crate::verdict::Reason::Resolved, crate::verdict::Evidence::E3, "passed".to_owned());
+    let (_, level, detail) = lost::bounded(&accepted, verified());
+    assert_eq!(level, crate::verdict::Evidence::E1);
+    assert!(detail.contains("t/test_b.py"), "{detail}");
+    let whole = Admission { lost: None, ..accepted };
+    assert_eq!(lost::bounded(&whole, verified()), verified());
+}
+
+#[test]
+fn a_refusal_for_want_of_a_test_says_what_became_of_those_in_the_changed_files() {
+    let detail = |script: Script| admitted(&[], &[A, B, C, D], script).detail;
+    let all = detail(&|trial, id| match id {
+        A if on_gold(trial) => Fail("ModuleNotFoundError"),
+        B => Skip,
+        C => FAILS,
+        D => Breaks("ImportError"),
+        _ => Pass,
+    });
+    for told in [
+        "1 failed on gold (t/test_a.py::c: AssertionError)",
+        "1 lacked a module on gold (t/test_a.py::a: ModuleNotFoundError)",
+        "1 skipped or absent on gold (t/test_a.py::b)",
+        "1 gave no test (t/test_b.py: ImportError)",
+    ] {
+        assert!(all.contains(told), "{told} is not in {all}");
+    }
+    let passing = detail(&|_, _| Pass);
+    assert!(
+        passing.contains("4 passed on base too (t/test_a.py::a; t/test_a.py::b; t/test_a.py::c; and 1 more)"),
+        "{passing}"
+    );
+    let nothing = detail(&|_, _| Breaks("ModuleNotFoundError"));
+    assert!(nothing.contains("nothing could be collected on gold (t/test_a.py: ModuleNotFoundError"), "{nothing}");
 }

@@ -13,10 +13,12 @@ mod bench;
 mod canary;
 mod control;
 mod failure;
+mod fate;
 mod held_out;
 mod joint;
 mod localization;
 mod log;
+mod lost;
 mod matrix;
 mod own;
 mod passes;
@@ -51,6 +53,7 @@ pub use held_out::{LEAST_CHECKS, Observed, Planned, observe};
 pub use joint::rehearse_joint;
 pub use localization::LocalizationRules;
 pub use log::{Grade, LogGrade, Seen, grade_log};
+pub use lost::lost_files;
 pub use matrix::{OnBase, on_base, on_repair, regression};
 pub use passes::count_passes;
 pub use plain::{PlainProof, prove_plain};
@@ -139,7 +142,7 @@ pub fn judge(
     };
     let trials = bench.into_trials();
     let (reason, evidence, detail) = match result {
-        Ok(verified) => verified,
+        Ok(verified) => lost::bounded(admission, verified),
         Err(Halt::Judged(reason, detail)) => {
             let ran = reason.status() == VerdictStatus::Rejected && !trials.is_empty();
             (reason, if ran { Level::E1 } else { Level::E0 }, detail)

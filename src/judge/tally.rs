@@ -86,6 +86,21 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// The first run of a side, which is of all files.
+    pub fn first(&self, side: Side) -> Option<&Seen> {
+        self.runs.iter().find(|run| run.side == side).map(|run| &run.seen)
+    }
+
+    /// What a side said of a test that did not pass.
+    pub fn message(&self, id: &str, side: Side) -> Option<&str> {
+        let file = self.framework.file_of(id);
+        self.runs.iter().filter(|run| run.side == side).find_map(|run| {
+            let messages = &run.seen.report.remarks.as_ref()?.messages;
+            let place = || run.seen.report.collect_errors.keys().find(|place| holds(place, id, &file));
+            messages.get(id).or_else(|| messages.get(place()?)).map(String::as_str)
+        })
+    }
+
     /// Tests that any run reported.
     pub fn ids(&self) -> &BTreeSet<String> {
         &self.ids

@@ -77,6 +77,8 @@ pub struct Settings {
     pub evidence: Evidence,
     /// Whether gold is searched for parts that its tests do not need.
     pub minimal_gold: bool,
+    /// Whether instances that lose too much of their suite are admitted, with rows of E1 at most.
+    pub accept_lost: bool,
     pub limits: Limits,
     pub deadline: DeadlineRule,
     /// Bytes that running trials may take together, by what trials of their instance took before.
@@ -239,7 +241,8 @@ impl<'a> Lab<'a> {
         let DeadlineRule { floor_ms, multiplier } = self.settings.deadline;
         let deadline =
             (self.settings.deadline != DeadlineRule::default()).then(|| format!("deadline-{floor_ms}-{multiplier}"));
-        let framework = [Some(framework), plain, minimal, deadline.as_deref()];
+        let accept_lost = self.settings.accept_lost.then_some("accept-lost");
+        let framework = [Some(framework), plain, minimal, accept_lost, deadline.as_deref()];
         let framework = framework.into_iter().flatten().collect::<Vec<_>>().join("+");
         let controls = (canary::VERSION, held_out::VERSION, sentinel::VERSION);
         Digest::of_json(&(instance.digest(), image, framework, controls, self.settings.repeats, limits))

@@ -18,7 +18,8 @@ use crate::format;
 use crate::framework::{self, Framework};
 use crate::instance::{Environment, Instance};
 use crate::journal::Record;
-use crate::judge::{AdmissionInput, Step, admit};
+use crate::judge::{AdmissionInput, Step, admit, lost_files};
+use crate::lost::Lost;
 use crate::repo::{self, Layout, RepoError, Repository, Sources};
 use crate::sandbox::image::SealError;
 use crate::sandbox::interpreter::EnvironmentError;
@@ -95,10 +96,15 @@ impl<'a> Workshop<'a> {
             let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
             canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
         };
-        if let Some(admission) = self.lab.knowledge.read_admission(&key)?.filter(usable) {
+        let known = self.lab.knowledge.read_admission(&key)?.filter(usable);
+        let input = self.admission_input(&site, key)?;
+        // An earlier version did not look for lost files; what it kept is then derived again, from the same trials.
+        let lost = |admission: &Admission| admission.lost.as_ref().map(|lost| Lost { accepted: false, ..lost.clone() });
+        if let Some(admission) = known
+            && lost_files(&input, site.framework, &self.lab.knowledge) == Step::Done(lost(&admission))
+        {
             return Ok(admission);
         }
-        let input = self.admission_input(&site, key)?;
         let mut kept: KeptSlot = None;
         loop {
             self.lab.check_interrupt()?;
@@ -286,7 +292,17 @@ impl<'a> Workshop<'a> {
     }
 
     fn admission_input(&self, site: &Site, key: Digest) -> anyhow::Result<AdmissionInput<'a>> {
-        let test_files = site.repository.paths(&site.trees.tested_gold)?;
+        let collected = |path: &String| site.trees.layout.collects(site.framework, path);
+        let test_files: Vec<_> =
+            site.repository.paths(&site.trees.tested_gold)?.into_iter().filter(collected).collect();
+        let mut with_tests = BTreeSet::new();
+        for path in &test_files {
+            let text = site.repository.read(&site.trees.tested_gold, path)?.unwrap_or_default();
+            if framework::defines_tests(&String::from_utf8_lossy(&text)) {
+                with_tests.insert(path.clone());
+            }
+        }
+        let changed = site.repository.changed_paths(&site.trees.base, &site.trees.tested_gold)?;
         let gold = crate::candidate::Prepared {
             tree: site.trees.gold.clone(),
             submitted_tree: None,
@@ -301,14 +317,14 @@ impl<'a> Workshop<'a> {
             key,
             image: site.image.digest.clone(),
             trees: site.trees.clone(),
-            test_files: test_files
-                .into_iter()
-                .filter(|path| site.trees.layout.collects(site.framework, path))
-                .collect(),
+            test_files,
+            with_tests,
+            changed: changed.into_iter().collect(),
             gold_files: locations(&gold, &site.trees.layout),
             repeats: self.lab.settings.repeats,
             limits: self.limits(),
             deadline: self.lab.settings.deadline,
+            accept_lost: self.lab.settings.accept_lost,
         })
     }
 
@@ -333,6 +349,7 @@ impl<'a> Workshop<'a> {
             repeats: self.lab.settings.repeats,
             limits: self.limits(),
             shadows: Default::default(),
+            lost: None,
             trials: Vec::new(),
             canaries: None,
             held_out: None,

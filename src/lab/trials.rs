@@ -101,8 +101,14 @@ impl Lab<'_> {
     ) -> anyhow::Result<()> {
         self.room.saw(&trial.image, executed.peak_memory_bytes);
         let blobs = self.run.blobs();
-        let report = (trial.plan.mode != Mode::Script)
-            .then(|| site.framework.parse(&executed.report, executed.report_truncated, nonce));
+        let report = (trial.plan.mode != Mode::Script).then(|| {
+            let mut report = site.framework.parse(&executed.report, executed.report_truncated, nonce);
+            // What a candidate's code says of itself is nobody's evidence, and may be anything.
+            if ![&site.trees.tested_base, &site.trees.tested_gold].contains(&&trial.tree) {
+                report.remarks = None;
+            }
+            report
+        });
         let tampered = protected_among(&site.repository, &site.trees.layout, &trial.tree, &executed.touched)?;
         let outcome = Outcome {
             format: format::OUTCOME.to_owned(),

@@ -131,6 +131,11 @@ impl Templates {
     }
 }
 
+/// Our templates as they would stand in a directory: path and text.
+pub fn ours(directory: &Path) -> impl Iterator<Item = (PathBuf, &'static str)> {
+    OURS.iter().map(|(_, name, text)| (directory.join(format!("{name}{SUFFIX}")), *text))
+}
+
 /// Writes our templates into a directory, to be changed there; gives the paths. Files that are there already stay.
 ///
 /// # Errors
@@ -142,8 +147,7 @@ pub fn write_ours(directory: &Path) -> Result<Vec<PathBuf>, TemplateError> {
     };
     fs::create_dir_all(directory).map_err(io(directory))?;
     let mut paths = Vec::new();
-    for (_, name, text) in OURS {
-        let path = directory.join(format!("{name}{SUFFIX}"));
+    for (path, text) in ours(directory) {
         let mut file = fs::File::create_new(&path).map_err(io(&path))?;
         std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io(&path))?;
         paths.push(path);

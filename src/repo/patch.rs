@@ -119,14 +119,17 @@ impl<'d> Parser<'d> {
     fn git_file(&mut self) -> Result<FilePatch, Malformed> {
         let start = self.at;
         let crlf_headers = self.lines[start].ends_with('\r');
-        let names = self.peek().and_then(|line| git_names(&line["diff --git ".len()..]));
+        let line = self.peek().map(|line| &line["diff --git ".len()..]).unwrap_or_default();
+        // A blank at the end is rarely part of a name.
+        let named = |line: &str| PREFIXES.into_iter().find_map(|prefixes| Some((prefixes, git_names(line, prefixes)?)));
+        let (prefixes, names) = named(line).or_else(|| named(line.trim_end())).unzip();
         self.at += 1;
         let said = self.extended()?;
 
         let (mut old, mut new, mut hunks) = (None, None, Vec::new());
         let plain = said.binary.is_none() && self.at_plain_header();
         if plain {
-            (old, new) = self.names()?;
+            (old, new) = self.names(prefixes, said.from.as_deref())?;
             hunks = self.hunks()?;
         } else if let (Some(from), Some(to)) = (&said.from, &said.to) {
             (old, new) = (Some(from.clone()), Some(to.clone()));
@@ -255,7 +258,7 @@ impl<'d> Parser<'d> {
     fn plain_file(&mut self) -> Result<FilePatch, Malformed> {
         let start = self.at;
         let crlf_headers = self.lines[start].ends_with('\r');
-        let (old, new) = self.names()?;
+        let (old, new) = self.names(None, None)?;
         let hunks = self.hunks()?;
         if hunks.is_empty() {
             return Err(bad(start + 1, "a file header without a hunk after it"));
@@ -267,8 +270,14 @@ impl<'d> Parser<'d> {
         Ok(FilePatch { old, new, copy: false, mode: None, old_mode: None, change, crlf_headers })
     }
 
-    /// The `---` and `+++` lines. `a/` and `b/` go if both have them.
-    fn names(&mut self) -> Result<(Option<String>, Option<String>), Malformed> {
+    /// The `---` and `+++` lines. Prefixes go if both have them: those of the `diff --git` line, or else any pair that git
+    /// writes and that leaves one name, or the one that a rename header says. A file that comes or goes has one name only, and
+    /// then only `a/` and `b/` are sure to be no directory.
+    fn names(
+        &mut self,
+        said: Option<Prefixes>,
+        from: Option<&str>,
+    ) -> Result<(Option<String>, Option<String>), Malformed> {
         let mut name = |marker: &str| {
             let line = self.peek().and_then(|line| line.strip_prefix(marker)).unwrap_or_default();
             let name = header_name(line).ok_or_else(|| self.bad("a quoted name that cannot be read"))?;
@@ -280,7 +289,16 @@ impl<'d> Parser<'d> {
             return Err(self.bad("both sides are /dev/null"));
         }
         let prefixed = |name: &Option<String>, prefix| name.as_ref().is_none_or(|name| name.starts_with(prefix));
-        let cut = if prefixed(&old, "a/") && prefixed(&new, "b/") { 2 } else { 0 };
+        let fits = |(a, b): &Prefixes| prefixed(&old, *a) && prefixed(&new, *b);
+        let right = |prefixes: &Prefixes| match (&old, &new) {
+            (Some(old), Some(new)) => {
+                let (old, new) = (&old[prefixes.0.len()..], &new[prefixes.1.len()..]);
+                from.map_or(old == new, |from| old == from)
+            }
+            _ => said.as_ref() == Some(prefixes) || *prefixes == PREFIXES[0],
+        };
+        let cut = PREFIXES.iter().filter(|prefixes| fits(prefixes)).find(|prefixes| right(prefixes));
+        let cut = cut.or_else(|| PREFIXES[..1].iter().find(|prefixes| fits(prefixes))).map_or(0, |(a, _)| a.len());
         Ok((old.map(|name| name[cut..].to_owned()), new.map(|name| name[cut..].to_owned())))
     }
 
@@ -381,17 +399,36 @@ fn header_name(text: &str) -> Option<String> {
     Some(name.trim_end().to_owned())
 }
 
-/// The one name that `a/NAME b/NAME` gives; `None` if the two differ or cannot be told apart.
-fn git_names(text: &str) -> Option<String> {
+/// What git writes before the two names of a file.
+type Prefixes = (&'static str, &'static str);
+
+/// `a/` and `b/`, then those of `diff.mnemonicPrefix` (index, work tree, commit, object, two files) in both directions, then none.
+const PREFIXES: [Prefixes; 12] = [
+    ("a/", "b/"),
+    ("i/", "w/"),
+    ("c/", "i/"),
+    ("c/", "w/"),
+    ("o/", "w/"),
+    ("1/", "2/"),
+    ("w/", "i/"),
+    ("i/", "c/"),
+    ("w/", "c/"),
+    ("w/", "o/"),
+    ("2/", "1/"),
+    ("", ""),
+];
+
+/// The one name that the two halves give behind their prefixes; none if the two differ or cannot be told apart.
+fn git_names(text: &str, (a, b): Prefixes) -> Option<String> {
     if text.starts_with('"') {
         let (old, rest) = unquote(text)?;
         let (new, _) = unquote(rest.strip_prefix(' ')?)?;
-        let (old, new) = (old.strip_prefix("a/")?, new.strip_prefix("b/")?);
+        let (old, new) = (old.strip_prefix(a)?, new.strip_prefix(b)?);
         return (old == new).then(|| old.to_owned());
     }
     // Both halves have one length, so the middle is known even if the name holds blanks.
     let (old, new) = (text.get(..text.len() / 2)?, text.get(text.len() / 2 + 1..)?);
-    let (old, new) = (old.strip_prefix("a/")?, new.strip_prefix("b/")?);
+    let (old, new) = (old.strip_prefix(a)?, new.strip_prefix(b)?);
     (old == new && text.as_bytes().get(text.len() / 2) == Some(&b' ')).then(|| old.to_owned())
 }
 

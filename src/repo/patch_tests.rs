@@ -28,6 +28,21 @@ fn names_are_read_with_prefixes_times_blanks_and_quotes() {
         ("--- a/x.py\n+++ /dev/null\n", (Some("x.py".into()), None)),
         ("diff --git a/x.py b/x.py\nindex 1..2 100644\n--- a/x.py\n+++ b/x.py\n", same("x.py")),
         (
+            "diff --git i/x.py w/y.py\nrename from x.py\nrename to y.py\n--- i/x.py\n+++ w/y.py\n",
+            (Some("x.py".into()), Some("y.py".into())),
+        ),
+        (
+            "diff --git c/x.py w/x.py\nrename from c/x.py\nrename to w/x.py\n--- c/x.py\n+++ w/x.py\n",
+            (Some("c/x.py".into()), Some("w/x.py".into())),
+        ),
+        ("diff --git i/x.py w/x.py\n--- i/x.py\n+++ w/x.py\n", same("x.py")),
+        ("diff --git c/x.py i/x.py \n--- c/x.py\n+++ i/x.py \n", same("x.py")),
+        ("diff --git src/x.py src/x.py\n--- src/x.py\n+++ src/x.py\n", same("src/x.py")),
+        ("diff --git x.py x.py\n--- a/x.py\n+++ b/x.py\n", same("x.py")),
+        ("diff --git a/x.py a/x.py\n--- a/x.py\n+++ a/x.py\n", same("a/x.py")),
+        ("diff --git i/x.py w/x.py\nnew file mode 100644\n--- /dev/null\n+++ w/x.py\n", (None, Some("x.py".into()))),
+        ("--- /dev/null\n+++ w/x.py\n", (None, Some("w/x.py".into()))),
+        (
             "diff --git a/x.py b/y.py\nrename from x.py\nrename to y.py\n--- a/x.py\n+++ b/y.py\n",
             (Some("x.py".into()), Some("y.py".into())),
         ),

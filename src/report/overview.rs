@@ -71,7 +71,7 @@ impl Overview {
         let refusal = admission.and_then(|admission| admission.refusal).map(|refusal| name(&refusal));
         let line = InstanceLine {
             repo: instance.repo.clone(),
-            note: admission.map_or_else(|| "never admitted".to_owned(), |admission| admission.detail.clone()),
+            note: admission.map_or_else(|| "never admitted".to_owned(), note),
             refusal: if admission.is_none() { Some("not_run".to_owned()) } else { refusal },
             fail_to_pass: admission.map_or(0, |admission| admission.fail_to_pass.len()),
             pass_to_pass: admission.map_or(0, |admission| admission.pass_to_pass.len()),
@@ -232,6 +232,14 @@ fn bars(counted: impl IntoIterator<Item = (String, String, u64, &'static str)>) 
         Bar { label, title, count, percent, tone }
     };
     counted.into_iter().map(bar).collect()
+}
+
+/// Why it is refused, or what an admitted instance lost.
+fn note(admission: &Admission) -> String {
+    match admission.lost.as_ref().filter(|_| admission.admitted()) {
+        Some(lost) => format!("{} lost: {}", lost.count(), lost.lines().join("; ")),
+        None => admission.detail.clone(),
+    }
 }
 
 pub(super) fn tone(status: VerdictStatus) -> &'static str {

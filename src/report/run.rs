@@ -25,6 +25,7 @@ use crate::instance::Instance;
 use crate::journal::RunDir;
 use crate::judge::Evidence as _;
 use crate::lab::Knowledge;
+use crate::output::NewFile;
 use crate::verdict::Verdict;
 
 /// Candidates per shard: small enough to unpack in a blink, large enough to compress well.
@@ -205,19 +206,13 @@ fn index(names: &mut Vec<String>, name: String) -> usize {
 }
 
 fn write(out: &Path, head: &Head, overview: &Overview, gathered: &Gathered, shards: &mut File) -> anyhow::Result<u64> {
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut page = BufWriter::new(tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?);
+    let mut page = NewFile::create(out)?;
     begin(&mut page, head, &overview.view())?;
     shard::write(&mut page, "data-table", &Table { names: &gathered.names, rows: &gathered.rows })?;
     shards.rewind()?;
     std::io::copy(shards, &mut page)?;
     end(&mut page)?;
-    let page = page.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-    let bytes = page.as_file().metadata()?.len();
-    std::fs::set_permissions(page.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    page.persist(out)?;
-    Ok(bytes)
+    page.finish()
 }
 
 /// A JSON Lines file of the run, one item at a time.

@@ -10,6 +10,13 @@ use anyhow::{Context as _, bail};
 
 use crate::generation::Generation;
 
+/// How a line of this file begins. What begins otherwise was written by somebody else, and is not cut off.
+const BEGINNING: &[u8] = b"{\"format\":\"generation.v";
+
+fn is_torn(line: &[u8]) -> bool {
+    line.starts_with(BEGINNING) || BEGINNING.starts_with(line)
+}
+
 /// An open samples file, held by one process.
 #[derive(Debug)]
 pub struct Ledger {
@@ -46,7 +53,7 @@ impl Ledger {
 
     fn read_back(&mut self) -> anyhow::Result<()> {
         let mut reader = BufReader::new(self.file.try_clone()?);
-        let (mut good, mut line) = (0, Vec::new());
+        let (mut good, mut line, mut unended) = (0, Vec::new(), false);
         for number in 1_u64.. {
             line.clear();
             let length = reader.read_until(b'\n', &mut line)? as u64;
@@ -56,19 +63,26 @@ impl Ledger {
             let whole = line.ends_with(b"\n");
             match serde_json::from_slice::<Generation>(&line) {
                 Ok(generation) if whole => self.note(&generation),
-                _ if !whole => {
+                // An editor may have taken the last line's end.
+                Ok(generation) => {
+                    self.note(&generation);
+                    unended = true;
+                }
+                _ if !whole && is_torn(&line) => {
                     self.torn = length;
                     break;
                 }
                 _ if line.trim_ascii().is_empty() => {}
                 Err(error) => bail!("line {number} is no generation ({error}); mend it, or name another file"),
-                Ok(_) => {}
             }
             good += length;
         }
         drop(reader);
         self.file.set_len(good)?;
         self.file.seek(SeekFrom::End(0))?;
+        if unended {
+            self.file.write_all(b"\n")?;
+        }
         Ok(())
     }
 
@@ -151,5 +165,25 @@ mod tests {
         let error = format!("{:#}", Ledger::open(&path).unwrap_err());
         assert!(error.contains("notes.jsonl") && error.contains("line 1"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\nmore\n");
+        // One line without an end is no torn sample either.
+        for text in ["my notes", "{\"my\": \"notes\"}"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(Ledger::open(&path).is_err(), "{text}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_whole_last_sample_without_its_line_end_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("samples.jsonl");
+        let mut ledger = Ledger::open(&path).unwrap();
+        assert!(ledger.append(&generation(0)).unwrap());
+        drop(ledger);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, whole.trim_ascii_end()).unwrap();
+        let mut ledger = Ledger::open(&path).unwrap();
+        assert!(!ledger.append(&generation(0)).unwrap() && ledger.append(&generation(1)).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
     }
 }

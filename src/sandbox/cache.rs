@@ -13,6 +13,9 @@ pub struct Cache {
     root: PathBuf,
 }
 
+/// How names of scratch folders begin.
+const SCRATCH: &str = "work-";
+
 /// A folder for the time being, removed when it is dropped; what a killed process leaves is removed by the next one.
 #[derive(Debug)]
 pub struct Scratch {
@@ -71,7 +74,7 @@ impl Cache {
         let folder = self.root.join("scratch");
         let _creating = self.lock("scratch", "all")?;
         let folder = tempfile::Builder::new()
-            .prefix("work-")
+            .prefix(SCRATCH)
             .tempdir_in(&folder)
             .map_err(|source| io_error("make a folder in", &folder, source))?;
         let handle = File::open(folder.path()).map_err(|source| io_error("open", folder.path(), source))?;
@@ -81,9 +84,14 @@ impl Cache {
 
     /// Removes the scratch folders and half-made entries of processes that are gone: theirs are not locked.
     fn sweep(&self) -> Result<(), CacheError> {
+        // A folder that is made a cache only now may hold a `scratch` of somebody else.
+        let swept_before = self.root.join("scratch/.all.lock").is_file();
         let _creating = self.lock("scratch", "all")?;
         for folder in list(&self.root.join("scratch"))? {
-            if folder.is_dir()
+            let ours = folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(SCRATCH.as_bytes()));
+            if swept_before
+                && ours
+                && folder.is_dir()
                 && let Ok(handle) = File::open(&folder)
                 && handle.try_lock().is_ok()
             {

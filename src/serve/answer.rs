@@ -51,6 +51,9 @@ pub struct Answer {
     pub cached: bool,
     /// Inconclusive for a fault of the machine: asking again may give a verdict.
     pub retryable: bool,
+    /// What was read otherwise than it was written, e.g. half surrogate pairs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     pub timings: Timings,
 }
 
@@ -66,6 +69,7 @@ pub struct Timings {
 /// Body of a response to `POST /v1/verify/batch`: one item per question, in their order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchAnswer {
+    pub format: String,
     pub answers: Vec<Item>,
 }
 
@@ -77,7 +81,11 @@ pub enum Item {
     Unanswered {
         /// Always `unanswered`.
         status: NoVerdict,
-        instance_id: String,
+        /// Place of the question among the items, from 0.
+        index: u64,
+        /// None where the question names none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance_id: Option<String>,
         error: Unanswered,
     },
 }
@@ -111,6 +119,7 @@ impl Answer {
             trials: verdict.trials,
             trials_run,
             cached: trials_run == 0,
+            notes: Vec::new(),
             timings: Timings { queued_ms: milliseconds(queued), judged_ms: milliseconds(judged) },
         }
     }

@@ -4,25 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use futures_util::StreamExt as _;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::body;
+use super::reading::{self, Asked, NotAsked};
 use super::service::Service;
-use super::{BatchAnswer, BatchQuestion, Code, Item, NoVerdict, Question, Unanswered};
-use crate::generation::Generation;
+use super::{Answer, BatchAnswer, Code, Item, NoVerdict, Problem, Unanswered};
+use crate::format;
 
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the body is read of a request that is told to come back.
+const BUSY_BODY: Duration = Duration::from_secs(1);
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Paths that need no token and tell nothing.
@@ -33,7 +31,7 @@ type Shared = State<Arc<Service>>;
 
 pub(super) fn router(service: Arc<Service>) -> Router {
     Router::new()
-        .route("/healthz", get(async || json_response(StatusCode::OK, &json!({"status": "ok"}))))
+        .route("/healthz", get(health))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/v1/instances", get(instances))
@@ -45,17 +43,23 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
-/// Serves until `stopped` says so, and then what was begun.
-pub(super) async fn serve(
-    listener: tokio::net::TcpListener,
-    app: Router,
-    mut stopped: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let stop = async move {
-        // A sender that is gone means the same.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    axum::serve(listener, app).with_graceful_shutdown(stop).await
+/// For connections that are too many: the health endpoints answer, and everything else is told to come back.
+pub(super) fn aside(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/healthz", get(health))
+        .route("/readyz", get(ready))
+        .fallback(busy)
+        .layer(middleware::from_fn_with_state(service.clone(), guard))
+        .with_state(service)
+}
+
+async fn health() -> Response {
+    json_response(StatusCode::OK, &json!({"status": "ok"}))
+}
+
+async fn busy(State(service): Shared, request: Request) -> Unanswered {
+    body::drop_of(request.into_body(), service.max_body, BUSY_BODY).await;
+    Unanswered::new(Code::TooManyConnections, "too many connections are open; ask again, with fewer at a time").after(1)
 }
 
 /// Asks for the token and counts.
@@ -96,104 +100,66 @@ async fn metrics(State(service): Shared) -> Result<Response, Unanswered> {
 
 async fn verify(State(service): Shared, request: Request) -> Result<Response, Unanswered> {
     let began = Instant::now();
-    let question: Question = body(&service, request).await?;
-    let (generation, deadline) = question.into_generation()?;
-    let allowed = allowed(&service, deadline);
+    let body = body::read(request, service.max_body, service.limits.body).await?;
+    let Asked { generation, deadline_ms, notes } = reading::one(&body, service.max_answer)?;
+    let allowed = allowed(&service, deadline_ms);
     let taken = service.ask(vec![generation])?.pop();
-    let taken = taken.ok_or_else(|| Unanswered::new(Code::Internal, "a question got lost; this is a bug of assay"))?;
-    let answer = taken.outcome(began + allowed, allowed).await?;
-    Ok(json_response(StatusCode::OK, &*answer))
+    let answer = taken.ok_or_else(lost)?.outcome(began + allowed, allowed).await?;
+    Ok(json_response(StatusCode::OK, &Answer { notes, ..(*answer).clone() }))
 }
 
 async fn verify_batch(State(service): Shared, request: Request) -> Result<Response, Unanswered> {
     let began = Instant::now();
-    let questions: BatchQuestion = body(&service, request).await?;
-    let mut generations: Vec<Generation> = Vec::with_capacity(questions.items.len());
-    let mut asked = Vec::with_capacity(questions.items.len());
-    for (index, question) in questions.items.into_iter().enumerate() {
-        let place = |unanswered: Unanswered| Unanswered {
-            message: format!("items[{index}]: {}", unanswered.message),
-            ..unanswered
-        };
-        let (generation, deadline) = question.into_generation().map_err(place)?;
-        asked.push((generation.instance_id.clone(), allowed(&service, deadline)));
-        generations.push(generation);
+    let body = body::read(request, service.max_body, service.limits.body).await?;
+    let mut generations = Vec::new();
+    let mut items = Vec::new();
+    for item in reading::many(&body, service.max_answer)? {
+        items.push(item.map(|Asked { generation, deadline_ms, notes }| {
+            let instance_id = generation.instance_id.clone();
+            generations.push(generation);
+            (instance_id, allowed(&service, deadline_ms), notes)
+        }));
     }
-    let taken = service.ask(generations)?;
-    let mut answers = Vec::with_capacity(taken.len());
+    let mut taken = service.ask(generations)?.into_iter();
+    let mut answers = Vec::with_capacity(items.len());
     // They are worked on at the same time; here only their ends are waited for, one after the other.
-    for (taken, (instance_id, allowed)) in taken.into_iter().zip(asked) {
-        answers.push(match taken.outcome(began + allowed, allowed).await {
-            Ok(answer) => Item::Answer(Box::new((*answer).clone())),
-            Err(error) => Item::Unanswered { status: NoVerdict::Unanswered, instance_id, error },
+    for (index, item) in (0..).zip(items) {
+        let no = |instance_id, error| Item::Unanswered { status: NoVerdict::Unanswered, index, instance_id, error };
+        answers.push(match item {
+            Err(NotAsked { instance_id, error }) => no(instance_id, error),
+            Ok((instance_id, allowed, notes)) => {
+                match taken.next().ok_or_else(lost)?.outcome(began + allowed, allowed).await {
+                    Ok(answer) => Item::Answer(Box::new(Answer { notes, ..(*answer).clone() })),
+                    Err(error) => no(Some(instance_id), error),
+                }
+            }
         });
     }
-    Ok(json_response(StatusCode::OK, &BatchAnswer { answers }))
+    Ok(json_response(StatusCode::OK, &BatchAnswer { format: format::REWARD_BATCH.to_owned(), answers }))
+}
+
+fn lost() -> Unanswered {
+    Unanswered::new(Code::Internal, "a question got lost; this is a bug of assay")
 }
 
 fn allowed(service: &Service, asked_ms: Option<u64>) -> Duration {
     asked_ms.map_or(service.deadline, |asked| Duration::from_millis(asked).min(service.deadline))
 }
 
-/// A JSON body.
-///
-/// # Errors
-/// Every way that it is not what is expected is the client's, with a status of its own.
-async fn body<T: DeserializeOwned>(service: &Service, request: Request) -> Result<T, Unanswered> {
-    if !is_json(request.headers()) {
-        let message = "send the body as JSON, with Content-Type: application/json";
-        return Err(Unanswered::new(Code::UnsupportedMediaType, message));
-    }
-    let read = tokio::time::timeout(BODY_TIMEOUT, read(request.into_body(), service.max_body)).await;
-    let late =
-        |_| Unanswered::new(Code::BodyTimeout, format!("the body took longer than {} s", BODY_TIMEOUT.as_secs()));
-    serde_json::from_slice(&read.map_err(late)??).map_err(|error| {
-        let code = match error.classify() {
-            serde_json::error::Category::Data => Code::InvalidRequest,
-            _ => Code::MalformedRequest,
-        };
-        Unanswered::new(code, format!("the body is not a question: {error}"))
-    })
-}
-
-/// The bytes of a body. Of one that is too large the rest is read and dropped, up to as much again: most clients read no
-/// response before everything is sent.
-async fn read(body: Body, most: usize) -> Result<Vec<u8>, Unanswered> {
-    let mut pieces = body.into_data_stream();
-    let (mut bytes, mut total) = (Vec::new(), 0);
-    while let Some(piece) = pieces.next().await {
-        let piece = piece
-            .map_err(|error| Unanswered::new(Code::MalformedRequest, format!("the body cannot be read: {error}")))?;
-        total += piece.len();
-        if total > most.saturating_mul(2) {
-            break;
-        }
-        if total <= most {
-            bytes.extend_from_slice(&piece);
-        }
-    }
-    if total > most {
-        let message = format!("the body is larger than {most} bytes; see --max-body");
-        return Err(Unanswered::new(Code::TooLarge, message));
-    }
-    Ok(bytes)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    declared.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
 impl IntoResponse for Unanswered {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = json_response(status, &json!({"error": self}));
+        let mut response =
+            json_response(status, &Problem { format: format::REWARD_ERROR.to_owned(), error: self.clone() });
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if matches!(self.code, Code::TooLarge | Code::BodyTimeout | Code::Unauthorized | Code::UnsupportedMediaType) {
             // The body was not read to its end, so no other request can follow on this connection.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.code == Code::UnsupportedMediaType {
+            response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
         }
         response
     }

@@ -42,23 +42,28 @@ impl Ledger {
             .open(&path)
             .with_context(|| format!("cannot open {}; make the run directory writable", path.display()))?;
         let mut known = HashSet::new();
-        let (mut reader, mut end, mut line) = (BufReader::new(&file), 0_u64, Vec::new());
+        let (mut reader, mut end, mut line, mut unended) = (BufReader::new(&file), 0_u64, Vec::new(), false);
         for number in 1.. {
             line.clear();
             let read =
                 reader.read_until(b'\n', &mut line).with_context(|| format!("cannot read {}", path.display()))?;
-            if !line.ends_with(b"\n") {
+            let whole = line.ends_with(b"\n");
+            let generation = serde_json::from_slice::<Generation>(&line);
+            if read == 0 || !whole && generation.is_err() {
                 break;
             }
-            let generation: Generation = serde_json::from_slice(&line)
+            let generation = generation
                 .with_context(|| format!("{}:{number} is no generation; mend or remove the line", path.display()))?;
             known.insert(key(&generation.id())?);
             end += read as u64;
+            unended = !whole;
         }
         let mut file = file;
         file.set_len(end)
             .and_then(|()| file.seek(SeekFrom::Start(end)))
+            .and_then(|_| if unended { file.write_all(b"\n") } else { Ok(()) })
             .with_context(|| format!("cannot write {}", path.display()))?;
+        let end = end + u64::from(unended);
         Ok(Self { path, state: Mutex::new(State { file, end, known }) })
     }
 
@@ -117,5 +122,12 @@ mod tests {
         let completions: Vec<_> =
             text.lines().map(|line| serde_json::from_str::<Generation>(line).unwrap().completion.unwrap()).collect();
         assert_eq!(completions, ["a", "b"]);
+
+        // An editor that takes the last line's end takes no answer.
+        std::fs::write(&path, text.trim_end()).unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        ledger.append(&generation("b")).unwrap();
+        ledger.append(&generation("c")).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
     }
 }

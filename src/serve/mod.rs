@@ -2,19 +2,25 @@
 //! every other command, or why there is none.
 //!
 //! ```text
-//!  client ──POST──► http ─► service: known? ──yes──► answer
-//!                              │ no                    ▲
-//!                              ▼                       │
-//!                            queue (bounded) ─► worker: desk of the lab ─► journal of the run directory
+//!  client ──► accept ─► connection ─► http ─► reading ─► service: known? ──yes──► answer
+//!               │ too many                                    │ no                    ▲
+//!               ▼                                             ▼                       │
+//!             aside: /healthz, 503                          queue (bounded) ─► worker: desk of the lab ─► journal
 //! ```
 //! The journal is the store: after a kill, what was run is known again. Nothing but a rejected verdict is a reward of 0.
 
+mod accept;
 mod answer;
+mod body;
+mod connection;
 mod http;
 mod ledger;
+pub mod limits;
+mod listen;
 mod metrics;
 mod question;
 mod queue;
+mod reading;
 pub mod reward;
 mod service;
 mod token;
@@ -22,7 +28,7 @@ mod unanswered;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,21 +38,23 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 pub use answer::{Answer, BatchAnswer, Item, NoVerdict, Timings};
+pub use limits::Limits;
+pub use listen::Place;
 pub use question::{BatchQuestion, Question};
 pub use token::Token;
-pub use unanswered::{Code, Unanswered};
+pub use unanswered::{Code, Problem, Unanswered};
 
 use crate::admission::Admission;
 use crate::console::Console;
-use crate::exit_code::Stop;
 use crate::lab::{Lab, Located};
+use accept::Door;
 use ledger::Ledger;
 use service::Service;
 
 /// How the service is run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub listen: SocketAddr,
+    pub listen: Place,
     /// Asked for by everything but the health endpoints.
     pub token: Option<Token>,
     /// Questions that may wait.
@@ -57,6 +65,9 @@ pub struct Options {
     pub grace: Duration,
     /// Largest body of a request, bytes.
     pub max_body: usize,
+    /// Largest answer of a question, bytes.
+    pub max_answer: usize,
+    pub limits: Limits,
 }
 
 /// A service that listens. Until [`Running::work`] it answers that it is not ready.
@@ -67,7 +78,7 @@ pub struct Running {
     grace: Duration,
     runtime: Runtime,
     stop: watch::Sender<bool>,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    server: tokio::task::JoinHandle<()>,
 }
 
 /// How a service ended.
@@ -84,18 +95,8 @@ impl Running {
     ///
     /// # Errors
     /// The address cannot be had, or lies outside this machine and there is no token.
-    pub fn listen(options: &Options) -> anyhow::Result<Self> {
-        let address = options.listen;
-        if !address.ip().is_loopback() && options.token.is_none() {
-            return Err(Stop::Usage(format!(
-                "--listen {address} can be reached from elsewhere and there is no token; set {}, or listen on 127.0.0.1",
-                token::VARIABLE
-            ))
-            .into());
-        }
-        let listener = TcpListener::bind(address).map_err(|error| {
-            Stop::Usage(format!("cannot listen on {address}: {error}; choose another address with --listen"))
-        })?;
+    pub fn listen(options: &Options, console: &Console) -> anyhow::Result<Self> {
+        let listener = options.listen.listen(options.token.is_some())?;
         listener.set_nonblocking(true).context("cannot listen without blocking")?;
         let address = listener.local_addr().context("the listener has no address")?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -106,12 +107,18 @@ impl Running {
             .context("cannot start the threads that answer requests")?;
         let service = Arc::new(Service::new(options));
         let (stop, stopped) = watch::channel(false);
-        let app = http::router(service.clone());
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).context("cannot wait for connections")?
         };
-        let server = runtime.spawn(http::serve(listener, app, stopped));
+        let door = Door {
+            listener,
+            app: http::router(service.clone()),
+            aside: http::aside(service.clone()),
+            limits: options.limits,
+            console: console.clone(),
+        };
+        let server = runtime.spawn(door.serve(stopped));
         Ok(Self { service, address, grace: options.grace, runtime, stop, server })
     }
 

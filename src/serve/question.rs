@@ -47,19 +47,27 @@ impl Question {
     /// # Errors
     /// [`Code::InvalidRequest`] if it gives no answer or two, or one that the skill cannot have.
     pub fn into_generation(self) -> Result<(Generation, Option<u64>), Unanswered> {
-        let invalid = |message: &str| Err(Unanswered::new(Code::InvalidRequest, message));
-        let given = [self.completion.is_some(), self.patch.is_some(), self.messages.is_some()];
-        if given.into_iter().filter(|given| *given).count() != 1 {
-            return invalid("give exactly one of completion, patch and messages");
+        let invalid = |field: &str, what: &str| Err(Unanswered::of_field(Code::InvalidRequest, field, what));
+        match [self.completion.is_some(), self.patch.is_some(), self.messages.is_some()] {
+            [true, false, false] | [false, true, false] | [false, false, true] => {}
+            [false, false, false] => {
+                return invalid("completion", "no answer; give one of completion, patch and messages");
+            }
+            [_, true, _] => {
+                return invalid("patch", "a second answer; give only one of completion, patch and messages");
+            }
+            [_, _, _] => {
+                return invalid("messages", "a second answer; give only one of completion, patch and messages");
+            }
         }
         if self.patch.is_some() && self.skill == Skill::Localization {
-            return invalid("a localization is a list of files; give it as completion");
+            return invalid("patch", "a localization is a list of files; give it as completion");
         }
         if self.reasoning_content.is_some() && self.completion.is_none() {
-            return invalid("reasoning_content goes with completion");
+            return invalid("reasoning_content", "it goes with completion");
         }
         if self.deadline_ms == Some(0) {
-            return invalid("deadline_ms must be at least 1");
+            return invalid("deadline_ms", "must be at least 1");
         }
         let generation = Generation {
             format: format::GENERATION.to_owned(),

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::metrics::Metrics;
 use super::queue::{Outcome, Queue, Ticket, shutting_down};
-use super::{Answer, Code, Options, Token, Unanswered};
+use super::{Answer, Code, Limits, Options, Token, Unanswered};
 use crate::admission::{Admission, Refusal};
 use crate::digest::Digest;
 use crate::generation::Generation;
@@ -27,6 +27,8 @@ pub(super) struct Service {
     pub token: Option<Token>,
     pub deadline: Duration,
     pub max_body: usize,
+    pub max_answer: usize,
+    pub limits: Limits,
     pub metrics: Metrics,
     pub queue: Arc<Queue>,
     instances: OnceLock<BTreeMap<String, Known>>,
@@ -65,6 +67,8 @@ impl Service {
             token: options.token.clone(),
             deadline: options.deadline,
             max_body: options.max_body,
+            max_answer: options.max_answer,
+            limits: options.limits,
             metrics: Metrics::default(),
             queue: Arc::new(Queue::new(options.queue)),
             instances: OnceLock::new(),

@@ -24,9 +24,9 @@ pub enum Code {
     BodyTimeout,
     /// 409: the instance was not admitted; nothing about it can be judged.
     InstanceRefused,
-    /// 413: the body, or the number of items, is over the limit.
+    /// 413: the body, the number of items or an answer is over the limit.
     TooLarge,
-    /// 415: the body is not declared as JSON.
+    /// 415: the body is not declared as JSON, or it is encoded in a way that is not read.
     UnsupportedMediaType,
     /// 422: JSON of another shape than a question.
     InvalidRequest,
@@ -38,17 +38,29 @@ pub enum Code {
     NotReady,
     /// 503: the service is on its way out.
     ShuttingDown,
+    /// 503: more connections are open than the service takes.
+    TooManyConnections,
     /// 504: no verdict before the deadline; the work for it was given up.
     DeadlineExceeded,
 }
 
-/// No answer. The body of every response that is not 200.
+/// Body of every response that is not 200.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Problem {
+    pub format: String,
+    pub error: Unanswered,
+}
+
+/// No answer, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize, JsonSchema)]
 #[error("{message}")]
 pub struct Unanswered {
     pub code: Code,
     /// What, where, and what to do next.
     pub message: String,
+    /// The field of the question that is wrong, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
     /// Whether the same question may be answered later.
     pub retryable: bool,
     /// When to ask again, seconds; the `Retry-After` header too.
@@ -74,7 +86,7 @@ impl Code {
             Self::InvalidRequest => 422,
             Self::QueueFull => 429,
             Self::Internal => 500,
-            Self::NotReady | Self::ShuttingDown => 503,
+            Self::NotReady | Self::ShuttingDown | Self::TooManyConnections => 503,
             Self::DeadlineExceeded => 504,
         }
     }
@@ -86,6 +98,7 @@ impl Code {
             | Self::Internal
             | Self::NotReady
             | Self::ShuttingDown
+            | Self::TooManyConnections
             | Self::DeadlineExceeded => true,
             Self::MalformedRequest
             | Self::Unauthorized
@@ -102,7 +115,19 @@ impl Code {
 
 impl Unanswered {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retryable: code.retryable(), retry_after_s: None, refusal: None }
+        Self {
+            code,
+            message: message.into(),
+            field: None,
+            retryable: code.retryable(),
+            retry_after_s: None,
+            refusal: None,
+        }
+    }
+
+    /// A question whose field is wrong; the message begins with its name.
+    pub(super) fn of_field(code: Code, field: &str, what: impl std::fmt::Display) -> Self {
+        Self { field: Some(field.to_owned()), ..Self::new(code, format!("{field}: {what}")) }
     }
 
     pub fn after(self, seconds: u64) -> Self {

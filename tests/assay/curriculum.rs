@@ -124,3 +124,118 @@ fn logs_without_any_rollout_are_refused() {
     assert!(output.status.code() == Some(1) && stderr(&output).contains("--stage 1"), "{}", stderr(&output));
     assert!(!folder.path().join("out.jsonl").exists());
 }
+
+/// What the command does with such logs and rows of the instances a, b and c.
+struct Pruned {
+    code: Option<i32>,
+    text: String,
+    kept: Option<String>,
+    folder: tempfile::TempDir,
+}
+
+fn prune(logs: impl FnOnce(&Path), more: &[&str]) -> Pruned {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, rows, out) =
+        (folder.path().join("log"), folder.path().join("rows.jsonl"), folder.path().join("out.jsonl"));
+    std::fs::create_dir(&log).unwrap();
+    logs(&log);
+    write(&rows, &["a", "b", "c"].map(|id| json!({"instance_id": id})));
+    let mut command = assay();
+    command.arg("curriculum").arg(&log).arg("--rows").arg(&rows).arg("--out").arg(&out).args(more);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+    Pruned { code: output.status.code(), text, kept: std::fs::read_to_string(&out).ok(), folder }
+}
+
+#[test]
+fn the_outcome_decides_and_not_a_shaped_score_beside_it() {
+    let logs = |log: &Path| {
+        let row = |id: &str, acc: f64, score: f64| json!({"gts": json!({"instance_id": id}).to_string(), "score": score, "acc": acc, "step": 1});
+        // Steps of verl's folder; a is solved with a penalty, b fails with a bonus.
+        write(&log.join("1.jsonl"), &[row("a", 1.0, 0.9), row("b", 0.0, 1.0)]);
+        write(&log.join("2.jsonl"), &[row("a", 1.0, 0.8), row("b", 0.0, 1.1)]);
+        std::fs::write(log.join("notes.txt"), "not a log").unwrap();
+    };
+    let pruned = prune(logs, &[]);
+    assert_eq!(pruned.code, Some(0), "{}", pruned.text);
+    let kept = pruned.kept.unwrap();
+    assert!(!kept.contains("\"a\"") && kept.contains("\"b\"") && kept.contains("\"c\""), "{kept}");
+    assert!(pruned.text.contains("outcomes are those of the field acc (4)"), "{}", pruned.text);
+    let written = report(&pruned.folder.path().join("curriculum.json"));
+    assert_eq!(written["outcome_fields"], json!({"acc": 4}));
+    let unsolved = prune(logs, &["--drop-unsolved"]).kept.unwrap();
+    assert!(unsolved.contains("\"c\"") && unsolved.lines().count() == 1, "{unsolved}");
+    // Who names the score gets the score.
+    let named = prune(logs, &["--reward-key", "score"]).kept.unwrap();
+    assert!(named.contains("\"a\"") && !named.contains("\"b\""), "{named}");
+}
+
+#[test]
+fn a_shaped_score_alone_and_a_field_that_is_nowhere_refuse_with_the_fields_that_are_there() {
+    let logs = |log: &Path| {
+        write(&log.join("1.jsonl"), &[json!({"instance_id": "a", "score": 0.95, "step": 3, "parts": {"tests": 1}})])
+    };
+    let pruned = prune(logs, &[]);
+    assert_eq!((pruned.code, &pruned.kept), (Some(1), &None), "{}", pruned.text);
+    assert!(
+        pruned.text.contains("--reward-key") && pruned.text.contains("parts.tests, score, step"),
+        "{}",
+        pruned.text
+    );
+    let pruned = prune(logs, &["--reward-key", "test"]);
+    assert_eq!((pruned.code, &pruned.kept), (Some(1), &None), "{}", pruned.text);
+    assert!(pruned.text.contains("\"test\"") && pruned.text.contains("did you mean parts.tests?"), "{}", pruned.text);
+    for more in [["--reward-key", "parts.tests"], ["--solved-at", "0.9"]] {
+        let pruned = prune(logs, &more);
+        assert!(pruned.code == Some(0) && !pruned.kept.unwrap().contains("\"a\""), "{}", pruned.text);
+    }
+}
+
+#[test]
+fn rows_without_a_result_are_told_with_their_place_and_logs_without_any_leave_their_reasons() {
+    let logs = |log: &Path| {
+        let rows = [
+            json!({"example_id": 0, "reward": 1.0, "info": {"instance_id": "a"}, "metrics": {"tests": 1.0}}),
+            json!({"example_id": 1, "reward": "good", "info": {"instance_id": "b"}}),
+            json!({"example_id": 2, "reward": 1.0}),
+        ];
+        write(&log.join("results.jsonl"), &rows);
+    };
+    let pruned = prune(logs, &[]);
+    assert_eq!(pruned.code, Some(2), "{}", pruned.text);
+    let refused = lines(&pruned.folder.path().join("quarantine.jsonl"));
+    assert_eq!(refused.iter().map(|row| row["line"].clone()).collect::<Vec<_>>(), [json!(2), json!(3)]);
+    let pruned = prune(|log| write(&log.join("1.jsonl"), &[json!({"reward": 1.0}), json!([1])]), &[]);
+    assert_eq!((pruned.code, &pruned.kept), (Some(1), &None));
+    assert!(
+        pruned.text.contains("1.jsonl:1: no instance_id") && pruned.text.contains("quarantine.jsonl"),
+        "{}",
+        pruned.text
+    );
+    assert_eq!(lines(&pruned.folder.path().join("quarantine.jsonl")).len(), 2);
+    let twice = |log: &Path| {
+        write(&log.join("1.jsonl"), &[json!({"instance_id": "a", "score": 1})]);
+        std::fs::hard_link(log.join("1.jsonl"), log.join("2.jsonl")).unwrap();
+    };
+    let pruned = prune(twice, &[]);
+    assert!(pruned.code == Some(1) && pruned.text.contains("2.jsonl is named twice"), "{}", pruned.text);
+    let served = |log: &Path| {
+        std::fs::create_dir(log.join("journal")).unwrap();
+        std::fs::write(log.join("generations.jsonl"), "").unwrap();
+    };
+    let pruned = prune(served, &[]);
+    assert!(pruned.code == Some(1) && pruned.text.contains("assay verify"), "{}", pruned.text);
+}
+
+#[test]
+fn exactly_nine_of_ten_stays_however_many_there_are() {
+    let logs = |log: &Path| {
+        let mut rows = Vec::new();
+        for (id, of, failed) in [("a", 90, 9), ("b", 90, 8), ("c", 70, 7)] {
+            rows.extend((0..of).map(|n| json!({"instance_id": id, "score": f64::from(u8::from(n >= failed))})));
+        }
+        write(&log.join("1.jsonl"), &rows);
+    };
+    let kept = prune(logs, &[]).kept.unwrap();
+    assert!(kept.contains("\"a\"") && !kept.contains("\"b\"") && kept.contains("\"c\""), "{kept}");
+}

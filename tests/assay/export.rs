@@ -35,13 +35,13 @@ use swe_assay::verdict::{Reason, Verdict, VerdictStatus};
 use crate::samples;
 
 /// A small run: two admitted instances, one refused; verified, rejected and inconclusive candidates of every skill.
-struct World {
-    instances: BTreeMap<String, Instance>,
-    admissions: BTreeMap<String, Admission>,
-    candidates: Vec<Candidate>,
-    generations: BTreeMap<Digest, Generation>,
-    verdicts: Vec<Verdict>,
-    receipts: Vec<Receipt>,
+pub struct World {
+    pub instances: BTreeMap<String, Instance>,
+    pub admissions: BTreeMap<String, Admission>,
+    pub candidates: Vec<Candidate>,
+    pub generations: BTreeMap<Digest, Generation>,
+    pub verdicts: Vec<Verdict>,
+    pub receipts: Vec<Receipt>,
     journal: Vec<Record>,
     blobs: BTreeMap<Digest, Vec<u8>>,
     inputs: BTreeMap<String, Digest>,
@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    fn small() -> Self {
+    pub fn small() -> Self {
         let mut world = Self::empty();
         for (id, license) in [("one", Some("MIT")), ("two", None), ("three", Some("MIT"))] {
             world.instances.insert(id.to_owned(), samples::instance(id, license));
@@ -463,7 +463,9 @@ fn views_hold_the_same_rows_in_the_layout_of_each_trainer() {
 fn an_export_replaces_an_older_dataset_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
-    World::empty().export(&out).unwrap();
+    let mut other = World::small();
+    other.verdicts.truncate(3);
+    other.export(&out).unwrap();
     fs::create_dir(directory.path().join(".dataset.partial")).unwrap();
     World::small().export(&out).unwrap();
     assert_eq!(texts(&read(&out.join("sft-repair")), "instance_id"), ["one"]);
@@ -475,17 +477,65 @@ fn an_export_replaces_an_older_dataset_and_nothing_else() {
     let error = format!("{:#}", World::small().export(&precious).unwrap_err());
     assert!(error.contains("precious") && error.contains("not a dataset"), "{error}");
     assert!(precious.join("thesis.tex").exists());
+    // A manifest of something else proves nothing.
+    for text in [r#"{"name": "an app", "icons": []}"#, r#"{"format": "manifest.v1"}"#, "not JSON"] {
+        fs::write(precious.join("manifest.json"), text).unwrap();
+        let error = format!("{:#}", World::small().export(&precious).unwrap_err());
+        assert!(error.contains("precious") && error.contains("left alone"), "{error}");
+        assert!(precious.join("thesis.tex").exists());
+    }
+    let mut names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["dataset", "precious"]);
 }
 
 #[test]
-fn a_run_without_candidates_gives_valid_empty_configs() {
+fn a_dataset_with_anything_else_in_it_is_left_alone_and_it_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("dataset");
+    World::small().export(&out).unwrap();
+    let refused = |place: &str, text: &str| {
+        let path = out.join(place);
+        let former = fs::read(&path).ok();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        let error = format!("{:#}", World::small().export(&out).unwrap_err());
+        let named = place.split('/').next().unwrap();
+        assert!(error.contains(named) && error.contains("left alone"), "{place}: {error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        match former {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None if place.contains('/') => fs::remove_dir_all(out.join(named)).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+    };
+    // Of a clone, of a download, of people.
+    for place in [".git/config", ".gitattributes", ".cache/huggingface/download/x.lock", "notes.md", "README.md"] {
+        refused(place, "mine");
+    }
+    fs::create_dir(out.join("mine")).unwrap();
+    assert!(World::small().export(&out).is_err(), "an empty folder is not ours either");
+    fs::remove_dir(out.join("mine")).unwrap();
+    let card = fs::read(out.join("README.md")).unwrap();
+    fs::remove_file(out.join("README.md")).unwrap();
+    assert!(format!("{:#}", World::small().export(&out).unwrap_err()).contains("lacks README.md"));
+    fs::write(out.join("README.md"), card).unwrap();
+    World::small().export(&out).unwrap();
+}
+
+#[test]
+fn a_run_without_rows_makes_no_dataset_and_leaves_an_earlier_one_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("dataset");
     let summary = World::empty().export(&out).unwrap();
     assert!(summary.rows.values().all(|rows| *rows == 0), "{:?}", summary.rows);
-    for config in ["preference", "rl", "sft-localization", "sft-repair", "sft-test"] {
-        assert!(read(&out.join(config)).is_empty());
-    }
+    assert!(summary.path.is_none() && fs::read_dir(directory.path()).unwrap().count() == 0);
+
+    World::small().export(&out).unwrap();
+    let before = contents(&out);
+    assert!(World::empty().export(&out).unwrap().path.is_none());
+    assert!(before == contents(&out), "the earlier dataset was changed");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -527,9 +577,7 @@ fn the_small_dataset_can_be_kept_for_other_consumers() {
     let views = [View::LlamaFactory, View::MsSwift, View::Openrlhf, View::Skyrl, View::Slime, View::Trl, View::Xtuner];
     let all = ExportOptions { views: views.into(), ..options() };
     let summary = export(&World::small(), Path::new(&out), &all).unwrap();
-    assert!(summary.path.join("manifest.json").is_file());
-    let empty = format!("{}-empty", Path::new(&out).display());
-    World::empty().export(Path::new(&empty)).unwrap();
+    assert!(summary.path.unwrap().join("manifest.json").is_file());
 }
 
 fn read(config: &Path) -> Vec<RecordBatch> {

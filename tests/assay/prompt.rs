@@ -205,6 +205,29 @@ fn what_cannot_be_made_is_told_and_the_rest_is_written() {
 }
 
 #[test]
+fn localizations_and_prompts_of_other_instances_are_refused_with_the_nearest_instance() {
+    let world = World::small();
+    let place = json!({"instance_id": "pkg__two", "skill": "localization", "completion": "```\npkg/duration.py\n```"});
+    let file = world.write("other.jsonl", &format!("{place}\n"));
+    let output =
+        expect_exit(&mut world.prompt(&["--skill", "repair", "--localization", "generations", "--from", &file]), 1);
+    let said = stderr(&output);
+    assert!(said.contains("\"pkg__two\"") && said.contains("of instances there is pkg__one"), "{said}");
+    assert!(said.contains("has none for these instances") && !world.path("prompts.jsonl").exists(), "{said}");
+
+    // Letters' case of a skill does not matter.
+    let prompts = world.prompts(&["--skill", "Localization"]);
+    let answer = json!({"instance_id": "pkg__one", "skill": "localization", "completion": "```\npkg/duration.py\n```"});
+    let answers = world.write("answers.jsonl", &format!("{answer}\n"));
+    let mut verify = assay();
+    verify.arg("verify").arg(world.path("work")).args(["--generations", &answers]).arg("--prompts");
+    verify.arg(world.path("prompts.jsonl")).arg("--run").arg(world.path("run"));
+    let said = stderr(&expect_exit(&mut verify, 1));
+    assert_eq!(prompts.len(), 1);
+    assert!(said.contains("--prompts: no generation names a prompt of these files"), "{said}");
+}
+
+#[test]
 fn templates_of_ones_own_take_the_place_of_ours() {
     let world = World::small();
     let folder = world.path("templates");

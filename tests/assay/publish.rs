@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use swe_assay::console::Console;
 use swe_assay::dataset::manifest::{Config, Contents, Manifest};
+use swe_assay::dataset::matched::Matched;
 use swe_assay::digest::Digest;
 use swe_assay::hub::{Account, Hub as Client, Patience, RepoId, download};
 use swe_assay::receipt::Tool;
@@ -39,6 +40,7 @@ pub fn dataset(place: &Path, shards: usize, version: &str) {
         configs: [("sft".to_owned(), sft)].into(),
         evidence: BTreeMap::new(),
         left_out: BTreeMap::new(),
+        matched: Matched::default(),
         left_out_tasks: BTreeMap::new(),
     };
     Manifest::of_directory(place, contents, &BTreeMap::new()).unwrap().write(place, None).unwrap();

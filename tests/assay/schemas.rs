@@ -8,6 +8,7 @@ use swe_assay::admission_report::AdmissionReport;
 use swe_assay::audit::{Agreement, AuditReport, Findings, Measures, Place, Rule};
 use swe_assay::dataset::evidence::StoredBlob;
 use swe_assay::dataset::manifest::{Contents, Manifest};
+use swe_assay::dataset::matched::Matched;
 use swe_assay::dataset::rows::{Attempts, Reasoning, preference_row, rl_row, sft_row};
 use swe_assay::dataset::signature::SecretKey;
 use swe_assay::dataset::statement::Statement;
@@ -17,7 +18,7 @@ use swe_assay::intake::Quarantined;
 use swe_assay::journal::RunInfo;
 use swe_assay::receipt::Tool;
 use swe_assay::schema;
-use swe_assay::serve::{Answer, Timings};
+use swe_assay::serve::{Answer, BatchAnswer, Code, Item, NoVerdict, Problem, Timings, Unanswered};
 use swe_assay::verdict::{Reason, Verdict};
 
 use crate::samples;
@@ -85,6 +86,7 @@ fn records() -> Vec<(&'static str, Value)> {
         configs: [("sft".to_owned(), Default::default())].into(),
         evidence: [("verdicts".to_owned(), Default::default())].into(),
         left_out: [("duplicate".to_owned(), 1)].into(),
+        matched: Matched::default(),
         left_out_tasks: [("not_admitted".to_owned(), 1)].into(),
     };
     let manifest = Manifest::of_directory(directory.path(), contents, &[].into()).unwrap();
@@ -128,9 +130,34 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::MATRIX, json!(samples::matrix())),
         (format::SCALING, json!(samples::scaling())),
         (format::SELECTION, json!(samples::selection())),
+        (
+            format::OUTPUTS,
+            json!({"format": format::OUTPUTS, "outputs": {"select --out": {"selection.jsonl": [instance.digest()]}}}),
+        ),
         (format::REWARD, json!(reward(&verdict))),
         (format::REWARD_QUESTION, json!({"instance_id": "one", "skill": "repair", "completion": "answer"})),
+        (format::REWARD_BATCH, json!(batch(&verdict))),
+        (
+            format::REWARD_BATCH_QUESTION,
+            json!({"items": [{"instance_id": "one", "skill": "repair", "completion": "answer"}]}),
+        ),
+        (format::REWARD_ERROR, json!(problem())),
     ]
+}
+
+fn problem() -> Problem {
+    Problem { format: format::REWARD_ERROR.to_owned(), error: Unanswered::new(Code::InvalidRequest, "why") }
+}
+
+fn batch(verdict: &Verdict) -> BatchAnswer {
+    let unanswered = Item::Unanswered {
+        status: NoVerdict::Unanswered,
+        index: 1,
+        instance_id: Some("one".to_owned()),
+        error: problem().error,
+    };
+    let answers = vec![Item::Answer(Box::new(reward(verdict))), unanswered];
+    BatchAnswer { format: format::REWARD_BATCH.to_owned(), answers }
 }
 
 fn reward(verdict: &Verdict) -> Answer {
@@ -152,6 +179,7 @@ fn reward(verdict: &Verdict) -> Answer {
         trials_run: 2,
         cached: false,
         retryable: false,
+        notes: Vec::new(),
         timings: Timings { queued_ms: 1, judged_ms: 2 },
     }
 }

@@ -68,6 +68,112 @@ fn the_oracle_and_an_empty_input_are_refused_with_the_next_step() {
     assert!(output.status.code() == Some(1) && stderr(&output).contains("--out"), "{}", stderr(&output));
 }
 
+/// What is chosen of such files for the only instance.
+fn chosen(files: &[(&str, &[Value])], more: &[&str]) -> (Value, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut select = assay();
+    select.arg("select");
+    for (name, rows) in files {
+        let path = folder.path().join(name);
+        std::fs::write(&path, rows.iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+        select.arg(path);
+    }
+    let output =
+        select.args(["--method", "self-consistency", "--json", "--out"]).arg(&out).args(more).output().unwrap();
+    let summary = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    (summary, lines(&out.join("selection.jsonl")).remove(0))
+}
+
+fn prediction(patch: &str) -> Value {
+    json!({"instance_id": "a", "model_name_or_path": "m", "model_patch": patch})
+}
+
+#[test]
+fn what_cannot_be_applied_or_changes_nothing_takes_no_part_and_is_counted_with_its_reason() {
+    let right = diff("return x + 1");
+    let header = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n";
+    let stub = "diff --git a/a.png b/a.png\nindex 1..2 100644\nBinary files a/a.png and b/a.png differ\n";
+    let wrong = [
+        (right.replace("-1,2 +1,2", "-1,8 +1,8"), "cannot_apply"),
+        (header.to_owned(), "cannot_apply"),
+        (right[..right.len() - 20].to_owned(), "cannot_apply"),
+        (stub.to_owned(), "cannot_apply"),
+        (diff("return x"), "changes_nothing"),
+        (diff("return x  # as before"), "changes_nothing"),
+        (String::new(), "no_patch"),
+    ];
+    for (patch, why) in wrong {
+        let rows = [prediction(&patch), prediction(&patch), prediction(&patch), prediction(&right), prediction(&right)];
+        let (summary, selection) = chosen(&[("p.jsonl", &rows)], &[]);
+        assert_eq!(
+            (&selection["chosen"], &selection["votes"], &selection["eligible"]),
+            (&json!(3), &json!(2), &json!(2)),
+            "{patch}"
+        );
+        assert_eq!(summary["left_out"], json!({why: 3}), "{patch}");
+        let ballot = &selection["candidates"][0];
+        assert_eq!(
+            (&ballot["left_out"]["why"], &ballot["key"], &ballot["votes"]),
+            (&json!(why), &Value::Null, &json!(0))
+        );
+        assert!(!ballot["left_out"]["detail"].as_str().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn one_change_has_one_key_and_one_sample_one_vote() {
+    let (wrong, right) = (diff("return x - 1"), diff("return x + 1"));
+    let bare = right.replace(" a/", " ").replace(" b/", " ");
+    let mnemonic = right.replace(" a/", " i/").replace(" b/", " w/");
+    let rows = [&wrong, &wrong, &right, &bare, &mnemonic].map(|patch| prediction(patch));
+    let (_, selection) = chosen(&[("p.jsonl", &rows)], &[]);
+    assert_eq!((&selection["chosen"], &selection["votes"]), (&json!(2), &json!(3)), "{selection}");
+
+    let sample = |patch: &str, index: u64| json!({"instance_id": 7, "skill": "repair", "completion": patch, "model": "m", "index": index});
+    let rows = [sample(&wrong, 0), sample(&right, 1), sample(&right, 2), sample(&wrong, 0), sample(&wrong, 0)];
+    let (summary, selection) = chosen(&[("s.jsonl", &rows)], &[]);
+    assert_eq!((&selection["chosen"], &selection["votes"], &summary["repeated"]), (&json!(1), &json!(2), &json!(2)));
+    let repeated: Vec<_> =
+        selection["repeated"].as_array().unwrap().iter().map(|place| place["line"].clone()).collect();
+    assert_eq!((repeated, &selection["num_samples"]), (vec![json!(4), json!(5)], &json!(3)));
+
+    // The same predictions in two files, and another model's.
+    let (one, other) = ([prediction(&wrong), prediction(&right)], [prediction(&right), prediction(&right)]);
+    let (summary, selection) = chosen(&[("1.jsonl", &one), ("2.jsonl", &one), ("3.jsonl", &other)], &[]);
+    assert_eq!((&summary["repeated"], &selection["votes"]), (&json!(2), &json!(3)), "{selection}");
+}
+
+#[test]
+fn predictions_of_other_harnesses_are_read_and_what_is_none_is_refused_by_name() {
+    let right = diff("return x + 1");
+    let rows = [
+        json!({"instance_id": "o__r-1", "patch": right, "prefix": "pro"}),
+        json!({"org": "o", "repo": "r", "number": 1, "fix_patch": right}),
+        json!({"instance_id": "o__r-1", "test_result": {"git_patch": right}, "metadata": {"llm_config": {"model": "m"}}, "history": []}),
+        json!({"instance_id": "o__r-1", "skill": "repair", "messages": [{"role": "assistant", "content": null, "tool_calls": []}]}),
+        json!({"instance_id": "o__r-1", "skill": "repair", "messages": [{"role": "assistant", "content": [{"type": "text", "text": right}]}]}),
+        json!({"instance_id": "o__r-1", "patch": right, "base_commit": "c"}),
+        json!({"instance_id": "o__r-1", "skill": "repair", "messages": [{"role": "assistant", "content": 7}]}),
+        json!([{"instance_id": "o__r-1"}]),
+    ];
+    let (summary, selection) = chosen(&[("p.jsonl", &rows)], &[]);
+    assert_eq!((&selection["votes"], &selection["instance_id"]), (&json!(4), &json!("o__r-1")));
+    assert_eq!((&summary["left_out"], &summary["quarantined"]), (&json!({"no_patch": 1}), &json!(3)));
+
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("p.jsonl"), folder.path().join("out"));
+    std::fs::write(&file, rows[5..].iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+    let output = assay().arg("select").arg(&file).arg("--out").arg(&out).output().unwrap();
+    let text = stderr(&output);
+    assert!(
+        output.status.code() == Some(1) && text.contains("a row of a task") && text.contains("quarantine.jsonl"),
+        "{text}"
+    );
+    let why: Vec<_> = lines(&out.join("quarantine.jsonl")).into_iter().map(|row| row["why"].to_string()).collect();
+    assert!(why[1].contains("messages[0].content is a number") && why[2].contains("name the file .json"), "{why:?}");
+}
+
 /// A run of one instance: eight repairs, of which so many are verified, one malformed and one inconclusive.
 fn run(folder: &Path) {
     let run = RunDir::open(folder).unwrap();

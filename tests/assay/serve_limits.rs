@@ -126,7 +126,8 @@ async fn strangers_and_wrong_requests_are_told_what_is_wrong() {
         (Method::POST, "/v1/verify", right, JSON, b"{}".to_vec(), 422, "invalid_request"),
         (Method::POST, "/v1/verify", right, JSON, unknown.to_string().into_bytes(), 404, "unknown_instance"),
         (Method::POST, "/v1/verify", right, JSON, large.to_string().into_bytes(), 413, "too_large"),
-        (Method::POST, "/v1/verify/batch", right, JSON, br#"{"items": [{}]}"#.to_vec(), 422, "invalid_request"),
+        (Method::POST, "/v1/verify/batch", right, JSON, br#"{"items": {}}"#.to_vec(), 422, "invalid_request"),
+        (Method::POST, "/v1/verify/batch", right, JSON, br#"{"items": [{}]}"#.to_vec(), 200, ""),
         (Method::POST, "/v1/verify", right, JSON, question, 200, ""),
     ];
     for (method, path, token, kind, body, status, code) in table {

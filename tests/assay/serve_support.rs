@@ -1,5 +1,6 @@
 //! A running `assay serve` over the small world.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
@@ -47,11 +48,37 @@ impl Served {
         served
     }
 
+    /// A service with a run directory of its own, and the file that its messages go to.
+    pub fn logged(arguments: &[&str]) -> (Self, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let world = world();
+        let (run, log) = (folder.path().join("run"), folder.path().join("log"));
+        world.copy_run(&run);
+        let import = world.import();
+        let mut served = Self::spawn(world, &import, &run, arguments, None, File::create(&log).unwrap().into());
+        served.folder = Some(folder);
+        (served, log)
+    }
+
     /// A service over an import and a run directory that stay.
     pub fn over(world: Arc<World>, import: &Path, run: &Path, arguments: &[&str], token: Option<&str>) -> Self {
+        Self::spawn(world, import, run, arguments, token, Stdio::inherit())
+    }
+
+    fn spawn(
+        world: Arc<World>,
+        import: &Path,
+        run: &Path,
+        arguments: &[&str],
+        token: Option<&str>,
+        messages: Stdio,
+    ) -> Self {
         let mut command = assay();
-        command.arg("serve").arg(import).args(["--json", "--listen", "127.0.0.1:0", "--run"]).arg(run).args(arguments);
-        command.env_remove("ASSAY_TOKEN").stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.arg("serve").arg(import).args(["--json", "--run"]).arg(run).args(arguments);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.env_remove("ASSAY_TOKEN").stdout(Stdio::piped()).stderr(messages);
         if let Some(token) = token {
             command.env("ASSAY_TOKEN", token);
         }

@@ -188,6 +188,7 @@ impl World {
             attempts: 3,
             evidence: swe_assay::verdict::Evidence::E2,
             minimal_gold: false,
+            accept_lost: false,
             cache: self.reuse.clone().unwrap_or_else(shared_cache),
             reuse: self.reuse.is_some(),
             image_budget: None,

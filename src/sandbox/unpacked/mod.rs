@@ -26,7 +26,7 @@ use thiserror::Error;
 
 pub use archive::Archive;
 use registry::Registry;
-pub(super) use registry::canonical;
+pub use registry::canonical;
 use source::Source;
 
 use super::SandboxError;

@@ -1,0 +1,171 @@
+//! Which test files of a suite are lost, and what follows: too many refuse the instance; where that is accepted, nothing of it
+//! is worth more than E1.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::admit::{AdmissionInput, blank, files_to_run};
+use super::bench::{Ask, Bench, Evidence, Seen};
+use super::fate::some;
+use super::tally::holds;
+use super::{Halt, Step, name_some, suite};
+use crate::admission::Admission;
+use crate::candidate::PathClass;
+use crate::framework::Framework;
+use crate::lost::{Loss, Lost, LostFile};
+use crate::trial::TestReport;
+use crate::verdict::{Evidence as Level, Reason};
+
+/// An instance may lose one file of so many, and no more.
+const ONE_OF: usize = 10;
+
+/// What the runs that an admission rests on say is lost. Tells an admission that was kept by a version which did not look.
+/// Needs a trial only if gold was never run.
+pub fn lost_files(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn Evidence) -> Step<Option<Lost>> {
+    let mut bench = Bench::new(&blank(input, framework), evidence);
+    let files = files_to_run(input, framework);
+    if files.is_empty() {
+        return Step::Done(None);
+    }
+    let gold = match bench.seen(&Ask::suite(&input.trees.tested_gold, &files)) {
+        Ok(seen) => seen,
+        Err(Halt::Needs(trial)) => return Step::Needs(trial),
+        Err(Halt::Judged(..)) => return Step::Done(None),
+    };
+    // Without a run on base the instance was refused before.
+    let base = bench.seen(&Ask::suite(&input.trees.tested_base, &files)).ok();
+    Step::Done(find(input, framework, &gold, base.as_ref()))
+}
+
+/// What is lost, by one run of all files on gold and one on base. A run that did not end says nothing.
+pub(super) fn find(
+    input: &AdmissionInput,
+    framework: &dyn Framework,
+    gold: &Seen,
+    base: Option<&Seen>,
+) -> Option<Lost> {
+    suite::ended(gold).ok()?;
+    let on_gold = Loaded::of(&gold.report, framework);
+    let on_base = base.filter(|seen| suite::ended(seen).is_ok()).map(|seen| Loaded::of(&seen.report, framework));
+    let (suite, layout) = (&gold.outcome.trial.plan.files, &input.trees.layout);
+    let lost = |path: &String| {
+        let changed = input.changed.contains(path);
+        let not_on_base = || {
+            let trouble = on_base.as_ref().filter(|_| !changed)?.trouble(path)?;
+            let by_gold = match (&trouble.place, &trouble.raised) {
+                // No file is named where the runner did not begin: its configuration is at fault.
+                (None, None) => input.changed.iter().any(|path| layout.class(path) == PathClass::RunnerConfig),
+                (place, raised) => place.iter().chain(raised).any(|file| input.changed.contains(file)),
+            };
+            Some((if by_gold { Loss::MadeToLoad } else { Loss::NotOnBase }, trouble))
+        };
+        let on_gold = match on_gold.trouble(path) {
+            Some(trouble) => Some((Loss::DoesNotLoad, trouble)),
+            None => on_gold.unrun(path, input.with_tests.contains(path)),
+        };
+        let (why, Trouble { error, message, place, raised: _ }) = on_gold.or_else(not_on_base)?;
+        let place = place.filter(|place| place != path);
+        Some((path.clone(), LostFile { why, error, message, place, changed }))
+    };
+    let files: BTreeMap<_, _> = suite.iter().filter_map(lost).collect();
+    (!files.is_empty()).then(|| Lost { of: suite.len() as u64, files, accepted: false })
+}
+
+/// Why an instance that loses this is refused; none where it may.
+pub(super) fn too_much(lost: &Lost) -> Option<String> {
+    let counted: Vec<_> = lost.files.iter().filter(|(_, file)| file.counts()).collect();
+    let changed: Vec<_> = counted.iter().filter(|(_, file)| file.changed).copied().collect();
+    let (what, named) = if !changed.is_empty() {
+        (format!("{} of the test files that gold changes cannot be judged by", changed.len()), changed)
+    } else if counted.len() * ONE_OF > lost.of as usize {
+        (format!("{} of {} test files are lost, more than a tenth", counted.len(), lost.of), counted)
+    } else {
+        return None;
+    };
+    let named: Vec<_> = named.into_iter().map(|(path, file)| format!("{path}: {}", file.reason())).collect();
+    let next = "install what is missing (`--with` at import, `requirements` of the environment), or use --accept-lost, which leaves its rows at E1";
+    Some(format!("{what}: {}; {next}", some(&named)))
+}
+
+/// A verified answer as it counts: of an instance that lost too much and was accepted, never more than E1.
+pub(super) fn bounded(
+    admission: &Admission,
+    (reason, level, detail): (Reason, Level, String),
+) -> (Reason, Level, String) {
+    let Some(lost) = admission.lost.as_ref().filter(|lost| lost.accepted) else { return (reason, level, detail) };
+    let named = name_some(lost.files.keys().map(String::as_str));
+    (reason, level.min(Level::E1), format!("{detail}; E1 at most, for {} are lost: {named}", lost.count()))
+}
+
+/// What a run says of the files that it was given.
+struct Loaded<'a> {
+    report: &'a TestReport,
+    /// Files of which a test was collected.
+    files: BTreeSet<String>,
+}
+
+/// Why a file is lost.
+struct Trouble {
+    error: String,
+    message: String,
+    place: Option<String>,
+    /// File of the line that raised it.
+    raised: Option<String>,
+}
+
+impl Trouble {
+    fn said(message: &str) -> Self {
+        Self { error: String::new(), message: message.to_owned(), place: None, raised: None }
+    }
+}
+
+impl<'a> Loaded<'a> {
+    fn of(report: &'a TestReport, framework: &dyn Framework) -> Self {
+        Self { report, files: report.tests.keys().map(|id| framework.file_of(id)).collect() }
+    }
+
+    /// Why a file, or a class of it, could not be collected.
+    fn trouble(&self, path: &str) -> Option<Trouble> {
+        let errors = &self.report.collect_errors;
+        let own =
+            |place: &String| place.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+        let above = |place: &String| !self.files.contains(path) && holds(place, path, path);
+        let found = errors.iter().find(|(place, _)| own(place));
+        let found = found.or_else(|| errors.iter().find(|(place, _)| above(place)));
+        // A conftest file anywhere ends the whole session before it begins.
+        let status = self.report.exit_status.filter(|status| *status > 1 && *status != 5);
+        let found = found.or_else(|| errors.iter().next().filter(|_| status.is_some() && self.report.tests.is_empty()));
+        match (found, status) {
+            (Some((place, error)), _) => Some(Trouble {
+                error: error.clone(),
+                message: self.message(place).to_owned(),
+                place: Some(place.clone()),
+                raised: self.report.traces.get(place).and_then(|trace| Some(trace.raised.as_ref()?.file.clone())),
+            }),
+            (None, Some(status)) if self.report.tests.is_empty() => {
+                Some(Trouble::said(&format!("the session ended with status {status} before it collected anything")))
+            }
+            (None, _) => None,
+        }
+    }
+
+    /// Why nothing was collected from a file that loads. An older reporter does not say whether such a file was skipped.
+    fn unrun(&self, path: &str, with_tests: bool) -> Option<(Loss, Trouble)> {
+        let remarks = self.report.remarks.as_ref().filter(|_| !self.files.contains(path))?;
+        if let Some((_, skip)) = remarks.skipped.iter().find(|(place, _)| holds(place, path, path)) {
+            return Some((if skip.missing { Loss::MissingModule } else { Loss::Skipped }, Trouble::said(&skip.reason)));
+        }
+        if remarks.deselected.contains(path) {
+            return Some((Loss::Deselected, Trouble::said("")));
+        }
+        with_tests.then(|| (Loss::Silent, Trouble::said("")))
+    }
+
+    fn message(&self, place: &str) -> &str {
+        let remarks = self.report.remarks.as_ref();
+        remarks.and_then(|remarks| remarks.messages.get(place)).map_or("", String::as_str)
+    }
+}
+
+#[cfg(test)]
+#[path = "lost_tests.rs"]
+mod tests;
