@@ -1,5 +1,5 @@
-//! Python source in one canonical form: equal for sources that differ in whitespace, quoting, parentheses without
-//! effect, trailing commas, comments and docstrings. It is read by people at most, and never run.
+//! Python source in one canonical form: equal for sources that differ in whitespace, quotes, parentheses without
+//! effect, trailing commas, comments and docstrings. People may read the form; it is never run.
 
 use std::collections::BTreeMap;
 

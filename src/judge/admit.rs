@@ -458,8 +458,8 @@ fn settle(
         .collect();
 }
 
-/// The refusal of an instance that has no fail-to-pass test, by what became of those that might have been one: the listed
-/// ones, or without a list all that left the expectations.
+/// The refusal of an instance that has no fail-to-pass test. It is told by what became of the tests that might have been one:
+/// the listed tests or, without a list, all tests that left the expectations.
 fn none_left(input: &AdmissionInput, framework: &dyn Framework, admission: &Admission, tally: &Tally) -> Stopped {
     let instance = input.instance;
     let fate = || fate::told(input, framework, tally, None);

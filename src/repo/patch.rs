@@ -418,7 +418,7 @@ const PREFIXES: [Prefixes; 12] = [
     ("", ""),
 ];
 
-/// The one name that the two halves give behind their prefixes; none if the two differ or cannot be told apart.
+/// The one name that the two halves give behind their prefixes; `None` if the two differ or cannot be told apart.
 fn git_names(text: &str, (a, b): Prefixes) -> Option<String> {
     if text.starts_with('"') {
         let (old, rest) = unquote(text)?;
