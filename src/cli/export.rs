@@ -75,7 +75,7 @@ struct How {
     /// Only these licences (SPDX expressions, by commas), or `any`; by default any that is known
     #[arg(long, value_name = "LICENCES", value_delimiter = ',')]
     license: Vec<String>,
-    /// Instances of a benchmark (parquet, json or jsonl) to leave out with all that resembles them; more than once
+    /// Instances of a benchmark (parquet, json or jsonl) to leave out with all that resembles them; may be given more than once
     #[arg(long, value_name = "FILE")]
     benchmark: Vec<PathBuf>,
     /// Keep repositories of the public benchmarks that this tool knows by name
@@ -87,7 +87,7 @@ struct How {
     /// Do not look for secrets and personal data
     #[arg(long)]
     no_scan: bool,
-    /// A model's tokenizer.json, to count tokens with; an estimate without
+    /// Count tokens with this tokenizer.json of a model; without one they are estimated
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
     /// Leave out rows with more tokens
