@@ -2,7 +2,7 @@
 //! Out: the splits, the expected tests and the deadline, or a refusal.
 //!
 //! 1. Gold and base run once over all test files. Base gets the deadline that candidates get, which follows from the
-//!    slowest run of gold ([`DeadlineRule`]).
+//!    slowest run of gold ([`DeadlineRule`]; another rule makes another admission).
 //! 2. The files that hold fail-to-pass tests are the first split. The other files with passing tests are the second.
 //! 3. Both sides run `--repeats` times in these splits: the second time with the files, and the tests of each file, in
 //!    another order, the third time with another hash seed, time zone and locale.

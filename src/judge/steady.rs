@@ -18,8 +18,9 @@
 //! (`control_failed`). A repetition that passes gives `unsteady`. One that fails tests is judged by those tests.
 //!
 //! **A generated test or script** that its runs reject is judged again from its first run on, until two rounds give the
-//! same reason (at most three). Gold's first split runs between the first two rounds. A round that holds, or three that
-//! differ, is `unsteady`. A test that plainly does not fail on base needs one round, because no fault makes tests pass.
+//! same reason (at most three). Gold's first split runs between the first two rounds; if gold ends badly there or
+//! passes nothing, the verdict is `control_failed`. A round that holds, or three that differ, is `unsteady`. A test
+//! that plainly does not fail on base needs one round, because no fault makes tests pass.
 //!
 //! **What the control session rejects**, and canaries that pass without the runner, reject by two runs that say the
 //! same.

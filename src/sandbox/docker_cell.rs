@@ -16,8 +16,8 @@
 //!   sees.
 //! - Jobs see the whole image read-only. The work directory, `/tmp`, `/var/tmp`, `/dev/shm` and the home are theirs, on
 //!   a tmpfs with the trial's disk limit. An overlay over Docker's overlay cannot be id-mapped, so jobs get the id that
-//!   owns the work directory. A work directory of root's is copied once per container and given to an unused id,
-//!   because a job must never be the host's root.
+//!   owns the work directory, which is 1000 in our own images and what `container` uses too. A work directory of root's
+//!   is copied once per container and given to an unused id, because a job must never be the host's root.
 //! - The agent reads the container's memory counters to tell the trial's limit from a machine without memory.
 //! - The container is made anew after any failure, after a kill for want of memory, after many jobs or a long time. The
 //!   end of the driver's connection ends the agent and the container. An engine that is restarted is waited for, so
