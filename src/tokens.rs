@@ -14,7 +14,7 @@ pub const ESTIMATE: &str = "estimate.v1";
 /// Counts tokens. Cheap to share between threads: counting takes `&self`.
 pub struct Counter {
     name: String,
-    /// None: the estimate.
+    /// `None` stands for the estimate.
     tokenizer: Option<Box<Tokenizer>>,
 }
 

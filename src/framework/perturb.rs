@@ -188,7 +188,7 @@ impl<'t> Axis<'t> {
     }
 }
 
-/// The display that a name of the module is bound to, where it is bound once.
+/// The display that a name of the module is bound to, if it is bound once.
 fn module_value<'t>(node: Node<'t>, name: &str, source: &str) -> Option<Node<'t>> {
     let root = std::iter::successors(Some(node), |node| node.parent()).last()?;
     let statements = children(root).into_iter().filter(|child| child.kind() == "expression_statement");

@@ -96,7 +96,7 @@ impl From<Told> for Trace {
 }
 
 /// Rebuilds the report. Whatever our reporter would not have written becomes an alarm; a report that is cut, or whose
-/// last record is not the end, is unfinished. A torn last line is what a killed process leaves, and no alarm.
+/// last record is not the end, is unfinished. A torn last line is what a killed process leaves; it is not an alarm.
 pub(super) fn parse(channel: &[u8], truncated: bool, nonce: &str) -> TestReport {
     let mut reading = Reading::default();
     reading.report.remarks = Some(Remarks::default());

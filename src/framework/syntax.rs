@@ -25,7 +25,7 @@ pub(super) fn constant(node: Node) -> bool {
     constant_through(node, &|_| None)
 }
 
-/// The same, where some calls count as what they wrap.
+/// Like it, but some calls count as what they wrap.
 pub(super) fn constant_through<'t>(node: Node<'t>, wrapped: &dyn Fn(Node<'t>) -> Option<Node<'t>>) -> bool {
     match node.kind() {
         "integer" | "float" | "true" | "false" | "none" => true,

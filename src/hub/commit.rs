@@ -57,7 +57,7 @@ impl Hub<'_> {
         }
     }
 
-    /// One commit on top of `parent`, refused by the server if that is no longer the head. Gives the new commit where the
+    /// One commit on top of `parent`, refused by the server if that is no longer the head. Gives the new commit if the
     /// server names it.
     pub(super) async fn commit(
         &self,

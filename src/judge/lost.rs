@@ -25,7 +25,7 @@ use crate::lost::{Loss, Lost, LostFile};
 use crate::trial::TestReport;
 use crate::verdict::{Evidence as Level, Reason};
 
-/// An instance may lose one file of so many, and no more.
+/// An instance may lose one file of this many.
 const ONE_OF: usize = 10;
 
 /// What the runs that an admission rests on say is lost. Tells an admission that was kept by a version which did not look.

@@ -28,7 +28,7 @@ pub struct FilePatch {
 /// What happens to the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Hunks in the order of the diff; none for a change of mode or name alone.
+    /// Hunks in the order of the diff; empty for a change of mode or name alone.
     Text(Vec<Hunk>),
     Binary(BinaryChange),
 }
@@ -272,7 +272,7 @@ impl<'d> Parser<'d> {
 
     /// The `---` and `+++` lines. Prefixes go if both have them: those of the `diff --git` line, or else any pair that git
     /// writes and that leaves one name, or the one that a rename header says. A file that comes or goes has one name only, and
-    /// then only `a/` and `b/` are sure to be no directory.
+    /// then only `a/` and `b/` are sure not to be directories.
     fn names(
         &mut self,
         said: Option<Prefixes>,

@@ -1,5 +1,4 @@
-//! HTTP: paths, tokens, bodies in and out. Every response but the metrics is JSON. A request must declare its body as
-//! JSON, so that a page in a browser cannot ask without being allowed to.
+//! HTTP: paths, tokens, bodies in and out. Every response but the metrics is JSON.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,7 +20,7 @@ pub enum Request {
 pub struct OpenSlot {
     pub workdir: String,
     pub root: Root,
-    /// A copy of the base layer for every job, even where an overlay would do.
+    /// A copy of the base layer for every job, even if an overlay would do.
     pub copies: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct OpenSlot {
 pub enum Root {
     /// An allow-list of this host and what is mounted: path here, path inside. The base layer appears at the work directory.
     Host { base_layer: PathBuf, mounts: Vec<(PathBuf, String)> },
-    /// An image that was unpacked on this host, and no more of the host than its kernel.
+    /// An image that was unpacked on this host, and of the host its kernel alone.
     Image { base_layer: PathBuf, root: PathBuf },
     /// All of the container that the agent is alone in; its work directory is the base layer. `homes` are made, for jobs
     /// that have one.
