@@ -72,6 +72,7 @@ mod tests {
             evidence: BTreeMap::new(),
             left_out: BTreeMap::new(),
             left_out_tasks: BTreeMap::new(),
+            matched: Default::default(),
         };
         let manifest = Manifest::of_directory(root, contents, &BTreeMap::new()).unwrap();
         manifest.write(root, None).unwrap();
