@@ -23,7 +23,7 @@ pub struct Counter {
 pub enum TokensError {
     #[error("{}: {source}; give the tokenizer.json of a model, or none for an estimate", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{}: is no tokenizer.json: {why}", path.display())]
+    #[error("{}: is not a tokenizer.json: {why}", path.display())]
     NotATokenizer { path: PathBuf, why: String },
     #[error("{tokenizer} cannot split a text of {bytes} bytes: {why}")]
     NotCounted { tokenizer: String, bytes: usize, why: String },
@@ -179,7 +179,7 @@ mod tests {
         let path = folder.path().join("config.json");
         std::fs::write(&path, "{}").unwrap();
         let error = Counter::from_file(&path).unwrap_err().to_string();
-        assert!(error.contains("config.json") && error.contains("no tokenizer.json"), "{error}");
+        assert!(error.contains("config.json") && error.contains("not a tokenizer.json"), "{error}");
         let error = Counter::from_file(&folder.path().join("absent.json")).unwrap_err().to_string();
         assert!(error.contains("absent.json") && error.contains("estimate"), "{error}");
     }

@@ -158,7 +158,8 @@ impl How {
 
     fn options(&self, console: &Console) -> anyhow::Result<ExportOptions> {
         if !(0.0..=1.0).contains(&self.near_duplicates) {
-            let message = format!("--near-duplicates {} is no share; give a number from 0 to 1", self.near_duplicates);
+            let message =
+                format!("--near-duplicates {} is not a share; give a number from 0 to 1", self.near_duplicates);
             return Err(Stop::Usage(message).into());
         }
         let mut benchmarks = if self.keep_benchmark_repositories { Benchmarks::none() } else { Benchmarks::built_in() };
@@ -205,7 +206,7 @@ impl How {
         let mut only = BTreeSet::new();
         for name in self.license.iter().filter(|name| !name.trim().is_empty()) {
             let key = license_key(name).ok_or_else(|| {
-                Stop::Usage(format!("--license {name} is no licence; `any` also takes rows of unknown licence"))
+                Stop::Usage(format!("--license {name} is not a licence; `any` also takes rows of unknown licence"))
             })?;
             only.insert(key);
         }

@@ -67,7 +67,8 @@ pub(super) fn measure(
     for over in &peers.verified {
         let passes = passes(&run(over, "a verified repair", bench)?, reproducing);
         strength.correct_alternatives_passed.add(passes);
-        // Either the repair is wrong, or the test asks for more than the issue. Such a test is not trusted to tell repairs apart.
+        // Either the repair is wrong, or the test asks for more than the issue. Such a test is not trusted to tell
+        // repairs apart.
         if !passes {
             doubts.insert(Doubt::FailsOnAlternative);
         }

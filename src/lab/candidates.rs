@@ -260,8 +260,8 @@ impl Lab<'_> {
     }
 }
 
-/// The instances that take longest come first, so that no worker is left alone with one at the end. Those that share an image stay
-/// together. How long a trial may take follows from how long gold took.
+/// The instances that take longest come first, so that no worker is left alone with one at the end. Those that share an
+/// image stay together. How long a trial may take follows from how long gold took.
 fn order(admission: Option<&Admission>) -> (Reverse<u64>, Option<&Digest>) {
     let deadline_ms = admission.map_or(0, |admission| admission.limits.deadline_ms);
     (Reverse(deadline_ms), admission.and_then(|admission| admission.image.as_ref()))

@@ -80,8 +80,8 @@ fn source(site: &Site, tree: &str, path: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8(bytes).unwrap_or_default())
 }
 
-/// Executable lines of one side of the change: the lines of functions, because those of a module run with every import. If there
-/// are none, the lines of the module.
+/// Executable lines of one side of the change: the lines of functions, because those of a module run with every import.
+/// If there are none, the lines of the module.
 fn watched(
     site: &Site,
     tree: &str,

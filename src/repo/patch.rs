@@ -402,7 +402,8 @@ fn header_name(text: &str) -> Option<String> {
 /// What git writes before the two names of a file.
 type Prefixes = (&'static str, &'static str);
 
-/// `a/` and `b/`, then those of `diff.mnemonicPrefix` (index, work tree, commit, object, two files) in both directions, then none.
+/// `a/` and `b/`, then those of `diff.mnemonicPrefix` (index, work tree, commit, object, two files) in both directions,
+/// then none.
 const PREFIXES: [Prefixes; 12] = [
     ("a/", "b/"),
     ("i/", "w/"),

@@ -40,7 +40,7 @@ pub struct Answer {
 /// An endpoint that cannot be used as it is given.
 #[derive(Debug, Error)]
 pub enum EndpointError {
-    #[error("{url:?} is no address of an endpoint: {why}; give it as http://HOST:PORT/v1")]
+    #[error("{url:?} is not the address of an endpoint: {why}; give it as http://HOST:PORT/v1")]
     Address { url: String, why: String },
     #[error("the API key in the environment variable {variable} cannot be sent: {why}")]
     Key { variable: String, why: &'static str },

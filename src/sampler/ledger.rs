@@ -73,7 +73,7 @@ impl Ledger {
                     break;
                 }
                 _ if line.trim_ascii().is_empty() => {}
-                Err(error) => bail!("line {number} is no generation ({error}); mend it, or name another file"),
+                Err(error) => bail!("line {number} is not a generation ({error}); mend it, or name another file"),
             }
             good += length;
         }

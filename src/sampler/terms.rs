@@ -75,8 +75,8 @@ const BOUNDS: [&str; 16] = [
     "too many",
 ];
 
-/// The fields that a refusal is about: the one that it names by itself, otherwise those that its text names. A refusal of a value gives
-/// none, unless the error's type says `plain`ly that the field is not supported.
+/// The fields that a refusal is about: the one that it names by itself, otherwise those that its text names. A refusal of
+/// a value gives none, unless the error's type says `plain`ly that the field is not supported.
 pub fn named(param: Option<&str>, text: &str, plain: bool) -> Vec<Field> {
     let text = text.to_lowercase();
     let bounds = !plain && BOUNDS.iter().any(|words| text.contains(words));
