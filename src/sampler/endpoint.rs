@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn addresses_are_checked_and_their_secrets_not_repeated() {
-        assert!(error("localhost:8000").contains("no address"), "{}", error("localhost:8000"));
+        assert!(error("localhost:8000").contains("not the address"), "{}", error("localhost:8000"));
         assert!(error("ftp://x/v1").contains("http"));
         for url in ["http://me:hunter22@host/v1", "https://host/v1?key=hunter22"] {
             let said = error(url);
