@@ -1,6 +1,6 @@
-//! What a cell costs per job beside the job itself, on the host and in Docker, and how many no-op jobs two workers run in a
-//! second. `cargo bench --bench cell` (with another tree for host cells: `BASE=path`). The Docker part needs an engine
-//! that has the base image (`ASSAY_DOCKER_BASE`) and is left out, with a line, where there is none.
+//! What a cell costs per job beside the job itself, on the host and in Docker, and how many no-op jobs two workers run
+//! in a second. `cargo bench --bench cell`; `BASE=path` gives host cells another tree. The Docker part needs an engine
+//! that has the base image (`ASSAY_DOCKER_BASE`). If there is none, it is left out, and a line says so.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,9 +1,10 @@
 //! Choosing among many patches: normalisation, votes and densities, and the memory of the process that did it.
 //!
-//! `cargo bench --bench consensus -- 500 120` makes issues with so many patches of about 2 KB each, in two ways: `alike`, a few
-//! ways to mend the issue with small differences and copies, as models write them; and `unlike`, where no two patches share
-//! more than their header, so that every density is needed. `--write DIR` also writes keys and choices for
-//! `benches/consensus_against_levenshtein.py`, and the patches for `assay select DIR/unlike.predictions.jsonl`.
+//! `cargo bench --bench consensus -- 500 120` makes 500 issues with 120 patches of about 2 KB each, in two ways.
+//! `alike` has a few ways to mend the issue, with small differences and copies, as models write them. In `unlike` no
+//! two patches share more than their header, so that every density is needed. `--write DIR` also writes keys and
+//! choices for `benches/consensus_against_levenshtein.py`, and the patches for `assay select
+//! DIR/unlike.predictions.jsonl`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

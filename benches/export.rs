@@ -1,9 +1,9 @@
 //! An export of many rows, and decontamination: time and the memory of the process.
 //!
-//! `cargo bench --bench export -- 1000000` for the rows of issue 6 (8 KiB each), `-- again 1000000` for what a second export
-//! shares with the first where one percent of the rows is another (the candidates of some instances, verified again),
-//! `-- decontaminate 100000 3000` for rows against benchmark instances. The rows are made up, of text that compresses the way
-//! code does.
+//! `cargo bench --bench export -- 1000000` exports rows of 8 KiB each. `-- again 1000000` says what a second export
+//! shares with the first if one percent of the rows is another, because the candidates of some instances were verified
+//! again. `-- decontaminate 100000 3000` holds rows against benchmark instances. The rows are made up, of text that
+//! compresses the way code does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

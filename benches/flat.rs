@@ -1,8 +1,9 @@
 //! Memory and processor time of the driver over many candidates: `cargo bench --bench flat -- 100000`.
 //!
-//! The sandbox is simulated: of trials that differ only in a comment the first two run in a cell, and what the second left is
-//! played back for the others. Control sessions, whose sentinels are each candidate's own, all run. Everything else is as in a real run. At most 120 candidates belong to one instance; all instances
-//! share a repository. Needs a host that can isolate cells.
+//! The sandbox is simulated: of trials that differ only in a comment, the first two run in a cell, and what the second
+//! left is played back for the others. Control sessions all run, because each candidate has sentinels of its own.
+//! Everything else is as in a real run. At most 120 candidates belong to one instance, and all instances share a
+//! repository. The bench needs a host that can isolate cells.
 
 use std::collections::BTreeMap;
 use std::fs;

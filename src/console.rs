@@ -98,7 +98,7 @@ impl Stage<'_> {
         }
     }
 
-    /// So many steps are done in all; never counts back.
+    /// The number of steps that are done in all; it never counts back.
     pub fn advance_to(&self, done: u64) {
         let before = self.done.fetch_max(done, Ordering::Relaxed);
         if before < done {

@@ -44,7 +44,7 @@ pub struct Joined {
 }
 
 impl Contest {
-    /// The tree of a test over another tree; none where it was never made.
+    /// The tree of a test over another tree; `None` if it was never made.
     pub fn tree(&self, test: &str, over: &str) -> Option<&str> {
         let found = self.joined.iter().find(|joined| joined.test == test && joined.over == over);
         found.map(|joined| joined.tree.as_str())

@@ -55,7 +55,7 @@ impl Digest {
         Self(hex::encode(bytes))
     }
 
-    /// The first sixteen digits as a number: enough to order by. 0 where they are none.
+    /// The first sixteen digits as a number: enough to order by. 0 if they are not digits.
     pub fn leading(&self) -> u64 {
         self.0.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default()
     }

@@ -116,7 +116,7 @@ impl Default for Environment {
 
 impl Instance {
     /// Names everything that a verdict about this instance depends on: base, patches and environment. The expected
-    /// tests are left out, for they are derived by running, and so are texts that only prompts use.
+    /// tests are left out, because they are derived by running, and so are texts that only prompts use.
     pub fn digest(&self) -> Digest {
         Digest::of_json(&(
             &self.instance_id,

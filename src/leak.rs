@@ -51,7 +51,7 @@ fn holds_solution(text: &str, files: &[&FilePatch]) -> bool {
     let quoted: BTreeSet<_> = text.lines().flat_map(readings).collect();
     let whole: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let stands = |line: &&String| quoted.contains(*line) || (line.len() >= TELLING_INSIDE && whole.contains(*line));
-    // What base has already is no part of the answer, even where gold moves it.
+    // What base has already does not belong to the answer, even if gold moves it.
     let answer: Vec<_> = added.difference(&known).filter(|line| telling(line)).collect();
     if !answer.is_empty() {
         return answer.iter().filter(|line| stands(line)).count() * 2 >= answer.len();
@@ -104,7 +104,7 @@ fn names(text: &str, path: &str) -> bool {
         || module(path).is_some_and(|module| stands_alone(text, &module))
 }
 
-/// Dotted name of a Python module; none where it has one part only, which is as often an ordinary word.
+/// Dotted name of a Python module; `None` if it has one part only, which is as often an ordinary word.
 fn module(path: &str) -> Option<String> {
     let path = path.strip_suffix(".py")?;
     let path = path.strip_suffix("/__init__").unwrap_or(path);

@@ -14,7 +14,7 @@ pub const ESTIMATE: &str = "estimate.v1";
 /// Counts tokens. Cheap to share between threads: counting takes `&self`.
 pub struct Counter {
     name: String,
-    /// None: the estimate.
+    /// `None` stands for the estimate.
     tokenizer: Option<Box<Tokenizer>>,
 }
 
@@ -23,7 +23,7 @@ pub struct Counter {
 pub enum TokensError {
     #[error("{}: {source}; give the tokenizer.json of a model, or none for an estimate", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{}: is no tokenizer.json: {why}", path.display())]
+    #[error("{}: is not a tokenizer.json: {why}", path.display())]
     NotATokenizer { path: PathBuf, why: String },
     #[error("{tokenizer} cannot split a text of {bytes} bytes: {why}")]
     NotCounted { tokenizer: String, bytes: usize, why: String },
@@ -51,7 +51,7 @@ impl Counter {
     /// the file asks for are left out, and no special tokens are added: the whole text is counted, and nothing else.
     ///
     /// # Errors
-    /// The file cannot be read, or is no tokenizer.
+    /// The file cannot be read, or is not a tokenizer.
     pub fn from_file(path: &Path) -> Result<Self, TokensError> {
         let bytes = std::fs::read(path).map_err(|source| TokensError::Unreadable { path: path.to_owned(), source })?;
         let wrong =
@@ -63,7 +63,7 @@ impl Counter {
         Ok(Self { name, tokenizer: Some(Box::new(tokenizer)) })
     }
 
-    /// The tokenizer of a file if one is named, else the estimate.
+    /// The tokenizer of a file if one is named, otherwise the estimate.
     pub fn from_option(path: Option<&Path>) -> Result<Self, TokensError> {
         path.map_or_else(|| Ok(Self::estimate()), Self::from_file)
     }
@@ -179,7 +179,7 @@ mod tests {
         let path = folder.path().join("config.json");
         std::fs::write(&path, "{}").unwrap();
         let error = Counter::from_file(&path).unwrap_err().to_string();
-        assert!(error.contains("config.json") && error.contains("no tokenizer.json"), "{error}");
+        assert!(error.contains("config.json") && error.contains("not a tokenizer.json"), "{error}");
         let error = Counter::from_file(&folder.path().join("absent.json")).unwrap_err().to_string();
         assert!(error.contains("absent.json") && error.contains("estimate"), "{error}");
     }

@@ -101,7 +101,7 @@ impl Benchmarks {
     }
 }
 
-/// Names a change by the lines it adds and removes, white space aside; none where that is next to nothing.
+/// Names a change by the lines it adds and removes, white space aside; `None` if that is next to nothing.
 fn change(patch: &str) -> Option<Digest> {
     let changed = patch
         .lines()

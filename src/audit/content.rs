@@ -30,9 +30,9 @@ pub struct Measures {
     pub shapes: BTreeMap<String, u64>,
     pub instances: u64,
     pub repositories: u64,
-    /// Skill -> rows, where rows have one.
+    /// Skill -> rows, for rows that have one.
     pub skills: BTreeMap<String, u64>,
-    /// Evidence level -> rows, where rows have one.
+    /// Evidence level -> rows, for rows that have one.
     pub evidence: BTreeMap<String, u64>,
     /// Licence -> rows; `unknown` where none is stated.
     pub licences: BTreeMap<String, u64>,
@@ -156,7 +156,7 @@ impl<'a> Content<'a> {
         match self.exact.entry(same) {
             Entry::Occupied(first) => {
                 self.measures.duplicates += 1;
-                // Samples of one model agree often; that is no fault of predictions.
+                // Samples of one model agree often; that is not a fault of predictions.
                 if facts.shape != Shape::Prediction {
                     findings.add(Rule::Duplicate, place.clone(), format!("as {}", first.get()));
                 }

@@ -64,7 +64,7 @@ fn again(root: &Path, into: &Path) -> Result<Vec<Pair>> {
     published.into_iter().map(pair).collect()
 }
 
-/// What to say of verdicts that differ where another version made them; nothing where it was this one.
+/// What to say of verdicts that differ if another version made them; nothing if this one did.
 fn other_tool(tool: &Tool) -> String {
     let this = Tool::this();
     if *tool == this {

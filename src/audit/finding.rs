@@ -1,4 +1,5 @@
-//! A finding: what is wrong, where, and what to do. Every kind of finding is a rule with a name that scripts may rely on.
+//! A finding: what is wrong, where, and what to do. Every kind of finding is a rule with a fixed name and level that
+//! scripts may rely on. All findings are counted; the first ones of a rule are kept with their place.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,7 +66,7 @@ rules! {
         "Ask the publisher for their public key, and get the dataset again.";
     TableUnreadable Error "A table cannot be read: cut, damaged or in another format."
         "Get the file again; rows before the damage were checked.";
-    BadRow Error "A line or row is no record."
+    BadRow Error "A line or row is not a record."
         "Mend or remove it; the place says where it stands.";
     UnknownColumns Error "Rows of a table have no columns that are known here."
         "Name them with --column OURS=THEIRS, e.g. --column patch=diff.";
@@ -111,11 +112,11 @@ rules! {
         "Leave the row out: it mends nothing.";
     EmptyPatch Warning "There is no patch."
         "Leave the row out, or count it as an answer that was not given.";
-    UnreadablePatch Warning "The patch is no unified diff that can be applied exactly."
+    UnreadablePatch Warning "The patch is not a unified diff that can be applied exactly."
         "Leave the row out; a lenient tool may have applied something else.";
     NoFailToPass Warning "No test is listed that fails before the change and passes after it."
         "Leave the instance out: nothing shows that it was solved.";
-    CutTestName Warning "A listed test has a name that was cut or is no test's name."
+    CutTestName Warning "A listed test has a name that was cut or that is not a test's name."
         "List the tests again from structured results.";
     WeakEvidence Note "The row says nothing, or little, of how it was verified."
         "Prefer rows of level E2 and better.";

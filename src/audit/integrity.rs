@@ -18,7 +18,7 @@ use crate::dataset::strangers::strangers;
 use crate::digest::Digest;
 use crate::format;
 
-/// Checks a directory with a manifest of ours; gives the manifest where it can be read.
+/// Checks a directory with a manifest of ours; gives the manifest if it can be read.
 ///
 /// # Errors
 /// The directory cannot be listed, or the key file is none.
@@ -57,7 +57,7 @@ fn read_manifest(bytes: &[u8]) -> Result<Manifest, String> {
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
     format::check(value.get("format").and_then(|format| format.as_str()), format::MANIFEST)
         .map_err(|error| format!("it {error}"))?;
-    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| format!("it is no manifest: {error}"))?;
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| format!("it is not a manifest: {error}"))?;
     if manifest.to_bytes().map_err(|error| error.to_string())? != bytes {
         return Err("it is not written as assay writes it: it was edited".to_owned());
     }
@@ -130,7 +130,7 @@ fn check_statement(
     let parsed = match serde_json::from_slice::<Envelope>(&envelope) {
         Ok(parsed) if parsed.to_bytes()? == envelope => parsed,
         _ => {
-            wrong("it is no envelope as assay writes it".to_owned());
+            wrong("it is not an envelope as assay writes it".to_owned());
             return Ok(());
         }
     };

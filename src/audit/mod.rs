@@ -10,6 +10,18 @@
 //!     ├──► evidence: verdicts again, without a sandbox
 //!     └──► harness: other people's logs, graded again
 //! ```
+//!
+//! | what was changed | what finds it |
+//! | --- | --- |
+//! | any byte of a file | its digest in the manifest |
+//! | the manifest | its canonical form, its Merkle root, and the statement that follows from it, compared byte for byte |
+//! | the statement, and all of it made to fit | the signature, with `--verify-signature`; without a key nothing says who made a dataset |
+//! | a row's patch, candidate or level | receipt and verdict |
+//! | a row's answer | at least half of the lines that its patch adds must stand in the answer |
+//! | a verdict | its receipt; with the receipt made to fit, the verdict computed again from the evidence |
+//! | the evidence, so that it gives the verdict | `--rerun`, for the rows that the sample meets |
+//!
+//! If a prompt in a row was edited and the dataset sealed again, only the signature finds it.
 
 mod benchmarks;
 mod check;

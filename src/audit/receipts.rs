@@ -107,7 +107,7 @@ impl Receipts {
 
     fn contradiction(&self, verdict: &Verdict) -> Option<String> {
         if verdict.reason.status() != verdict.status {
-            return Some(format!("{} is no reason to be {}", name(&verdict.reason), name(&verdict.status)));
+            return Some(format!("{} is not a reason to be {}", name(&verdict.reason), name(&verdict.status)));
         }
         let Some(receipt) = self.receipts.get(verdict.receipt.as_str()) else {
             return Some(format!("receipt {} is not there, or was edited", verdict.receipt.short()));

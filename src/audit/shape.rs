@@ -67,7 +67,7 @@ pub struct Facts {
 /// Columns in which datasets keep whether a patch was right.
 const LABELS: [&str; 7] = ["resolved", "is_resolved", "success", "passed", "score", "reward", "target"];
 
-/// Reads a row. Never fails: what has none of the known columns is [`Shape::Unknown`].
+/// Reads a row. Never fails: a row without any known column is [`Shape::Unknown`].
 pub fn facts(row: Map<String, Value>) -> Facts {
     let shape = shape_of(&row);
     let row = match (shape, row.get("instance")) {

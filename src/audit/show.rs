@@ -46,7 +46,7 @@ pub struct TracedTrial {
     pub mode: String,
     pub exit: String,
     pub wall_ms: u64,
-    /// Tests by what they did, as the report counts them; none: there is no report.
+    /// Tests by what they did, as the report counts them; `None` if there is no report.
     pub tests: BTreeMap<String, u64>,
     /// Tests that did not pass; the first of them.
     pub not_passed: Vec<String>,
@@ -56,11 +56,11 @@ pub struct TracedTrial {
     pub in_receipt: bool,
 }
 
-/// Finds a row by `TABLE:ROW`, or by the first digits of its receipt or candidate, or by its instance where that has one row
+/// Finds a row by `TABLE:ROW`, or by the first digits of its receipt or candidate, or by its instance if that has one row
 /// only.
 ///
 /// # Errors
-/// [`Stop::Usage`] where no row or more than one fits; evidence that cannot be read.
+/// [`Stop::Usage`] if no row or more than one fits; evidence that cannot be read.
 pub fn show(source: &Source, wanted: &str) -> Result<Trace> {
     let mut found: Vec<(String, u64, Map<String, Value>, Facts)> = Vec::new();
     let mut names: BTreeSet<String> = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Lines over a count: shares between 0 and 1, each with an interval around it where one is known.
+//! Lines over a count: shares between 0 and 1, each with an interval around it if one is known.
 
 use plotters::prelude::*;
 

@@ -25,8 +25,9 @@ use crate::output::{Kind, Plan, write_file};
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "DATASET is a directory that `assay export` wrote, any .parquet, .jsonl or .json file (also .gz, .zst), a directory \
-of such files, or hub:owner/name[@revision], which is downloaded into the cache. Known are our rows, rows of the SWE-bench family, predictions and chats.\n\
+    after_help = "DATASET is a directory that `assay export` wrote, any .parquet, .jsonl or .json file (also .gz, .zst), a \
+directory of such files, or hub:owner/name[@revision], which is downloaded into the cache. It knows our own rows, rows of the \
+SWE-bench family, predictions and chats.\n\
 Exit code 2 says that something was found.\n\n\
 Example: assay audit dataset --verify-signature publisher.pub\n\
 Example: assay audit dataset --rerun 20 --repos work/repos\n\
@@ -54,7 +55,7 @@ pub struct Audit {
     /// Evaluation logs to grade again, as SWE-bench's harness and its relatives keep them
     #[arg(long, value_name = "DIR", requires = "instances")]
     logs: Option<PathBuf>,
-    /// Runner that wrote the logs; else instances and logs tell
+    /// Runner that wrote the logs [default: what instances and logs say]
     #[arg(long, value_name = "NAME", value_parser = runner)]
     runner: Option<LogFormat>,
     /// Write the findings as SARIF 2.1.0, for CI

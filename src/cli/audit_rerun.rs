@@ -1,4 +1,8 @@
 //! `assay audit --rerun`: verifies a random sample of the rows again, in sandboxes.
+//!
+//! The sample is the rows whose digest with the seed is least, so any order of the same rows gives the same sample.
+//! Localizations are left out, because they are held against other repairs of their instance. Inconclusive runs count
+//! for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -18,12 +18,14 @@ use crate::output::{FileSet, Kind, NewFile, Plan, write_file};
 /// Drops tasks that a model has mastered from a list of instances or an RL dataset
 #[derive(Debug, Args)]
 #[command(
-    after_help = "ROLLOUTS are logs of verl (trainer.rollout_data_dir), verifiers, prime-rl, SkyRL, rLLM, slime or NeMo Gym as .jsonl, \
-.json or .parquet, folders of such logs, or run directories of assay. An instance is found by its instance_id in the row, its info, \
-extra_info, metadata or ground truth.\n\
-What decides is the outcome: a field such as acc, resolved or is_correct, and without one a score or reward that is 0, 1 or -1. A reward \
-that is anything else is shaped: name the field that says the outcome with --reward-key, or the least reward with --solved-at.\n\n\
-Rows that stay are copied as they are. What no rollout visited stays; what only the machine failed at was not visited.\n\n\
+    after_help = "ROLLOUTS are logs of verl (trainer.rollout_data_dir), verifiers, prime-rl, SkyRL, rLLM, slime or NeMo Gym as \
+.jsonl, .json or .parquet, folders of such logs, or run directories of assay. An instance is found by its instance_id in the \
+row, its info, extra_info, metadata or ground truth.\n\
+What decides is the outcome: a field such as acc, resolved or is_correct, and without one a score or reward that is 0, 1 or \
+-1. A reward that is anything else is shaped: name the field that says the outcome with --reward-key, or the least reward with \
+--solved-at.\n\n\
+Rows that stay are copied as they are. A task that no rollout visited stays. A rollout that the machine ended does not count \
+as a visit.\n\n\
 Example: assay curriculum rollouts/*.jsonl --rows dataset/rl --out stage2\n\
 Example: assay curriculum runs/first --rows work/instances.jsonl --out stage2.jsonl --drop-unsolved"
 )]

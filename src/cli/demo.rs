@@ -162,7 +162,7 @@ impl Demo {
             console.print(format!("{}\n", rows_table(&exported)));
             match &exported.path {
                 Some(dataset) => console.print(format!("dataset:  {}", dataset.display())),
-                None => console.print("dataset:  none, for there is no row"),
+                None => console.print("dataset:  none, because there is no row"),
             }
             console.print(format!("report:   {}", report.display()));
             if let Some(dataset) = &exported.path {

@@ -75,7 +75,7 @@ struct How {
     /// Only these licences (SPDX expressions, by commas), or `any`; by default any that is known
     #[arg(long, value_name = "LICENCES", value_delimiter = ',')]
     license: Vec<String>,
-    /// Instances of a benchmark (parquet, json or jsonl) to leave out with all that resembles them; more than once
+    /// Instances of a benchmark (parquet, json or jsonl) to leave out with all that resembles them; may be given more than once
     #[arg(long, value_name = "FILE")]
     benchmark: Vec<PathBuf>,
     /// Keep repositories of the public benchmarks that this tool knows by name
@@ -87,7 +87,7 @@ struct How {
     /// Do not look for secrets and personal data
     #[arg(long)]
     no_scan: bool,
-    /// A model's tokenizer.json, to count tokens with; an estimate without
+    /// Count tokens with this tokenizer.json of a model; without one they are estimated
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
     /// Leave out rows with more tokens
@@ -158,7 +158,8 @@ impl How {
 
     fn options(&self, console: &Console) -> anyhow::Result<ExportOptions> {
         if !(0.0..=1.0).contains(&self.near_duplicates) {
-            let message = format!("--near-duplicates {} is no share; give a number from 0 to 1", self.near_duplicates);
+            let message =
+                format!("--near-duplicates {} is not a share; give a number from 0 to 1", self.near_duplicates);
             return Err(Stop::Usage(message).into());
         }
         let mut benchmarks = if self.keep_benchmark_repositories { Benchmarks::none() } else { Benchmarks::built_in() };
@@ -205,7 +206,7 @@ impl How {
         let mut only = BTreeSet::new();
         for name in self.license.iter().filter(|name| !name.trim().is_empty()) {
             let key = license_key(name).ok_or_else(|| {
-                Stop::Usage(format!("--license {name} is no licence; `any` also takes rows of unknown licence"))
+                Stop::Usage(format!("--license {name} is not a licence; `any` also takes rows of unknown licence"))
             })?;
             only.insert(key);
         }

@@ -65,8 +65,9 @@ struct Pull {
 /// Makes the sealed images of instances, by recipe or from the image that they name, ahead of a run
 #[derive(Debug, Args)]
 #[command(
-    after_help = "`build` and `seal` are one: an instance that names an image has it sealed, any other has one built by its recipe. \
-A run that needs the image finds it. Instances whose image cannot be made are listed with the reason (exit code 2).\n\n\
+    after_help = "`build` and `seal` are one command: if an instance names an image, that image is sealed; otherwise one is \
+built by the recipe. A run that needs the image finds it. Instances whose image cannot be made are listed with the reason \
+(exit code 2).\n\n\
 Example: assay image seal work/import --sandbox cell"
 )]
 struct Seal {
@@ -94,11 +95,13 @@ struct List {
     json: bool,
 }
 
-/// Removes prepared images, least recently used first, none that is in use; a run makes them again when it needs them
+/// Removes prepared images that are not in use, least recently used first; a run that needs one makes it again
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What this tool did not make or pull, with this cache, is never removed. Exit code 2: more than the budget is in use.\n\n\
-Example: assay image gc --budget 40G\nExample: assay image gc --reference project:tag"
+    after_help = "An image that this tool did not make or pull with this cache is never removed. Exit code 2: more than the \
+budget is in use.\n\n\
+Example: assay image gc --budget 40G\n\
+Example: assay image gc --reference project:tag"
 )]
 struct Gc {
     /// Everything that is not in use

@@ -19,9 +19,9 @@ use crate::output::{Kind, Plan};
 #[derive(Debug, Args)]
 #[command(
     after_help = "With RUN it writes RUN/verdicts.jsonl, byte for byte what `assay verify` wrote from the same outcomes.\n\
-With --logs it reads what test runners printed (pytest, unittest, django, sympy, go, cargo, jest) and grades it by our rules: every \
-expected test stands there and passed; the log does not contradict itself. A log proves nothing about a patch, so such a grade is \
-no verdict. Exit code 2: a log is suspicious or contradicts the label that was published with it.\n\n\
+With --logs it reads what test runners printed (pytest, unittest, django, sympy, go, cargo, jest) and grades it by our rules: \
+every expected test stands in the log and passed, and the log does not contradict itself. A log proves nothing about a patch, \
+so such a grade is not a verdict. Exit code 2: a log is suspicious or contradicts the label that was published with it.\n\n\
 Example: assay judge runs/first --json\n\
 Example: assay judge --logs logs/run_evaluation/mine --instances swe-bench.parquet --out grades.jsonl"
 )]
@@ -41,7 +41,7 @@ pub struct Judge {
     /// Write the grade of every log here, JSON Lines
     #[arg(long, value_name = "FILE", requires = "logs")]
     out: Option<PathBuf>,
-    /// Runner that wrote the logs; else instances and logs tell
+    /// Runner that wrote the logs [default: what instances and logs say]
     #[arg(long, value_name = "NAME", requires = "logs", value_parser = runner)]
     runner: Option<LogFormat>,
 }

@@ -68,7 +68,7 @@ pub struct Prompt {
     /// Print a summary as JSON
     #[arg(long)]
     json: bool,
-    /// Who says which files repair and test prompts show first
+    /// Where the files come from that repair and test prompts show first
     #[arg(long, value_enum, default_value_t = Localization::None)]
     localization: Localization,
     /// Prompts file to write
@@ -77,7 +77,7 @@ pub struct Prompt {
     /// Directory of the repositories [default: repos/ beside the instances]
     #[arg(long, value_name = "DIR")]
     repos: Option<PathBuf>,
-    /// Retrieved files to show after the localized ones, at most
+    /// Most retrieved files to show after the localized ones
     #[arg(long, default_value_t = 3, value_name = "N")]
     retrieve: usize,
     /// Distinct sets of localized files that get a prompt each, the most named first

@@ -15,9 +15,11 @@ use crate::report::{report_dataset, report_run};
 /// Writes one self-contained HTML file about a run or a dataset: pictures, a table, a page per candidate
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The file needs no network and no server: open it in a browser, or send it. Candidates are unpacked when they are \
-looked at; long output is cut, with the place of the whole. A dataset is told by its evidence, without what the models wrote.\n\n\
-Example: assay report runs/first --out first.html\nExample: assay report dataset --out dataset.html"
+    after_help = "The file needs no network and no server: open it in a browser, or send it. Candidates are unpacked when they \
+are looked at; long output is cut, and the page names the place of the whole. A report about a dataset shows its evidence and \
+not what the models wrote.\n\n\
+Example: assay report runs/first --out first.html\n\
+Example: assay report dataset --out dataset.html"
 )]
 pub struct Report {
     /// Run directory written by `assay verify`, or dataset directory written by `assay export`

@@ -28,9 +28,9 @@ const TOLD: u64 = 20;
 /// Asks an OpenAI-compatible endpoint for completions of prompts
 #[derive(Debug, Args)]
 #[command(
-    after_help = "PROMPTS is a file written by `assay prompt`. Samples are appended to --out as they come; running the same command again \
-asks only for what is missing. The API key comes from the environment and is written nowhere. The first Ctrl-C lets requests under \
-way end, for they are paid; the second ends at once.\n\
+    after_help = "PROMPTS is a file written by `assay prompt`. Samples are appended to --out as they come; running the same \
+command again asks only for what is missing. The API key comes from the environment and is written nowhere. The first Ctrl-C \
+lets requests under way end, because they are paid for; the second ends at once.\n\
 Exit codes: 0 every sample is there; 2 some did not come, or a cap was reached; 3 interrupted; 4 the endpoint cannot be used.\n\n\
 Example: assay sample prompts.jsonl --out samples.jsonl --endpoint http://localhost:8000/v1 --model my-model -n 8\n\
 Example: assay sample prompts.jsonl --out samples.jsonl --results batch-output.jsonl"
@@ -38,7 +38,7 @@ Example: assay sample prompts.jsonl --out samples.jsonl --results batch-output.j
 pub struct Sample {
     /// Prompts file
     prompts: PathBuf,
-    /// Requests for a sample in all, before it is given up for this run
+    /// Requests for one sample before it is given up for this run
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: u32,
     /// Seconds before the first repeat; then twice as long every time, up to a minute
@@ -53,7 +53,7 @@ pub struct Sample {
     /// Print a summary as JSON
     #[arg(long)]
     json: bool,
-    /// Environment variable with the API key; unset, requests go without one
+    /// Environment variable with the API key; if it is not set, requests go without a key
     #[arg(long, default_value = "OPENAI_API_KEY", value_name = "VARIABLE")]
     key_env: String,
     /// Requests that this run may send, repeats included
@@ -65,7 +65,7 @@ pub struct Sample {
     /// Samples file; what is in it is not asked again
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Samples of a prompt to ask for in one request, where the endpoint knows `n`
+    /// Samples of a prompt to ask for in one request, if the endpoint knows `n`
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     per_request: u64,
     /// Read samples out of these batch result files instead of asking

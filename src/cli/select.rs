@@ -24,13 +24,14 @@ use crate::verdict::VerdictStatus;
 /// Chooses one patch per instance out of many
 #[derive(Debug, Args)]
 #[command(
-    after_help = "INPUT is a run directory written by `assay verify`, or files of generations or of predictions (SWE-bench, SWE-bench Pro, \
-Multi-SWE-bench, OpenHands; then --out is needed, and only the patches themselves are known).\n\n\
-One sample has one vote: a line that names an instance, model and index that stand in the input already is counted and does not vote, \
-nor does a file that is a copy of another. A patch that cannot be applied, or changes nothing, takes no part.\n\n\
-Filters use regression tests and generated tests only where they ran for every candidate: `assay verify --matrix` sees to it. No \
-method but the oracle looks at verdicts or at tests that the change is to mend; the curve does, to say how good the choice is.\n\n\
-Writes predictions.jsonl (SWE-bench), selection.jsonl (selection.v1) and, where there are verdicts, scaling.json (scaling.v1) and \
+    after_help = "INPUT is a run directory written by `assay verify`, or files of generations or of predictions (SWE-bench, \
+SWE-bench Pro, Multi-SWE-bench, OpenHands; then --out is needed, and only the patches themselves are known).\n\n\
+One sample has one vote: a line that names an instance, model and index that stand in the input already is counted and does \
+not vote, nor does a file that is a copy of another. A patch that cannot be applied, or changes nothing, takes no part.\n\n\
+Filters use regression tests and generated tests only if they ran for every candidate, as they do with `assay verify \
+--matrix`. Only the method oracle looks at verdicts or at the tests that the change is to mend. The curve looks at them too, \
+to say how good the choice is.\n\n\
+Writes predictions.jsonl (SWE-bench), selection.jsonl (selection.v1) and, if there are verdicts, scaling.json (scaling.v1) and \
 scaling.svg.\n\n\
 Example: assay select runs/first --method enhanced\n\
 Example: assay select samples-*.jsonl --method self-consistency --out chosen"

@@ -17,13 +17,13 @@ use crate::serve::{Ended, Limits, Options, Place, Running, Token, limits};
 /// Answers rewards over HTTP: the same verifier, for reinforcement learning
 #[derive(Debug, Args)]
 #[command(
-    after_help = "POST /v1/verify takes {\"instance_id\", \"skill\", \"completion\" or \"patch\" or \"messages\"} and answers with status, reward \
-(1 verified, 0 rejected, null inconclusive), reason, evidence, timings and receipt. POST /v1/verify/batch takes {\"items\": [...]}. GET \
-/v1/instances, /metrics, /healthz, /readyz.\n\
+    after_help = "POST /v1/verify takes {\"instance_id\", \"skill\", \"completion\" or \"patch\" or \"messages\"} and answers \
+with status, reward (1 verified, 0 rejected, null inconclusive), reason, evidence, timings and receipt. POST /v1/verify/batch \
+takes {\"items\": [...]}. GET /v1/instances, /metrics, /healthz, /readyz.\n\
 Everything that was run is in the run directory: start again with the same --run and it is known. Answers are kept in \
 RUN/generations.jsonl, which `assay verify` reads.\n\
-The environment variable ASSAY_TOKEN, where set, is the bearer token that requests must carry. Ctrl-C or SIGTERM ends it: \
-exit code 0 when all that was asked was answered, 3 when --grace was over first.\n\n\
+If the environment variable ASSAY_TOKEN is set, it is the bearer token that requests must carry. Ctrl-C or SIGTERM ends the \
+service: exit code 0 if all questions were answered, 3 if --grace was over first.\n\n\
 Example: assay serve work/instances.jsonl --run runs/rewards --listen 127.0.0.1:8790"
 )]
 pub struct Serve {
@@ -66,7 +66,7 @@ pub struct Serve {
     /// Directory of the repositories [default: repos/ beside the instances]
     #[arg(long, value_name = "DIR")]
     repos: Option<PathBuf>,
-    /// Run directory; made when it is not there, continued when it is
+    /// Run directory; it is made if it is not there, and continued if it is
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
     #[command(flatten)]

@@ -22,12 +22,12 @@ use crate::verdict::Evidence;
 /// Which way to run trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SandboxChoice {
-    /// Cells in Docker where an engine answers, has the recipes' base image and can make them; else cells on this host; else
-    /// containers.
+    /// Cells in Docker if an engine answers, has the recipes' base image and can make them; otherwise cells on this host;
+    /// otherwise containers.
     Auto,
     /// Own namespaces on this host; no Docker needed.
     Cell,
-    /// Cells inside one long-lived Docker container per worker, or a container per trial where the engine's host forbids them.
+    /// Cells inside one long-lived Docker container per worker, or a container per trial if the engine's host forbids them.
     DockerCell,
     /// One Docker container per trial.
     Container,
@@ -39,7 +39,7 @@ pub enum EvidenceChoice {
     /// Sealed runs, exact ids, and canaries that fail as they must.
     #[value(name = "E2", alias = "e2")]
     E2,
-    /// The same, and the tests once more without their runner, where their form allows it.
+    /// The same, and the tests once more without their runner, if their form allows it.
     #[value(name = "E3", alias = "e3")]
     E3,
 }
@@ -52,7 +52,7 @@ pub struct SandboxOptions {
     /// is worth more than evidence E1, and their rows name the files
     #[arg(long)]
     pub accept_lost: bool,
-    /// Run even where this host cannot enforce memory, process or network limits
+    /// Run even if this host cannot enforce memory, process or network limits
     #[arg(long)]
     pub allow_weak_sandbox: bool,
     /// Where environments and base layers are kept between runs [default: ~/.cache/assay]
@@ -61,13 +61,13 @@ pub struct SandboxOptions {
     /// Shortest deadline of a candidate's trial in seconds
     #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub deadline_floor: u64,
-    /// Deadline of a candidate's trial: so many times what gold took
+    /// Deadline of a candidate's trial, as a multiple of what gold took
     #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
     pub deadline_multiplier: u64,
     /// Evidence that is asked of repairs; E3 also runs the tests' bodies without the test runner
     #[arg(long, value_enum, default_value_t = EvidenceChoice::E2, value_name = "LEVEL")]
     pub evidence: EvidenceChoice,
-    /// Run every trial, also those whose outcome an earlier run left in the cache, and leave none there
+    /// Run every trial; take no outcome of an earlier run from the cache, and leave none there
     #[arg(long, env = "ASSAY_FRESH")]
     pub fresh: bool,
     /// Room that prepared images may take, e.g. 40G; the least recently used are removed, and made again if they are needed
@@ -76,15 +76,15 @@ pub struct SandboxOptions {
     /// Memory of one trial in MiB; swap is off
     #[arg(long, default_value_t = 2048, value_name = "MIB")]
     pub memory: u64,
-    /// Memory that trials may take together in MiB, by what trials of their instance took before; more wait [default: four
-    /// fifths of what is available]
+    /// Memory in MiB that trials may take together, counted by what trials of their image took before; a trial that does
+    /// not fit waits [default: four fifths of what is available]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub memory_budget: Option<u64>,
-    /// Leave parts of gold out, one by one and together; files that hold only parts without which every expected test passes
-    /// are no locations that an answer must name
+    /// Find the parts of gold that no expected test needs, by leaving them out; an answer need not name a file that holds
+    /// only such parts
     #[arg(long)]
     pub minimal_gold: bool,
-    /// Runs of base and of gold each when an instance is admitted
+    /// How often base and gold each run when an instance is admitted
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeats: u32,
     /// How trials are isolated

@@ -55,7 +55,7 @@ pub struct Verify {
     /// Directory of the repositories [default: repos/ beside the instances]
     #[arg(long, value_name = "DIR")]
     repos: Option<PathBuf>,
-    /// Run directory; made when it is not there, continued when it is
+    /// Run directory; it is made if it is not there, and continued if it is
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
     #[command(flatten)]

@@ -54,7 +54,7 @@ fn largest_class(panel: &Panel, among: &[usize]) -> Vec<usize> {
 }
 
 /// Scores every candidate: the share of failing cases that it mends plus the share of passing cases that it keeps, over all
-/// tests together. The highest wins, the earliest of equal ones. False where there are no tests to score by.
+/// tests together. The highest wins, the earliest of equal ones. False if there are no tests to score by.
 pub(super) fn play(panel: &Panel, choice: &mut Choice) -> bool {
     if !usable("generated tests", panel.generated(), choice) {
         return false;

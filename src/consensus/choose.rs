@@ -71,7 +71,7 @@ pub enum Used {
 /// What was chosen, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// None where no candidate holds a patch.
+    /// `None` if no candidate holds a patch.
     pub candidate: Option<usize>,
     /// Candidates that could be chosen.
     pub eligible: Vec<usize>,
@@ -85,7 +85,8 @@ pub struct Choice {
 }
 
 impl Rules {
-    /// Neighbours that make a density: half the samples, at least one (the released code's mean of none is no number).
+    /// Neighbours that make a density: half the samples, at least one. In the released
+    /// code the mean over no neighbours is not a number.
     pub fn nearest(&self) -> usize {
         (self.num_samples / 2).max(1)
     }
@@ -192,7 +193,7 @@ impl Rules {
     }
 }
 
-/// Notes why evidence is not used where it is not.
+/// If evidence is not used, notes why.
 pub(super) fn usable(what: &str, standing: Standing, choice: &mut Choice) -> bool {
     match standing {
         Standing::Complete => true,

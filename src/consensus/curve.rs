@@ -1,4 +1,8 @@
 //! How the share of resolved issues grows with the number of patches to choose from.
+//!
+//! Subsets are drawn by a seed that follows from instance, size and draw, so the number of threads does not change the
+//! curve. Intervals are bootstrap over issues. Inconclusive choices are in no rate. pass@k is the unbiased estimate
+//! over judged candidates.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,7 +49,7 @@ pub struct Point {
     pub instances: u64,
 }
 
-/// What one issue adds: per number of patches the share of draws that were resolved, none where nothing is known.
+/// What one issue adds: per number of patches the share of draws that were resolved, `None` if nothing is known.
 #[derive(Clone, Debug)]
 pub struct Share {
     pub selected: Vec<Option<f64>>,
@@ -105,7 +109,7 @@ pub fn share(panel: &Panel, rules: &Rules, draws: &Draws, similarities: &mut Sim
     share
 }
 
-/// Chance that at least one of `k` drawn out of `n` is among the `c` right ones; none where fewer than `k` were judged.
+/// Chance that at least one of `k` drawn out of `n` is among the `c` right ones; `None` if fewer than `k` were judged.
 pub fn pass_at(n: usize, c: usize, k: usize) -> Option<f64> {
     if n < k || k == 0 {
         return None;
@@ -197,7 +201,7 @@ impl Random {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 
-    /// So many of the items, in their order.
+    /// This many of the items, in their order.
     fn choose(&mut self, items: &[usize], count: usize) -> Vec<usize> {
         let mut items = items.to_vec();
         let count = count.min(items.len());

@@ -2,7 +2,7 @@
 
 use tree_sitter::{Language, Node, Parser, Tree};
 
-/// The grammar of a path, by its suffix; none for languages that are not read.
+/// The grammar of a path, by its suffix; `None` if the language is not read.
 fn grammar(path: &str) -> Option<Language> {
     let (_, suffix) = path.rsplit_once('.')?;
     Some(match suffix {
@@ -16,7 +16,7 @@ fn grammar(path: &str) -> Option<Language> {
     })
 }
 
-/// A source without comments and spaces between tokens, row by row; none where it is not read or does not parse.
+/// A source without comments and spaces between tokens, row by row; `None` if it is not read or does not parse.
 pub(super) fn canonical(path: &str, source: &str) -> Option<String> {
     let tree = parse(&grammar(path)?, source)?;
     let mut rows = Rows { source, text: String::new(), row: 0, end: 0 };

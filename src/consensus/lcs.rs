@@ -1,8 +1,8 @@
 //! Longest common subsequence of many texts against many: how much of one text is in another, in order.
 //!
-//! Bit-parallel (H. Hyyro, 2004), sixteen patterns beside each other so that vector instructions do many at a time: on texts of
-//! 2,000 characters about 6 microseconds a pair with AVX-512, where the crate `rapidfuzz`, which does one pair at a time, takes
-//! about 70. Texts whose tables would be too large go to that crate.
+//! Bit-parallel (H. Hyyro, 2004), sixteen patterns beside each other so that vector instructions do many at a time. The
+//! crate `rapidfuzz` does one pair at a time and is slower (`benches/README.md`). Texts whose tables would be too large
+//! go to that crate, and the tests compare with it.
 
 /// Patterns that are compared at a time.
 pub(super) const LANES: usize = 16;
@@ -25,7 +25,7 @@ pub(super) struct Patterns<'t> {
     texts: Vec<&'t [Letter]>,
     /// Letter -> its row in `table`. What is in no pattern has no row and matches nothing.
     rows: Vec<Option<usize>>,
-    /// Per character and word the places where each pattern has it; empty where it would be too large.
+    /// Per character and word the places where each pattern has it; empty if it would be too large.
     table: Vec<Word>,
     words: usize,
 }

@@ -1,11 +1,15 @@
-//! The key of a patch: equal for patches that make the same change in other clothes. Votes count equal keys, similarity
-//! compares them, as in the released code of SWE-Swiss.
+//! The key of a patch: equal for patches that make the same change although their texts differ. Votes count equal keys,
+//! and similarity compares keys, as in the released code of SWE-Swiss.
 //!
-//! Per edited file, in the order of the paths: both sides in canonical form ([`super::python`], [`super::language`]), then
-//! the difference of the two as git writes it, header and blob ids included. Where the only change to the functions of a
-//! whole Python file is that some were added, the lines that were added or removed alone, so that the place does not
-//! matter. A side that does not parse leaves both sides as they are: a difference between a canonical and a written text
-//! would be all noise (the released code makes it).
+//! A key is made file by file, in the order of the paths. Both sides of a file are brought into canonical form
+//! ([`super::python`], [`super::language`]), and the key holds their difference as git writes it, header and blob ids
+//! included. If some functions of a whole Python file were added and nothing else happened to its functions, the key
+//! holds the added and removed lines alone, so that the place does not matter. If one side does not parse, both sides
+//! stay as they are, because a difference between a canonical and a written text would be noise; the released code
+//! makes that noise.
+//!
+//! Without whole files, the places that a diff shows are used. They are cut at three lines of context and widened by
+//! what other diffs show.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +30,7 @@ pub struct FileEdit {
 /// The two sides of an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sides {
-    /// The whole file before and after; empty where it is not there.
+    /// The whole file before and after; empty if it is not there.
     Whole { old: String, new: String },
     /// The places that a diff shows.
     Places(Vec<Place>),
@@ -43,7 +47,7 @@ pub struct Place {
     pub line: Option<usize>,
 }
 
-/// The edits that a diff shows; its text alone where it cannot be read as one.
+/// The edits that a diff shows; its text alone if it cannot be read as one.
 pub fn edits_of(diff: &str) -> Vec<FileEdit> {
     Change::read(diff).map(|change| change.edits()).unwrap_or_else(|_| {
         let other = Sides::Other(diff.trim().to_owned());
@@ -59,7 +63,7 @@ pub fn key(edits: &[FileEdit]) -> String {
 /// Makes keys of patches to one tree. Each text that is there before the change is read once.
 #[derive(Debug, Default)]
 pub struct Normaliser {
-    /// Path and text before -> its form, where it parses.
+    /// Path and text before -> its form, if it parses.
     before: HashMap<(String, String), Option<Form>>,
 }
 
@@ -112,7 +116,7 @@ impl Normaliser {
         format!("{}{key}", edit.moved)
     }
 
-    /// Both sides in canonical form; none where one of them does not parse.
+    /// Both sides in canonical form; `None` if one of them does not parse.
     fn forms(&mut self, path: &str, old: &str, new: &str, whole: bool) -> Option<(&Form, Form)> {
         let before = self.before.entry((path.to_owned(), old.to_owned())).or_insert_with(|| form(path, old, whole));
         Some((before.as_ref()?, form(path, new, whole)?))

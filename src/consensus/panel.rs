@@ -1,4 +1,8 @@
 //! The candidates of one instance and what may be used to choose among them.
+//!
+//! Evidence that exists for some candidates only is not used. `assay verify` stops at the first rejection, so which
+//! repairs have regression results follows from the hidden tests. `assay verify --matrix` runs the regression tests and
+//! the generated tests for every repair. Each line of `selection.jsonl` says which evidence its choice rests on.
 
 use std::collections::BTreeMap;
 
@@ -168,7 +172,7 @@ impl Panel {
         self.tests.iter().position(|test| test.votes == most)
     }
 
-    /// Whether a candidate passes every case of a test that fails on base. What is not known is no pass.
+    /// Whether a candidate passes every case of a test that fails on base. What is not known does not count as a pass.
     pub fn resolves(&self, candidate: usize, test: usize) -> bool {
         let cell = self.entries[candidate].tests.get(test).and_then(|seen| seen.known());
         cell.is_some_and(|cell| cell.fail_to_pass == self.tests[test].fails)

@@ -1,5 +1,5 @@
-//! Python source in one canonical form: equal for sources that differ in whitespace, quoting, parentheses without
-//! effect, trailing commas, comments and docstrings. It is read by people at most, and never run.
+//! Python source in one canonical form: equal for sources that differ in whitespace, quotes, parentheses without
+//! effect, trailing commas, comments and docstrings. People may read the form; it is never run.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Python<'s> {
 }
 
 impl<'s> Python<'s> {
-    /// None where the source does not parse, or is nested too deeply.
+    /// `None` if the source does not parse or nests too deeply.
     pub fn parse(source: &'s str) -> Option<Self> {
         let tree = super::language::parse(&tree_sitter_python::LANGUAGE.into(), source)?;
         let shallow = depth_within(tree.root_node(), DEEPEST);
@@ -236,7 +236,7 @@ fn parts(node: Node) -> Vec<Node> {
     node.children(&mut cursor).filter(|child| !matches!(child.kind(), "comment" | "line_continuation")).collect()
 }
 
-/// A statement that is nothing but a plain text: a docstring where it comes first.
+/// A statement that is nothing but a plain text: a docstring if it comes first.
 fn is_text(statement: Node) -> bool {
     let inner = parts(statement);
     statement.kind() == "expression_statement"

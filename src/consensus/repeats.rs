@@ -1,8 +1,8 @@
-//! Which lines of the input are a sample that stands there already: one sample has one vote. Pure.
+//! Which lines of the input repeat a sample: one sample has one vote. Pure.
 //!
-//! A line that says its index is the sample (instance, model, prompt, index). One that says none is a sample of its own, and
-//! the same as another only if its whole file says what another file says: then it is a copy. Where every index is 0 nobody
-//! counted, and within a file the answer's text has to tell.
+//! A line that states its index is the sample (instance, model, prompt, index). A line that states none is a sample of
+//! its own. It is the same as another only if its whole file says what another file says, because then the file is a
+//! copy. If every index is 0, nobody counted, and the answer's text decides within a file.
 
 use std::collections::{HashMap, HashSet};
 

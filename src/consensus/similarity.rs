@@ -1,4 +1,9 @@
-//! How alike the keys of an instance's patches are. Each distinct key is measured once, each pair in one direction.
+//! How alike the keys of an instance's patches are. In: keys (`normal`). Out: densities.
+//!
+//! Similarity is the normalised indel similarity in characters. The density of a patch is the mean over the K patches
+//! that are most similar to it; K is half of the samples. Votes always come before density, so densities are measured
+//! only for patches that tie for most votes. Each distinct key is measured once, each pair in one direction. Without
+//! the repositories, the places that a diff shows are read in the same way as whole files.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -64,7 +69,7 @@ pub struct Similarities {
     shared: usize,
     /// Different characters of all keys.
     alphabet: usize,
-    /// Row by row; less than zero where nothing was measured.
+    /// Row by row; less than zero if nothing was measured.
     values: Vec<f64>,
     measured: Vec<bool>,
 }
@@ -121,7 +126,7 @@ impl Similarities {
     /// keys are alike.
     ///
     /// # Panics
-    /// Where neither key was measured: a bug of ours.
+    /// Neither key was measured, which is a bug of ours.
     pub fn between(&self, a: usize, b: usize) -> f64 {
         let value = self.values[a * self.keys.len() + b];
         assert!(value >= 0.0, "keys {a} and {b} were not measured");
@@ -129,7 +134,7 @@ impl Similarities {
     }
 
     /// Density of a candidate: the mean of the `nearest` greatest similarities of its key to those of `members`, itself
-    /// among them; of all, where there are fewer.
+    /// among them; of all, if there are fewer.
     pub fn density(&self, keys: &Keys, candidate: usize, members: &[usize], nearest: usize) -> f64 {
         let key = keys.of(candidate);
         let mut values: Vec<_> = members.iter().map(|member| self.between(key, keys.of(*member))).collect();

@@ -51,7 +51,7 @@ pub struct Moved {
     pub why: Why,
 }
 
-/// Decides for every row. `true` where a row stays.
+/// Decides for every row. `true` if a row stays.
 pub fn decide(rules: &Rules, tally: &Tally, rows: &[Task]) -> (Vec<bool>, Curriculum) {
     let mut report = Curriculum {
         format: format::CURRICULUM.to_owned(),

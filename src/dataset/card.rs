@@ -153,13 +153,13 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
 }
 
 /// Configs for the front matter. The `datasets` library refuses a split without rows, so an empty config is told of in
-/// the text alone; where all are empty there is nothing to load and all are listed.
+/// the text alone; if all are empty there is nothing to load and all are listed.
 fn loadable(facts: &CardFacts) -> Vec<&ConfigFacts> {
     let filled: Vec<_> = facts.configs.iter().filter(|config| config.rows > 0).collect();
     if filled.is_empty() { facts.configs.iter().collect() } else { filled }
 }
 
-/// The card's one licence where all repositories share it and the Hub knows it.
+/// The card's one licence, if all repositories share it and the Hub knows it.
 fn license(facts: &CardFacts) -> Option<String> {
     let all: BTreeSet<_> =
         facts.repositories.iter().map(|line| line.license.as_deref().map(str::to_lowercase)).collect();

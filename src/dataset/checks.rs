@@ -169,7 +169,7 @@ pub fn check_row(row: &mut SftRow, group: &mut Group, options: &CheckOptions) ->
     Ok(None)
 }
 
-/// What the evidence of a candidate that is no row would give away: its change, and what was said of it.
+/// What the evidence of a candidate that is not a row would give away: its change, and what was said of it.
 pub(super) fn found_in_evidence(verdict: &Verdict, candidate: Option<&Candidate>) -> Option<(Finding, &'static str)> {
     let diff = candidate.and_then(|candidate| candidate.prepared.as_ref()).map(|prepared| prepared.diff.as_str());
     let malformed = candidate.and_then(|candidate| candidate.malformed.as_ref()).map(|why| why.detail.as_str());

@@ -1,9 +1,12 @@
 //! Decontamination: what of a dataset is, or comes from, a public benchmark. Pure, but for reading the files named.
 //!
-//! An instance is contaminated if its repository belongs to a benchmark (forks and former names too), or if its id, its
-//! base commit, its accepted change or its text is that of a benchmark's instance. A row is contaminated if its patch is.
-//! Changes and texts are compared by shingles ([`super::near`]): a share of [`SHARE`] of a text's shingles, and
-//! [`LEAST`] of them, must stand in one benchmark instance.
+//! An instance is contaminated if its repository belongs to a benchmark, or if its id, its base commit, its accepted
+//! change or its text is that of a benchmark's instance. A row is contaminated if its patch is. Changes and texts are
+//! compared by shingles ([`super::near`]): a share of [`SHARE`] of a text's shingles, and [`LEAST`] of them, must stand
+//! in one benchmark instance.
+//!
+//! `benchmark_repositories.txt` lists repositories: owner, former names, mirrors, and forks whose name tells it. Ids,
+//! base commits, changes and texts are known for the files that the user names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;

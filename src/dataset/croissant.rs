@@ -73,7 +73,7 @@ fn file(shard: &FileEntry) -> Value {
     })
 }
 
-/// One record set per shard: `sft-repair`, or `sft-repair-00000` where the config has several. Nested columns are left to
+/// One record set per shard: `sft-repair`, or `sft-repair-00000` if the config has several. Nested columns are left to
 /// the features of the card: `mlcroissant` reads no structs out of Parquet.
 fn record_set(shard: &FileEntry, shards: &[FileEntry], lost: bool) -> Value {
     let (config, name) = shard.path.split_once('/').unwrap_or(("", &shard.path));

@@ -1,5 +1,6 @@
-//! Where files of rows are cut: after rows that are chosen by their content, so that rows which change move no cut behind
-//! them. What lies between two cuts is then byte for byte what it was, and the Hub takes only what is not.
+//! Where files of rows are cut: after rows that are chosen by their content, so that rows which change move no cut
+//! behind them. What lies between two cuts is then byte for byte what it was, and the Hub takes only what changed. A
+//! cut by size alone would move every cut behind the change.
 
 use crate::digest::Digest;
 
@@ -17,7 +18,7 @@ impl Cut {
         Self { least, spread: spread.max(1), since: 0 }
     }
 
-    /// So many bytes and an eighth more at the mean.
+    /// This many bytes, and an eighth more at the mean.
     pub fn about(bytes: u64) -> Self {
         Self::new(bytes, bytes / 8)
     }

@@ -1,5 +1,6 @@
-//! Evidence: what the verdicts of a dataset rest on, enough to judge again without a sandbox. JSON Lines compressed with
-//! zstd, `evidence/<name>-00000-of-00001.jsonl.zst` and on; the manifest lists the shards of every table.
+//! Evidence: what the verdicts of a dataset rest on, enough to judge again without a sandbox. JSON Lines compressed
+//! with zstd, in frames that are cut by content, `evidence/<name>-00000-of-00001.jsonl.zst` and on; the manifest lists
+//! the shards of every table.
 //!
 //! | table | a line | order |
 //! | --- | --- | --- |
@@ -12,7 +13,9 @@
 //! | `journal` | a record of the run's journal: the outcome of a trial (`outcome.v1`) or a failure | trial |
 //! | `blobs` | `blob.v1`: what reports and scripts said | digest |
 //!
-//! Printed output of test runs stays in the run; an outcome names it by digest.
+//! Printed output of test runs stays in the run; an outcome names it by digest. Nothing of an excluded instance is
+//! here. [`unpack`] makes a run directory of the evidence, and `lab::recompute` gives the same verdicts and receipts
+//! there.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -13,7 +13,7 @@ use super::tables::{LineWriter, Shard, partial_name, shard_name};
 /// Higher levels cost several times the memory and time for a few hundredths of the size.
 const LEVEL: i32 = 3;
 
-/// Bytes of lines in a compressed frame: so many at least, and as many again at the mean.
+/// Bytes of lines in a compressed frame: this many at least, and as many again at the mean.
 const FRAME: u64 = 256 << 10;
 
 /// How the lines are kept.

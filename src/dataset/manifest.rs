@@ -1,5 +1,8 @@
-//! The manifest: every file of a dataset directory with its digest, and what the dataset was made from. Beside it stand
-//! the statement that names it and, where the dataset is signed, the envelope with the signature.
+//! The manifest: every file of a dataset directory with its size and digest, the Merkle root over that list, and what
+//! the dataset was made from. Beside it stand the statement that names it and, if the dataset is signed, the envelope
+//! with the signature.
+//!
+//! The manifest lists none of these three files. A flipped bit in one of them shows against the other two.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -102,7 +105,7 @@ impl Manifest {
     /// Reads that of a dataset directory.
     ///
     /// # Errors
-    /// None there, or none of this format.
+    /// There is no manifest, or none of this format.
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join(MANIFEST);
         let bytes = std::fs::read(&path)
@@ -120,7 +123,7 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// Writes `manifest.json` and the statement into the directory, and the signature where there is a key.
+    /// Writes `manifest.json` and the statement into the directory, and the signature if there is a key.
     pub fn write(&self, directory: &Path, key: Option<&SecretKey>) -> Result<()> {
         let manifest = self.to_bytes()?;
         let statement = Statement::of(self, &manifest).to_bytes()?;

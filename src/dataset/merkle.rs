@@ -1,6 +1,7 @@
 //! The Merkle root over the files of a dataset: one digest that names them all. Pure. The tree is that of RFC 6962,
-//! section 2.1, with sha256: leaves and inner nodes are digested under different first bytes, so neither can stand for
-//! the other, and a dataset's size cannot be changed by moving the edge of the tree.
+//! section 2.1, with sha256, and its leaves are the entries' canonical JSON. Leaves and inner nodes are digested under
+//! different first bytes, so neither can stand for the other, and a dataset's size cannot be changed by moving the edge
+//! of the tree.
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,9 +1,11 @@
 //! Near duplicates: MinHash over shingles of what a text says, white space and, in diffs, context aside. Pure.
 //!
-//! A text is cut into tokens (words, numbers, single signs) and these into shingles of five; 128 hash functions give the
-//! signature, whose equal places estimate the share of common shingles (Broder, 1997: Jaccard similarity, standard error
-//! about 0.04 at 0.8). Signatures are looked up by 16 bands of 8 places, which finds pairs of 0.9 with probability 0.9998 and
-//! pairs of 0.8 with 0.947; what a band finds is then compared in full.
+//! A text is cut into tokens (words, numbers, single signs) and these into shingles of five; 128 hash functions give
+//! the signature, whose equal places estimate the share of common shingles (Broder, 1997: Jaccard similarity, standard
+//! error about 0.04 at 0.8). Signatures are looked up by 16 bands of 8 places, which finds pairs of 0.9 with
+//! probability 0.9998 and pairs of 0.8 with 0.947; what a band finds is then compared in full.
+//!
+//! Two instances are near copies only if both their changes and their texts are that similar.
 
 use std::collections::HashMap;
 

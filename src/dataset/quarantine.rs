@@ -1,4 +1,5 @@
-//! Quarantine: candidates that were left out for a secret or personal data, listed beside the dataset and never in it.
+//! Quarantine: candidates that were left out for a secret or personal data. `OUT.quarantine.jsonl` lists them beside
+//! the dataset by place and kind. They are in no part of the dataset.
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ impl Quarantine {
         });
     }
 
-    /// Writes `<out>.quarantine.jsonl`, or removes that of an earlier export where nothing is held back now.
+    /// Writes `<out>.quarantine.jsonl`, or removes that of an earlier export if nothing is held back now.
     pub fn write_beside(self, out: &Path) -> Result<Option<PathBuf>> {
         let path = held_back(out);
         if self.0.is_empty() {

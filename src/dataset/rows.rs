@@ -290,7 +290,7 @@ pub(super) fn columns_of(config: &str, lost: bool) -> Vec<Column> {
     columns
 }
 
-/// Turns of the generation that come before its answer, where it carries them.
+/// Turns of the generation that come before its answer, if it carries them.
 pub fn own_prompt(generation: &Generation) -> Option<&[Message]> {
     let messages = generation.messages.as_deref()?;
     let end = match messages.iter().rposition(|message| message.role == "assistant") {
@@ -437,7 +437,7 @@ pub fn lost_files(admission: &Admission) -> Vec<String> {
     admission.lost.as_ref().map(Lost::lines).unwrap_or_default()
 }
 
-/// The answer as a message, and its reasoning where that is to stand apart.
+/// The answer as a message, and its reasoning if that is to stand apart.
 pub fn answer(generation: &Generation, placing: Reasoning) -> (ChatMessage, Option<String>) {
     let (content, apart) = generation.answer();
     let message = |content: &str| ChatMessage { role: "assistant".to_owned(), content: content.to_owned() };
@@ -451,7 +451,7 @@ pub fn answer(generation: &Generation, placing: Reasoning) -> (ChatMessage, Opti
     }
 }
 
-/// Reasoning and answer of a completion; all of it is the answer where no answer follows the reasoning.
+/// Reasoning and answer of a completion; all of it is the answer if no answer follows the reasoning.
 fn split_reasoning(completion: &str) -> (Option<&str>, &str) {
     match crate::prompt::split_reasoning(completion) {
         (Some(reasoning), Some(answer)) => (Some(reasoning), answer),

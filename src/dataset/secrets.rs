@@ -116,7 +116,7 @@ pub fn scan(text: &str) -> Option<(Finding, &'static str)> {
 
 fn is_somebody(domain: &str) -> bool {
     let domain = domain.to_lowercase();
-    // `image@2x.png` and a decorator at a line's start are no addresses.
+    // `image@2x.png` and a decorator at a line's start are not addresses.
     let file = [".png", ".jpg", ".svg", ".gif", ".py", ".js", ".ts", ".md"].iter().any(|end| domain.ends_with(end));
     !file && !NOBODY.contains(&domain.as_str()) && !NOBODY_ENDS.iter().any(|end| domain.ends_with(end))
 }

@@ -1,6 +1,7 @@
 //! Signatures: an Ed25519 signature over a dataset's statement, in a DSSE envelope
-//! (<https://github.com/secure-systems-lab/dsse>), and the key files. Keys are PEM files as OpenSSL writes them
-//! (PKCS#8 for the secret, SubjectPublicKeyInfo for the public one; RFC 8410), so other tools can check a signature.
+//! (<https://github.com/secure-systems-lab/dsse>), and the key files. Keys are PEM files as OpenSSL writes them (PKCS#8
+//! for the secret, SubjectPublicKeyInfo for the public one; RFC 8410), so `openssl pkeyutl -verify -rawin` checks a
+//! signature without this tool.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -66,7 +67,7 @@ impl SecretKey {
     /// A file that cannot be read or holds another kind of key; the message names it, never its content.
     pub fn read(path: &Path) -> Result<Self> {
         let seed = read_pem(path, "PRIVATE KEY", &SECRET_PREFIX).with_context(|| {
-            format!("{} is no Ed25519 signing key; make one with `assay export --new-key FILE`", path.display())
+            format!("{} is not an Ed25519 signing key; make one with `assay export --new-key FILE`", path.display())
         })?;
         Ok(Self(SigningKey::from_bytes(&seed)))
     }
@@ -117,7 +118,7 @@ impl PublicKey {
     /// Reads a PEM file with an Ed25519 public key.
     pub fn read(path: &Path) -> Result<Self> {
         let what =
-            || format!("{} is no Ed25519 public key; it is the .pub file beside the signing key", path.display());
+            || format!("{} is not an Ed25519 public key; it is the .pub file beside the signing key", path.display());
         let bytes = read_pem(path, "PUBLIC KEY", &PUBLIC_PREFIX).with_context(what)?;
         VerifyingKey::from_bytes(&bytes).map(Self).with_context(what)
     }

@@ -1,4 +1,4 @@
-//! Files that lie in a dataset directory and are no part of the dataset. One rule for all who read such a directory.
+//! Files that lie in a dataset directory and do not belong to the dataset. One rule for every reader of such a directory.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -83,7 +83,7 @@ impl View {
         }
     }
 
-    /// A fine-tuning sample, where the view has a file for them.
+    /// A fine-tuning sample, if the view has a file for them.
     pub fn sft(self, row: &SftRow) -> Option<Value> {
         match self {
             Self::LlamaFactory | Self::MsSwift | Self::Openrlhf | Self::Xtuner => {
@@ -97,7 +97,7 @@ impl View {
         }
     }
 
-    /// A task, where the view has a file for them.
+    /// A task, if the view has a file for them.
     pub fn rl(self, row: &RlRow) -> Option<Value> {
         let truth = &row.reward_model.ground_truth;
         match self {
@@ -137,7 +137,7 @@ impl View {
         }
     }
 
-    /// A pair, where the view has a file for them.
+    /// A pair, if the view has a file for them.
     pub fn preference(self, row: &PreferenceRow) -> Option<Value> {
         let (chosen, rejected) = (row.chosen.first()?, row.rejected.first()?);
         match self {
@@ -154,7 +154,7 @@ impl View {
 }
 
 /// `dataset_info.json`, by which LLaMA-Factory finds its view of the SFT configs and of the preference config
-/// (`dataset_dir` is the dataset's directory). Every tag is named, for what is left out does not fall back to a default
+/// (`dataset_dir` is the dataset's directory). Every tag is named, because what is left out does not fall back to a default
 /// there.
 pub fn dataset_info(configs: &[&str], preference: bool) -> Value {
     let tags = json!({

@@ -1,4 +1,15 @@
 //! Canary source of a Python test file: the same tests, ids included, with expectations that no correct program meets.
+//!
+//! - The constants that assertions expect are changed, by ranges of the syntax tree. They are never negated, because an
+//!   object that equals everything survives negation. Numbers and strings change by an amount that follows from the
+//!   file's digest.
+//! - Values of parametrised tests and of loops are bound anew in the body, so that test ids stay.
+//! - A test that expects an exception expects one of a fresh type instead.
+//! - A test without such a constant ends in a failing statement instead; that form is *weak*, the others are *strong*.
+//!
+//! Gold runs with the changed files. A canary is proved if it fails there in its own body; a strong one must fail by an
+//! assertion or by the exception that its test expected. A strong one that gold does not fail is tried in the weak
+//! form. One that gold passes in the weak form too is not a canary. `assay validate` counts strong, weak and none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +26,7 @@ pub const VERSION: u32 = 2;
 /// A test file with changed expectations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mutated {
-    /// Equal to the original where no test has a canary.
+    /// Equal to the original if no test has a canary.
     pub source: String,
     /// How each test was changed, by id. A test that is not here has no canary: its function was not found.
     pub tests: BTreeMap<String, Form>,
@@ -77,7 +88,7 @@ pub(super) fn functions<'t, 'i>(
     functions
 }
 
-/// Parses Python; none if any part of it is not understood, or if it nests too deeply.
+/// Parses Python; `None` if any part of it is not understood, or if it nests too deeply.
 pub(super) fn parsed(source: &str) -> Option<Tree> {
     crate::source::parse(source).filter(|tree| !tree.root_node().has_error())
 }
@@ -101,7 +112,7 @@ fn find<'t>(scope: Node<'t>, path: &[&str], source: &str, depth: usize) -> Optio
             find(found.child_by_field_name("body")?, rest, source, depth)
         };
     }
-    // An inherited method, where the base stands in the same file.
+    // An inherited method, if the base stands in the same file.
     let class = scope.parent().filter(|parent| parent.kind() == "class_definition" && rest.is_empty())?;
     if depth == DEEPEST {
         return None;

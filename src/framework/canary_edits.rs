@@ -57,7 +57,7 @@ const TRANSPARENT: [&str; 6] = ["approx", "set", "frozenset", "list", "tuple", "
 /// Expect an exception, a warning, by type.
 const RAISES: [&str; 2] = ["raises", "assertRaises"];
 const WARNS: [&str; 2] = ["warns", "assertWarns"];
-/// These end a session where nothing catches them.
+/// These end a session if nothing catches them.
 const ENDINGS: [&str; 3] = ["KeyboardInterrupt", "GeneratorExit", "Exit"];
 
 impl<'s> Edits<'s> {
@@ -91,7 +91,7 @@ impl<'s> Edits<'s> {
         self.names(function, body, &named);
     }
 
-    /// Appends a failing statement to a test function; false where it has no body.
+    /// Appends a failing statement to a test function; false if it has no body.
     pub fn failing_end(&mut self, function: Node) -> bool {
         let statements = function.child_by_field_name("body").map(children).unwrap_or_default();
         let (Some(first), Some(last)) = (statements.first(), statements.last()) else { return false };
@@ -109,7 +109,7 @@ impl<'s> Edits<'s> {
         &self.source[node.byte_range()]
     }
 
-    /// White space before a statement that stands first on its line; none for `def f(): pass`.
+    /// White space before a statement that stands first on its line; `None` for `def f(): pass`.
     fn indent(&self, statement: Node) -> Option<&'s str> {
         let before = &self.source[..statement.start_byte()];
         let line = &before[before.rfind(['\n', '\r']).map_or(0, |end| end + 1)..];
@@ -187,7 +187,7 @@ impl<'s> Edits<'s> {
         }
         self.unexpected.extend(names);
         if is_warning {
-            // What pytest raises where no such warning came.
+            // What pytest raises if no such warning came.
             self.unexpected.insert("Failed".to_owned());
         }
         let base = if is_warning { "Warning" } else { "Exception" };
@@ -201,7 +201,7 @@ impl<'s> Edits<'s> {
             self.change(constant);
             return;
         }
-        // A display with constants among other things, else names that may stand for constants.
+        // A display with constants among other things, otherwise names that may stand for constants.
         if [right, left].into_iter().any(|side| is_display(side) && (self.change(side) || self.lengthen(side))) {
             return;
         }
@@ -228,7 +228,7 @@ impl<'s> Edits<'s> {
         arguments.first().copied().filter(|_| TRANSPARENT.contains(&called(call, self.source)))
     }
 
-    /// Changes the constants of an expression; false where it has none.
+    /// Changes the constants of an expression; false if it has none.
     fn change(&mut self, node: Node) -> bool {
         match node.kind() {
             "string" => self.change_string(node),
@@ -351,7 +351,7 @@ impl<'s> Edits<'s> {
                 .any(|text| text.contains("parametrize") && text.contains(name))
     }
 
-    /// Binds a name to a changed value at the start of a block. Values in a decorator stay, for test ids are made of them.
+    /// Binds a name to a changed value at the start of a block. Values in a decorator stay, because test ids are made of them.
     fn rebind(&mut self, block: Node, name: &str) {
         let Some(first) = children(block).first().copied() else { return };
         let statement = format!("{name} = ({name}, \"{}{name}\")", self.salt.suffix);

@@ -1,5 +1,10 @@
 //! Held-out source of a Python test file: its tests with other inputs, which note what the code answers instead of
 //! asserting it. What gold and base answered is compared outside the sandbox; no expectation is ever inside.
+//!
+//! The copies stand beside the original. Inputs change by small steps: numbers, digits in texts, then letters, one case
+//! of a parametrised test each. Base and gold run the copies, and gold runs them again with another seed, zone and
+//! locale. A copy is kept if it passes on gold, answers the same twice there, and differs on base: at most three of a
+//! case and sixteen of an instance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +35,7 @@ const MOST_FUNCTIONS: usize = 12;
 /// Variants of a test: at least, per case, at most.
 const VARIANTS: (usize, usize, usize) = (8, 3, 24);
 
-/// Derives variants of these tests for a new file at `path`; none where no test has an input to change.
+/// Derives variants of these tests for a new file at `path`; `None` if no test has an input to change.
 pub fn derive(source: &str, path: &str, ids: &[String]) -> Option<Derived> {
     let tree = parsed(source)?;
     let mut all = Edits::new();
@@ -123,7 +128,7 @@ fn line_start(source: &str, at: usize) -> usize {
 }
 
 /// Places beside a test file at which a file of ours may stand, the first free one to be taken. The middle is a tag, for
-/// pytest wants names that differ between folders that are no packages.
+/// pytest wants names that differ between folders that are not packages.
 pub fn beside(path: &str, tag: &str) -> String {
     let (folder, name) = path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
     let stem = name.strip_suffix(".py").unwrap_or(name);

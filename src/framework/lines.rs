@@ -17,7 +17,7 @@ pub struct Statements {
 }
 
 /// The statements that these lines belong to. Definitions, imports, comments and docstrings do nothing that a test could
-/// reach. None for a source that does not parse.
+/// reach. `None` if the source does not parse.
 pub fn executable(source: &str, lines: &BTreeSet<u32>) -> Statements {
     let Some(tree) = parsed(source) else { return Statements::default() };
     let mut found = Statements::default();

@@ -1,6 +1,11 @@
-//! Test-runner adapters. In: a test plan. Out: a sealed command, and a report parsed on our side.
+//! Test-runner adapters, and what reads Python tests. In: a test plan. Out: a sealed command, and a report parsed on
+//! our side.
 //!
-//! A runner is one file here and one reporter in `sandboxes/reporters/`. Adapters are pure.
+//! Adapters are pure. pytest and unittest have one. An adapter is one file here and one reporter in
+//! `sandboxes/reporters/`. Names of runners also stand in the tables of `repo/` and in the recipes.
+//!
+//! A sealed command starts the reporter before anything of the tree. The reporter gets a nonce and the orders on
+//! standard input and writes records to a channel without a path. `docs/threats.md` says in which order things start.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +37,7 @@ pub use unittest::Unittest;
 /// Names that `environment.framework` may hold.
 pub const NAMES: [&str; 2] = ["pytest", "unittest"];
 
-/// The adapter of a name, or none where this version has no such adapter; [`NAMES`] says which there are.
+/// The adapter of a name, or `None` if this version has no such adapter; [`NAMES`] says which there are.
 pub fn by_name(name: &str) -> Option<&'static dyn Framework> {
     match name {
         "pytest" => Some(&Pytest),

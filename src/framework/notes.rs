@@ -85,7 +85,7 @@ impl<'s> Notes<'s> {
         }
     }
 
-    /// Both sides of an equality that are no constants.
+    /// Both sides of an equality that are not constants.
     fn both(&mut self, whole: Node, left: Node, right: Node) {
         match (constant(left), constant(right)) {
             (_, true) => self.around(whole, left, "(", ")"),

@@ -1,5 +1,7 @@
-//! How a Python test decides: reads its source for ways that have nothing to do with what the code does. What is certain
-//! is a fault; what may be honest is a doubt.
+//! How a Python test decides: reads its source for ways that have nothing to do with what the code does.
+//!
+//! Such ways are source text, git, the network, the clock after a sleep, and a failure that the test catches itself.
+//! What is certain is a fault and rejects. What may be honest is a doubt and caps the tier.
 
 use std::collections::BTreeSet;
 

@@ -188,7 +188,7 @@ impl<'t> Axis<'t> {
     }
 }
 
-/// The display that a name of the module is bound to, where it is bound once.
+/// The display that a name of the module is bound to, if it is bound once.
 fn module_value<'t>(node: Node<'t>, name: &str, source: &str) -> Option<Node<'t>> {
     let root = std::iter::successors(Some(node), |node| node.parent()).last()?;
     let statements = children(root).into_iter().filter(|child| child.kind() == "expression_statement");
@@ -317,7 +317,7 @@ impl<'t, 's> Constants<'t, 's> {
         let content: Vec<_> = content.filter(|part| children(*part).is_empty()).collect();
         let [content] = content[..] else { return None };
         let text = &self.source[content.byte_range()];
-        // Numbers of a format are no input.
+        // Numbers of a format are not an input.
         if text.contains(['{', '%', '\\']) {
             return None;
         }

@@ -1,7 +1,8 @@
 //! Test bodies without their runner, under neutral names: what code does that cannot tell that it is tested.
 //!
-//! The launcher reads pytest and unittest files and reports in the records of the other reporters. A test that uses more
-//! than it has stand-ins for is not reported, so nothing is said about it.
+//! The launcher (`sandboxes/reporters/assay_plain.py`) reads pytest and unittest files and reports in the records of
+//! the other reporters. A test that uses more than the launcher has stand-ins for is not reported, so nothing is said
+//! about it. `docs/threats.md` describes its two processes.
 
 use super::{Command, ordered, reporter_command};
 use crate::trial::TestPlan;

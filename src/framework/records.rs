@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::format;
 use crate::trial::{FileSkip, Note, Origin, Phase, Raised, Remarks, Status, TestReport, Trace};
 
-/// Alarms that are kept; a flood of bad records says no more than the first ones.
+/// Alarms that are kept; a flood of bad records tells nothing beyond the first ones.
 const MOST_ALARMS: usize = 20;
 /// Longest text kept of a name that the candidate may have chosen, in characters.
 const LONGEST_NAME: usize = 200;
@@ -96,7 +96,7 @@ impl From<Told> for Trace {
 }
 
 /// Rebuilds the report. Whatever our reporter would not have written becomes an alarm; a report that is cut, or whose
-/// last record is not the end, is unfinished. A torn last line is what a killed process leaves, and no alarm.
+/// last record is not the end, is unfinished. A torn last line is what a killed process leaves; it is not an alarm.
 pub(super) fn parse(channel: &[u8], truncated: bool, nonce: &str) -> TestReport {
     let mut reading = Reading::default();
     reading.report.remarks = Some(Remarks::default());

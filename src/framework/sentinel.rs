@@ -1,5 +1,8 @@
 //! Sentinels: a test file of ours, in the form of the framework, of which some tests must fail and the others pass.
-//! Which is which differs from tree to tree; code that answers the test runner cannot please all of them.
+//!
+//! Which of its tests must fail follows from the candidate's tree, so code that answers the test runner cannot please
+//! all of them. The file lies beside the repository's tests and uses nothing of the repository. If gold's rehearsal
+//! shows that a runner cannot take a file of ours, the instance has no sentinels.
 
 use crate::digest::Digest;
 

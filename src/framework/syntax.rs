@@ -25,7 +25,7 @@ pub(super) fn constant(node: Node) -> bool {
     constant_through(node, &|_| None)
 }
 
-/// The same, where some calls count as what they wrap.
+/// Like it, but some calls count as what they wrap.
 pub(super) fn constant_through<'t>(node: Node<'t>, wrapped: &dyn Fn(Node<'t>) -> Option<Node<'t>>) -> bool {
     match node.kind() {
         "integer" | "float" | "true" | "false" | "none" => true,
@@ -44,7 +44,7 @@ pub(super) fn constant_through<'t>(node: Node<'t>, wrapped: &dyn Fn(Node<'t>) ->
     }
 }
 
-/// A part of a source with edits made; none where edits overlap or reach out of it.
+/// A part of a source with edits made; `None` if edits overlap or reach out of it.
 pub(super) fn applied(source: &str, part: Range<usize>, edits: &BTreeMap<(usize, usize), String>) -> Option<String> {
     let mut changed = String::new();
     let mut at = part.start;

@@ -22,7 +22,7 @@ impl Account {
     /// `hf auth login` writes (`$HF_HOME/token`, by default `~/.cache/huggingface/token`).
     ///
     /// # Errors
-    /// An endpoint that is no http address; a token with characters that no token has; a token file that cannot be read;
+    /// An endpoint that is not an http address; a token with characters that no token has; a token file that cannot be read;
     /// an environment that keeps the Hub's clients offline.
     pub fn find() -> Result<Self, HubError> {
         if let Some(name) = offline(|name| std::env::var(name).ok()) {
@@ -92,7 +92,7 @@ the same command again"
 /// The variable that says to stay offline, as the Hub's own client reads it.
 fn offline(get: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     let set = |name: &&str| get(name).is_some_and(|value| !value.is_empty());
-    // The second one counts only where the first is not set.
+    // The second one counts only if the first is not set.
     let name = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].into_iter().find(set)?;
     let value = get(name)?.to_ascii_uppercase();
     ["1", "TRUE", "YES", "ON"].contains(&value.as_str()).then_some(name)

@@ -1,4 +1,5 @@
-//! One request and its answer: a value, or what is wrong. A page for people is no answer, whatever its status.
+//! One request and its answer: a value, or what is wrong. A page for people is not an answer, whatever its status;
+//! `hf-hub` keeps no such body, so the address is read once more.
 
 use hf_hub::HFError;
 use reqwest::{RequestBuilder, Response, Url};
@@ -41,7 +42,7 @@ impl Hub<'_> {
         }
     }
 
-    /// A request whose answer says no more than that it is done.
+    /// A request whose answer only says that it is done.
     pub(super) async fn done(&self, request: RequestBuilder) -> Result<(), Fault> {
         let answer = self.send(request).await?;
         self.body(answer).await.map(|_| ())

@@ -12,7 +12,7 @@ use super::fault::Fault;
 use super::plan::{Remote, RemoteFile};
 use super::{Hub, HubError};
 
-/// A file of that size in a repository is no manifest.
+/// A file of that size in a repository is not a manifest.
 const LARGEST_MANIFEST: u64 = 256 << 20;
 
 /// What the Hub says of a repository.
@@ -84,7 +84,7 @@ impl Hub<'_> {
         true
     }
 
-    /// Who the token belongs to, and that it may write where the server says so and `reading` does not do.
+    /// Who the token belongs to, and that it may write, if the server says so and `reading` is not enough.
     pub(super) async fn check_token(&self, reading: bool) -> Result<(), HubError> {
         if self.account.token().is_none() {
             if reading {
@@ -205,7 +205,7 @@ HF_TOKEN to a token with write access",
         }
     }
 
-    /// Makes sure that large files travel through Xet. Where they would not, `hf-hub` puts them inside the commit as text.
+    /// Makes sure that large files travel through Xet. If they would not, `hf-hub` puts them inside the commit as text.
     pub(super) async fn check_transfer(&self, oid: &str, bytes: u64, revision: &str) -> Result<(), HubError> {
         let url = self.url(&[
             "datasets",

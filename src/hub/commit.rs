@@ -1,4 +1,6 @@
 //! Changing a repository: making it, and one commit. One try each; what to do after a fault is the caller's to decide.
+//! `hf-hub` repeats a commit without looking, and it puts large files into the commit as text if the server offers no
+//! Xet, so that is asked before the first commit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,7 +57,7 @@ impl Hub<'_> {
         }
     }
 
-    /// One commit on top of `parent`, refused by the server if that is no longer the head. Gives the new commit where the
+    /// One commit on top of `parent`, refused by the server if that is no longer the head. Gives the new commit if the
     /// server names it.
     pub(super) async fn commit(
         &self,

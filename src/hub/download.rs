@@ -39,7 +39,7 @@ pub async fn download(hub: &Hub<'_>, revision: Option<&str>, place: &Path) -> Re
     };
     let files: BTreeMap<_, _> = remote.files.into_iter().filter(|(path, _)| path != ATTRIBUTES).collect();
     if let Some(path) = files.keys().find(|path| !stays_below(path)) {
-        return Err(HubError::Refused(format!("{name} has a file {path:?}, which is no path below a directory")));
+        return Err(HubError::Refused(format!("{name} has a file {path:?}, which is not a path below a directory")));
     }
     let whole = place.join(hub.repo.owner()).join(hub.repo.name()).join(&commit);
     if whole.is_dir() {

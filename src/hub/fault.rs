@@ -164,7 +164,7 @@ pub(super) fn media(headers: &HeaderMap) -> Option<String> {
     Some(headers.get(reqwest::header::CONTENT_TYPE)?.to_str().ok()?.to_ascii_lowercase())
 }
 
-/// `Retry-After` in seconds, else the seconds until the window of `RateLimit: "api";r=0;t=55` ends.
+/// `Retry-After` in seconds, otherwise the seconds until the window of `RateLimit: "api";r=0;t=55` ends.
 fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let after = text("retry-after").and_then(|value| value.trim().parse().ok());

@@ -26,7 +26,7 @@ pub struct Local {
     pub files: Vec<LocalFile>,
     /// Digest of `manifest.json`, which names everything else.
     pub manifest: Digest,
-    /// Where the directory is not what its manifest says.
+    /// If the directory is not what its manifest says.
     pub findings: Vec<String>,
 }
 
@@ -58,12 +58,12 @@ impl Local {
         let path = directory.join(MANIFEST);
         let text = fs::read(&path).map_err(|error| {
             HubError::Usage(format!(
-                "cannot read {}: {error}; {place} is no dataset, make one with `assay export RUN --out DIR`",
+                "cannot read {}: {error}; {place} is not a dataset; make one with `assay export RUN --out DIR`",
                 path.display()
             ))
         })?;
         let manifest: Manifest = serde_json::from_slice(&text)
-            .map_err(|error| HubError::Usage(format!("{} is no manifest: {error}; export again", path.display())))?;
+            .map_err(|error| HubError::Usage(format!("{} is not a manifest: {error}; export again", path.display())))?;
         format::check(Some(&manifest.format), format::MANIFEST)
             .map_err(|error| HubError::Usage(format!("{} {error}", path.display())))?;
         if manifest.contents.configs.values().all(|config| config.rows == 0) {
@@ -115,7 +115,7 @@ pub(super) fn stays_below(path: &str) -> bool {
 
 fn read_file(directory: &Path, path: &str) -> Result<LocalFile, HubError> {
     if !stays_below(path) {
-        return Err(HubError::Usage(format!("{MANIFEST} lists {path:?}, which is no path below it; export again")));
+        return Err(HubError::Usage(format!("{MANIFEST} lists {path:?}, which is not a path below it; export again")));
     }
     let full = directory.join(path);
     let unreadable = |error: std::io::Error| {

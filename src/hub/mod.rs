@@ -1,9 +1,14 @@
-//! The only door to the Hugging Face Hub. In: a dataset directory, or the name of a dataset repository. Out: a repository
-//! that holds the whole dataset once, read back and compared; or a directory with what a repository holds.
+//! The only door to the Hugging Face Hub. In: a dataset directory, or the name of a dataset repository. Out: a
+//! repository that holds the whole dataset once, read back and compared; or a directory with what a repository holds.
 //!
-//! What is to be done follows from comparing the directory with the repository ([`plan`]), never from memory. So an upload
-//! that was interrupted, refused half-way or answered with an error after it was done goes on by being run again, and a
-//! commit is repeated only after the repository was read again.
+//! What is to be done follows from comparing the directory with the repository ([`plan`]), never from memory. So an
+//! upload that was interrupted, refused half-way or answered with an error after it was done goes on by being run
+//! again, and a commit is repeated only after the repository was read again. At the end the listing is compared with
+//! the directory: every file, size and digest, with Parquet and everything large as pointers.
+//!
+//! `hf-hub` 1.0 makes repositories, commits (through Xet), tags and downloads; its own tries are switched off. Reading,
+//! pull requests and the waits are ours (`api` and `commit` say why). One rule for `audit` and `publish` judges what
+//! lies beside a dataset (`dataset/strangers`). A dry run needs no token and says if the repository could not be read.
 
 mod account;
 mod answer;
@@ -55,7 +60,7 @@ impl<'a> Hub<'a> {
     /// Makes the clients; nothing is sent yet.
     ///
     /// # Errors
-    /// An endpoint that is no URL.
+    /// An endpoint that is not a URL.
     pub fn new(account: Account, repo: RepoId, patience: Patience, console: &'a Console) -> Result<Self, HubError> {
         let tool = Tool::this();
         let unusable = |error: String| HubError::Usage(format!("cannot talk to {}: {error}", account.endpoint()));

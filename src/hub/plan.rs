@@ -1,4 +1,8 @@
 //! What is to be done so that a repository holds the dataset. Pure: from the directory's files and the repository's.
+//!
+//! A commit holds at most [`MOST_OPERATIONS`] operations, names the commit it builds on, and puts README and manifest
+//! last: a new dataset is not visible until it is whole. A dataset that replaces another in several commits is mixed on
+//! `main` until the last commit; a tag, or `--pr`, shows the new one at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -24,7 +24,7 @@ const NAMED: usize = 5;
 #[derive(Clone, Debug)]
 pub struct Order<'a> {
     pub local: &'a Local,
-    /// Anyone may read it, else only its owner. A repository that is there and not so is refused.
+    /// Anyone may read it if this is set; otherwise only its owner may. A repository that is there and differs is refused.
     pub public: bool,
     /// Write into a repository that holds other things and no dataset of ours.
     pub overwrite: bool,
@@ -42,7 +42,7 @@ pub struct Order<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Published {
     pub repository: String,
-    /// Address for people; of the pull request where one was made.
+    /// Address for people; of the pull request if one was made.
     pub url: String,
     pub dry_run: bool,
     /// Made by this run.
@@ -142,7 +142,7 @@ fn describe(hub: &Hub<'_>, order: &Order<'_>, plan: &Plan) -> Published {
     }
 }
 
-/// The repository, made where it is not there. `None` in a dry run that would make it.
+/// The repository; it is made if it is not there. `None` in a dry run that would make it.
 async fn open(hub: &Hub<'_>, order: &Order<'_>) -> Result<(Option<Info>, bool), HubError> {
     let doing = format!("make the dataset repository {}", hub.repo);
     let mut failures = 0;

@@ -34,7 +34,7 @@ pub(super) fn revision(number: u64) -> String {
 }
 
 impl Hub<'_> {
-    /// The pull request for the dataset: the one that is there, else a new one (a draft until [`ready`](Self::ready)).
+    /// The pull request for the dataset: the one that is there, otherwise a new one (a draft until [`ready`](Self::ready)).
     pub(super) async fn pull_request(&self, manifest: &Digest) -> Result<u64, HubError> {
         let doing = format!("open a pull request to {}", self.repo);
         let mut failures = 0;

@@ -1,4 +1,4 @@
-//! The tag of a published version.
+//! The tag of a published version. It is read back after it was made.
 
 use serde::Deserialize;
 
@@ -29,7 +29,7 @@ impl Hub<'_> {
     /// The commit that a tag names.
     ///
     /// # Errors
-    /// [`HubError::Refused`] where a branch has that name: whoever asks for it gets the branch.
+    /// [`HubError::Refused`] if a branch has that name, because a reader that asks for the tag gets the branch.
     pub(super) async fn tag_target(&self, tag: &TagName) -> Result<Option<String>, HubError> {
         let doing = format!("read the tags of {}", self.repo);
         let url = self.api(&["refs"]);

@@ -40,7 +40,7 @@ impl FromStr for TagName {
         } else {
             return Ok(Self(text.to_owned()));
         };
-        Err(format!("{text:?} is no name for a tag: {why}; give one such as v1.2"))
+        Err(format!("{text:?} is not a name for a tag: {why}; give one such as v1.2"))
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
             &long,
         ] {
             let why = wrong.parse::<TagName>().unwrap_err();
-            assert!(why.contains("is no name for a tag") && why.contains("such as v1.2"), "{wrong}: {why}");
+            assert!(why.contains("is not a name for a tag") && why.contains("such as v1.2"), "{wrong}: {why}");
         }
     }
 }

@@ -149,7 +149,7 @@ fn plain_content(message: &mut Value) -> Result<(), String> {
                     .get("text")
                     .and_then(Value::as_str)
                     .map(str::to_owned)
-                    .ok_or_else(|| format!(".content[{number}] is no part with text; only text can be read")),
+                    .ok_or_else(|| format!(".content[{number}] is not a part with text; only text can be read")),
             };
             parts.iter().enumerate().map(text).collect::<Result<String, String>>()?
         }

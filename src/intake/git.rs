@@ -23,7 +23,7 @@ pub struct Wanted {
     pub instance_id: Option<String>,
     /// Overrides the repository name that is made of package or folder.
     pub repo: Option<String>,
-    /// Changed files that are no part of the instance: release bookkeeping such as a version number. They stay as in base.
+    /// Changed files that do not belong to the instance: release bookkeeping such as a version number. They stay as in base.
     pub leave_out: Vec<String>,
     /// Overrides the licence that is found in the tree.
     pub license: Option<String>,

@@ -32,7 +32,7 @@ static STORE: LazyLock<Store> = LazyLock::new(|| {
     store
 });
 
-/// SPDX id of the licence that the files at a tree's root state; none where there is none, or it is not known here, or
+/// SPDX id of the licence that the files at a tree's root state; `None` if there is none, if it is not known here, or
 /// the files state several.
 pub(super) fn of_tree(repo: &Repository, tree: &str) -> Result<Option<String>, RepoError> {
     let mut found: Option<String> = None;

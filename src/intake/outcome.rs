@@ -250,7 +250,7 @@ fn number(name: &str, value: &Value) -> Result<Option<f64>, String> {
             // Not a number is what Parquet tables and some writers have as text; Rust reads it as one.
             plain => match plain.parse::<f64>() {
                 Ok(number) => Ok(Some(number).filter(|number| number.is_finite())),
-                Err(_) => Err(format!("the reward {name} is {value}, which is no number")),
+                Err(_) => Err(format!("the reward {name} is {value}, which is not a number")),
             },
         },
         Value::Array(values) => match values.as_slice() {

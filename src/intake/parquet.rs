@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::records::Record;
 
-/// Rows decoded at a time: rows of these datasets are large, for they hold patches and thousands of test names.
+/// Rows decoded at a time: rows of these datasets are large, because they hold patches and thousands of test names.
 const ROWS_AT_A_TIME: usize = 64;
 
 /// Hands every row of a Parquet file to `take`. A missing value is null; moments are ISO 8601.
@@ -53,7 +53,7 @@ fn with_texts(batch: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// A column of bytes as texts; none for any other column.
+/// A column of bytes as texts; `None` for any other column.
 fn texts(column: &ArrayRef) -> Option<ArrayRef> {
     let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let texts: StringArray = match column.data_type() {

@@ -12,7 +12,7 @@ use thiserror::Error;
 const FETCH: &str = include_str!("fetch_sdist.py");
 /// Exit status of the script when pip is not as it knows it.
 const UNKNOWN_PIP: i32 = 3;
-/// Bounds of one release: beyond them it is no source code that somebody wants to train on.
+/// Bounds of one release: beyond them it is not source code to train on.
 const MOST_BYTES: u64 = 1 << 30;
 const MOST_FILES: u64 = 100_000;
 
@@ -48,7 +48,7 @@ pub struct Release {
 /// What a release says about itself in `PKG-INFO`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
-    /// SPDX expression, where the release states one.
+    /// SPDX expression, if the release states one.
     pub license: Option<String>,
     /// Requirement lines, those of extras left out.
     pub requires: Vec<String>,
@@ -200,7 +200,7 @@ fn unpack(archive: &Path, into: &Path) -> Result<Metadata, PypiError> {
     Ok(metadata)
 }
 
-/// The top folder and the path below it; none where the path has no place below a folder.
+/// The top folder and the path below it; `None` if the path does not lie below a folder.
 fn inside(path: &Path) -> Option<(String, PathBuf)> {
     let mut parts = Vec::new();
     for part in path.components() {

@@ -41,7 +41,7 @@ enum Packing {
 /// Hands every record of a file to `take`, in order and one at a time.
 ///
 /// # Errors
-/// The file cannot be opened or read, or its name tells no format. Records that cannot be used are no errors.
+/// The file cannot be opened or read, or its name tells no format. A record that cannot be used is not an error.
 pub fn each_record(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
     let (layout, packing) = layout_of(path)?;
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
@@ -135,7 +135,7 @@ fn each_line(reader: &mut dyn BufRead, packing: Packing, take: &mut dyn FnMut(Re
     Ok(())
 }
 
-/// Reads a line again with `null` for what Python writes for numbers that JSON does not have; none where it has none of them.
+/// Reads a line again with `null` for what Python writes for numbers that JSON does not have; `None` if it has none of them.
 fn without_nan(text: &[u8]) -> Option<Value> {
     let (mut mended, mut quoted, mut at) = (Vec::with_capacity(text.len()), false, 0);
     while at < text.len() {

@@ -65,7 +65,7 @@ fn rows_that_cannot_be_used_say_why() {
         (json!({"content": [], "rewards": 1.0}), "no instance_id"),
         (json!({"instance_id": "a"}), "--reward-key"),
         (json!({"instance_id": "a", "reward": {"acc": 1}}), "--reward-key"),
-        (json!({"instance_id": "a", "reward": "good"}), "no number"),
+        (json!({"instance_id": "a", "reward": "good"}), "not a number"),
         (json!({"format": "verdict.v9", "instance_id": "a", "status": "verified"}), "upgrade assay"),
         (json!({"format": "verdict.v1", "instance_id": "a", "status": "great"}), "unknown status"),
     ];
@@ -146,6 +146,6 @@ fn a_named_field_that_is_nowhere_refuses_the_logs_and_one_that_some_rows_lack_se
     assert!(read.quarantined[0].why.contains("--reward-key"), "{:?}", read.quarantined);
     // There, and of no use: the rows say so, not the logs as a whole.
     let (_, read) = log(&[row(json!({"acc": "good"}))], keyed("acc"));
-    assert!(read.unwrap().quarantined[0].why.contains("no number"));
+    assert!(read.unwrap().quarantined[0].why.contains("not a number"));
     assert!(log(&[], keyed("acc")).1.is_ok());
 }

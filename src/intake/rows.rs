@@ -151,7 +151,7 @@ fn multi_swe_bench(row: &mut Map<String, Value>) {
     }
 }
 
-/// Numbers become text where text is meant; values of any other kind keep their content under `row_NAME`.
+/// Numbers become text if text is meant; values of any other kind keep their content under `row_NAME`.
 fn settle_types(row: &mut Map<String, Value>) {
     for name in TEXTS.into_iter().chain(["language", "license"]) {
         match row.get(name) {
@@ -165,7 +165,7 @@ fn settle_types(row: &mut Map<String, Value>) {
     }
 }
 
-/// Keeps our `environment` where it is one; otherwise fills it from the names that other datasets use.
+/// Keeps `environment` if it has our form; otherwise fills it from the names that other datasets use.
 fn environment(row: &mut Map<String, Value>) {
     if row.get("environment").is_some_and(|value| serde_json::from_value::<Environment>(value.clone()).is_ok()) {
         return;

@@ -1,4 +1,7 @@
-//! The index of a journal: where each outcome stands, so that a million of them need not be in memory.
+//! The index of a journal: where each outcome and admission stands, so that a million of them need not be in memory. A
+//! line is looked at for kind and trial when the journal is opened, and it is understood when it is asked for. If it
+//! says something else by that time, it is `evidence_unreadable` for the candidates that it concerns, and it is not run
+//! again.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -13,7 +13,9 @@
 //!   summary.json
 //! ```
 //!
-//! Journals and blobs of two runs merge by copying the files together.
+//! A torn last line is dropped; damage elsewhere is an error with its place. A record that only half fits on the disk
+//! is taken back. Reports hold no times, so the report of everybody who passes everything is stored once. Journals and
+//! blobs of two runs merge by copying the files together.
 
 mod blobs;
 mod index;

@@ -209,7 +209,7 @@ impl Writer {
         line.push(b'\n');
         let place = Index::at(self.number, self.end, line.len())?;
         if let Err(error) = self.file.write_all(&line) {
-            // Half a record must not stand before one that another worker appends; where even this fails, the next start says so.
+            // Half a record must not stand before one that another worker appends; if even this fails, the next start says so.
             let _half_stays = self.file.set_len(self.end);
             return Err(error).with_context(|| {
                 format!(

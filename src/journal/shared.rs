@@ -1,7 +1,15 @@
-//! Outcomes that run directories share: one file per trial, named by its content, each with the digest of what it holds.
+//! Outcomes that run directories share: one file per trial and kind of sandbox, named by the trial, each with the
+//! digest of what it holds. `--fresh` turns them off. The name of a trial counts the repeat, so no repeat answers for
+//! another.
 //!
-//! Written under a temporary name and never changed, so any number of processes may use it at once, and two stores merge by
-//! copying. Who may write here may say what trials gave, as with everything else in the cache.
+//! An outcome is kept only if its run came to its own end at the first attempt, with a whole report. Runs of gold that
+//! ask whether the machine is well now are neither kept nor taken, and a weak sandbox does neither. An outcome that
+//! does not match its digest, its name or its blobs is dropped and run again. A taken outcome is copied into the run's
+//! own journal with its blobs and says `reused`.
+//!
+//! Files are written under a temporary name and never changed, so any number of processes may use the store at once,
+//! and two stores merge by copying. Who may write here may say what trials gave, as with everything else in the cache.
+//! A cache that is full costs later runs what they might have used.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};

@@ -1,4 +1,21 @@
-//! Admission: base and gold are run until the expected tests are known to be stable.
+//! Admission: base and gold are run until the expected tests are known to be stable. In: an instance with its trees.
+//! Out: the splits, the expected tests and the deadline, or a refusal.
+//!
+//! 1. Gold and base run once over all test files. Base gets the deadline that candidates get, which follows from the
+//!    slowest run of gold ([`DeadlineRule`]; another rule makes another admission).
+//! 2. The files that hold fail-to-pass tests are the first split. The other files with passing tests are the second.
+//! 3. Both sides run `--repeats` times in these splits: the second time with the files, and the tests of each file, in
+//!    another order, the third time with another hash seed, time zone and locale.
+//! 4. Tests that base never came to, because its run died or hung, run there by themselves, first per file, then one by
+//!    one.
+//!
+//! A test is fail-to-pass only if base failed it: in a phase, because its file could not be collected, or because it
+//! ends the run even alone. A test that base skips or does not have leaves. `tally` says when other tests leave.
+//!
+//! An instance without a fail-to-pass test is refused, by what became of the tests that might have been one:
+//! `no_stable_fail_to_pass`, `order_dependent`, `network_dependent`, `base_does_not_end`, `empty_fail_to_pass`,
+//! `base_passes`, `gold_fails`. It is also refused if another release or a fork of the project would be in its
+//! environment (`answer_in_image`); the modules that the wheels bring tell that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,19 +32,19 @@ use crate::instance::Instance;
 use crate::test_record::{Condition, Sightings, Standing};
 use crate::trial::{Limits, Variation};
 
-/// Files, and after them single tests, of which the missing tests run by themselves on base.
+/// If tests are missing on base, at most this many files run by themselves there, and then at most this many single tests.
 const MOST_SOLO_RUNS: usize = 12;
-/// Tests whose results differ that run alone, to tell why; the others are judged by the runs of their files.
+/// At most this many tests with differing results run alone, to tell why. The others are judged by the runs of their files.
 const MOST_LONE_TESTS: usize = 8;
-/// Runs of such a test alone.
+/// How often such a test runs alone.
 const LONE_RUNS: u32 = 2;
 
 /// How the deadline of a candidate's trial follows from the slowest run of gold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DeadlineRule {
-    /// It is never shorter, milliseconds.
+    /// The deadline is never shorter than this, milliseconds.
     pub floor_ms: u64,
-    /// So many times what gold took.
+    /// The deadline is this many times what gold took.
     pub multiplier: u64,
 }
 
@@ -206,7 +223,7 @@ impl Pace {
         }
     }
 
-    /// Base may hang where gold does not: it gets the deadline of a candidate.
+    /// Base may hang although gold does not, so it gets the deadline of a candidate.
     fn base(&self, bench: &mut Bench, ask: Ask) -> Result<Seen, Stopped> {
         Ok(bench.seen(&Ask { deadline_ms: Some(self.deadline_ms()), ..ask })?)
     }
@@ -223,8 +240,8 @@ fn listed(instance: &Instance) -> impl Iterator<Item = &String> {
     instance.fail_to_pass.iter().chain(&instance.pass_to_pass)
 }
 
-/// Once over everything, to find which files hold fail-to-pass tests. What base did not come to, because its run ended
-/// early, runs there by itself: the missing tests of a file first, then one by one.
+/// Runs both sides once over everything, to find which files hold fail-to-pass tests. If base's run ended early, what it did
+/// not come to runs there by itself: the missing tests of a file first, then one by one.
 fn whole(
     input: &AdmissionInput,
     files: &[String],
@@ -270,8 +287,8 @@ fn whole(
     Ok(())
 }
 
-/// Files with fail-to-pass tests, and the other files with tests that pass on gold; none without the former. Files of
-/// listed tests that fail on gold are kept: it may be that they do so only now and then.
+/// Files with fail-to-pass tests, and the other files with tests that pass on gold. Without the former there are none. Files of
+/// listed tests that fail on gold are kept, because the tests may fail there only now and then.
 fn split_files(
     tally: &Tally,
     instance: &Instance,
@@ -309,7 +326,7 @@ fn condition(variation: Variation) -> Condition {
     }
 }
 
-/// Then in the split that candidates get, with the perturbations that find tests which wobble.
+/// Runs both sides in the split that candidates get, with the perturbations that find tests which wobble.
 fn repeat(
     input: &AdmissionInput,
     splits: &[Vec<String>],
@@ -345,7 +362,7 @@ fn look_again(
 ) -> Result<(), Stopped> {
     for side in [Side::Gold, Side::Base] {
         let differs = |id: &&String| {
-            // Runs that are the same and differ leave no question, and what gold answers base need not.
+            // If equal runs differ, nothing is left to ask. What gold answered, base is not asked.
             let seen = tally.sightings(id, side);
             let open = Sightings::total(&seen).mixed() && !seen.values().any(|counts| counts.mixed());
             let by_gold = side == Side::Base && Sightings::total(&tally.sightings(id, Side::Gold)).mixed();
@@ -441,8 +458,8 @@ fn settle(
         .collect();
 }
 
-/// The refusal of an instance that has no fail-to-pass test, by what became of those that might have been one: the listed
-/// ones, or without a list all that left the expectations.
+/// The refusal of an instance that has no fail-to-pass test. It is told by what became of the tests that might have been one:
+/// the listed tests or, without a list, all tests that left the expectations.
 fn none_left(input: &AdmissionInput, framework: &dyn Framework, admission: &Admission, tally: &Tally) -> Stopped {
     let instance = input.instance;
     let fate = || fate::told(input, framework, tally, None);

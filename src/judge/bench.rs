@@ -1,4 +1,4 @@
-//! The bench: asks for trials by what they are and keeps the list of those a judgement rests on.
+//! The bench: asks for trials by what they are, and keeps the list of the trials that a judgement rests on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use crate::verdict::Reason;
 /// Facts about trials, as far as they are known.
 pub trait Evidence {
     fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>>;
-    /// Why the outcome of a trial, or the blob that an outcome names, was not given although there is one: it cannot be read
-    /// back. It is not run again for that.
+    /// Why something that exists was not given: the outcome of a trial, or the blob that an outcome names, cannot be read
+    /// back. The trial is not run again because of that.
     fn unreadable(&self, _name: &Digest) -> Option<String> {
         None
     }
     /// A trial that the sandbox could not run.
     fn failure(&self, trial: &Digest) -> Option<Failure>;
-    /// The structured report of an outcome; none when it cannot be read back.
+    /// The structured report of an outcome; `None` if it cannot be read back.
     fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>>;
-    /// Kept head and tail of what was printed; none when it cannot be read back.
+    /// Kept head and tail of what was printed; `None` if it cannot be read back.
     fn output(&self, outcome: &Outcome) -> Option<String>;
 }
 
@@ -34,14 +34,14 @@ pub(super) struct Bench<'a> {
     image: Option<Digest>,
     framework: String,
     limits: Limits,
-    /// How often what is asked for was judged from its first run on before.
+    /// How many rounds came before this one. Each round judges the candidate from its first run on.
     round: u32,
     trials: Vec<Digest>,
     /// The repair that is judged, if it is one.
     pub repair: Option<&'a Prepared>,
 }
 
-/// Numbers of repeats that one round has for itself.
+/// How many numbers of repeats belong to one round.
 const ROUND: u32 = 100_000;
 
 /// An outcome with its report at hand.
@@ -54,16 +54,16 @@ pub(super) struct Seen {
 pub(super) struct Ask<'a> {
     pub tree: &'a str,
     pub files: &'a [String],
-    /// Ids of the only tests that run; empty: all of the files.
+    /// Ids of the only tests that run. If it is empty, all tests of the files run.
     pub only: Vec<String>,
     pub mode: Mode,
     /// Lines to watch.
     pub watch: BTreeMap<String, Vec<u32>>,
-    /// Held-out tests note what they are answered.
+    /// Whether held-out tests note the answers that they get.
     pub note: bool,
     pub variation: Variation,
     pub repeat: u32,
-    /// Shorter than the admission's.
+    /// A deadline that is shorter than the admission's.
     pub deadline_ms: Option<u64>,
 }
 
@@ -98,7 +98,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// From here on every ask is a run of its own, equal to those of other rounds in all but the number of the repeat.
+    /// From here on every run that is asked for differs from the runs of other rounds by the number of its repeat.
     pub fn begin_round(&mut self, round: u32) {
         self.round = round;
     }
@@ -167,7 +167,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Something that an outcome names is not there any more, or is damaged.
+    /// The verdict if something that an outcome names is gone or damaged.
     fn not_read_back(&self, what: &str, outcome: &Outcome, blob: Option<&Digest>) -> Halt {
         let why =
             blob.and_then(|blob| self.evidence.unreadable(blob)).map_or_else(String::new, |why| format!(": {why}"));

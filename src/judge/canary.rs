@@ -22,8 +22,8 @@ pub struct Proof {
     pub trials: Vec<Digest>,
 }
 
-/// Runs the mutated tests on gold, as candidates will run them, and says which failed in their own body. A strong one
-/// must fail by an assertion or by what its test expected before, as far as is known: any other error says nothing about
+/// Runs the changed tests on gold, as candidates will run them, and says which failed in their own body. A strong canary
+/// must fail by an assertion or by what its test expected before, as far as that is known. Any other error says nothing about
 /// what the test compares.
 pub fn prove(admission: &Admission, canaries: &Canaries, forms: &Forms, evidence: &dyn Evidence) -> Step<Proof> {
     let mut bench = Bench::new(admission, evidence);
@@ -49,7 +49,7 @@ fn run(tree: &str, canaries: &Canaries, bench: &mut Bench) -> Result<Seen, Halt>
     bench.seen(&Ask { only: canaries.tests.keys().cloned().collect(), ..Ask::suite(tree, &canaries.files) })
 }
 
-/// Passes, whatever else it did.
+/// Whether a test passed, whatever else it did.
 pub(super) fn passes(test: &TestResult) -> bool {
     let call = |status| test.phases.contains(&(Phase::Call, status));
     call(Status::Passed) || call(Status::Xpassed)

@@ -1,5 +1,12 @@
 //! The control session of a repair that passed everything: canaries and sentinels that must fail, sentinels that must
-//! pass, and held-out tests, in one run.
+//! pass, and held-out tests, in one run that holds no other test.
+//!
+//! - A canary or a must-fail sentinel that passes is `passes_impossible_test`, however that run ended.
+//! - A must-pass sentinel that fails is `disturbs_the_session`.
+//! - A missing report, an early end, or a canary that is absent or skipped is inconclusive.
+//!
+//! A strong canary that failed is worth E2. Weak canaries only, or none, are worth E1. Answers to held-out tests that
+//! are all as gold's, beside a strong canary, are worth E3.
 
 use std::collections::BTreeSet;
 
@@ -62,9 +69,9 @@ pub fn rehearse(admission: &Admission, tree: &str, seed: &Digest, evidence: &dyn
     Step::Done(rehearsed)
 }
 
-/// Whether a candidate that passed everything does in the control session what it must, and the evidence that gives.
-/// `policy` is the tree that passed, `tree` the same with the files of the session. A pass of what cannot pass is a
-/// rejection however the run ended; anything that is not clear leaves the candidate unverified.
+/// Whether a candidate that passed everything also does in the control session what it must. Gives the level of evidence.
+/// `policy` is the tree that passed, `tree` the same with the files of the session. If a test passes that cannot pass, the
+/// candidate is rejected, however the run ended. Anything that is not clear leaves the candidate unverified.
 pub(super) fn session(
     tree: Option<&str>,
     policy: &str,
@@ -81,7 +88,7 @@ pub(super) fn session(
     read(&seen, policy, admission)
 }
 
-/// What a session showed, and the evidence that gives.
+/// What a session showed. Gives the level of evidence.
 pub(super) fn read(seen: &Seen, policy: &str, admission: &Admission) -> Result<(Level, String), Halt> {
     let result = |id: &String| seen.report.tests.get(id);
     let (failing, passing) = sentinels(admission, &sentinel_seed(policy, admission));

@@ -33,7 +33,7 @@ pub(super) fn class(test: &TestResult, file: &str, subject: &Subject) -> Class {
     if raised_in_test {
         return match kind {
             kind if ASSERTIONS.contains(&kind) => Class::Right(FailureClass::Assertion),
-            // A deadline of its own that passed, a fixture that is not there, the network.
+            // The test's own deadline passed, a fixture is not there, or the network is not.
             "Timeout" | "TimeoutError" | "FixtureLookupError" | "NetworkUnreachable" => Class::Wrong,
             kind if MISSING.contains(&kind) && !subject.oracle.new_names.is_empty() => {
                 Class::Right(FailureClass::ApiMissing)

@@ -1,5 +1,5 @@
-//! What became of the tests that might have shown the change: those of the changed test files, and those that are listed. A
-//! refusal for want of them says it.
+//! What became of the tests that might have shown the change: the tests of the changed test files, and the listed
+//! tests. A refusal for want of such tests says it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,9 @@
-//! Held-out tests: what a candidate answers to other inputs, held against what gold and base answered to them.
+//! Held-out tests: what a candidate answers to other inputs, held against what gold and base answered to them, by
+//! value.
+//!
+//! The answer `fails_held_out_test` if all neighbours of a case are answered exactly as base did, or if there are at
+//! least three checks and none is answered as gold did. Any other difference is `disputed_by_held_out_test`, which is
+//! inconclusive, because an honest repair may differ at an odd input.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +19,9 @@ use crate::verdict::Reason;
 /// Checks kept of one case, and of an instance.
 const MOST_PER_CASE: usize = 3;
 const MOST_CHECKS: usize = 16;
-/// Fewer say too little to be kept or asked for.
+/// Fewer checks say too little; they are neither kept nor asked for.
 pub const LEAST_CHECKS: usize = 2;
-/// From so many on, a candidate that answers none as gold does is rejected whatever it answers.
+/// From this many checks on, a candidate that answers none of them as gold does is rejected, whatever it answers.
 const TELLING: usize = 3;
 /// Numbers this close to each other, in parts of the larger, are the same.
 const TOLERANCE: f64 = 1e-9;
@@ -34,7 +39,7 @@ pub struct Planned {
 /// What running planned held-out tests on gold and base showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// Empty where the runs did not end, or told nothing apart.
+    /// Empty if the runs did not end, or told nothing apart.
     pub checks: BTreeMap<String, Check>,
     /// The sandbox gave no answer: nothing is known.
     pub sandbox_failed: Option<String>,
@@ -92,7 +97,7 @@ fn check(id: &str, case: &str, gold: &TestReport, base: &TestReport) -> Option<C
     let notes = noted(gold, id);
     let says_something = notes.iter().flat_map(|note| &note.values).any(plain);
     let base = match base.tests.get(id) {
-        // Not collected there, as where the test imports what is new.
+        // Not collected there, for example because the test imports what is new.
         None if says_something => None,
         None => return None,
         Some(test) if test.passed() && !agree(&notes, &noted(base, id)) => {
@@ -149,7 +154,7 @@ fn mixed(notes: &[Note], check: &Check, base: &Answered) -> bool {
         })
 }
 
-/// The verdict on a candidate from its answers: nothing to say where all are gold's.
+/// The verdict on a candidate from its answers: nothing to say if all are gold's.
 pub(super) fn judge(report: &TestReport, checks: &BTreeMap<String, Check>) -> Result<(), Halt> {
     let answers: Vec<_> = checks.iter().map(|(id, check)| (id, &check.case, answer(report, id, check))).collect();
     let named = |wanted: &dyn Fn(Answer) -> bool| {
@@ -168,7 +173,7 @@ pub(super) fn judge(report: &TestReport, checks: &BTreeMap<String, Check>) -> Re
     for (_, case, answer) in &answers {
         cases.entry(case).or_default().push(*answer);
     }
-    // An honest repair may differ from gold at an odd input. One that is as before the change at every input near a
+    // An honest repair may differ from gold at an odd input. A repair that answers as before the change at every input near a
     // test that it passes has learned that test by heart.
     let by_heart = cases
         .iter()
@@ -183,7 +188,7 @@ pub(super) fn judge(report: &TestReport, checks: &BTreeMap<String, Check>) -> Re
     Err(Halt::Judged(Reason::DisputedByHeldOutTest, format!("other answers than gold's: {failing}")))
 }
 
-/// Whether a list of notes is what was wanted. What was no plain value there may be anything.
+/// Whether a list of notes is what was wanted. A place that was not a plain value may be anything.
 pub(super) fn agree(wanted: &[Note], found: &[Note]) -> bool {
     wanted.len() == found.len()
         && wanted.iter().zip(found).all(|(wanted, found)| {
@@ -193,7 +198,7 @@ pub(super) fn agree(wanted: &[Note], found: &[Note]) -> bool {
         })
 }
 
-/// Whether a value says what it is, all through.
+/// Whether a value, with everything inside it, says what it is.
 fn plain(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,

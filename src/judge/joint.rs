@@ -1,7 +1,9 @@
 //! The last tests of a repair and its control session in one run: one start of the runner less.
 //!
-//! Half of what a small suite takes is that start. A repair passes here only where nothing is unclear; nothing is rejected
-//! for what is seen here alone, and whatever is not clean is run apart, as where the two do not go together on gold.
+//! That start is most of a small suite's time. The control session therefore shares a run with the tests that come
+//! after the fail-to-pass files, if gold, at admission, is clean in that one run. A repair passes here only if nothing
+//! is unclear. Nothing is rejected for what is seen in this run alone: whatever is not clean is run apart. If all tests
+//! are in the fail-to-pass files, the control session stays a run of its own.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +22,7 @@ pub(super) enum Joint {
     Failing(Seen, BTreeSet<String>),
     /// Every test passed, and the control session speaks against the repair.
     Against(Reason, String),
-    /// Anything else: says nothing.
+    /// Anything else, which says nothing.
     Unclear,
 }
 
@@ -57,7 +59,7 @@ pub(super) fn run(
     bench: &mut Bench,
 ) -> Result<Joint, Halt> {
     let (controls, ids) = control::plan(admission);
-    // The session's own tests come last, where they can disturb no other.
+    // The session's own tests come last, so that they can disturb no other.
     let files: Vec<_> = split.files.iter().chain(&controls).cloned().collect();
     let only = split.expected.iter().cloned().chain(ids).collect();
     let seen = bench.seen(&Ask { only, note: admission.held_out.is_some(), ..Ask::suite(tree, &files) })?;

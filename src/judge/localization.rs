@@ -1,4 +1,5 @@
-//! Localization: the predicted files exist, are few, and cover an accepted set of locations.
+//! Localization: the predicted files exist at base, are at most five, and cover an accepted set of locations: the
+//! source files of gold, or of a verified repair.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,7 @@ use super::{Halt, name_some};
 use crate::candidate::Candidate;
 use crate::verdict::Reason;
 
-/// Thresholds for predicted files. The recipe asks for at most five (recipe, section 1.1); its acceptance rule is not
+/// Thresholds for predicted files. The SWE-Swiss recipe asks for at most five; its acceptance rule is not
 /// published, so full recall is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalizationRules {

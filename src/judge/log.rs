@@ -1,7 +1,9 @@
 //! Grades a text log of somebody else's run against the tests that were expected. Pure.
 //!
-//! The rule is ours: every expected test stands in the log and passed. Absent, skipped and expected failures are no pass.
-//! What passes by its log alone is called `passes`, never verified: the log was written beside the candidate's code.
+//! The rule is ours: every expected test stands in the log and passed. A test that is absent, skipped or an expected
+//! failure did not pass. A run without an end fails nobody for tests that never came. A log that passes is called
+//! `passes`, never verified: it was written beside the candidate's code. A text cannot show that somebody printed a
+//! whole consistent log and ended the process.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +21,7 @@ pub struct LogGrade {
     pub not_passed: BTreeMap<String, Seen>,
     /// What the runner alone would not have written.
     pub alarms: Vec<Alarm>,
-    /// How the log was read; none where nothing told.
+    /// How the log was read; `None` if nothing told it.
     pub format: Option<LogFormat>,
 }
 
@@ -74,7 +76,7 @@ impl From<Found> for Seen {
     }
 }
 
-/// Grades a log. `format` is the runner's where it is known; else the log's own lines tell.
+/// Grades a log. `format` is the runner's if it is known; otherwise the log's own lines tell it.
 pub fn grade_log(log: &str, format: Option<LogFormat>, fail_to_pass: &[String], pass_to_pass: &[String]) -> LogGrade {
     let part = section(log);
     let mut graded = LogGrade {
@@ -161,7 +163,7 @@ fn word(seen: Seen) -> &'static str {
 }
 
 impl Grade {
-    /// Whether the log says that the candidate is right. None: it does not say.
+    /// Whether the log says that the candidate is right. `None` if it does not say.
     pub fn resolved(self) -> Option<bool> {
         match self {
             Self::Passes => Some(true),

@@ -1,5 +1,15 @@
-//! Which test files of a suite are lost, and what follows: too many refuse the instance; where that is accepted, nothing of it
-//! is worth more than E1.
+//! Which test files of a suite are lost, and what follows. Too many lost files, or one that gold changes, refuse the
+//! instance (`lost_test_files`), right after the whole runs. If `--accept-lost` is given, the instance is admitted and
+//! nothing of it is worth more than E1. A stored admission is used only if its lost files agree with its runs.
+//!
+//! - *does not load*: the file, a class of it, a package above it, or a conftest that ends the session;
+//! - *not on base*: it loads on gold and not on base, and gold changes neither the file nor the one that raised;
+//! - *silent*: it defines tests, and the run says nothing of it;
+//! - *missing module*: it skips itself for want of a module; this counts only if gold changes the file.
+//!
+//! A file that gold made to load, a skipped file and a deselected file are named and do not count: a skip is the
+//! project's own word that the suite is whole without it. What a run said beside results is kept for base and gold
+//! only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +25,7 @@ use crate::lost::{Loss, Lost, LostFile};
 use crate::trial::TestReport;
 use crate::verdict::{Evidence as Level, Reason};
 
-/// An instance may lose one file of so many, and no more.
+/// An instance may lose one file of this many.
 const ONE_OF: usize = 10;
 
 /// What the runs that an admission rests on say is lost. Tells an admission that was kept by a version which did not look.

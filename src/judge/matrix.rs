@@ -1,6 +1,6 @@
-//! What selection may know of a repair beside its text: regression tests and generated tests, run for every repair whatever
-//! its verdict. Nothing here looks at the fail-to-pass tests: where they share a file with regression tests, the latter run by
-//! themselves.
+//! What selection may know of a repair beside its text: regression tests and generated tests, run for every repair
+//! whatever its verdict. Nothing here looks at the fail-to-pass tests. If they share a file with regression tests, the
+//! regression tests run by themselves. A generated test counts if it fails on base; gold is not asked.
 
 use std::collections::BTreeSet;
 
@@ -25,8 +25,8 @@ pub struct OnBase {
     pub passing: BTreeSet<String>,
 }
 
-/// Regression tests - all that pass before and after the change - that do not pass with a repair. A run that does not come to a
-/// proper end passes none.
+/// Regression tests that do not pass with a repair. A regression test passes before and after the change. A run without a
+/// proper end passes no test.
 pub fn regression(repair: &Candidate, admission: &Admission, evidence: &dyn Evidence) -> Step<Seen<u32>> {
     let Some(TrialTrees::Repair { policy, .. }) = &repair.trees else { return Step::Done(Seen::NotRun) };
     let mut bench = Bench::new(admission, evidence);
@@ -51,7 +51,7 @@ pub fn regression(repair: &Candidate, admission: &Admission, evidence: &dyn Evid
     settled(run())
 }
 
-/// A generated test on base; none where it cannot be told apart from base by running, or decides by something other than what
+/// A generated test on base; `None` if it cannot be told apart from base by running, or decides by something other than what
 /// the code does.
 pub fn on_base(test: &Candidate, admission: &Admission, evidence: &dyn Evidence) -> Step<Option<OnBase>> {
     let Some(TrialTrees::Test { on_base: tree, files, script, oracle, .. }) = &test.trees else {

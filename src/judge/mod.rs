@@ -1,8 +1,12 @@
 //! The judge: outcomes in, verdicts out. Pure: no disk, network, clock or terminal.
 //!
-//! One function per skill says both which trial is needed next and, once there is enough, what the verdict is. So the
-//! plan that runs trials and the judge that recomputes verdicts years later cannot drift apart: the lab answers
-//! [`Step::Needs`] by running the trial, `assay judge` answers it with `Inconclusive(not_run)`.
+//! One function per skill says which trial is needed next and, once there is enough, what the verdict is. The lab
+//! answers [`Step::Needs`] by running the trial and asks again; `assay judge` answers it with `inconclusive (not_run)`.
+//! The plan and the verdict therefore cannot disagree, and a verdict can be computed again years later and without
+//! Docker. A planner beside the judge would need a second description of the same rules.
+//!
+//! Early exit is the order of the questions: the fail-to-pass files come first, and the first rejection ends the
+//! asking. Splits are fixed at admission, so what is not run cannot change what was decided.
 
 mod admit;
 mod bench;
@@ -96,7 +100,7 @@ pub struct Peers {
     pub rejected: Vec<String>,
     /// Policy trees of verified repairs other than gold.
     pub verified: Vec<String>,
-    /// What generated tests are run against; none before it was made.
+    /// What generated tests are run against; `None` before it was made.
     pub contest: Option<Contest>,
 }
 
@@ -148,8 +152,8 @@ pub fn judge(
     Step::Done(Judgement { reason, detail, evidence, strength, trials })
 }
 
-/// A repair that everything else verified is kept for review if its source is suspicious. It is asked last, so that who
-/// is wrong is rejected for that.
+/// A repair that everything else verified is kept for review if its source is suspicious. This is asked last, so that a
+/// wrong repair is rejected for what is wrong.
 fn screened(candidate: &Candidate, verified: (Reason, Level, String)) -> Result<(Reason, Level, String), Halt> {
     let Some(screen) = &candidate.screen else {
         return Err(Halt::Judged(Reason::NotRun, "the source was never screened; run `assay verify` again".to_owned()));
@@ -170,8 +174,8 @@ fn not_read(candidate: &Candidate) -> &[Unread] {
     }
 }
 
-/// What cannot be read is not clean. It rejects nobody: an answer that would be verified stays unverified. If gold cannot be
-/// read either, nothing is held against the answer, and nothing but its runs speaks for it.
+/// What cannot be read is not clean. It never rejects: an answer that would be verified stays unverified. If gold cannot be
+/// read either, nothing is held against the answer, and only its runs speak for it.
 fn readable(not_read: &[Unread], verified: (Reason, Level, String)) -> Result<(Reason, Level, String), Halt> {
     let own: Vec<_> = not_read.iter().filter(|one| !one.in_gold).map(Unread::to_string).collect();
     if !own.is_empty() {
@@ -186,7 +190,7 @@ fn readable(not_read: &[Unread], verified: (Reason, Level, String)) -> Result<(R
     Ok((reason, level.min(Level::E1), format!("{detail}; not read, and gold's version is not either: {named}")))
 }
 
-/// Sealed runs and exact ids, and no more than that.
+/// Evidence of sealed runs and exact ids alone.
 fn at_e1((reason, detail): (Reason, String)) -> (Reason, Level, String) {
     (reason, Level::E1, detail)
 }

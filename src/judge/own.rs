@@ -1,4 +1,5 @@
-//! What is a repair's own: the files that it changes and the lines that it adds.
+//! Which places are a repair's own: a file that the repair changes, or a line that it adds. In: the repair's diff and
+//! the place where an exception was raised. Out: whether the place is one of them.
 
 use crate::candidate::Prepared;
 use crate::repo::patch::{Change, LineKind, parse};
@@ -9,7 +10,7 @@ pub(super) fn changes(repair: &Prepared, place: &Raised) -> bool {
     repair.files.contains(&place.file)
 }
 
-/// Whether the repair adds the line. A diff that cannot be read adds none.
+/// Whether the repair adds the line. A diff that cannot be read adds no line.
 pub(super) fn adds(repair: &Prepared, place: &Raised) -> bool {
     let wanted = place.line as usize;
     for file in parse(&repair.diff).unwrap_or_default() {

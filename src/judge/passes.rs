@@ -1,4 +1,7 @@
 //! How many expected tests a repair passes, beside its verdict: for rewards and statistics, and never a verdict itself.
+//!
+//! With `--full` the splits that are left also run, so the count is there for rejected repairs too. The count is left
+//! out if results are not to be believed: after a bad end, or for a cheat.
 
 use super::bench::{Ask, Bench, Evidence};
 use super::{Halt, Step, suite};
@@ -7,8 +10,10 @@ use crate::candidate::{Candidate, TrialTrees};
 use crate::trial::TestResult;
 use crate::verdict::{PassCounts, Reason};
 
-/// Counts what passed in the first run of every split: everything, where the repair is verified. None where nothing can be counted: no repair was run, a run did not
-/// come to its own end, or the verdict says that results are not to be believed.
+/// Counts the tests that passed in the first run of every split. If the repair is verified, all expected tests count.
+///
+/// Gives `None` if nothing can be counted: no repair was run, a run did not come to its own end, or the verdict says that
+/// results are not to be believed.
 pub fn count_passes(
     candidate: &Candidate,
     reason: Reason,

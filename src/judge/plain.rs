@@ -1,4 +1,15 @@
-//! The runner-free re-run: what passes under the test runner must pass without it, and its canaries must fail there too.
+//! The run without the runner: what passes under the test runner must pass without it, and its canaries must fail there
+//! too.
+//!
+//! The *plain set* of an instance holds the fail-to-pass tests for which this is sound: they pass plainly on gold
+//! twice, the second time with another seed, zone and locale, and fail plainly on base. Tests of a file whose loading
+//! brings a runner into `sys.modules` on gold are not in it. Whichever canary fails plainly on gold must fail on the
+//! candidate (`passes_impossible_test`).
+//!
+//! A plain failure is run twice before it rejects, and the same tests run by themselves under their runner: a test that
+//! fails there too only needs other tests before it. A run that does not end, a test without a result, and a failure
+//! that does not repeat are `plain_run_unreadable`. `docs/threats.md` says what the launcher hides and what it cannot
+//! hide.
 
 use super::bench::{Ask, Bench, Evidence, Seen};
 use super::canary::passes;
@@ -81,7 +92,7 @@ fn derive(
 }
 
 /// Whether a candidate that passed everything else behaves without the runner as it did with it. Gives what was seen, and
-/// whether it adds to the evidence; none where no plain run was asked for.
+/// whether it adds to the evidence; `None` if no plain run was asked for.
 pub(super) fn must_hold(
     policy: &str,
     canary: Option<&str>,
@@ -127,7 +138,7 @@ fn canaries_fail(tree: &str, plain: &Plain, bench: &mut Bench) -> Result<(), Hal
     Err(unreadable(format!("neither passed nor failed: {}", name_some(unclear))))
 }
 
-/// What plain failures mean: a rejection where they repeat and the same tests pass by themselves under their runner.
+/// What plain failures mean: a rejection if they repeat and the same tests pass by themselves under their runner.
 fn rejection(policy: &str, failing: Vec<String>, plain: &Plain, bench: &mut Bench) -> Result<Halt, Halt> {
     // No verdict rests on a test that failed a single time.
     let again = self::failing(policy, plain, 1, bench)?;
@@ -135,7 +146,7 @@ fn rejection(policy: &str, failing: Vec<String>, plain: &Plain, bench: &mut Benc
     if always.is_empty() {
         return Ok(unreadable(format!("failed once: {}", name_some(failing.iter().map(String::as_str)))));
     }
-    // Others ran before them in the suite: what fails for want of those fails under the runner as well.
+    // Other tests ran before them in the suite. A test that needs those fails under the runner as well if it runs alone.
     let alone = bench.seen(&Ask { only: always.clone(), ..Ask::suite(policy, &plain.files) })?;
     clear(&alone)?;
     let passes = |id: &&String| alone.report.tests.get(*id).is_some_and(|test| test.passed());
@@ -164,7 +175,7 @@ fn failing(tree: &str, plain: &Plain, repeat: u32, bench: &mut Bench) -> Result<
     if unclear.is_empty() { Ok(failing) } else { Err(unreadable(format!("no result for {}", name_some(unclear)))) }
 }
 
-/// Whether a test failed; none where it neither failed nor passed. A file that cannot be loaded fails all its tests.
+/// Whether a test failed; `None` if it neither failed nor passed. A file that cannot be loaded fails all its tests.
 fn fails(report: &TestReport, id: &str, file: &str) -> Option<bool> {
     match report.tests.get(id) {
         Some(test) if test.passed() => Some(false),

@@ -1,4 +1,8 @@
-//! Which parts of gold its tests do not need: left out one by one, then together. Pure.
+//! Which parts of gold its tests do not need (`--minimal-gold`). Pure.
+//!
+//! The source hunks of gold, or its files if there are more than eight hunks, are left out one by one, then all that
+//! could go together. Every expected test runs on what is left. Parts that can go together are `unneeded`. A file that
+//! holds nothing else is not a location that an answer must name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +31,8 @@ pub enum Reduction {
     Failed(String),
 }
 
-/// Finds the parts that are not needed, of `parts` there are. A part is tried alone first; those whose absence changes
-/// nothing are then left out together, and if that does not pass, one after the other as long as it does.
+/// Finds which of `parts` parts are not needed. A part is left out alone first. Parts whose absence changes
+/// nothing are then left out together. If that does not pass, they are left out one after the other as long as it passes.
 pub fn reduce(admission: &Admission, parts: usize, trees: &Reduced, evidence: &dyn Evidence) -> Reduction {
     let mut bench = Bench::new(admission, evidence);
     match find(admission, parts, trees, &mut bench) {
@@ -65,8 +69,8 @@ fn find(admission: &Admission, parts: usize, trees: &Reduced, bench: &mut Bench)
     Ok(together)
 }
 
-/// Whether every expected test passes without these parts. A run that does not end, or a failing one, says that they are
-/// needed; a run that could not be made says nothing.
+/// Whether every expected test passes without these parts. If a run fails or does not end, the parts are
+/// needed. A run that could not be made says nothing.
 fn passes(admission: &Admission, set: BTreeSet<usize>, trees: &Reduced, bench: &mut Bench) -> Result<bool, Missing> {
     let Some(tree) = trees.get(&set) else { return Err(Missing::Tree(set)) };
     for split in &admission.splits {

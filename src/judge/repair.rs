@@ -1,4 +1,8 @@
 //! Repair: every expected test passes on the policy tree, and fails there once its expectations are changed.
+//!
+//! Every expected test must be reported exactly once, with set-up, call and tear-down passed. The session must say that
+//! it ended, and its exit status must agree with the process and with the report. Then the control session runs
+//! (`control`). Rejected candidates never get that far.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +31,7 @@ pub(super) fn judge<'a>(
         passes(policy, canary.as_deref(), admission, bench)
     };
     match (on_policy, submitted) {
-        // Asked for last: whoever is rejected costs no control session.
+        // Asked for last, so that a rejected repair costs no control session.
         (Ok(Passed { wobbling, controls }), _) => {
             let session = |bench: &mut Bench| control::session(canary.as_deref(), policy, admission, bench);
             let (evidence, canaries) = match controls {
@@ -50,11 +54,11 @@ pub(super) fn judge<'a>(
             })
         }
         (Err(halt @ Halt::Needs(_)), _) | (Err(halt), None) => Err(halt),
-        // What is not known about the policy tree cannot be learned from another tree: no rejection may rest on it.
+        // What is not known about the policy tree cannot be learned from another tree, so no rejection may rest on that.
         (Err(Halt::Judged(reason, detail)), Some(_)) if reason.status() == VerdictStatus::Inconclusive => {
             Err(Halt::Judged(reason, detail))
         }
-        // What the policy took back may be what makes it pass: said, because it is a different fault.
+        // If what the policy took back makes it pass, the reason says so, because that is a different fault.
         (Err(judged @ Halt::Judged(..)), Some(submitted)) => match once(submitted, admission, bench) {
             Ok(()) => Err(Halt::Judged(
                 Reason::DependsOnInfraEdit,
@@ -68,12 +72,12 @@ pub(super) fn judge<'a>(
 
 /// Every split passed.
 struct Passed {
-    /// Apart from these, which are given back: gold does not always pass them, so they say nothing.
+    /// Tests that are given back: gold does not always pass them, so they say nothing.
     wobbling: BTreeSet<String>,
     controls: Controls,
 }
 
-/// What the control session showed where it was part of the last run.
+/// What the control session showed, if it was part of the last run.
 enum Controls {
     Held(Evidence, String),
     Against(Reason, String),
@@ -112,7 +116,7 @@ fn passes(tree: &str, canary: Option<&str>, admission: &Admission, bench: &mut B
     Ok(passed)
 }
 
-/// Passes in one run. Good enough where the candidate is rejected already and only the reason is asked for.
+/// Whether the tests pass in one run. Good enough if the candidate is rejected already and only the reason is asked for.
 fn once(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<(), Halt> {
     for split in &admission.splits {
         let seen = bench.seen(&Ask::suite(tree, &split.files))?;

@@ -1,4 +1,8 @@
-//! Reproduction scripts: judged by what they print on base and on gold, never above bronze (recipe, section 1.3).
+//! Reproduction scripts: judged by what they print on base and on gold, never above bronze, as the SWE-Swiss recipe has
+//! it.
+//!
+//! A script prints its marker on a line of its own and exits with 0, in every repeat, and uses a module of the
+//! repository.
 
 use super::bench::{Ask, Bench};
 use super::test::{Subject, Verified, repeats, sound, variation};
@@ -14,7 +18,7 @@ const OTHER: &str = "Other issues";
 
 pub(super) fn judge(subject: &Subject, bench: &mut Bench) -> Result<Verified, Halt> {
     sound(subject.oracle)?;
-    // Nothing but gold's change differs between the trees: what never loads the code can only have read it.
+    // Only gold's change differs between the trees. A script that never loads the code can only have read it.
     if !subject.oracle.uses_project {
         let detail = "no module of the repository is imported or run by the script".to_owned();
         return Err(Halt::Judged(Reason::UnsoundOracle, detail));
@@ -39,7 +43,7 @@ pub(super) fn judge(subject: &Subject, bench: &mut Bench) -> Result<Verified, Ha
     })
 }
 
-/// Prints what it must on base and on gold in every repeat; gives their number.
+/// Checks that the script prints what it must on base and on gold in every repeat. Gives the number of repeats.
 fn holds(subject: &Subject, bench: &mut Bench) -> Result<u32, Halt> {
     let ask = |tree, repeat| {
         let variation = variation(repeat);
@@ -77,7 +81,7 @@ fn outcome(bench: &mut Bench, ask: &Ask) -> Result<(Option<&'static str>, Exit),
     Ok((said(&printed), exit))
 }
 
-/// The one marker that stands on a line of its own; none when there is no marker, or more than one kind.
+/// The one marker that stands on a line of its own; `None` if there is no marker or more than one kind.
 pub(super) fn said(printed: &str) -> Option<&'static str> {
     let mut kinds = [REPRODUCED, RESOLVED, OTHER].into_iter().filter(|m| printed.lines().any(|line| line.trim() == *m));
     match (kinds.next(), kinds.next()) {

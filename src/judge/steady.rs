@@ -1,9 +1,29 @@
-//! What may be chance, or the machine's doing, is seen again before it decides.
+//! What may be chance, or the machine's doing, is seen again before it decides. Every repeat has a fixed number, so a
+//! verdict is computed again from the same trials.
 //!
-//! A test that fails is run again, up to twice. One that then passes wobbles: gold is asked whether it wobbles there too.
-//! A run that ends badly is run again as well, and between the two gold runs the same plan: where gold ends badly too,
-//! the machine is at fault, or our reporter. A generated test is judged a second time as a whole. Repeats have fixed
-//! numbers, so a verdict is recomputed from the same trials.
+//! **A failing test** is run again up to twice, by the same plan. Some failures are plain and are not run again
+//! (`plain` below). A file that cannot be collected is run a second time and no more, if three things hold: the error
+//! is the same to the letter, a line that the repair adds raised it (`own`), and the error is neither one of the system
+//! nor one that a missing file leads to (`ImportError`, `AttributeError`, `NameError`). *The same to the letter* means
+//! that a digest is equal: of the type, the message without addresses, the line of the test, and the functions of the
+//! repository on the way. An answer that forges the digest can only have itself rejected. A test that fails every time,
+//! and passes in a gold run made for this candidate, rejects. A test that failed in one run and passed in another is
+//! looked at on gold, in runs that all candidates share. If gold fails it too, the test leaves the verdict and is
+//! named; otherwise the verdict is `unsteady`. It is also `unsteady` if no steady fail-to-pass test is left.
+//!
+//! **A bad end** is a deadline, no memory, a kill, an early end, a report that is forged or contradicts the exit
+//! status, or a pass that changed trusted files. Gold runs the same plan, fresh for this candidate; then the
+//! candidate's run is repeated once. After a deadline the repetition gets a multiple of what gold just took, and never
+//! more than before. If gold ends badly too, or fails all its tests, the machine or our reporter is at fault
+//! (`control_failed`). A repetition that passes gives `unsteady`. One that fails tests is judged by those tests.
+//!
+//! **A generated test or script** that its runs reject is judged again from its first run on, until two rounds give the
+//! same reason (at most three). Gold's first split runs between the first two rounds; if gold ends badly there or
+//! passes nothing, the verdict is `control_failed`. A round that holds, or three that differ, is `unsteady`. A test
+//! that plainly does not fail on base needs one round, because no fault makes tests pass.
+//!
+//! **What the control session rejects**, and canaries that pass without the runner, reject by two runs that say the
+//! same.
 
 use std::collections::BTreeSet;
 
@@ -16,19 +36,19 @@ use crate::candidate::Prepared;
 use crate::trial::{FIRST_CONTROL, Origin, Raised, Status, TestReport, Trace};
 use crate::verdict::{Reason, VerdictStatus};
 
-/// Runs after the first of what may be chance.
+/// How often something that may be chance runs again after its first run.
 const RERUNS: u32 = 2;
 /// Runs of gold that a wobbling test must all pass before the candidate is held to it.
 const GOLD_RUNS: u32 = 10;
 /// Repeats of base and gold that all candidates share: one of admission's, and further ones of gold.
 const AS_ADMITTED: u32 = 1;
 const FIRST_GOLD_RUN: u32 = 1_000;
-/// The second run of what ran past the deadline: so many times what gold took just now, and never less than the floor.
+/// If a run passed its deadline, its second run gets this many times what gold took just now, and never less than the floor.
 const DEADLINE_FACTOR: u64 = 20;
 const DEADLINE_FLOOR_MS: u64 = 5_000;
 
-/// Every expected test of a split passes on the candidate's tree, apart from those given back: gold does not always pass
-/// them either.
+/// Checks that every expected test of a split passes on the candidate's tree. Gives back the tests that leave the verdict,
+/// because gold does not always pass them either.
 pub(super) fn passes(
     tree: &str,
     split: &Split,
@@ -48,7 +68,7 @@ pub(super) fn passes(
     settled(repeat, &seen, failing, tree, split, admission, bench)
 }
 
-/// The same where the first run of the split is known, and what failed in it.
+/// Like [`passes`], if the first run of the split is known, and what failed in it.
 pub(super) fn passes_after(
     first: &Seen,
     failing: BTreeSet<String>,
@@ -60,7 +80,7 @@ pub(super) fn passes_after(
     settled(0, first, failing, tree, split, admission, bench)
 }
 
-/// What failed in the run of this repeat is seen again, or is plain.
+/// Runs again what failed in the run of this repeat, unless the failure is plain.
 fn settled(
     repeat: u32,
     seen: &Seen,
@@ -90,8 +110,8 @@ fn settled(
     wobbling(&ever, split, admission, bench)
 }
 
-/// What its runs reject is judged again from the first run on, until two rounds agree; between the first two gold runs its
-/// own tests. A round that holds after all, or rounds that never agree, leave it open.
+/// If the runs of a candidate reject it, it is judged again from its first run on, until two rounds agree. Gold runs its own
+/// tests between the first two rounds. The verdict is open if a round holds after all, or if the rounds never agree.
 pub(super) fn confirmed<T>(
     tree: &str,
     admission: &Admission,
@@ -112,7 +132,7 @@ pub(super) fn confirmed<T>(
                 return Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; run again, it held", name(*reason))));
             }
             (Err(Halt::Judged(reason, detail)), _) if reason.status() == VerdictStatus::Rejected => {
-                // No fault makes a run come to its end with everything passed.
+                // A fault of the machine never makes a run end well with everything passed.
                 if reason == Reason::DoesNotReproduce || rejections.iter().any(|(before, _)| *before == reason) {
                     return Err(Halt::Judged(reason, detail));
                 }
@@ -125,7 +145,7 @@ pub(super) fn confirmed<T>(
     Err(Halt::Judged(Reason::Unsteady, format!("another fault in every run: {}", found.join(", "))))
 }
 
-/// What a run of changed tests rejects is run once more; only what the second run rejects for the same reason is rejected.
+/// If a run of changed tests rejects, it is run once more. It rejects only if the second run rejects for the same reason.
 pub(super) fn twice<T>(bench: &mut Bench, mut judged: impl FnMut(&mut Bench) -> Result<T, Halt>) -> Result<T, Halt> {
     match judged(bench) {
         Err(Halt::Judged(reason, detail)) if reason.status() == VerdictStatus::Rejected => {
@@ -138,7 +158,7 @@ pub(super) fn twice<T>(bench: &mut Bench, mut judged: impl FnMut(&mut Bench) -> 
     }
 }
 
-/// A rejection beside what another run showed.
+/// A rejection, held against what another run showed.
 pub(super) fn confirm<T>(reason: Reason, detail: String, again: Result<T, Halt>) -> Result<T, Halt> {
     match again {
         Err(needs @ Halt::Needs(_)) => Err(needs),
@@ -149,8 +169,8 @@ pub(super) fn confirm<T>(reason: Reason, detail: String, again: Result<T, Halt>)
     }
 }
 
-/// What a run of the candidate shows. A pass in a run that changed trusted files is none, unless gold's run changes them
-/// too: then that is what the repository's tests do.
+/// What a run of the candidate shows. A pass does not count if the run changed trusted files. It counts if gold's run changes
+/// them too, because then the repository's own tests do that.
 fn look(seen: &Seen, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<Shown, Halt> {
     let shown = suite::shown(seen, &split.expected, admission);
     if !matches!(shown, Shown::Passed) {
@@ -161,7 +181,7 @@ fn look(seen: &Seen, split: &Split, admission: &Admission, bench: &mut Bench) ->
     Ok(if more.is_empty() { Shown::Passed } else { Shown::Abnormal(Reason::TampersWithTests, named()) })
 }
 
-/// Trusted files that a run changed and gold's run of the split does not.
+/// Trusted files that a run changed and that gold's run of the split leaves alone.
 pub(super) fn tampered(
     seen: &Seen,
     split: &Split,
@@ -176,7 +196,8 @@ pub(super) fn tampered(
     Ok(tampered.iter().filter(|path| !gold.tampered.contains(path)).cloned().collect())
 }
 
-/// A run that ended badly, gold beside it, and the run again: what fails there, if that one came to a proper end.
+/// After a run that ended badly: runs gold, then the candidate's run again. Gives what fails in the second run if that one
+/// came to a proper end.
 fn after_bad_end(
     reason: Reason,
     detail: String,
@@ -197,8 +218,8 @@ fn after_bad_end(
     }
 }
 
-/// Gold runs the candidate's plan, fresh for this candidate: the machine may have gone bad since gold ran last. Gives
-/// its time.
+/// Runs the candidate's plan on gold, fresh for this candidate, because the machine may have gone bad since gold ran last.
+/// Gives the time that gold took.
 fn control(tree: &str, split: &Split, admission: &Admission, bench: &mut Bench) -> Result<u64, Halt> {
     let gold = control_run(tree, split, admission, bench)?;
     match suite::shown(&gold, &split.expected, admission) {
@@ -210,7 +231,7 @@ fn control(tree: &str, split: &Split, admission: &Admission, bench: &mut Bench) 
     }
 }
 
-/// Which of the tests gold fails, in a run of its own for this candidate.
+/// Which of the tests gold fails, in a run that is made for this candidate.
 fn failing_on_gold(
     failing: &BTreeSet<String>,
     tree: &str,
@@ -239,11 +260,11 @@ struct Again {
     always: BTreeSet<String>,
     /// Failed in some run.
     ever: BTreeSet<String>,
-    /// Two runs could not load the code, for the same reason to the letter.
+    /// Two runs could not load the code, with the same error to the letter.
     plain: bool,
 }
 
-/// Runs the plan again as long as some test failed every time. A run that ends badly confirms nothing.
+/// Runs the plan again while some test has failed every time. A run that ends badly confirms nothing.
 fn run_again<'a>(
     asks: impl Iterator<Item = Ask<'a>>,
     first: &Seen,
@@ -278,8 +299,8 @@ fn run_again<'a>(
     Err(Halt::Judged(Reason::Unsteady, detail))
 }
 
-/// Tests that failed in one run of the candidate and not in another: given back where gold fails them too, else nothing
-/// is known.
+/// Tests that failed in one run of the candidate and passed in another. They are given back if gold fails them too;
+/// otherwise the verdict is open.
 fn wobbling(
     failing: &BTreeSet<String>,
     split: &Split,
@@ -305,9 +326,12 @@ fn wobbling(
     Err(Halt::Judged(Reason::Unsteady, detail))
 }
 
-/// Whether chance is no likely cause of what failed: source of the repair's that is no Python, or what base fails in the same way: a file that
-/// cannot be collected, a test with another error than that of a failed expectation, the same expectation to the letter, or
-/// the expectations of two functions.
+/// Whether what failed needs no second run, because chance is not a likely cause. It needs none if a file that the repair
+/// changes is not Python, or if base fails in the same way by one of these:
+/// - a file that cannot be collected;
+/// - a test with an error that is not that of a failed expectation;
+/// - the same failed expectation to the letter;
+/// - failed expectations of two test functions.
 fn plain(
     seen: &Seen,
     failing: &BTreeSet<String>,
@@ -339,15 +363,15 @@ fn plain(
     Ok(functions.len() > 1)
 }
 
-/// Whether a test is missing because a file that the repair changes is no Python.
+/// Whether a test is missing because a file that the repair changes is not Python.
 fn does_not_parse(id: &str, report: &TestReport, repair: Option<&Prepared>) -> bool {
     not_collected(id, report).is_some_and(|(place, error)| {
         NO_PYTHON.contains(&error) && is_own(report.traces.get(place), repair, own::changes)
     })
 }
 
-/// Whether two runs miss a test because its file could not be collected, both times by the same error to the letter, which a
-/// line that the repair adds raised over nothing that the machine did.
+/// Whether two runs miss a test because its file could not be collected. Both runs must have the same error to the letter, a
+/// line that the repair adds must have raised it, and it must not be an error of the machine.
 fn does_not_load(id: &str, one: &TestReport, other: &TestReport, repair: Option<&Prepared>) -> bool {
     let (Some((file, _)), Some((in_other, _))) = (not_collected(id, one), not_collected(id, other)) else {
         return false;
@@ -370,7 +394,7 @@ fn not_collected<'a>(id: &str, report: &'a TestReport) -> Option<(&'a str, &'a s
         .map(|(file, error)| (file.as_str(), error.as_str()))
 }
 
-/// How a test or a file failed, where two reports have the same of it to the letter.
+/// How a test or a file failed, if two reports say the same of it to the letter.
 fn same<'a>(what: &str, one: &'a TestReport, other: &TestReport) -> Option<&'a Trace> {
     let equal = |a: &Trace, b: &Trace| a.digest == b.digest && a.origin == b.origin;
     one.traces.get(what).filter(|trace| other.traces.get(what).is_some_and(|other| equal(trace, other)))
@@ -379,7 +403,7 @@ fn same<'a>(what: &str, one: &'a TestReport, other: &TestReport) -> Option<&'a T
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Alike {
     Surely,
-    /// Alike, by an error that any failed expectation raises.
+    /// Alike, but any failed expectation raises this error.
     Perhaps,
     No,
 }
@@ -407,7 +431,7 @@ fn alike(id: &str, candidate: &TestReport, base: &TestReport) -> Alike {
 /// Errors of a source that the interpreter cannot read.
 const NO_PYTHON: [&str; 3] = ["SyntaxError", "IndentationError", "TabError"];
 
-/// Errors of a failed expectation, whatever it was. pytest hands those of unittest methods on too late to have a name.
+/// Errors of a failed expectation, whatever it was. pytest hands errors of unittest methods on too late to name them.
 const EXPECTATION: [&str; 3] = ["AssertionError", "Failed", "Exception"];
 
 fn gold_of(admission: &Admission) -> Result<&str, Halt> {

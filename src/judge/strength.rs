@@ -1,5 +1,16 @@
-//! What a verified test is worth: lines it reaches, mutants and rejected repairs it fails on, verified repairs it passes
-//! on. Nothing here makes a test verified that is not.
+//! What a verified test is worth: lines it reaches, mutants and rejected repairs it fails on, verified repairs it
+//! passes on. Nothing here makes a test verified that is not.
+//!
+//! A verified test enters the contest of its instance: changed lines are watched on gold, and the test runs on mutants
+//! of gold's added lines, on rejected repairs and on verified repairs. A mutant counts only if the instance's own tests
+//! fail on it.
+//!
+//! - *bronze*: verified, and nothing more.
+//! - *silver* (E3): changed lines ran, and a mutant was killed.
+//! - *gold*: silver, a rejected repair failed, and every verified alternative passed.
+//!
+//! A test that fails a verified alternative stays bronze: either the repair is wrong, or the test asks for more than
+//! the issue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +67,8 @@ pub(super) fn measure(
     for over in &peers.verified {
         let passes = passes(&run(over, "a verified repair", bench)?, reproducing);
         strength.correct_alternatives_passed.add(passes);
-        // Either the repair is wrong or the test asks for more than the issue: not to be trusted with telling them apart.
+        // Either the repair is wrong, or the test asks for more than the issue. Such a test is not trusted to tell
+        // repairs apart.
         if !passes {
             doubts.insert(Doubt::FailsOnAlternative);
         }
@@ -70,7 +82,7 @@ fn unmet(what: &str) -> Halt {
     Halt::Judged(Reason::NotRun, format!("the test was never run against {what}; run `assay verify` again"))
 }
 
-/// Changed lines that run: gold's on gold; where gold only removes, the removed ones on base. A traced run that does not
+/// Changed lines that run: gold's on gold; if gold only removes, the removed ones on base. A traced run that does not
 /// end well shows nothing, and nothing counts as reached then.
 fn coverage(subject: &Subject, contest: &Contest, bench: &mut Bench) -> Result<Share, Halt> {
     let (tree, watch) = match contest.added.is_empty() {
@@ -105,8 +117,8 @@ fn surely_wrong(mutant: &Mutant, subject: &Subject, bench: &mut Bench) -> Result
     Ok(fails(&seen, &subject.admission.fail_to_pass.iter().cloned().collect()))
 }
 
-/// One of the tests fails in its own body. A run that is cut short, or a tree that cannot even be imported, tells nothing
-/// of what a test compares.
+/// Whether one of the tests fails in its own body. A run that is cut short and a tree that cannot be imported tell nothing
+/// about what a test compares.
 fn fails(seen: &Seen, tests: &BTreeSet<String>) -> bool {
     let result = |id: &String| seen.report.tests.get(id);
     suite::ended(seen).is_ok() && tests.iter().any(|id| result(id).is_some_and(TestResult::failed_in_call))

@@ -12,13 +12,13 @@ use crate::verdict::Reason;
 pub(super) enum Shown {
     /// Each passed exactly once and in all phases.
     Passed,
-    /// These did not.
+    /// These tests did not pass so.
     Failing(BTreeSet<String>),
-    /// Nothing about tests: the run or its report did not come to a proper end.
+    /// The run says nothing about tests: it or its report did not come to a proper end.
     Abnormal(Reason, String),
 }
 
-/// The run came to its own end and its report is whole and of our reporter.
+/// Checks that the run came to its own end, and that its report is whole and from our reporter.
 pub(super) fn ended(seen: &Seen) -> Result<i32, Halt> {
     end(seen).map_err(|(reason, detail)| Halt::Judged(reason, detail))
 }
@@ -72,7 +72,7 @@ pub(super) fn shown(seen: &Seen, expected: &[String], admission: &Admission) -> 
     Shown::Passed
 }
 
-/// The rejection that failing tests earn: by those that the change was to mend, if any is among them.
+/// The rejection that failing tests earn. If fail-to-pass tests are among them, only those are named.
 pub(super) fn rejection(seen: &Seen, failing: &BTreeSet<String>, admission: &Admission) -> Halt {
     let (missed, regressed): (Vec<_>, Vec<_>) = failing.iter().partition(|id| admission.fail_to_pass.contains(*id));
     let (reason, failing) =

@@ -1,4 +1,15 @@
-//! The runs of an admission, and what they say about each test.
+//! The runs of an admission, and what they say about each test. In: runs of base and gold. Out: what stays, what leaves
+//! and why.
+//!
+//! A test whose results differ leaves, whatever the reason.
+//! - If two runs of the same kind differ, the reason is `flaky`.
+//! - Otherwise its split runs four more times on the side that differs, and the test itself (of the first eight) runs
+//!   twice alone. If only the shuffled, the whole or the lone run differs, the reason is `order_dependent`. If only the
+//!   run with the other seed and zone differs, it is `seed_or_zone_dependent`.
+//! - If gold fails by an exception of name resolution or of an unreachable network, the reason is `network_dependent`:
+//!   there is no network, and no retry. A refused connection is not one of these, because the sandbox has a loopback.
+//!
+//! Every test that does not plainly pass on both sides has a record with counts per side and way of running.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,7 +29,7 @@ struct Run {
     side: Side,
     condition: Condition,
     seen: Seen,
-    /// Files and, where not all of their tests ran, the tests.
+    /// Files and, if not all of their tests ran, the tests.
     files: HashSet<String>,
     only: HashSet<String>,
     /// Why it did not come to its own end.
@@ -47,7 +58,7 @@ enum Sighting {
 pub(super) enum Stand {
     PassToPass,
     Record(Box<TestRecord>),
-    /// Not expected and nothing to tell: skipped on gold, say.
+    /// Not expected, and nothing is to be told of it; for example, it was skipped on gold.
     Idle,
 }
 
@@ -95,7 +106,7 @@ impl<'a> Tally<'a> {
         &self.ids
     }
 
-    /// Whether any run of gold passed any of these tests; of all tests, where none are given.
+    /// Whether any run of gold passed any of these tests; of all tests, if none are given.
     pub fn gold_passes_any<'b>(&self, ids: impl IntoIterator<Item = &'b String>) -> bool {
         let mut ids = ids.into_iter().peekable();
         let passes = |id: &String| self.sightings(id, Side::Gold).values().any(|seen| seen.passed > 0);
@@ -171,8 +182,8 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// Why the results of a test on one side differ. Runs that are the same and differ: flaky. Otherwise the condition that
-/// differs from the rest names the cause; the order, where more than one could.
+/// Why the results of a test on one side differ. If equal runs differ, the test is flaky. Otherwise the condition that
+/// differs from the rest names the cause; if more than one could, the order.
 fn cause(by_condition: &BTreeMap<Condition, Sightings>) -> Standing {
     if by_condition.values().any(|counts| counts.mixed() || counts.unknown > 0) {
         return Standing::Flaky;
@@ -212,7 +223,7 @@ fn sighting(run: &Run, id: &str, file: &str) -> Sighting {
         };
     }
     if report.tests.is_empty() && report.collect_errors.is_empty() && report.exit_status.is_some_and(|code| code > 1) {
-        // A plugin that cannot be loaded, say: the session ends before it collects anything.
+        // For example, a plugin cannot be loaded, and the session ends before it collects anything.
         let status = report.exit_status.unwrap_or_default();
         return match status {
             5 => Sighting::Absent,

@@ -1,5 +1,15 @@
-//! Generated tests: collected alike on base and gold, fail on base for a reason of the issue, pass on gold, steadily, and
-//! break nothing. What they are worth beyond that is in `strength`.
+//! Generated tests: collected alike on base and gold, fail on base for a reason of the issue, pass on gold, steadily,
+//! and break nothing. What they are worth beyond that is in `strength`.
+//!
+//! - Only test paths change, and nothing in the source certainly decides by something else than behaviour.
+//! - The same ids are collected on base and gold. At least one test fails on base in its own body, by an assertion or
+//!   in the repository's code. An import, syntax or name error of the test's own does not count, unless gold adds the
+//!   name (`api_missing`). On gold the failing tests pass, and nothing fails.
+//! - Both hold in every repeat (at least two, the second under another hash seed, time zone and locale), and alone.
+//! - With the answer in the tree, the expected tests and the tests of files that the answer edits still pass, in one
+//!   session.
+//!
+//! A test needs no canaries of its own to be E3: base is what it must fail on.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +22,7 @@ use crate::strength::{FailureClass, Strength, Tier};
 use crate::trial::{Exit, Status, TestResult, Variation};
 use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 
-/// Tests that are run alone, at most; those after them are run in their file and in the suite only.
+/// At most this many tests run alone. The others run in their file and in the suite only.
 const MOST_ALONE: usize = 8;
 
 /// A verified test.
@@ -115,7 +125,7 @@ fn holds(subject: &Subject, framework: &dyn Framework, bench: &mut Bench) -> Res
     Ok(Held { reproducing, class, repeats })
 }
 
-/// Nothing was found in the source that certainly decides by something other than behaviour.
+/// Checks that nothing in the source certainly decides by something other than behaviour.
 pub(super) fn sound(oracle: &Oracle) -> Result<(), Halt> {
     match oracle.faults.is_empty() {
         true => Ok(()),
@@ -169,7 +179,7 @@ fn failed(test: &TestResult) -> bool {
     test.phases.iter().any(|(_, status)| *status == Status::Failed)
 }
 
-/// The same tests on base and on gold.
+/// Checks that the same tests are collected on base and on gold.
 fn collected_alike(base: &Seen, gold: &Seen) -> Result<(), Halt> {
     let ids = |seen: &Seen| seen.report.tests.keys().cloned().collect::<BTreeSet<_>>();
     let (base, gold) = (ids(base), ids(gold));
@@ -182,7 +192,7 @@ fn collected_alike(base: &Seen, gold: &Seen) -> Result<(), Halt> {
     }
 }
 
-/// Every test that reproduces passes, and no other fails.
+/// Checks that every test that reproduces passes, and that no other test fails.
 fn holds_on_gold(gold: &Seen, reproducing: &BTreeSet<String>, otherwise: Reason) -> Result<(), Halt> {
     if let Err(Halt::Judged(_, detail)) = suite::ended(gold) {
         return Err(Halt::Judged(otherwise, format!("the run on gold did not end well: {detail}")));
@@ -202,7 +212,7 @@ fn holds_on_gold(gold: &Seen, reproducing: &BTreeSet<String>, otherwise: Reason)
     if failing.is_empty() { Ok(()) } else { Err(Halt::Judged(otherwise, name_some(failing))) }
 }
 
-/// How a repeat is perturbed; the first two differ always, whatever the number of repeats.
+/// How a repeat is perturbed. The first two always differ, whatever the number of repeats.
 pub(super) fn variation(repeat: u32) -> Variation {
     match repeat {
         1 => Variation::OtherSeedAndZone,
@@ -216,7 +226,7 @@ pub(super) fn repeats(admission: &Admission) -> u32 {
     admission.repeats.max(2)
 }
 
-/// The same result in every repeat, perturbed or not. The first run of each side is known already.
+/// Checks that every repeat gives the same result, perturbed or not. The first run of each side is known already.
 fn repeated(subject: &Subject, reproducing: &BTreeSet<String>, bench: &mut Bench) -> Result<u32, Halt> {
     let repeats = repeats(subject.admission);
     for repeat in 1..repeats {
@@ -242,7 +252,7 @@ fn fails_on_base<'i>(base: &Seen, ids: impl Iterator<Item = &'i String>, when: &
     }
 }
 
-/// Each test by itself gives what it gives in its file.
+/// Checks that each test by itself gives what it gives in its file.
 fn alone(subject: &Subject, gold: &Seen, reproducing: &BTreeSet<String>, bench: &mut Bench) -> Result<(), Halt> {
     if gold.report.tests.len() == 1 {
         return Ok(());
@@ -259,7 +269,7 @@ fn alone(subject: &Subject, gold: &Seen, reproducing: &BTreeSet<String>, bench: 
     Ok(())
 }
 
-/// What passed on gold in a file before the test edited it is still there and still passes.
+/// Checks that what passed on gold in a file before the test edited it is still there and still passes.
 fn keeps_edited(subject: &Subject, gold: &Seen, bench: &mut Bench) -> Result<(), Halt> {
     if subject.edited.is_empty() {
         return Ok(());
@@ -283,8 +293,8 @@ fn keeps_edited(subject: &Subject, gold: &Seen, bench: &mut Bench) -> Result<(),
     if lost.is_empty() { Ok(()) } else { Err(Halt::Judged(Reason::BreaksOtherTests, name_some(lost))) }
 }
 
-/// The instance's tests pass on gold in one session with the test, and so does the test. What fails is run once
-/// more: a test that wobbles by itself is not this one's fault.
+/// Checks that the instance's tests and the generated test pass on gold in one session. What fails is run once
+/// more, because a test that wobbles by itself is not the fault of the generated test.
 fn breaks_nothing(
     subject: &Subject,
     reproducing: &BTreeSet<String>,

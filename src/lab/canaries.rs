@@ -1,4 +1,5 @@
-//! Canaries of an admitted instance: test files mutated, proved on gold, kept as a tree that candidates take them from.
+//! Canaries of an admitted instance: test files with changed expectations, proved on gold. They are kept as a git tree,
+//! from which candidates take them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use crate::judge::{Forms, Proof, Step, prove};
 use crate::sandbox::FileChange;
 
 impl Lab<'_> {
-    /// The admission with its proven canaries. A test whose changed constants gold does not fail gets the weak form and
-    /// is tried once more; one that still does not fail has no canary.
+    /// The admission with its proved canaries. If gold passes a test with changed constants, the test gets the weak form and
+    /// is tried once more. If gold passes that too, the test has no canary.
     pub(super) fn with_canaries(
         &self,
         site: &Site,
@@ -91,7 +92,7 @@ fn plant(site: &Site, admission: &Admission, weak: &BTreeSet<String>) -> anyhow:
     Ok((Canaries { tree: site.repository.with(gold, &changes)?, files, tests }, forms))
 }
 
-/// Tests to try in the weak form: those of functions of which no strong canary failed.
+/// Tests to try in the weak form: the tests of a function of which no strong canary failed.
 fn demoted(tests: &BTreeMap<String, CanaryStrength>, failed: &BTreeSet<String>) -> BTreeSet<String> {
     let function = |id: &str| id.split('[').next().unwrap_or(id).to_owned();
     let proven: BTreeSet<_> = failed.iter().map(|id| function(id)).collect();

@@ -26,16 +26,16 @@ use crate::repo::{self, Layout, Repository};
 use crate::trial::Trial;
 use crate::verdict::Reason;
 
-/// Candidates in memory at a time; more only where one instance has more.
+/// Candidates in memory at a time; more only if one instance has more.
 const HELD: usize = 256;
 /// The same for each worker, so that many of them seldom wait for the last trials of a batch.
 const HELD_PER_WORKER: usize = 32;
 
-/// What makes two candidates the same in other clothes: everything that runs, or what is predicted.
+/// What makes two candidates the same although their texts differ: everything that runs, or what is predicted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SameAs(String, Skill, Vec<String>);
 
-/// What a row of the candidate would say: the same without what the policy took back.
+/// What a row of the candidate would hold: its content without what the policy took back.
 pub(super) fn exported_content(candidate: &Candidate) -> Option<SameAs> {
     let SameAs(instance, skill, mut content) = SameAs::of(candidate)?;
     if skill == Skill::Repair {
@@ -45,7 +45,7 @@ pub(super) fn exported_content(candidate: &Candidate) -> Option<SameAs> {
 }
 
 impl SameAs {
-    /// None for a candidate that nothing was understood of.
+    /// `None` if nothing of the candidate was understood.
     pub fn of(candidate: &Candidate) -> Option<Self> {
         let prepared = candidate.prepared.as_ref()?;
         let content = match (&candidate.trees, candidate.skill) {
@@ -65,8 +65,8 @@ impl SameAs {
 }
 
 impl Lab<'_> {
-    /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. So many are
-    /// held at a time.
+    /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. About [`HELD`]
+    /// samples are in memory at a time.
     pub(super) fn read_candidates(
         &self,
         instances: &[Located],
@@ -98,7 +98,7 @@ impl Lab<'_> {
         lines.finish()
     }
 
-    /// `kept` is the repository that the worker opened last, and what it remembers.
+    /// `kept` is the repository that the worker opened last, and what the worker has read of it.
     fn read_one<'l>(
         &self,
         located: Option<&'l Located>,
@@ -121,7 +121,7 @@ impl Lab<'_> {
         read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue, memory }))
     }
 
-    /// Takes whole instances, together at least as many candidates as keep the workers busy, through their trials; then the
+    /// Takes whole instances through their trials: together at least as many candidates as keep the workers busy, and then the
     /// next ones.
     pub(super) fn run_all_trials(
         &self,
@@ -150,8 +150,8 @@ impl Lab<'_> {
         contests.finish()
     }
 
-    /// Runs whatever trials the candidates' verdicts need. Of candidates that are the same, the first is run. Repairs come
-    /// first: what they showed is what tests are run against.
+    /// Runs the trials that the candidates' verdicts need. Of candidates that are the same, the first is run. Repairs come
+    /// first, because tests are run against what repairs showed.
     fn run_trials(
         &self,
         located: &BTreeMap<&str, &Located>,
@@ -183,7 +183,7 @@ impl Lab<'_> {
             return Ok(BTreeMap::new());
         }
 
-        // First as far as base, gold and the suite go; those that hold are then run against the others.
+        // Tests first run on base, on gold and in the suite. Those that hold then run against the other candidates.
         let mut peers = peers(candidates, admissions, &self.knowledge)?;
         let reached = std::sync::Mutex::new(BTreeSet::new());
         self.take_all(tests.clone(), &peers, kept, |candidate, reason| match reason {
@@ -260,8 +260,8 @@ impl Lab<'_> {
     }
 }
 
-/// What takes longest comes first, so that no worker is left alone with it at the end; of those, what shares an image stays
-/// together. How long a trial may take follows from how long gold took.
+/// The instances that take longest come first, so that no worker is left alone with one at the end. Those that share an
+/// image stay together. How long a trial may take follows from how long gold took.
 fn order(admission: Option<&Admission>) -> (Reverse<u64>, Option<&Digest>) {
     let deadline_ms = admission.map_or(0, |admission| admission.limits.deadline_ms);
     (Reverse(deadline_ms), admission.and_then(|admission| admission.image.as_ref()))

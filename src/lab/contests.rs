@@ -14,7 +14,7 @@ use crate::judge::Peers;
 use crate::repo::ChangedLines;
 use crate::sandbox::FileChange;
 
-/// Mutants of an instance, at most.
+/// At most this many mutants of an instance.
 const MOST_MUTANTS: usize = 8;
 
 impl Lab<'_> {
@@ -80,8 +80,8 @@ fn source(site: &Site, tree: &str, path: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8(bytes).unwrap_or_default())
 }
 
-/// Executable lines of one side of the change: those of functions, for a module's own run with every import; where there
-/// are none, the module's.
+/// Executable lines of one side of the change: the lines of functions, because those of a module run with every import.
+/// If there are none, the lines of the module.
 fn watched(
     site: &Site,
     tree: &str,

@@ -1,4 +1,5 @@
-//! The control session of an admitted instance: canaries, held-out tests and sentinels, proved on gold together.
+//! The control session of an admitted instance: canaries, held-out tests and sentinels, proved on gold together in one
+//! session.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::repo::Repository;
 use crate::sandbox::FileChange;
 
 impl Lab<'_> {
-    /// The admission with everything that its candidates meet in the control session. What does not hold on gold is
+    /// The admission with everything that its candidates meet in the control session. A control that does not hold on gold is
     /// left out; the instance stays admitted.
     pub(super) fn with_controls(
         &self,
@@ -38,7 +39,7 @@ impl Lab<'_> {
             admission.held_out = Some(held_out).filter(|held_out| held_out.checks.len() >= LEAST_CHECKS);
         }
         admission.sentinels = sentinel_file(site, &admission)?;
-        // A file of ours that the runner cannot take ends a whole session: then it is tried without.
+        // If the runner cannot take a file of ours, the whole session ends. Then it is tried without that file.
         while admission.has_controls() {
             let tree = &site.trees.tested_gold;
             let seed = sentinel_seed(tree, &admission);
@@ -113,7 +114,7 @@ fn sandbox_failed(admission: Admission, detail: String) -> Admission {
     Admission { refusal: Some(Refusal::SandboxFailed), detail, splits: Vec::new(), ..admission }
 }
 
-/// Leaves what held in the rehearsal.
+/// Keeps only what held in the rehearsal.
 fn keep_proved(site: &Site, admission: &mut Admission, rehearsed: &Rehearsed) {
     if let Some(canaries) = &mut admission.canaries {
         canaries.tests.retain(|id, _| rehearsed.failed.contains(id));
@@ -154,7 +155,7 @@ fn plan(site: &Site, admission: &Admission) -> anyhow::Result<Option<(Planned, H
     Ok(Some((Planned { gold_tree, base_tree, files, tests }, held_out)))
 }
 
-/// Where the sentinels go: beside the first fail-to-pass file.
+/// The place of the sentinels, beside the first fail-to-pass file.
 fn sentinel_file(site: &Site, admission: &Admission) -> anyhow::Result<Option<String>> {
     let Some(first) = admission.fail_to_pass.first().map(|id| site.framework.file_of(id)) else { return Ok(None) };
     let folder = first.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
@@ -175,8 +176,8 @@ fn free_path(site: &Site, admission: &Admission, path: impl Fn(&str) -> String) 
     anyhow::bail!("every name beside the tests of {} is taken", admission.instance_id)
 }
 
-/// A tree under the files of the control session; none where the admission has no session. The sentinels follow from
-/// the tree, so that no two candidates meet the same.
+/// A tree under the files of the control session; `None` if the admission has no session. The sentinels follow from
+/// the tree, so that different trees meet different ones.
 pub(super) fn control_tree(
     repository: &Repository,
     policy: &str,

@@ -1,7 +1,10 @@
-//! A desk: one worker's place for candidates that come one at a time and whose verdict is wanted at once.
+//! A desk: one worker's place for candidates that come one at a time and whose verdict is wanted at once. It is a view
+//! of the lab with the same journal and knowledge, its own cancel flag, and the last instances with their sandbox slots
+//! open.
 //!
-//! Every candidate is judged by itself: what others of the instance showed has no part in it, so that a verdict does not
-//! depend on who asked before. Tests are still run against gold's mutants; locations are held against gold's alone.
+//! Every candidate is judged by itself: what others of the instance showed has no part in it, so that a verdict depends
+//! on the instance and the answer alone. Tests are still run against gold's mutants; locations are held against gold's
+//! alone.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -155,7 +158,7 @@ impl Lab<'_> {
             self.take_through(&task, &Peers::default(), kept)?;
             return Ok(BTreeMap::new());
         }
-        // As far as base, gold and the suite go; what holds is then run against mutants of gold.
+        // A test first runs on base, on gold and in the suite. If it holds, it then runs against mutants of gold.
         let mut peers = peers(candidates, admissions, &self.knowledge)?;
         let none = Peers::default();
         let own = peers.get(instance_id).unwrap_or(&none);

@@ -53,7 +53,7 @@ impl Lab<'_> {
     }
 }
 
-/// Remembers who used an image, and makes room for it where there is a budget.
+/// Remembers who used an image, and makes room for it if there is a budget.
 pub(super) fn used(lab: &Lab, image: &SealedImage, instance_id: &str) -> anyhow::Result<()> {
     let cache = Cache::open(&lab.settings.cache)?;
     cache.add_user(&image.digest, instance_id)?;
@@ -72,7 +72,7 @@ pub(super) fn used(lab: &Lab, image: &SealedImage, instance_id: &str) -> anyhow:
     Ok(())
 }
 
-/// The engine of images; `None` where cells run on this host.
+/// The engine of images; `None` if cells run on this host.
 pub(super) fn docker_of(engine: &Engine) -> Option<&Docker> {
     match engine {
         Engine::Cell(_) => None,

@@ -60,7 +60,7 @@ impl Knowledge {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// What was read; none, with the reason kept under its name, if it could not be.
+    /// What was read. If it could not be read, `None`, and the reason is kept under its name.
     fn kept_why<T>(&self, name: &Digest, read: anyhow::Result<T>) -> Option<T> {
         read.map_err(|error| self.lock().unreadable.insert(name.clone(), format!("{error:#}"))).ok()
     }

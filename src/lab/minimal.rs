@@ -1,4 +1,4 @@
-//! The parts of gold that an instance's tests do not need, found where that was asked for.
+//! The parts of gold that an instance's tests do not need, found if that was asked for.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::repo::GoldParts;
 const MOST_PARTS: usize = 8;
 
 impl Lab<'_> {
-    /// The admission with the unneeded parts of gold, or as it is where they were not asked for. A file all of whose parts
-    /// are unneeded is no location that an answer must name.
+    /// The admission with the unneeded parts of gold, or as it is if they were not asked for. A file all of whose parts
+    /// are unneeded is not a location that an answer must name.
     pub(super) fn with_minimal_gold(
         &self,
         site: &Site,

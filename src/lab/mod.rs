@@ -3,6 +3,11 @@
 //! Two passes share one pool of workers. First every instance is prepared (image, trees) and admitted; then every
 //! distinct candidate is taken through its trials. What comes next is always decided by [`crate::judge`]; the lab only
 //! answers. Whatever is in the journal already is not run again.
+//!
+//! The unit of work is an instance with its candidates. The instances that take longest come first, by the deadline
+//! that gold's time gave them; instances that share an image follow each other. `candidates.jsonl`, `verdicts.jsonl`
+//! and `receipts.jsonl` are written by instance, then by place in the input. A sandbox failure is tried up to three
+//! times.
 
 mod canaries;
 mod candidates;
@@ -68,7 +73,7 @@ pub struct Settings {
     pub workers: usize,
     /// Runs of base and of gold each, at admission.
     pub repeats: u32,
-    /// E3 asks for the runner-free re-run beside what E2 rests on.
+    /// E3 asks for the run without the runner beside what E2 rests on.
     pub evidence: Evidence,
     /// Whether gold is searched for parts that its tests do not need.
     pub minimal_gold: bool,
@@ -111,12 +116,12 @@ pub struct Lab<'a> {
     pub console: &'a Console,
     pub engine: Engine,
     pub settings: Settings,
-    /// Set by Ctrl-C; workers finish nothing new once it is.
+    /// Set by Ctrl-C. Once it is set, workers begin nothing new.
     pub cancel: Arc<AtomicBool>,
     pub knowledge: Knowledge,
     /// Runs the trials in place of the engine's own.
     sandbox: Option<Arc<dyn Sandbox>>,
-    /// Outcomes of earlier runs; none where every trial is to be run.
+    /// Outcomes of earlier runs; `None` if every trial is to be run.
     shared: Option<SharedOutcomes>,
     share_failed: Arc<AtomicBool>,
     room: Arc<Room>,
@@ -230,7 +235,7 @@ impl<'a> Lab<'a> {
     /// The digest that names a sealed image, adapter, controls and number of repeats for an instance.
     pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
-        // Another key only where more is asked for: what was admitted without it stays known.
+        // Another key only if more is asked for: what was admitted without it stays known.
         let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
         let minimal = self.settings.minimal_gold.then_some("minimal-gold");
         let DeadlineRule { floor_ms, multiplier } = self.settings.deadline;

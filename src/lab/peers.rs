@@ -12,7 +12,7 @@ use crate::generation::Skill;
 use crate::judge::{Judgement, Peers};
 use crate::verdict::Reason;
 
-/// Repairs of each kind that a test is run against, at most.
+/// At most this many repairs of each kind that a test is run against.
 const MOST: usize = 8;
 
 /// Peers per instance, from what is known about the repairs' trials.
@@ -80,8 +80,8 @@ pub(super) fn peers_of(
                 }
                 verified.insert(&prepared.tree);
             }
-            // A repair that fixes the issue and breaks something else is the likeliest to be taken for a right one; one
-            // that cheats may well give the right answers, so it proves nothing against a test that it passes.
+            // A repair that fixes the issue and breaks something else is the most plausible of the wrong ones. A repair
+            // that cheats may give right answers, so it is not in the list: if a test passes it, that proves nothing.
             Reason::Regressed => drop(rejected.insert((0, &prepared.tree))),
             Reason::StillFailing => drop(rejected.insert((1, &prepared.tree))),
             Reason::DependsOnInfraEdit => drop(rejected.insert((2, &prepared.tree))),

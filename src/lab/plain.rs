@@ -1,4 +1,4 @@
-//! The plain set of an admitted instance: proved where evidence E3 is asked for.
+//! The plain set of an admitted instance: proved if evidence E3 is asked for.
 
 use super::Lab;
 use super::prepare::Site;
@@ -8,7 +8,7 @@ use crate::judge::{Step, prove_plain};
 use crate::verdict::Evidence;
 
 impl Lab<'_> {
-    /// The admission with its plain set, or as it is where no runner-free re-run was asked for.
+    /// The admission with its plain set, or as it is if no run without the runner was asked for.
     pub(super) fn with_plain(
         &self,
         site: &Site,

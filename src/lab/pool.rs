@@ -1,10 +1,13 @@
 //! A pool of worker threads over a list of tasks.
+//!
+//! A worker keeps its slot and the trees of its instance. It stays with an instance to the end and then takes the next
+//! instance that nobody began. If there is none, it helps with an instance of another worker.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-/// Runs `work` over `tasks` on up to `workers` threads; results come in the order of the tasks. The first error stops
-/// the taking of new tasks and is returned once the running ones are done.
+/// Runs `work` over `tasks` on up to `workers` threads; results come in the order of the tasks. After the first error no
+/// new task is taken; the error is returned when the running tasks are done.
 pub(super) fn map<T: Sync, R: Send>(
     workers: usize,
     tasks: &[T],
@@ -13,7 +16,7 @@ pub(super) fn map<T: Sync, R: Send>(
     each(workers, tasks, || (), |(), task| work(task))
 }
 
-/// Like [`map`], with something that each worker keeps from one task to the next.
+/// Like [`map`], and each worker keeps something from one task to the next.
 pub(super) fn each<T: Sync, R: Send, K>(
     workers: usize,
     tasks: &[T],
@@ -44,9 +47,11 @@ pub(super) fn each<T: Sync, R: Send, K>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Runs `work` over groups of tasks, one worker for each thing in `kept`, which stays there for the next time. A worker begins
-/// with a group that suits what it kept, stays with it to its end, then takes the first that nobody began; when there is none
-/// it helps where most is left. The first error stops the taking of new tasks and is returned once the running ones are done.
+/// Runs `work` over groups of tasks. There is one worker for each item of `kept`, and the items stay there for the next call.
+///
+/// A worker begins with a group that suits its item and stays with that group to the end. Then it takes the first group that
+/// no worker began. If there is no such group, it helps with the group that has the most tasks left. After the first error
+/// no new task is taken; the error is returned when the running tasks are done.
 pub(super) fn grouped<T: Sync, K: Send>(
     kept: &mut [K],
     groups: &[Vec<T>],
@@ -86,7 +91,7 @@ struct Board {
 }
 
 impl Board {
-    /// The next task of a worker that is at a group, or at none yet.
+    /// The next task of a worker. `at` is the group that it works on, if it has begun one.
     fn claim<T>(&mut self, groups: &[Vec<T>], at: Option<usize>, suits: impl Fn(&T) -> bool) -> Option<(usize, usize)> {
         if self.failed.is_some() {
             return None;

@@ -82,7 +82,7 @@ impl<'a> Workshop<'a> {
         Limits { deadline_ms: bound_ms.map_or(limits.deadline_ms, |bound| bound.min(limits.deadline_ms)), ..limits }
     }
 
-    /// Admits the instance, from the journal where it was admitted before under the same conditions.
+    /// Admits the instance, from the journal if it was admitted before under the same conditions.
     pub fn admit(&self) -> anyhow::Result<Admission> {
         let site = match self.make_site() {
             Ok(site) => site,
@@ -91,7 +91,7 @@ impl<'a> Workshop<'a> {
         };
         let name = format!("{}/{}", site.framework.name(), site.framework.version());
         let key = self.lab.admission_key(&self.located.instance, &site.image.digest, &name);
-        // Without its canary tree, as after a new import, the admission is derived again from the trials that are known.
+        // If the canary tree is gone, for example after a new import, the admission is derived again from the known trials.
         let usable = |admission: &Admission| {
             let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
             canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
@@ -265,7 +265,7 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// The suite once, with bytecode writing on: what warms the layer.
+    /// The suite, run once with bytecode writing on to warm the layer.
     fn warm_job(
         &self,
         repository: &Repository,
@@ -375,7 +375,7 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// Files of the listed tests, but not modules of which only the doctests are listed: those are source, and a candidate may
+/// Files of the listed tests. A module of which only the doctests are listed is left out: it is source, and a candidate may
 /// edit the doctests with the rest, so nothing is expected of them.
 fn listed_files(instance: &Instance, framework: &dyn Framework) -> Vec<String> {
     let doctest = |id: &str| {
@@ -400,7 +400,7 @@ fn is_answer(error: &anyhow::Error) -> bool {
 
 /// Top-level modules of the project among the paths of its tree, at the root and in `src`.
 fn modules(paths: &[String], layout: &Layout) -> Vec<String> {
-    // Folders that go by these names are nobody's package.
+    // Folders of these names are not packages of a project.
     const SHARED: [&str; 5] = ["docs", "examples", "scripts", "tools", "benchmarks"];
     let of = |path: &String| {
         let inside = path.strip_prefix("src/").unwrap_or(path);

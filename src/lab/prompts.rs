@@ -1,4 +1,6 @@
-//! The prompts of an instance, kept in the run directory so that an export needs nothing else.
+//! The prompts of an instance, kept in the run directory so that an export needs nothing else. An exported row must
+//! hold the prompt that the model saw. Samples name it by id only, because it is long; `verify --prompts` puts it back
+//! into the generation before that is stored.
 
 use std::collections::BTreeMap;
 

@@ -19,9 +19,9 @@ use crate::sandbox::{Engine, SandboxError, SealedImage, host_ready};
 
 /// Raised when work directories are recorded differently.
 const LAYOUT: u32 = 1;
-/// Lines shorter than this stand in many a file.
+/// Lines shorter than this stand in many files.
 const TELLING: usize = 12;
-/// A larger file is no patch, and nobody's copy of a source file.
+/// A larger file is neither a patch nor a copy of a source file.
 const LARGEST_ANSWER: u64 = 4 << 20;
 
 /// An image of others and what was recorded of it.
@@ -117,7 +117,7 @@ pub(super) fn seal(
     let cache = Cache::open(cache)?;
     let environment = order.environment;
     for path in gold.repository.changed_paths(gold.base, gold.tested_gold)? {
-        // Untracked in the image, and yet what the change brings: the answer would lie beside the tree.
+        // Git does not track it in the image, and the change brings it, so the answer would lie beside the tree.
         let left = gold.repository.read(gold.base, &path)?.is_none() && ready.rest.join(&path).exists();
         if left {
             return Err(EnvironmentError::AnswerInImage { path: format!("{path} (untracked)") }.into());
@@ -241,7 +241,7 @@ fn telling_lines(patch: &str) -> Vec<String> {
     lines
 }
 
-/// Any error, so that the cache's own can be among them.
+/// Any error, the cache's own included.
 struct Fault(anyhow::Error);
 
 impl<E: Into<anyhow::Error>> From<E> for Fault {

@@ -1,4 +1,8 @@
 //! Room on the host: how many trials run at once without its memory running out.
+//!
+//! A trial waits until it fits into `--memory-budget` beside the trials that run. It is counted with half as much again
+//! as the largest trial of its image took, or with its whole limit as long as none was measured. Cores are shared by
+//! `--workers`.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -8,7 +12,7 @@ use crate::digest::Digest;
 /// Bytes that a trial may take beyond half as much again as the largest before it.
 const SPARE: u64 = 64 << 20;
 
-/// Shared by the workers. Cores are shared by there being as many workers as cores.
+/// Shared by the workers. The number of workers shares the cores.
 #[derive(Debug)]
 pub(super) struct Room {
     /// Bytes that running trials may take together.
@@ -25,7 +29,7 @@ struct State {
     peaks: BTreeMap<Digest, u64>,
 }
 
-/// A trial that has its room; dropped, it leaves.
+/// A trial that has its room. It leaves when this is dropped.
 pub(super) struct Entered<'a> {
     room: &'a Room,
     bytes: u64,
@@ -36,7 +40,7 @@ impl Room {
         Self { budget, state: Mutex::default(), left: Condvar::new() }
     }
 
-    /// Waits until a trial in an image fits beside those that run. One that never fits runs alone.
+    /// Waits until a trial in an image fits beside those that run. A trial that never fits runs alone.
     pub fn enter(&self, image: &Digest, limit: u64) -> Entered<'_> {
         let mut state = self.lock();
         loop {
@@ -50,7 +54,7 @@ impl Room {
         }
     }
 
-    /// What a trial in an image took at its peak, where that was measured.
+    /// What a trial in an image took at its peak, if that was measured.
     pub fn saw(&self, image: &Digest, peak: Option<u64>) {
         let Some(peak) = peak else { return };
         let mut state = self.lock();

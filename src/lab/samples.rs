@@ -1,4 +1,4 @@
-//! The samples of a run: their text as blobs, and in memory only where each one is.
+//! The samples of a run: their text as blobs, stored as they are read, and in memory only where each one is.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ impl Samples {
         filed.sort_by(|a, b| key(a).cmp(&key(b)));
     }
 
-    /// Reads samples back, so many at a time.
+    /// Reads samples back, at most this many at a time.
     pub(super) fn pieces<'a>(
         &'a self,
         blobs: &'a Blobs,

@@ -64,7 +64,7 @@ pub struct Memory {
 
 type Remembered<T> = RefCell<BTreeMap<(String, String), T>>;
 
-/// Remembered at most; then it begins anew.
+/// At most this many are remembered; then the memory begins anew.
 const MOST: usize = 256;
 
 fn keep<T>(remembered: &Remembered<T>, key: (String, String), value: T) {
@@ -85,13 +85,13 @@ fn literals(place: Place, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<
     Ok(found)
 }
 
-/// A file of a tree; empty where the tree lacks it.
+/// A file of a tree; empty if the tree lacks it.
 fn text(place: Place, tree: &str, path: &str) -> anyhow::Result<String> {
     let bytes = place.repository.read(tree, path)?.unwrap_or_default();
     Ok(source::text(&bytes))
 }
 
-/// Whether a token stands anywhere in base's own source: a project that does such things for a living.
+/// Whether a token stands anywhere in base's own source, because the project itself does such things.
 fn base_has(place: Place, token: Token) -> anyhow::Result<bool> {
     for path in place.repository.paths(&place.trees.base)?.iter().filter(|path| is_source(place, path)) {
         if screen::everywhere(&text(place, &place.trees.base, path)?).contains(&token) {

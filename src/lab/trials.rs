@@ -70,7 +70,7 @@ impl Lab<'_> {
         }
     }
 
-    /// For other runs. That it cannot be kept costs this run nothing; said once.
+    /// Keeps the outcome for other runs. If it cannot be kept, this run loses nothing, and that is said once.
     fn share(&self, outcome: &Outcome, report: Option<&TestReport>) {
         let Some(shared) = &self.shared else { return };
         if let Err(error) = shared.keep(outcome, report, self.run.blobs())
@@ -157,11 +157,11 @@ pub(super) fn job(
     changes: Vec<crate::sandbox::FileChange>,
 ) -> Job {
     let mut env: BTreeMap<_, _> = environment.env.clone();
-    // An interpreter would read this before anything else; the environment's own start-up puts it behind the standard library.
+    // An interpreter would read this before anything else. The environment's own start-up puts it behind the standard library.
     if let Some(path) = env.remove("PYTHONPATH") {
         env.insert("ASSAY_PYTHONPATH".to_owned(), path);
     }
-    // The sealed variables win: an instance may add, not loosen.
+    // The sealed variables win: an instance may add variables and may not loosen any.
     env.extend(command.env.clone());
     Job {
         argv: command.argv.clone(),

@@ -58,7 +58,7 @@ pub(super) fn write_verdicts(
     knowledge: &Knowledge,
 ) -> anyhow::Result<Tally> {
     let candidates = run.by_instance(CANDIDATES)?;
-    // Made only where generated tests came that far.
+    // The file exists only if some generated test held on base and gold.
     let contests = if run.path().join(CONTESTS).exists() { Some(run.by_instance(CONTESTS)?) } else { None };
     let (mut receipts, mut lines) = (run.lines_writer("receipts.jsonl")?, run.lines_writer("verdicts.jsonl")?);
     let mut tally = Tally { skills: Skill::ALL.map(|skill| (skill, Counts::default())).into(), ..Tally::default() };
@@ -88,7 +88,7 @@ pub(super) fn verdicts(
     contests: BTreeMap<String, Contest>,
     knowledge: &Knowledge,
 ) -> anyhow::Result<Vec<Judged>> {
-    // Repairs first: what they showed decides what tests and localizations are held against.
+    // Repairs come first, because tests and localizations are held against what repairs showed.
     let mut judged = judge_repairs(candidates, admissions, knowledge)?;
     let mut peers = peers_of(candidates, admissions, &judged);
     for (id, contest) in contests {
@@ -187,7 +187,7 @@ impl Grounds<'_> {
             self.admission.map(|admission| count_passes(candidate, judgement.reason, admission, self.knowledge));
         let passed = match counted {
             Some(Step::Done(passed)) => passed,
-            // Early exit: the other splits were never run.
+            // After an early exit the other splits were never run.
             Some(Step::Needs(_)) | None => None,
         };
         Verdict {

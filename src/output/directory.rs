@@ -35,7 +35,7 @@ impl Directory {
     pub fn prepare(out: &Path, proof: Proof) -> Result<Self> {
         let named = out.display();
         if out.file_name().is_none() {
-            bail!("{named} is no name for a new directory; give one");
+            bail!("{named} is not a name for a new directory; give one");
         }
         let place = match fs::symlink_metadata(out) {
             Ok(about) if about.is_symlink() => fs::canonicalize(out).with_context(|| {

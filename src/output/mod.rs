@@ -2,7 +2,7 @@
 //! directories in their places, or a refusal before the first byte is written.
 //!
 //! A [`Plan`] holds every place that a command reads and writes, also those that it finds itself, and refuses an output that
-//! is an input, another output, or inside a place that is not the command's. Two names are one place when they are one file
+//! is an input, another output, or inside a place that is not the command's. Two names are one place if they are one file
 //! on the disk, links included. Then each kind of output has its own rule for what is there already:
 //!
 //! | output | free | there and ours | there and not ours |
@@ -14,7 +14,7 @@
 //! | a whole directory (`export --out`: [`Directory`]) | written beside and renamed | exchanged | refused by name |
 //! | a run directory (`verify --run` ...) | made | continued | refused |
 //!
-//! `docs/outputs.md` has the table of every command and option.
+//! Run directories keep their own writers (`journal`). `docs/outputs.md` has the table of every command and option.
 
 mod directory;
 mod file_set;

@@ -241,7 +241,7 @@ impl Make {
         let Some(there) = self.at.path.ancestors().find(|place| place.exists()) else { return Ok(()) };
         let about = fs::metadata(there).with_context(|| format!("cannot look at {}", there.display()))?;
         if there != self.at.path {
-            let why = || refusal(format!("{self} cannot be below {}, which is no directory", there.display()));
+            let why = || refusal(format!("{self} cannot be below {}, which is not a directory", there.display()));
             return if about.is_dir() { Ok(()) } else { Err(why()) };
         }
         let fits = match self.how {

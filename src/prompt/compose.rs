@@ -1,4 +1,9 @@
-//! Composes prompts: reads the base tree, finds files, and fits them into the token budget.
+//! Composes prompts per instance and skill: reads the base tree, finds files, and fits them into the token budget.
+//!
+//! The issue and the template take what they take. The listing of the repository may take all the rest in localization
+//! prompts, and a share of it in the others. Files are shown whole: localized ones in their order, then retrieved ones.
+//! If a file would overflow, it is noted in `left_out` and the next one is still tried. What is recorded as `tokens` is
+//! the whole prompt, counted again.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +57,7 @@ pub struct Composer<'a> {
     layout: Layout,
     paths: Vec<String>,
     listings: Listings,
-    /// Best first; none before they are needed.
+    /// Best first; `None` before they are needed.
     found: Option<Vec<String>>,
     /// Tokens of the files that were offered: two skills show the same ones.
     offered: BTreeMap<String, u64>,

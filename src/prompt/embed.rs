@@ -1,4 +1,5 @@
-//! Orders files by embeddings from an OpenAI-compatible endpoint: an option beside BM25.
+//! Orders files by embeddings from an OpenAI-compatible endpoint: an option beside BM25. Only the first files of BM25
+//! are ordered, and none is found anew: embedding a whole tree for each instance costs more than it tells.
 
 use std::sync::Mutex;
 use std::time::Duration;

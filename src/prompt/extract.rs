@@ -1,7 +1,8 @@
 //! Extraction: what a completion says, parsed. Pure and total: any text gives an answer or a reason why there is none.
 //!
 //! Formats are those of the SWE-Swiss recipe, and the unified diffs of SWE-bench predictions. Nothing is repaired: a
-//! block that is cut or breaks its grammar makes the whole answer malformed.
+//! block that is cut or breaks its grammar makes the whole answer malformed. Property tests stand beside it; `cargo
+//! bench --bench fuzz_extract` runs as long as one likes.
 
 use super::{diff_block, file_list, reasoning, search_replace, test_answer};
 use crate::candidate::{Malformed, MalformedReason, Payload};
@@ -13,7 +14,7 @@ pub const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// A completion, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extraction {
-    /// The reasoning, without its tags; none if there is none.
+    /// The reasoning, without its tags; `None` if there is none.
     pub reasoning: Option<String>,
     /// What follows the reasoning, verbatim but for leading white space.
     pub answer: String,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::fence::{Block, path_of, scan};
 use crate::candidate::{Malformed, MalformedReason};
 
-/// Paths in order, each once. Where there are fences with paths, the last one is the answer; else every line that is a
+/// Paths in order, each once. If there are fences with paths, the last one is the answer; otherwise every line that is a
 /// path counts.
 pub(super) fn parse(answer: &str) -> Result<Vec<String>, Malformed> {
     let fences = scan(answer);

@@ -1,4 +1,5 @@
-//! The listing of a repository: every file below its directory, or less of it where the whole would not fit. Pure.
+//! The listing of a repository: every file below its directory. A listing that does not fit drops what is not source,
+//! then folds folders from below, and says so in the prompt. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

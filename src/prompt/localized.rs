@@ -1,4 +1,6 @@
-//! Which files somebody else says matter: sets of paths out of localizations, the most named first. Pure.
+//! Which files somebody else says matter: sets of paths out of localizations (`--localization`). The set that most
+//! localizations of an instance name comes first; `--sets` gives the next ones a prompt each. A prompt without any says
+//! `none`. Pure.
 
 /// Files of one localization that count, most important first: the number that the prompt asks for.
 pub const MOST_FILES: usize = 5;

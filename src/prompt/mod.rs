@@ -23,7 +23,7 @@ pub use extract::{Extraction, extract};
 pub use record::Prompt;
 pub use test_answer::MARKERS;
 
-/// Reasoning and answer of a completion; no answer where the reasoning does not end.
+/// Reasoning and answer of a completion; no answer if the reasoning does not end.
 pub fn split_reasoning(completion: &str) -> (Option<&str>, Option<&str>) {
     let split = reasoning::split(completion);
     (split.reasoning, split.answer)

@@ -1,7 +1,8 @@
 //! Which files speak of the issue: BM25 over words of code and paths. Pure; the only door to `bm25`.
 //!
-//! The query is known before any file is read, so a file is kept as its length and how often it has the query's words. 5,000
-//! files therefore take no more memory than their names.
+//! The query is known before any file is read, so a file is kept as its length and how often it has the query's words.
+//! Thousands of files therefore take no more memory than their names. Words of the path count more than words inside,
+//! and only the rarest words of the query that occur decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +34,7 @@ const COMMON: &str = "\
 #[derive(Clone, Debug, Default)]
 pub struct Query {
     words: AHashMap<Vec<u8>, u32>,
-    /// By first byte, a bit for each length: most words of a file are no word of the query, and this tells without hashing.
+    /// By first byte, a bit for each length: most words of a file are not in the query, and this tells it without hashing.
     lengths: Vec<u128>,
 }
 

@@ -7,13 +7,13 @@ const CLOSE: &str = "</think>";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Split<'c> {
     pub reasoning: Option<&'c str>,
-    /// None if the reasoning was opened and never closed.
+    /// `None` if the reasoning was opened and never closed.
     pub answer: Option<&'c str>,
 }
 
-/// Everything up to the last closing tag is reasoning; the opening tag may be missing, for chat templates write it. Without a
-/// closing tag, reasoning that is opened at the start is unfinished. Tags elsewhere are part of the answer: code may
-/// hold them.
+/// Everything up to the last closing tag is reasoning; the opening tag may be missing, because chat templates write it.
+/// Without a closing tag, reasoning that is opened at the start is unfinished. Tags elsewhere are part of the answer:
+/// code may hold them.
 pub(super) fn split(completion: &str) -> Split<'_> {
     let text = completion.trim_start();
     let (reasoning, answer) = match text.rfind(CLOSE) {

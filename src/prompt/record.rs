@@ -1,4 +1,5 @@
-//! A prompt, with how it came about: one line of a prompts file.
+//! A prompt, with how it came about: one line of a prompts file. Its name is the digest of instance and messages, so
+//! the same prompt is never sampled twice, and a changed template makes another prompt.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ pub enum Absent {
     OverBudget,
     /// Base has no such file.
     NotAtBase,
-    /// It is no UTF-8 text.
+    /// It is not UTF-8 text.
     NotText,
 }
 
@@ -77,7 +78,7 @@ pub struct LeftOut {
     pub path: String,
     pub origin: Origin,
     pub why: Absent,
-    /// What it would have added, where that was counted.
+    /// What it would have added, if that was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
 }

@@ -45,7 +45,7 @@ pub fn render(skill: Skill, context: &PromptContext) -> Result<Vec<Message>, Tem
     fill(&Templates::ours(), skill, &context.problem_statement, &tree, &context.files)
 }
 
-/// The prompt of a skill: one user message, after a system message where the templates have one.
+/// The prompt of a skill: one user message, after a system message if the templates have one.
 ///
 /// Localization sees the tree, test and repair see the files too; the answer formats are those of the SWE-Swiss recipe.
 ///

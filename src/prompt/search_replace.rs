@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use super::fence::{Opening, heading_path, opening, path_of};
 use crate::candidate::{Edit, Malformed, MalformedReason};
 
-/// The edits in order, repeats dropped; none if the answer has no SEARCH marker. CR LF is read as LF.
+/// The edits in order, repeats dropped; `None` if the answer has no SEARCH marker. CR LF is read as LF.
 pub(super) fn parse(answer: &str) -> Result<Option<Vec<Edit>>, Malformed> {
     let mut parser = Parser::default();
     for (number, line) in answer.lines().enumerate() {
@@ -43,7 +43,7 @@ struct OpenEdit<'a> {
     marks: usize,
     path: &'a str,
     search: String,
-    /// None before the divider.
+    /// `None` before the divider.
     replace: Option<String>,
 }
 

@@ -60,7 +60,7 @@ impl Templates {
     /// prompt, and whatever these include. Skills without a file keep ours.
     ///
     /// # Errors
-    /// The directory cannot be read or has no template, has two for one skill, or one is no template.
+    /// The directory cannot be read or has no template, has two for one skill, or one is not a template.
     pub fn from_directory(path: &Path) -> Result<Self, TemplateError> {
         let io = |source| TemplateError::Io { path: path.to_owned(), source };
         let mut files = Vec::new();

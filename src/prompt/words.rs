@@ -1,6 +1,6 @@
 //! Words of code and prose, for retrieval: identifiers whole and in parts, in lower case. Pure.
 
-/// Hands over every word of a text: each identifier, and, where it has several, its parts - at underscores, and where a
+/// Hands over every word of a text: each identifier, and, if it has several, its parts - at underscores, and where a
 /// capital follows a small letter. Gives the number of words. Bytes that are not letters, digits or underscores part words.
 pub(super) fn each_word(text: &[u8], mut take: impl FnMut(&[u8])) -> u64 {
     let mut count = 0;

@@ -1,6 +1,6 @@
 //! Applying a parsed diff: exactly, or not at all.
 //!
-//! Three differences are bridged and recorded, for each gives a new canonical diff: `crlf` (line ends of the diff and of
+//! Three differences are bridged and recorded, because each gives a new canonical diff: `crlf` (line ends of the diff and of
 //! the file differ as a whole), `final_newline` (they disagree on the line feed at the end of the file) and
 //! `hunk_position` (the old lines stand elsewhere than stated, and only once in the file).
 
@@ -189,7 +189,7 @@ enum FinalNewline {
 type Sides<'a> = (Cow<'a, [u8]>, Cow<'a, [Hunk]>);
 
 impl FinalNewline {
-    /// None where it would change nothing.
+    /// `None` if it would change nothing.
     fn rewrite<'a>(self, before: &'a [u8], hunks: &'a [Hunk]) -> Option<Sides<'a>> {
         match self {
             Self::AsIs => Some((Cow::Borrowed(before), Cow::Borrowed(hunks))),

@@ -40,7 +40,7 @@ impl BinaryChange {
         }
     }
 
-    /// The new content, given the old; none if a delta was made against another content.
+    /// The new content, given the old; `None` if a delta was made against another content.
     pub(super) fn apply(&self, old: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Literal(content) => Some(content.clone()),

@@ -109,7 +109,7 @@ impl Repository {
         Ok(self.compare(a, b)?.into_iter().map(|change| change.path).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
-    /// What turns files of `from_tree` into files of `to_tree`: removals first, then writes. Where a file takes the
+    /// What turns files of `from_tree` into files of `to_tree`: removals first, then writes. If a file takes the
     /// place of a directory, the removal of its files is followed by the removal of the directory itself.
     pub fn changes(&self, from_tree: &str, to_tree: &str) -> Result<Vec<FileChange>, RepoError> {
         let compared = self.compare(from_tree, to_tree)?;

@@ -60,7 +60,7 @@ impl<'r> Draft<'r> {
         Ok(Self { repo, base_id: tree.to_owned(), base: repo.tree(tree)?, touched: BTreeMap::new(), written: 0 })
     }
 
-    /// The file at a path as it stands now; none for a directory.
+    /// The file at a path as it stands now; `None` for a directory.
     pub fn get(&self, path: &str) -> Result<Option<Entry>, Stop> {
         if let Some(touched) = self.touched.get(path) {
             return Ok(touched.clone());

@@ -1,4 +1,7 @@
 //! A layout: what an instance's own trees say about which files are tests, beyond their names. Pure.
+//!
+//! Names alone miss the tests of a repository that calls them otherwise, so an instance has a layout beside the table
+//! of names. The layout is kept with the trees of the admission. `survey` reads it off the trees and holds the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,7 +109,7 @@ impl Layout {
     }
 }
 
-/// The module that a path below an import root is part of, as it is imported; none for what is no module.
+/// The module that a path below an import root is part of, as it is imported; `None` if it is not a module.
 pub(super) fn top_module(inside: &str) -> Option<&str> {
     match inside.split_once('/') {
         Some((folder, _)) => Some(folder),

@@ -1,8 +1,11 @@
 //! The only door to git2: base trees, exact application of answers, path classes, policy trees and trial trees.
 //!
-//! In: a git repository, instances and parsed answers. Out: tree ids, canonical diffs, and the changes a sandbox lays
-//! over its base layer. Nothing here runs a program or follows a link; trees are read from and written to the object
-//! store, never through a work tree.
+//! In: a git repository, instances and parsed answers. Out: tree ids, canonical diffs, and the changes that a sandbox
+//! lays over its base layer. Nothing here runs a program or follows a link. Trees are read from the object store and
+//! written to it, never through a work tree.
+//!
+//! What runs is a tree and not a patch, so the tree that ran is the tree that is exported. An answer is applied
+//! exactly, or with a recorded normalisation that gives a new tree.
 
 mod apply;
 mod binary;

@@ -10,13 +10,13 @@ use crate::candidate::{Malformed, MalformedReason};
 /// One file of a diff.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePatch {
-    /// Path before; none for a new file.
+    /// Path before; `None` for a new file.
     pub old: Option<String>,
-    /// Path after; none for a deleted file.
+    /// Path after; `None` for a deleted file.
     pub new: Option<String>,
     /// The old path stays (a copy header).
     pub copy: bool,
-    /// Mode the file gets, where the diff says so.
+    /// Mode the file gets, if the diff says so.
     pub mode: Option<Mode>,
     /// Mode of the old file as the diff says it.
     pub old_mode: Option<Mode>,
@@ -28,7 +28,7 @@ pub struct FilePatch {
 /// What happens to the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Hunks in the order of the diff; none for a change of mode or name alone.
+    /// Hunks in the order of the diff; empty for a change of mode or name alone.
     Text(Vec<Hunk>),
     Binary(BinaryChange),
 }
@@ -272,7 +272,7 @@ impl<'d> Parser<'d> {
 
     /// The `---` and `+++` lines. Prefixes go if both have them: those of the `diff --git` line, or else any pair that git
     /// writes and that leaves one name, or the one that a rename header says. A file that comes or goes has one name only, and
-    /// then only `a/` and `b/` are sure to be no directory.
+    /// then only `a/` and `b/` are sure not to be directories.
     fn names(
         &mut self,
         said: Option<Prefixes>,
@@ -402,7 +402,8 @@ fn header_name(text: &str) -> Option<String> {
 /// What git writes before the two names of a file.
 type Prefixes = (&'static str, &'static str);
 
-/// `a/` and `b/`, then those of `diff.mnemonicPrefix` (index, work tree, commit, object, two files) in both directions, then none.
+/// `a/` and `b/`, then those of `diff.mnemonicPrefix` (index, work tree, commit, object, two files) in both directions,
+/// then none.
 const PREFIXES: [Prefixes; 12] = [
     ("a/", "b/"),
     ("i/", "w/"),
@@ -418,7 +419,7 @@ const PREFIXES: [Prefixes; 12] = [
     ("", ""),
 ];
 
-/// The one name that the two halves give behind their prefixes; none if the two differ or cannot be told apart.
+/// The one name that the two halves give behind their prefixes; `None` if the two differ or cannot be told apart.
 fn git_names(text: &str, (a, b): Prefixes) -> Option<String> {
     if text.starts_with('"') {
         let (old, rest) = unquote(text)?;
@@ -432,7 +433,7 @@ fn git_names(text: &str, (a, b): Prefixes) -> Option<String> {
     (old == new && text.as_bytes().get(text.len() / 2) == Some(&b' ')).then(|| old.to_owned())
 }
 
-/// A C-quoted name at the start of `text`, and what follows it. Bytes that are no UTF-8 are refused.
+/// A C-quoted name at the start of `text`, and what follows it. Bytes that are not UTF-8 are refused.
 fn unquote(text: &str) -> Option<(String, &str)> {
     let body = text.strip_prefix('"')?.as_bytes();
     let mut name = Vec::new();

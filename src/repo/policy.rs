@@ -1,5 +1,9 @@
 //! Path classes by name: which part a path plays in a repository, and which parts a candidate may not decide. Pure.
 //!
+//! A repair may change source, CI, docs, generated files and binary files. Everything else is taken back and noted in
+//! `stripped`, and what is left is judged. Packaging is taken back too, because the sealed image was made from base's
+//! copy. Generated code may be changed, because it runs like source and the screen reads it.
+//!
 //! What a repository's own layout says beside the names is [`super::Layout`].
 
 use super::policy_table::{CODE, Kind, ROWS, Scope};
@@ -66,7 +70,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))
 }
 
-/// The language of a framework; none for one that is not known, which gets every row.
+/// The language of a framework; `None` for an unknown one, which gets every row.
 fn scope_of(framework: &str) -> Option<Scope> {
     Some(match framework {
         "pytest" | "unittest" | "plain" | "doctest" | "django" | "sympy" | "nose" | "nose2" | "tox" => Scope::Python,

@@ -1,5 +1,9 @@
 //! The table of path classes: what a path is by its name alone, per language. Rows only; [`super::policy`] reads them.
 //!
+//! The classes are test, fixture, runner configuration, build configuration, start-up, bytecode, VCS, CI, docs,
+//! generated and binary. A path without a row is source. The rows for Cargo, Go, Maven and Gradle, Node, Ruby, PHP and
+//! CTest wait for adapters of their runners.
+//!
 //! The first row that fits decides. Patterns stand in small letters, separated by blanks; `*` is any text.
 
 use crate::candidate::PathClass;

@@ -1,4 +1,8 @@
 //! Puts an answer on the base tree: what runs, and what is exported if it is verified.
+//!
+//! For a repair the protected classes (`policy`) are taken back to base first. The result is the policy tree, and its
+//! diff is exported. If the policy tree fails and something was taken back, the answer also runs as it was submitted.
+//! That tells `depends_on_infra_edit` from an ordinary failure.
 
 use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::{Draft, Entry, Mode};

@@ -1,5 +1,9 @@
 //! Recording a base tree from a work tree on disk: what stands there, for the paths that the base commit or the index
-//! knows. Uncommitted changes are part of it; files that git does not track are not.
+//! knows. Uncommitted changes are part of it. Files that git does not track are not; they are kept beside the tree and
+//! laid around it again, without bytecode.
+//!
+//! Git objects and the index are read, and nothing else of that `.git`: not its configuration, hooks, links or
+//! alternate stores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,7 +29,7 @@ pub struct Recorded {
 }
 
 impl Repository {
-    /// Records the work tree in `dir` as it stands, against `base_commit` of its own `.git` or, where that has no such
+    /// Records the work tree in `dir` as it stands, against `base_commit` of its own `.git` or, if that has no such
     /// commit, of `other`. Only git objects and the index of `dir` are read: no configuration, hook or filter of it has a say.
     ///
     /// # Errors

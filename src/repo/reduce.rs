@@ -15,7 +15,7 @@ pub struct GoldParts<'a> {
     parts: Vec<GoldPart>,
 }
 
-/// A changed source file: with hunks where they are parts of their own, else as a whole.
+/// A changed source file: with hunks if they are parts of their own, otherwise as a whole.
 struct File {
     path: String,
     hunks: Vec<Hunk>,
@@ -31,7 +31,7 @@ impl std::fmt::Debug for GoldParts<'_> {
 }
 
 impl<'a> GoldParts<'a> {
-    /// Splits gold into at most `most` parts: hunks if they are that few, else files; of more files, the first ones.
+    /// Splits gold into at most `most` parts: hunks if they are that few, otherwise files; of more files, the first ones.
     pub fn of(repo: &'a Repository, trees: &'a Trees, most: usize) -> anyhow::Result<Self> {
         let diff = repo.diff(&trees.base, &trees.gold)?;
         let mut changed = BTreeMap::new();
@@ -129,7 +129,7 @@ fn applied<'h>(text: &str, hunks: impl Iterator<Item = &'h Hunk>) -> String {
     out
 }
 
-/// The changed lines of a hunk at base: the first, and how many; none for an insertion after that line.
+/// The changed lines of a hunk at base: the first, and how many; `None` for an insertion after that line.
 fn place(hunk: &Hunk) -> (u32, u32) {
     let mut line = hunk.old_start;
     let mut changed: Option<(usize, usize)> = None;

@@ -143,7 +143,7 @@ impl Repository {
         Ok(leaves)
     }
 
-    /// The bytes of a file (or the target of a link); none if the tree has no file there.
+    /// The bytes of a file (or the target of a link); `None` if the tree has no file there.
     pub fn read(&self, tree: &str, path: &str) -> Result<Option<Vec<u8>>, RepoError> {
         match self.leaf(&self.tree(tree)?, path)? {
             Some(leaf) if leaf.mode != TREE_MODE && leaf.mode != SUBMODULE_MODE => Ok(Some(self.blob(leaf.oid)?)),
@@ -287,7 +287,7 @@ impl Repository {
     }
 }
 
-/// The name of an entry, refused where a path of ours could not say it.
+/// The name of an entry, refused if a path of ours could not say it.
 pub(super) fn utf8_name<'e>(prefix: &str, entry: &'e git2::TreeEntry<'_>) -> Result<&'e str, RepoError> {
     std::str::from_utf8(entry.name_bytes()).map_err(|_| RepoError::Unstorable {
         path: format!("{prefix}{}", String::from_utf8_lossy(entry.name_bytes())),

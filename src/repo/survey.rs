@@ -1,5 +1,25 @@
-//! Reads a layout off an instance's trees: which files are tests by what they hold and by what names them, which folders
+//! Reads a layout off an instance's trees. In: base, gold and the test patch. Out: which files are tests, which folders
 //! hold nothing but tests, and where modules are imported from.
+//!
+//! - A file is also a test if the test patch changes it, if it holds a listed test, if `python_files` or
+//!   `--doctest-glob` of the repository's configuration names it, or if it holds test cases. It is source if gold
+//!   changes it or if source imports it; tests inside such a file are not run. A candidate may edit a doctest of a
+//!   module, so no doctest of a module is ever expected.
+//! - A folder is a folder of tests if all of this holds: gold changes no module of it, no source elsewhere imports a
+//!   module of it, no module has its own test beside it, helpers are not more than tests, and the project's code is
+//!   elsewhere. Everything in it then belongs to the tests: helpers, data, `__init__`, and whatever is new. A module
+//!   beside its tests stays source.
+//! - Outside such folders a module is a test if only tests import it and if it asserts or imports a runner. Data beside
+//!   tests is a fixture if tests name it and no other module does.
+//! - A plugin of the tree that `-p` or `pytest_plugins` loads is runner configuration, and so is a file that `-c`
+//!   names.
+//! - Import roots are: the top, `src` and `lib` unless they are packages, folders that `pythonpath` names, folders from
+//!   which the tree's own imports are answered, and what pytest puts on the path for a test file. A new module at an
+//!   import root is start-up if it has the name of a runner, of the standard library, or of anything that is installed
+//!   in the sealed image (the runs on gold report what is).
+//!
+//! Two guesses can be wrong, and both are safe for a verdict. If source is taken for tests, it is taken back, and a
+//! repair that needs it is `depends_on_infra_edit`. If a test helper is taken for source, only the canaries guard it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -286,7 +306,7 @@ impl<'a> Survey<'a> {
         !is_code(path) && data && !self.stated.gold.contains(path) && tests.iter().any(beside)
     }
 
-    /// Import roots with base's modules: the top, `src` and `lib` where they are no packages, folders that hold what is
+    /// Import roots with base's modules: the top, `src` and `lib` unless they are packages, folders that hold what is
     /// imported from a top, folders that the configuration puts on the path, and the folders that pytest puts there for
     /// test files.
     fn roots(&self, tests: &BTreeSet<&str>) -> BTreeMap<String, BTreeSet<String>> {
@@ -333,7 +353,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Modules at the top that build the project and are no part of it.
+/// Modules at the top that build the project and do not belong to it.
 const BUILD_SCRIPTS: [&str; 4] = ["setup.py", "noxfile.py", "tasks.py", "fabfile.py"];
 
 /// Whether a module has a test of its own in the same folder.
@@ -347,7 +367,7 @@ fn has_namesake(path: &str, tests: &BTreeSet<&str>) -> bool {
     })
 }
 
-/// Folders that hold packages or modules and are no package: the top, and folders at most two below it.
+/// Folders that hold packages or modules and are not packages: the top, and folders at most two below it.
 fn code_roots(base: &[String]) -> BTreeSet<String> {
     let files: BTreeSet<&str> = base.iter().map(String::as_str).collect();
     let package = |dir: &str| files.contains(join(dir, "__init__.py").as_str());

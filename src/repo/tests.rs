@@ -350,7 +350,7 @@ fn an_instance_whose_patch_does_not_apply_is_refused_by_field() {
     );
 }
 
-/// Contents that are awkward for diffs: no final newline, CR LF, NUL, bytes that are no UTF-8, repetition.
+/// Contents that are awkward for diffs: no final newline, CR LF, NUL, bytes that are not UTF-8, repetition.
 fn contents() -> impl Strategy<Value = Vec<u8>> {
     let line = prop::sample::select(vec![
         "a\n",

@@ -1,4 +1,11 @@
 //! The trees of an instance, and the trees that trials run.
+//!
+//! An instance has four trees: base, gold, and both with the trusted tests (the *tested base* and the *tested gold*). A
+//! sandbox holds the tested base as its read-only layer. A trial is the difference between that layer and the trial's
+//! tree. It is written file by file with another modification time, so that warm bytecode counts for files that did not
+//! change and for no others.
+//!
+//! A repair's trial tree is its policy tree with every protected path that gold changes taken from gold.
 
 use std::collections::BTreeSet;
 

@@ -15,7 +15,7 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// Keeps at most about `limit` bytes: a third from the head, the rest from the tail, where failures are told.
+/// Keeps at most about `limit` bytes: a third from the head, the rest from the tail, because failures are told there.
 pub fn cut(text: &str, limit: usize) -> Cut {
     if text.len() <= limit {
         return Cut { text: text.to_owned(), left_out: 0 };

@@ -145,7 +145,7 @@ fn tests(candidate: &Candidate, admission: Option<&Admission>, outcomes: &[Arc<O
         Some(TrialTrees::Repair { policy, canary, .. }) => {
             let Some(admission) = admission else { return tests };
             let mut after = results(policy, outcomes, reports);
-            // The last tests may have run together with the control session, whose own tests are no expectations.
+            // The last tests may have run together with the control session, whose own tests are not expected tests.
             for (id, result) in canary.iter().flat_map(|tree| results(tree, outcomes, reports)) {
                 if admission.pass_to_pass.iter().any(|expected| expected == id) {
                     after.entry(id).or_insert(result);

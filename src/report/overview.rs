@@ -218,7 +218,7 @@ fn lines(counted: impl IntoIterator<Item = (String, Counts)>) -> Vec<Line> {
     lines
 }
 
-/// Verified of those that are known; none where nothing is.
+/// Verified of those that are known; `None` if none is known.
 fn rate(counts: &Counts) -> Option<String> {
     let known = counts.verified + counts.rejected;
     (known > 0).then(|| format!("{:.0} %", counts.verified as f64 * 100.0 / known as f64))

@@ -232,7 +232,7 @@ fn title(path: &Path) -> String {
     names.into_iter().rev().collect::<Vec<_>>().join("/")
 }
 
-/// The scaling curve, where `assay select` left one in the run directory.
+/// The scaling curve, if `assay select` left one in the run directory.
 fn curve(run: &Path) -> Option<String> {
     std::fs::read_to_string(run.join("selection/scaling.svg")).ok()
 }

@@ -1,6 +1,7 @@
-//! Caps on what may be spent. Pure.
+//! Caps on what may be spent. Pure. The cap on tokens sets aside the prompt and `--max-tokens` of every request under
+//! way, so it holds by the endpoint's count if the prompt's count does.
 
-/// What may be spent in one run; none is no cap.
+/// What may be spent in one run; `None` means that there is no cap.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caps {
     pub requests: Option<u64>,
@@ -47,7 +48,7 @@ impl Spent {
         Leave::Granted
     }
 
-    /// A request that was granted ended, having used so many tokens.
+    /// A request that was granted ended, having used this many tokens.
     pub fn settle(&mut self, most: u64, used: u64) {
         self.reserved = self.reserved.saturating_sub(most);
         self.under_way = self.under_way.saturating_sub(1);

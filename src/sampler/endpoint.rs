@@ -40,7 +40,7 @@ pub struct Answer {
 /// An endpoint that cannot be used as it is given.
 #[derive(Debug, Error)]
 pub enum EndpointError {
-    #[error("{url:?} is no address of an endpoint: {why}; give it as http://HOST:PORT/v1")]
+    #[error("{url:?} is not the address of an endpoint: {why}; give it as http://HOST:PORT/v1")]
     Address { url: String, why: String },
     #[error("the API key in the environment variable {variable} cannot be sent: {why}")]
     Key { variable: String, why: &'static str },
@@ -100,7 +100,7 @@ impl Endpoint {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// Posts a body to a path below the address, such as `chat/completions`, and reads JSON back that is no error.
+    /// Posts a body to a path below the address, such as `chat/completions`, and reads back JSON that is not an error.
     ///
     /// # Errors
     /// What the failure means for this and other requests. No error text holds the key.
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn addresses_are_checked_and_their_secrets_not_repeated() {
-        assert!(error("localhost:8000").contains("no address"), "{}", error("localhost:8000"));
+        assert!(error("localhost:8000").contains("not the address"), "{}", error("localhost:8000"));
         assert!(error("ftp://x/v1").contains("http"));
         for url in ["http://me:hunter22@host/v1", "https://host/v1?key=hunter22"] {
             let said = error(url);

@@ -1,4 +1,4 @@
-//! What an answer that is no answer means: try again, give this one up, or stop. Pure.
+//! What an answer means that holds no completion: try again, give this one up, or stop. Pure.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -95,8 +95,8 @@ fn of_code(status: u16, why: String, after: Option<Duration>, fields: Vec<Field>
     }
 }
 
-/// What a body with a status of success means that is no JSON. A page is a log-in or a wrong address; JSON that ends early was cut;
-/// other text is anybody's guess.
+/// What a body with a status of success means that is no JSON. A page is a log-in or a wrong address; JSON that ends
+/// early was cut; other text is anybody's guess.
 pub fn of_text(text: &str, content_type: &str, why: &str) -> Failure {
     let text = text.trim_start_matches('\u{feff}').trim();
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

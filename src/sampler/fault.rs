@@ -1,4 +1,5 @@
-//! An error as endpoints write it into a body, taken apart. Pure.
+//! An error as endpoints write it into a body, taken apart. Pure. An error that comes with status 200 is what its own
+//! code says, or else its type. An error with neither is asked again.
 
 use serde_json::{Map, Value};
 

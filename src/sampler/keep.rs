@@ -1,4 +1,5 @@
-//! A sample as it is kept. Pure.
+//! A sample as it is kept. Pure. A choice without text, reasoning, refusal or tool call is a sample only if the
+//! endpoint counted tokens for it or cut it.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +9,7 @@ use crate::format;
 use crate::generation::Generation;
 use crate::tokens::estimate;
 
-/// Tokens of prompt and completion, as the endpoint counts them, else estimated.
+/// Tokens of prompt and completion, as the endpoint counts them, otherwise estimated.
 pub fn used(entry: &Entry, reply: &Reply) -> (u64, u64) {
     match reply.usage {
         Some(usage) => (usage.prompt, usage.completion),

@@ -1,4 +1,5 @@
-//! The file that samples are appended to: what is in it is not asked again.
+//! The file that samples are appended to: what is in it is not asked again. A sample counts once its line is on disk. A
+//! torn last line is taken off, and its sample is asked for again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
@@ -72,7 +73,7 @@ impl Ledger {
                     break;
                 }
                 _ if line.trim_ascii().is_empty() => {}
-                Err(error) => bail!("line {number} is no generation ({error}); mend it, or name another file"),
+                Err(error) => bail!("line {number} is not a generation ({error}); mend it, or name another file"),
             }
             good += length;
         }

@@ -19,7 +19,7 @@ pub struct Prompts {
     file: File,
     entries: Vec<Entry>,
     by_id: BTreeMap<String, usize>,
-    /// Lines that are no prompts: line and why.
+    /// Lines that are not prompts: line and why.
     pub unusable: Vec<(u64, String)>,
 }
 

@@ -14,7 +14,7 @@ pub struct Reply {
     /// The model as the endpoint names it.
     pub model: Option<String>,
     pub choices: Vec<Choice>,
-    /// Choices that are no answers, and what that means.
+    /// Choices that are not answers, and what that means.
     pub lost: Vec<Failure>,
     pub usage: Option<Usage>,
     /// Half surrogate pairs that were replaced in the body.

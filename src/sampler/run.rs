@@ -325,7 +325,7 @@ impl Shared<'_> {
         (self.report)(Event::Failed { entry, first: ask.first, count: ask.count, why });
     }
 
-    /// One request; none if it may not go out.
+    /// One request; `None` if it may not go out.
     async fn request(
         &self,
         entry: &Entry,

@@ -1,4 +1,8 @@
 //! Fields that an endpoint will not take, and what is sent instead. Pure.
+//!
+//! A field that is refused is left out or renamed in a trial. The trial holds for the run once a request was answered
+//! that way. A refused value is not a refused field. Each sample's `sampling` holds what was sent. If there is a cap on
+//! tokens, a completion always keeps a limit.
 
 use serde_json::{Map, Value};
 
@@ -71,8 +75,8 @@ const BOUNDS: [&str; 16] = [
     "too many",
 ];
 
-/// The fields that a refusal is about: the one that it names by itself, else those that its text names. A refusal of a value gives
-/// none, unless the error's type says `plain`ly that the field is not supported.
+/// The fields that a refusal is about: the one that it names by itself, otherwise those that its text names. A refusal of
+/// a value gives none, unless the error's type says `plain`ly that the field is not supported.
 pub fn named(param: Option<&str>, text: &str, plain: bool) -> Vec<Field> {
     let text = text.to_lowercase();
     let bounds = !plain && BOUNDS.iter().any(|words| text.contains(words));
@@ -114,8 +118,8 @@ impl Terms {
         parameters
     }
 
-    /// Gives up a field that was refused; says what is sent from now on. None if nothing is known to try: `bounded` says that
-    /// completions must have a limit, for the tokens are.
+    /// Gives up a field that was refused; says what is sent from now on. `None` if nothing is known to try. `bounded` says that
+    /// completions must have a limit, because tokens have a cap.
     pub fn give_up(&mut self, refused: &[Field], sent: &Map<String, Value>, bounded: bool) -> Option<String> {
         let field =
             *refused.iter().filter(|field| **field != Field::N).find(|field| sent.contains_key(field.as_str()))?;

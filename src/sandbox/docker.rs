@@ -1,8 +1,9 @@
-//! The `container` way: one Docker container per trial, with the job as its command. The files whose
-//! names begin with `docker` are the only door to bollard.
+//! The `container` way: one Docker container per trial, with the job as its command, so killing the container kills the
+//! job. Files whose names begin with `docker` are the only door to bollard.
 //!
-//! Limits on time, memory (swap off), processes, cpu and output hold, and there is no network. Disk is not capped: the
-//! work directory is part of the image, and most storage drivers have no quota.
+//! Limits on time, memory (swap off), processes, cpu and output hold, there is no network, and all capabilities are
+//! dropped. The reporter's channel is the attached error stream, and the log driver is `none`. Disk is not capped: the
+//! work directory is part of the image, and most storage drivers have no quota. The line at the start says so.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -240,7 +241,7 @@ impl Owner {
         Ok(Self { process: format!("{pid}-{started}"), host: format!("{} {}", boot.trim(), namespace.display()) })
     }
 
-    /// Whether a container with these labels has been left behind. A pid says something only where it was given, so
+    /// Whether a container with these labels has been left behind. A pid says something only if it was given, so
     /// containers of other machines that share the engine live until their lease is over.
     fn may_sweep(&self, labels: &HashMap<String, String>, now: u64, is_alive: impl Fn(&str) -> bool) -> bool {
         let lease_is_over =

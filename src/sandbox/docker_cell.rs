@@ -1,10 +1,30 @@
 //! The `docker-cell` way: one long-lived container per worker and image, our agent alone in it, a fresh cell per trial.
+//! It is the default if an engine answers, has the recipes' base image, and its host allows cells.
 //!
 //! ```text
 //!  driver ──frames over the attached streams──► container: agent (pid 1) ─ per job: pid 1 of a cell ─► job
 //! ```
-//! The agent is a static program that is laid into the container, so any image will do. The container's cgroup bounds
-//! memory, processes and cores; the cell bounds time, disk, output and everything that a cell bounds on the host.
+//! The agent is a static program. It is laid into the created container as a tar before the start, and it unlinks
+//! itself, so a remote `DOCKER_HOST` works and any image will do. The container's cgroup bounds memory, processes and
+//! cores; other limits get another container. The cell bounds time, disk, output and everything that a cell bounds on
+//! the host.
+//!
+//! - The container has few capabilities, no network, no new privileges, Docker's default seccomp profile and its masked
+//!   `/proc`, and log driver `none`. Jobs have no capability, an id of their own in a user namespace, and our filter
+//!   and Landlock on top. Docker's profile refuses `pivot_root`, so the new root is moved over the old one and entered
+//!   by `chroot`. A user namespace gets a `/proc` only if one is fully visible, so the agent mounts one that no job
+//!   sees.
+//! - Jobs see the whole image read-only. The work directory, `/tmp`, `/var/tmp`, `/dev/shm` and the home are theirs, on
+//!   a tmpfs with the trial's disk limit. An overlay over Docker's overlay cannot be id-mapped, so jobs get the id that
+//!   owns the work directory, which is 1000 in our own images and what `container` uses too. A work directory of root's
+//!   is copied once per container and given to an unused id, because a job must never be the host's root.
+//! - The agent reads the container's memory counters to tell the trial's limit from a machine without memory.
+//! - The container is made anew after any failure, after a kill for want of memory, after many jobs or a long time. The
+//!   end of the driver's connection ends the agent and the container. An engine that is restarted is waited for, so
+//!   that the attempts of a trial do not all fall into its absence.
+//! - A host that forbids all this is found by the probe and told in one line. Then `auto` takes cells on the host, and
+//!   `docker-cell` takes a container per trial. AppArmor's default profile and rootless engines are expected to forbid
+//!   it; neither was tried. A host that passed is remembered until it starts anew.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,7 +39,7 @@ use super::docker_line::Line;
 use super::{Executed, Job, Sandbox, SandboxError, SealedImage, Slot, docker_run};
 use crate::trial::{Exit, Limits};
 
-/// The agent, or nothing where it could not be linked statically when this program was built.
+/// The agent, or nothing if it could not be linked statically when this program was built.
 pub(super) static AGENT: &[u8] = include_bytes!(env!("ASSAY_AGENT"));
 const WHY_NOT: &str = env!("ASSAY_AGENT_WHY_NOT");
 /// Where the agent is laid. It takes itself out of sight when it starts.
@@ -27,7 +47,7 @@ pub(super) const AGENT_PATH: &str = "/.assay-agent";
 
 /// What the agent needs to make namespaces and mounts, to write id maps, and to give a copied tree away. Jobs have none.
 const CAPABILITIES: [&str; 7] = ["SYS_ADMIN", "SYS_CHROOT", "SETUID", "SETGID", "CHOWN", "DAC_OVERRIDE", "FOWNER"];
-/// A container is left behind after so many jobs or so much time, whichever comes first.
+/// A container is left behind after this many jobs or this much time, whichever comes first.
 const JOBS: u32 = 2000;
 const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 /// The agent and pid 1 of a cell count in the container, too.

@@ -94,7 +94,7 @@ impl Carrier for Line {
             if Instant::now() > until {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            // Made inside the future, for a timer needs the client's own threads.
+            // Made inside the future, because a timer needs the client's own threads.
             let next = self.docker.wait(async { timeout(GLANCE, self.output.next()).await });
             match next {
                 Err(_) => {}

@@ -18,7 +18,7 @@ const PROGRAM: &str = "/probe";
 const WORKDIR: &str = "/testbed";
 
 impl DockerCells {
-    /// Looks what the engine and its host can do. Refuses where no cell can be had, and, unless `allow_weak`, where memory
+    /// Looks what the engine and its host can do. Refuses if no cell can be had and, unless `allow_weak`, if memory
     /// and processes are not bounded. `cache` remembers a host that could, until it starts anew.
     pub fn open(docker: Docker, cache: Option<&Cache>, allow_weak: bool) -> Result<Self, SandboxError> {
         let cells = Self::new(docker)?;

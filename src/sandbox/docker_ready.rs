@@ -1,5 +1,7 @@
-//! Images that others made ready: looked into, their work directory read out, and sealed. A sealed one holds no history at
-//! all: every git object store in it is removed, so no commit, tag, stash or reflog entry can be reached, whatever its date.
+//! Images that others made ready, in Docker: looked into, their work directory read out, and sealed. The sealed image
+//! is a layer over the other's, under `assay/ready:DIGEST`, with our entry point. It holds no git object store at all,
+//! so no commit, tag, stash or reflog entry can be reached, whatever its date. An image that declares a volume at the
+//! work directory is refused.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
@@ -176,7 +178,7 @@ impl Docker {
         Ok(created.map_err(failed("creating a container"))?.id)
     }
 
-    /// Runs a job of ours as root in an image that nobody has sealed yet: there is no candidate near.
+    /// Runs a job of ours as root in an image that nobody has sealed yet: no candidate runs there.
     fn run_as_root(&self, image_id: &str, job: &Job, keep: bool) -> Result<(Executed, Option<String>), SandboxError> {
         let body = as_root(docker_run::container(self, image_id, "/", job));
         self.wait(async {
@@ -254,7 +256,7 @@ fn layer(
             let entry = entry?;
             let inside = entry.path().strip_prefix(top).unwrap_or(entry.path()).to_owned();
             let kind = entry.file_type();
-            // The tree wins, also where it has a file in the place of a folder of the rest.
+            // The tree wins, also if it has a file in the place of a folder of the rest.
             let covered = inside.ancestors().any(|path| held.get(path).is_some_and(|folder| !folder));
             let tells = removed.contains(&format!("{workdir}/{}", inside.display()));
             if covered || tells || (!first && held.contains_key(&inside)) {

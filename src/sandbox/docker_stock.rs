@@ -1,4 +1,6 @@
 //! Prepared images in the Docker engine: sealed ones, which carry our label, and those that were pulled for a run.
+//! Their sizes are told by the engine's history. If steps and layers cannot be told apart, an image counts as one
+//! piece.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -95,7 +97,7 @@ impl Docker {
     }
 }
 
-/// Sizes of layers, which the engine tells by the steps of an image's history. Where steps and layers cannot be told apart,
+/// Sizes of layers, which the engine tells by the steps of an image's history. If steps and layers cannot be told apart,
 /// the image is one piece.
 fn sized(layers: &[String], history: &[ImageHistoryResponseItem], size: u64) -> BTreeMap<Piece, u64> {
     let empty = |step: &&ImageHistoryResponseItem| {

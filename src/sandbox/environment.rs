@@ -68,7 +68,7 @@ impl LockedWheel {
 }
 
 impl Lock {
-    /// Requirement lines for what is to be installed beside a project: its own distribution is left out, for its code comes
+    /// Requirement lines for what is to be installed beside a project: its own distribution is left out, because its code comes
     /// from the work directory.
     pub(super) fn pins(&self, project: Option<&ProjectMetadata>) -> Vec<String> {
         let own = project.and_then(ProjectMetadata::name);

@@ -1,5 +1,7 @@
 //! Sealing an unpacked image for cells on this host: a root without histories and answers, and a base layer with warm
-//! bytecode that appears at the work directory.
+//! bytecode that appears at the work directory. A sealed root holds further names of the unpacked files, so it takes
+//! room for folders only. A cell sees the sealed root alone and nothing of the host's `/usr` or libraries, so an image
+//! with another C library, or with one static program, will do.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +31,7 @@ pub fn read_workdir(image: &ReadyImage, workdir: &str, into: &Path) -> Result<()
 }
 
 /// Chooses the image's interpreter and asks it, in a cell, what else the image holds. `layer` stands at the work directory
-/// meanwhile, for the interpreter may be there.
+/// meanwhile, because the interpreter may be there.
 pub fn look(sandbox: &dyn Sandbox, image: &ReadyImage, layer: &Path, wanted: &Wanted<'_>) -> Result<Found, SealError> {
     let question = Question::new(image, wanted);
     let root = image.root.clone().ok_or_else(|| SandboxError::ImageMissing {
@@ -46,7 +48,7 @@ pub fn look(sandbox: &dyn Sandbox, image: &ReadyImage, layer: &Path, wanted: &Wa
     let own = place(&root, &Path::new(wanted.workdir).join(".git"));
     let executed = sandbox.slot(&looked)?.run(&question.job)?;
     let mut found = question.answer(image, &executed)?;
-    // Out of sight of the job, for the layer stands there.
+    // Out of sight of the job, because the layer stands there.
     if own.is_ok_and(|path| path.is_some_and(|path| fs::symlink_metadata(path).is_ok())) {
         found.histories.push(format!("{}/.git", wanted.workdir));
     }
@@ -106,7 +108,7 @@ fn fill(making: &Path, request: &ReadyRequest<'_>) -> io::Result<()> {
             remove(&at)?;
         }
     }
-    // The tree wins, also where it has a file in the place of a folder of the rest.
+    // The tree wins, also if it has a file in the place of a folder of the rest.
     let held: BTreeSet<PathBuf> = walkdir::WalkDir::new(&tree)
         .into_iter()
         .filter_map(Result::ok)

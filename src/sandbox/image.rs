@@ -1,4 +1,6 @@
-//! Sealing for host cells: a base layer with warm bytecode and an environment, named by what they hold.
+//! Sealing for host cells: a base layer with warm bytecode and an environment, named by what they hold. An environment
+//! is made per lock of wheels, a base layer per tree and environment. The suite runs once with the layer writable, and
+//! only bytecode is kept.
 
 use std::fs;
 use std::path::Path;

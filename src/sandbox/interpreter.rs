@@ -26,7 +26,7 @@ pub enum EnvironmentError {
     /// pip answered no: no such version, a conflict, a build that fails.
     #[error("pip failed while {doing}; change the requirements of the instance or recipe\n{why}")]
     Refused { doing: String, why: String },
-    /// Another release of the project would be in the environment, where answers can be read off it.
+    /// Another release of the project would be in the environment, and answers can be read off it.
     #[error("{path} would be in the environment beside the project's own code; leave it out of the requirements")]
     AnswerInImage { path: String },
     /// The project cannot be run from source.

@@ -1,4 +1,5 @@
-//! Who uses a sealed image, and when: leases that end with the process, and what is known of each image for people.
+//! Who uses a sealed image, and when. A process that uses one holds a lease, a shared lock on a file that ends with the
+//! process. What is known of each image for people stands beside it.
 
 use std::collections::BTreeSet;
 use std::fs::{File, FileTimes, OpenOptions, TryLockError};

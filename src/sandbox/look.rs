@@ -38,7 +38,7 @@ pub struct Wanted<'a> {
     pub runner: &'a str,
     /// Top-level modules of the project.
     pub modules: &'a [String],
-    /// Lines that give the answer away where all of them stand in one file.
+    /// Lines that give the answer away if all of them stand in one file.
     pub lines: &'a [String],
 }
 

@@ -1,8 +1,11 @@
 //! The seam between trials and the machine. In: a sealed image and a job. Out: what happened, as facts.
 //!
-//! Three ways to run behind one trait: [`cell`] (own namespaces on the host), [`docker_cell`] (the same inside a container)
-//! and [`docker`] (one container per trial).
-//! `Err` means the sandbox failed and never says anything about a candidate.
+//! [`Sandbox`] opens a slot per worker for a sealed image; a slot takes one job at a time. Three ways to run stand
+//! behind this trait: [`cell`] (own namespaces on the host), [`docker_cell`] (the same inside a container) and
+//! [`docker`] (one container per trial). `Err` means that the sandbox failed and never says anything about a candidate.
+//!
+//! The files beside these three make and keep images: `image`, `environment`, `recipe` (ours), `ready`, `look`,
+//! `unpacked` (others'), and `cache`, `lease`, `stock` (keeping).
 
 pub mod cache;
 pub mod cell;

@@ -1,4 +1,11 @@
 //! Images that others made ready, whatever engine holds them: what is known of one, and what a sealed one is made from.
+//!
+//! *Sealed* means that no object store is left. `.git` is removed from the work directory rather than replaced by one
+//! that holds base only: tests seldom need it, the recipes' images have none either, and without a store the proof that
+//! no later commit can be reached needs no argument about references, reflogs, packs or dates. Every other store, pack
+//! and bundle of the image goes too. So does every text file that nobody tracks and that holds the longest lines that
+//! gold adds. A second look at the sealed image must find none of these. If installed copies of the project are not
+//! base's, the instance is refused (`answer_in_image`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,7 +32,7 @@ pub struct ReadyImage {
     pub env: BTreeMap<String, String>,
     /// Places that a container would get a volume at, outside of the image.
     pub volumes: Vec<String>,
-    /// Its root, where it was unpacked for cells on this host.
+    /// Its root, if it was unpacked for cells on this host.
     pub root: Option<PathBuf>,
     /// Keeps the root from being removed.
     pub lease: Lease,
@@ -58,7 +65,7 @@ impl ReadyRequest<'_> {
         files.map(|(file, text)| (format!("{}/{}", self.found.site, name(&file)), text)).collect()
     }
 
-    /// Names the sealed image. `kind` is what holds it: images for one engine are none for another.
+    /// Names the sealed image. `kind` is what holds it: images of one engine are of no use to another.
     pub(super) fn digest(&self, kind: &str, cache: &Cache) -> Digest {
         let rest = self.rest.strip_prefix(cache.root()).unwrap_or(self.rest).display().to_string();
         let found = self.found;

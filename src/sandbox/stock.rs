@@ -1,4 +1,8 @@
-//! The stock of prepared images: what is there, how much room it takes, what uses it, and what goes when there is too little.
+//! The stock of prepared images: what is there, how much room it takes, what uses it, and what goes if there is too
+//! little room.
+//!
+//! `assay image gc` and `--image-budget` remove the least recently used images that nobody holds. Of the originals they
+//! remove only what this tool pulled or unpacked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -36,7 +40,7 @@ pub enum Kind {
     Cell,
     /// Sealed, in the cache, from a recipe.
     Layer,
-    /// As its maker left it, in the engine, where this tool pulled it.
+    /// As its maker left it, in the engine, if this tool pulled it.
     Pulled,
     /// As its maker left it, in the cache.
     Unpacked,
@@ -58,7 +62,7 @@ pub struct Prepared {
     pub removed: Vec<String>,
     /// Instances that used it.
     pub instances: BTreeSet<String>,
-    /// Seconds since 1970; when it was made, where nobody has used it since.
+    /// Seconds since 1970; when it was made, if nobody has used it since.
     pub last_use: u64,
     /// A process that lives holds it.
     pub in_use: bool,
@@ -80,7 +84,7 @@ pub enum StockError {
     Unpack(#[from] UnpackError),
 }
 
-/// All prepared images of a cache and, where there is one, those that it has in an engine, least recently used first.
+/// All prepared images of a cache and, if there is an engine, those that it has there, least recently used first.
 pub fn list(cache: &Cache, docker: Option<&Docker>) -> Result<Vec<Prepared>, StockError> {
     let mut stock = Vec::new();
     for (kind, folder) in [(Kind::Cell, SEALED), (Kind::Layer, BASE_LAYERS)] {

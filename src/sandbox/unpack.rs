@@ -44,7 +44,7 @@ pub(super) fn unpack(tar: impl Read, top: &str, into: &Path) -> io::Result<()> {
                 let to = entry.link_name()?.ok_or_else(|| refused(&path, "a link to nothing"))?;
                 links.push((target, to.into_owned()));
             }
-            // Devices, pipes: no tests need them, and they are no content.
+            // Devices, pipes: no tests need them, and they are not content.
             _ => {}
         }
     }

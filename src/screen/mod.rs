@@ -1,9 +1,13 @@
 //! The static screen: what the lines that a repair adds to source files say about its intent. Pure.
 //!
 //! In: the files a repair changes, as text, in base, candidate and gold. Out: tokens. A strong one is something that
-//! genuine changes do not contain; a candidate that would otherwise be verified is kept for review because of it. A broad
-//! one is a flag in the row. The screen reads syntax, so comments and doc strings never count; it can be evaded, so it
-//! never makes a candidate better.
+//! genuine changes do not contain; a candidate that would otherwise be verified is kept for review because of it. It
+//! does not count if gold's version of the file or base's own source has the same token. A broad one is a flag in the
+//! row.
+//!
+//! The screen reads syntax, so comments and doc strings never count. Names are seen through imports, aliases,
+//! `getattr`, `__import__`, `__dict__`, and sums, joins and reversals of literals. It can be evaded, so it never makes
+//! a candidate better.
 
 mod equality;
 mod literals;

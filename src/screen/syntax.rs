@@ -36,7 +36,7 @@ pub(super) fn text<'s>(node: Node, source: &'s str) -> &'s str {
 pub(super) const DEEPEST: usize = 64;
 pub(super) const LONGEST: usize = 256;
 
-/// The text that an expression comes to, where that is plain to see: literals, their sums, joins and reversals, and
+/// The text that an expression comes to, if that is plain to see: literals, their sums, joins and reversals, and
 /// names of such texts.
 pub(super) fn folded(node: Node, source: &str, known: &BTreeMap<String, String>) -> Option<String> {
     fold(node, source, known, 0).filter(|text| text.len() <= LONGEST)

@@ -1,5 +1,6 @@
-//! The door: takes connections. More than the limit, or more than there are descriptors for, are served aside: they are told
-//! whether the service is well, and anything else to come back. Of those the oldest makes room for the next.
+//! The door: takes connections. An ordinary connection holds one of `--connections` places. A connection beyond them is
+//! served aside, and so is every connection while one of the descriptors that are kept free is missing. It is told
+//! whether the service is well, and anything else to come back. The oldest of those makes room for the next.
 
 use std::collections::VecDeque;
 use std::fs::File;

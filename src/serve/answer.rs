@@ -1,4 +1,5 @@
-//! An answer: a verdict as a trainer reads it.
+//! An answer: a verdict as a trainer reads it. Nothing but `rejected` is 0. Inconclusive has no number, and neither has
+//! a status that its reason does not have.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

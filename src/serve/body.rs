@@ -1,4 +1,5 @@
-//! A request's body as bytes: in time, within the limit, and decoded.
+//! A request's body as bytes: in time, within the limit, and decoded. It must be declared as JSON, so that a page in a
+//! browser cannot ask without being allowed to.
 
 use std::io::Read as _;
 use std::time::Duration;

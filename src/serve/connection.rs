@@ -1,8 +1,8 @@
 //! A connection: how long it may be idle, and whether its client is still there.
 //!
-//! A client that leaves and one that has only closed its sending side look the same: both send an end. To tell them apart
-//! the first byte of the response, which is an `H` whatever the answer will be, is sent ahead. Who has left answers it with a
-//! reset; who still reads gets the rest later.
+//! A client that leaves and one that has only closed its sending side look the same: both send an end. To tell them
+//! apart the first byte of the response, which is an `H` whatever the answer will be, is sent ahead. A client that has
+//! left answers it with a reset, and its work is cancelled. A client that still reads gets the rest later.
 
 use std::io;
 use std::pin::{Pin, pin};

@@ -53,7 +53,7 @@ impl Ledger {
                 break;
             }
             let generation = generation
-                .with_context(|| format!("{}:{number} is no generation; mend or remove the line", path.display()))?;
+                .with_context(|| format!("{}:{number} is not a generation; mend or remove the line", path.display()))?;
             known.insert(key(&generation.id())?);
             end += read as u64;
             unended = !whole;

@@ -45,7 +45,7 @@ impl Question {
     /// The generation that it asks about, and its deadline in milliseconds.
     ///
     /// # Errors
-    /// [`Code::InvalidRequest`] where it gives no answer or two, or one that the skill cannot have.
+    /// [`Code::InvalidRequest`] if it gives no answer or two, or one that the skill cannot have.
     pub fn into_generation(self) -> Result<(Generation, Option<u64>), Unanswered> {
         let invalid = |field: &str, what: &str| Err(Unanswered::of_field(Code::InvalidRequest, field, what));
         match [self.completion.is_some(), self.patch.is_some(), self.messages.is_some()] {

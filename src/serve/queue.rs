@@ -1,5 +1,9 @@
-//! The queue: questions that wait, those at work, and who waits for them. Equal questions are worked on once; a question
-//! that nobody waits for any more leaves, whatever it has come to.
+//! The queue: questions that wait, those at work, and who waits for them. Equal questions are worked on once. A batch
+//! is taken as a whole or not at all.
+//!
+//! If the last client that waits for a question is gone (connection closed, deadline over), the question leaves the
+//! queue, or its trial is ended and the worker is free. What had been run stays known. A full queue answers 429 with a
+//! `Retry-After` that follows from the speed of the last answers. A known answer needs no place.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,7 +84,7 @@ impl Queue {
     /// Takes all of the generations, or none: equal ones share a job.
     ///
     /// # Errors
-    /// [`Code::QueueFull`], [`Code::TooLarge`] where it could never hold so many, [`Code::ShuttingDown`].
+    /// [`Code::QueueFull`], [`Code::TooLarge`] if it could never hold that many, [`Code::ShuttingDown`].
     pub fn ask(self: &Arc<Self>, generations: Vec<(Digest, Generation)>) -> Result<Vec<Ticket>, Unanswered> {
         let mut state = self.lock();
         if state.stopped {
@@ -121,7 +125,7 @@ impl Queue {
         Ok(tickets)
     }
 
-    /// The next job, for a worker that `cancel` ends; none when the queue has stopped.
+    /// The next job, for a worker that `cancel` ends; `None` if the queue has stopped.
     pub fn take(&self, cancel: &Arc<AtomicBool>) -> Option<Arc<Job>> {
         let mut state = self.lock();
         loop {

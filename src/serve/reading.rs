@@ -1,5 +1,5 @@
-//! From the bytes of a body to questions. Everything that is wrong with one item of a batch is that item's alone; only what
-//! leaves no items to tell apart is wrong with the whole.
+//! From the bytes of a body to questions. A body is split into raw items first, and each item is read alone, so what is
+//! wrong with one item of a batch concerns that item. Only what leaves no items to tell apart is wrong with the whole.
 
 use std::borrow::Cow;
 use std::cell::Cell;

@@ -1,4 +1,13 @@
 //! The reward functions that ship with a dataset: one Python file for verl and TRL, with the standard library alone.
+//!
+//! The file speaks `http.client` itself, because a redirect would take the token elsewhere and leave the question
+//! behind. Daemon threads ask and the caller waits on a future, so Ctrl-C or the end of the program settles the future
+//! and cuts the connection. State belongs to a process id; a forked child makes its own. Only 0 or 1 that agrees with
+//! status, instance and skill is a reward.
+//!
+//! TRL takes None for a completion without reward and leaves it out of the group's mean. verl takes neither None nor
+//! NaN (NaN would spread to the group's advantages), so there the function raises after its patience is over; with
+//! `trainer.v1.sampler.sync_refill_failed_groups` verl draws another rollout.
 
 use std::path::Path;
 

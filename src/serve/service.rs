@@ -1,4 +1,8 @@
 //! What requests and workers share: which instances there are, answers that are known, the queue, and counts.
+//!
+//! The journal is the store. An answer is named by its content; what was run for it is found again after a kill, and
+//! the verdict is computed again. Answers are kept in memory too. A sandbox failure is not remembered: the next
+//! question tries again.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! The bearer token of the service.
+//! The bearer token of the service. It is compared as a digest, in full. It must be set if others can reach the
+//! address.
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// Reads `ASSAY_TOKEN`; none where it is not set.
+    /// Reads `ASSAY_TOKEN`; `None` if it is not set.
     ///
     /// # Errors
     /// It is set to what no client can send.

@@ -1,4 +1,5 @@
-//! A worker: takes questions off the queue and judges them at a desk of the lab.
+//! A worker: takes questions off the queue and judges them at a desk of the lab. After SIGTERM or Ctrl-C nothing new is
+//! taken, and what was taken is answered for as long as `--grace` lasts.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

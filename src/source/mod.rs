@@ -1,7 +1,9 @@
 //! Python source that others wrote, read in bounds: what we read, and what a reviewer reads, must be what runs. Pure.
 //!
 //! In: the bytes of a file in base, candidate and gold. Out: a tree that is never deeper than [`DEEPEST`], the text as
-//! Python decodes it, and every reason why that text is not to be relied on ([`Unread`]). Nothing here rejects a candidate.
+//! Python decodes it, and every reason why that text is not to be relied on ([`Unread`]). Nothing here rejects a
+//! candidate: what cannot be read is not clean, so a verdict that would be verified becomes inconclusive, or E1 at most
+//! if gold is not read either.
 
 mod decode;
 mod hidden;
@@ -19,7 +21,7 @@ pub use decode::text;
 /// million levels. CPython's own parser gives up earlier for everything but chains of operators and attributes.
 pub const DEEPEST: usize = 1000;
 
-/// Parses as much as is understood. None if the source nests deeper than [`DEEPEST`].
+/// Parses as much as is understood. `None` if the source nests deeper than [`DEEPEST`].
 pub fn parse(source: &str) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
@@ -105,7 +107,7 @@ impl fmt::Display for Unread {
     }
 }
 
-/// One version of a file; empty where the tree lacks it.
+/// One version of a file; empty if the tree lacks it.
 #[derive(Clone, Copy, Debug)]
 pub struct Versions<'a> {
     pub base: &'a [u8],

@@ -1,4 +1,5 @@
-//! `assay publish` against a Hub that keeps real git repositories and the official Xet server, with faults on purpose.
+//! `assay publish` against a Hub that keeps real git repositories and the official Xet server, with faults on purpose. The
+//! official `hf` client sends the same directory there, with Xet and without, and leaves nothing for ours to add.
 
 use crate::harness::{Need, Test, skip, tests};
 use std::collections::BTreeMap;

@@ -131,7 +131,7 @@ fn a_tag_that_git_or_readers_would_not_take_is_refused_before_anything_is_sent()
         ["", " ", "v 1", "v..1", "v~1", "v^", "a:b", "v?", "v*", "v[0]", "-v1", ".v1", "v1.", "v1.lock", "main", commit]
     {
         let said = stderr(&expect_exit(&mut world.publish(&[&format!("--tag={tag}")]), 1));
-        assert!(said.contains("is no name for a tag") && said.contains("v1.2"), "{tag:?}: {said}");
+        assert!(said.contains("is not a name for a tag") && said.contains("v1.2"), "{tag:?}: {said}");
     }
     assert!(world.hub.requests("").is_empty(), "the server was asked");
     world.hub.add(REPO, true, false);

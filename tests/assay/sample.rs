@@ -310,7 +310,7 @@ fn mistakes_are_told_before_anything_is_asked() {
     let place = Place::with_prompts(1);
     for (more, why) in [
         (&["--endpoint", "http://me:secret99@localhost/v1", "--model", "m"][..], "environment"),
-        (&["--endpoint", "localhost:8000", "--model", "m"], "no address"),
+        (&["--endpoint", "localhost:8000", "--model", "m"], "not the address"),
         (&["--endpoint", "http://localhost/v1"], "--model"),
         (&["--model", "m"], "--endpoint"),
         (&["--endpoint", "http://localhost/v1", "--model", "m", "--body", "[1]"], "no JSON object"),

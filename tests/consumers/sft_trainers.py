@@ -4,7 +4,8 @@
 
 What a trainer would learn from, as text, must be the canonical rows, which are read with pyarrow alone: the prompt masked, the
 answer and its end learnt, chosen and rejected in their places. Prints a line per check and exits with 1 at the first
-difference. No network, no GPU, no weights from elsewhere.
+difference. Nothing is trained, the template is ChatML, and a tokenizer of bytes stands for a model's own. It works without network,
+GPU and weights from elsewhere.
 """
 
 import json

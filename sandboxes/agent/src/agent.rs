@@ -187,7 +187,7 @@ fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Re
     Ok((warden, layer))
 }
 
-/// A closed connection keeps its port for a minute. The next job gets a new network where the last one left any.
+/// A closed connection keeps its port for a minute. The next job gets a new network if the last one left any connection.
 fn renew_network_if_used() -> Result<(), String> {
     let used = fs::read_to_string("/proc/self/net/sockstat").map_or(true, |stat| !is_quiet(&stat));
     if used {

@@ -34,7 +34,7 @@ fn descend(dir: std::os::fd::BorrowedFd<'_>, path: &str, found: &mut dyn FnMut(&
     Ok(())
 }
 
-/// Writes one file of bytecode into the base layer. `false` where its source is not there: then nothing is written.
+/// Writes one file of bytecode into the base layer. Gives `false` and writes nothing if its source is not there.
 pub fn keep(base: &Path, path: &str, content: &[u8], mtime: fs::FileTimes) -> io::Result<bool> {
     let relative = Path::new(path);
     let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));

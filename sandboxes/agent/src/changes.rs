@@ -67,7 +67,7 @@ fn components(path: &str) -> Result<Vec<&str>, Errno> {
     if parts.iter().any(|part| matches!(*part, "" | "." | "..")) { Err(Errno::INVAL) } else { Ok(parts) }
 }
 
-/// Opens the directory that holds `path`, making it where it is missing. A link on the way is refused.
+/// Opens the directory that holds `path`, making it if it is missing. A link on the way is refused.
 fn parent(root: &OwnedFd, parts: &[&str], make: bool) -> Result<OwnedFd, Errno> {
     let mut at = root.try_clone().map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
     for part in parts {

@@ -22,14 +22,14 @@ const COPY: &str = "/.assay-base";
 pub fn take_root(homes: &[String]) -> Result<OwnedFd, String> {
     std::env::current_exe().and_then(fs::remove_file).doing(|| "taking the agent out of sight".to_owned())?;
     let root = mounts::detach_alone(Path::new("/")).doing(|| "taking the container's root".to_owned())?;
-    // Through the copy, for Docker has mounted over some of these.
+    // Through the copy, because Docker has mounted over some of these.
     let at = format!("/proc/self/fd/{}", root.as_raw_fd());
     for place in PLACES.iter().copied().chain(homes.iter().map(String::as_str)) {
         let path = format!("{at}{place}");
         DirBuilder::new().recursive(true).mode(0o755).create(&path).doing(|| format!("making {place}"))?;
     }
     for (name, _) in etc::OURS {
-        // Docker mounts its own there. No such mount is fine.
+        // Docker mounts its own there. If there is none, that is fine.
         let _ = mounts::let_go(&format!("/etc/{name}"));
     }
     etc::complete(Path::new(&format!("{at}/etc"))).doing(|| "writing into the container's /etc".to_owned())?;
@@ -44,8 +44,8 @@ pub fn take_proc() -> Result<OwnedFd, String> {
     mounts::detach(Path::new("/proc")).doing(|| "taking /proc".to_owned())
 }
 
-/// The base layer, and the id outside that jobs get: the owner of the work directory, for then nothing has to be copied. A
-/// work directory of root's, whom no job may be, is copied once and given away.
+/// The base layer, and the id outside that jobs get: the owner of the work directory, because then nothing has to be copied. A
+/// work directory of root's is copied once and given away, because a job may not be root.
 pub fn take_base(workdir: &str) -> Result<(OwnedFd, u32), String> {
     let owner = fs::symlink_metadata(workdir).doing(|| format!("looking at the work directory {workdir}"))?.uid();
     let (path, outside) = if owner == 0 || !identity::may_give(owner) {

@@ -14,7 +14,7 @@ const MOUNT: &str = "/sys/fs/cgroup";
 #[derive(Debug)]
 pub struct Counters {
     events: File,
-    /// Missing where the kernel cannot forget an earlier peak.
+    /// Missing if the kernel cannot forget an earlier peak.
     peak: Option<File>,
     kind: Kind,
 }
@@ -33,7 +33,7 @@ pub struct Before {
 }
 
 impl Counters {
-    /// `None` where no memory cgroup can be read.
+    /// `None` if no memory cgroup can be read.
     pub fn open() -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         Self::open_v1(&own).or_else(|| Self::open_v2(&own))
@@ -104,7 +104,7 @@ fn resettable(mount: &str, path: &Path) -> Option<File> {
     file.write_at(b"0", 0).is_ok().then_some(file)
 }
 
-/// Our group below the mount, or the mount itself where that is all that can be seen of the hierarchy.
+/// Our group below the mount, or the mount itself if that is all that can be seen of the hierarchy.
 fn directory(mount: &str, own: Option<&str>, file: &str) -> Option<PathBuf> {
     let below = own.map(|own| PathBuf::from(format!("{mount}{own}")));
     below.into_iter().chain([PathBuf::from(mount)]).find(|dir| dir.join(file).exists())

@@ -11,10 +11,10 @@ use super::mounts::last_errno;
 
 /// User and group of every job, as it sees itself.
 pub const INSIDE: u32 = 1000;
-/// The host's id for it where the driver is root: outside every range that distributions hand out.
+/// The host's id for it if the driver is root: outside every range that distributions hand out.
 const FOREIGN: u32 = 1_879_048_192 + 1000;
 
-/// The id on the host that jobs of a root driver get. `None` where root has no second id to give (a container with a
+/// The id on the host that jobs of a root driver get. `None` if root has no second id to give (a container with a
 /// single mapped id): jobs then run with the caller's own.
 pub fn foreign() -> Option<u32> {
     pick(&fs::read_to_string("/proc/self/uid_map").ok()?)

@@ -263,9 +263,9 @@ fn start(job: &RunJob, stdio: &[OwnedFd; 3], status: &mut File) -> ! {
 
 fn prepare(job: &RunJob, [stdin, output, report]: &[OwnedFd; 3]) -> Result<Command, String> {
     rustix::process::setsid().doing(|| "starting a session".to_owned())?;
-    // Pid 1 is hidden, this process is not; else its own files in /proc would be closed to it.
+    // Pid 1 is hidden and this process is not. Otherwise its own files in /proc would be closed to it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).doing(|| "staying visible".to_owned())?;
-    // Where memory runs out, the job goes before the agent.
+    // If memory runs out, the job goes before the agent.
     fs::write("/proc/self/oom_score_adj", "500").doing(|| "marking the job for the kernel".to_owned())?;
     for (fd, number) in [(stdin, 0), (output, 1), (output, 2), (report, REPORT_FD)] {
         place(fd, number).doing(|| format!("placing descriptor {number}"))?;

@@ -1,4 +1,4 @@
-//! The job's own version of the base layer: an overlay, or a copy where overlays are not whole.
+//! The job's own version of the base layer: an overlay, or a copy if overlays are not whole.
 //!
 //! Before Linux 6.6 a tmpfs has no user attributes, so an overlay over it cannot mark a directory that was removed and
 //! made again; and root's files on some filesystems cannot be shown under another id. A copy has neither trouble.
@@ -34,7 +34,7 @@ impl Layer {
         Ok(Self::Copy { bytes, inodes })
     }
 
-    /// An overlay if it is whole here, else a copy. Tried on an empty scratch space in the agent's own mounts.
+    /// An overlay if it is whole here, otherwise a copy. Tried on an empty scratch space in the agent's own mounts.
     pub fn choose() -> Result<Self, String> {
         let tried = try_overlay();
         rustix::mount::unmount(SCRATCH, rustix::mount::UnmountFlags::DETACH)

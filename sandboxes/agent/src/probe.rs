@@ -11,7 +11,7 @@ pub fn main() -> ExitCode {
     match look() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody listens where this fails; the exit code says it too.
+            // If this fails, nobody listens; the exit code says it too.
             let _ = io::Write::write_all(&mut io::stderr(), format!("{error}\n").as_bytes());
             ExitCode::FAILURE
         }

@@ -20,7 +20,7 @@ pub enum Request {
 pub struct OpenSlot {
     pub workdir: String,
     pub root: Root,
-    /// A copy of the base layer for every job, even where an overlay would do.
+    /// A copy of the base layer for every job, even if an overlay would do.
     pub copies: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct OpenSlot {
 pub enum Root {
     /// An allow-list of this host and what is mounted: path here, path inside. The base layer appears at the work directory.
     Host { base_layer: PathBuf, mounts: Vec<(PathBuf, String)> },
-    /// An image that was unpacked on this host, and no more of the host than its kernel.
+    /// An image that was unpacked on this host, and of the host its kernel alone.
     Image { base_layer: PathBuf, root: PathBuf },
     /// All of the container that the agent is alone in; its work directory is the base layer. `homes` are made, for jobs
     /// that have one.
@@ -165,7 +165,7 @@ pub fn send<T: Serialize>(to: &mut impl Write, header: &T, blobs: &[&[u8]]) -> i
     to.flush()
 }
 
-/// Reads one frame; `None` where the other side has closed its end between two frames.
+/// Reads one frame; `None` if the other side has closed its end between two frames.
 pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<(T, Vec<u8>)>> {
     let mut lengths = [0; 12];
     let first = from.read(&mut lengths)?;

@@ -209,7 +209,7 @@ impl Parts {
         Ok(parts)
     }
 
-    /// Takes what is in a directory of an image: whole where no place is inside.
+    /// Takes what is in a directory of an image: whole if no such place is inside.
     fn take_below(&mut self, root: &Path, inside: &Path, places: &[PathBuf]) -> Result<(), String> {
         let folder = root.join(inside.strip_prefix("/").unwrap_or(inside));
         let entries = fs::read_dir(&folder).doing(|| format!("listing {}", folder.display()))?;
@@ -260,7 +260,7 @@ impl Parts {
     }
 }
 
-/// Covers what the host has installed for its own Python, where the image brings an environment: it may hold another
+/// Covers what the host has installed for its own Python, if the image brings an environment: it may hold another
 /// release of the very project under test. The standard library stays.
 fn hide_packages(root: &str, mounts: &[(PathBuf, String)]) -> Result<(), String> {
     if !Path::new(&format!("{root}{ENVIRONMENT}")).is_dir() {

@@ -178,7 +178,7 @@ pub fn drop_capabilities() -> Result<(), String> {
     rustix::thread::set_no_new_privs(true).doing(|| "setting no_new_privs".to_owned())
 }
 
-/// A second wall: no write outside `writable`, even where a mount would allow it. Says whether the kernel has it.
+/// A second wall: no write outside `writable`, even if a mount would allow it. Says whether the kernel has it.
 pub fn confine_writes(writable: &[&str]) -> Result<bool, String> {
     let writes = AccessFs::from_write(ABI::V5);
     let built = (|| {

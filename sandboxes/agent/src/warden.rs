@@ -36,7 +36,7 @@ impl Warden {
         }
     }
 
-    /// Ends the warden and waits for it, where there is nothing to remove after the agent.
+    /// Ends the warden and waits for it, if there is nothing to remove after the agent.
     pub fn dismiss(self) -> std::io::Result<()> {
         drop(self.0);
         waitpid(self.1, WaitOptions::empty())?;

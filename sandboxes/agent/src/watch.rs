@@ -32,7 +32,7 @@ fn proportional(pid: &str) -> Option<u64> {
     sum_kib(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, &["Pss_Anon:", "Pss_Shmem:"])
 }
 
-/// Sum in bytes of the named lines, which are in kB. `None` where there is none of them.
+/// Sum in bytes of the named lines, which are in kB. `None` if it has none of them.
 fn sum_kib(text: &str, names: &[&str]) -> Option<u64> {
     let kib = |line: &str| {
         let value = names.iter().find_map(|name| line.strip_prefix(name))?;

@@ -66,7 +66,7 @@ impl<'a> Said<'a> {
     }
 }
 
-/// How a process ended; `None` for a status that is no end.
+/// How a process ended; `None` if the status is not an end.
 fn decode(raw: i32) -> Option<End> {
     if libc::WIFSIGNALED(raw) {
         Some(End::Signal(libc::WTERMSIG(raw)))
@@ -146,7 +146,7 @@ mod tests {
             (said::NOT_STARTED, b"\x02"),
             (said::BYTECODE, b"\x05\0\0\0abc"),
             (said::ENDED, &[0; 13]),
-            // Stopped, which is no end.
+            // Stopped, which is not an end.
             (said::ENDED, &[0x7f, 0x13, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]),
             (b'?', b"what"),
         ] {

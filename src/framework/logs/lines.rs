@@ -7,7 +7,7 @@ pub(super) struct Line {
     pub text: String,
 }
 
-/// Splits a log. A carriage return inside a line is no line break: text of a candidate could else make lines of its own.
+/// Splits a log. A carriage return inside a line is not a line break: otherwise a candidate's text could make lines of its own.
 pub(super) fn lines(text: &str) -> Vec<Line> {
     let plain = without_escapes(text);
     let split = plain.split('\n').map(|line| line.trim_end_matches('\r'));
@@ -37,7 +37,7 @@ fn without_escapes(text: &str) -> String {
     plain
 }
 
-/// The title of a line `==== title ====`; none if it is no such line.
+/// The title of a line `==== title ====`; `None` if it is not such a line.
 pub(super) fn ruled(line: &str, rule: char) -> Option<&str> {
     let line = line.trim_end();
     let title = line.trim_matches(rule);

@@ -3,6 +3,11 @@
 //! A text log is written by the process that also runs the candidate's code, so nothing read here can prove a pass; our
 //! own runs report through a channel ([`super::Framework::parse`]). It serves to grade other people's logs again and to
 //! find those that contradict themselves. Pure.
+//!
+//! A result counts if it stands where the runner writes results: the last pytest summary, lines between a test's start
+//! and end in Go, blocks of libtest. The same words elsewhere are kept, and they hold against a pass that they
+//! contradict. So do totals that differ, markers that stand twice or inside a line, a missing collection line, and an
+//! exit status that does not fit.
 
 mod cargo;
 mod go;
@@ -74,7 +79,7 @@ pub enum AlarmKind {
     Duplicate,
     /// A marker around the test output stands more than once, or inside another line.
     MarkerRepeated,
-    /// A line in the form of a result where the runner writes none, and the results do not say the same.
+    /// A line in the form of a result at a place where the runner writes none, and the results do not say the same.
     OutOfPlace,
     /// The results and the runner's own totals differ.
     TotalsDisagree,

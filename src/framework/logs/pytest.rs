@@ -90,7 +90,7 @@ struct Results {
 }
 
 impl Results {
-    /// Both kinds of lines speak of the same tests; where they agree they are one result.
+    /// Both kinds of lines speak of the same tests; if they agree they are one result.
     fn entries(self) -> Vec<Entry> {
         let mut entries = merged(self.summed);
         let known: BTreeMap<_, _> = entries.iter().map(|entry| (entry.names[0].clone(), entry.status)).collect();

@@ -36,7 +36,7 @@ pub struct Holds {
 }
 
 impl SlotCgroup {
-    /// Makes the cgroups of a slot wherever this process may. None at all is no error: `holds` says so.
+    /// Makes the cgroups of a slot wherever this process may. If none can be made, that is not an error: `holds` says so.
     pub fn create(name: &str) -> Self {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -44,7 +44,7 @@ impl SlotCgroup {
             parents_v1(&mounts, &own, controller).into_iter().find_map(|parent| {
                 let dir = parent.join(FAMILY).join(name);
                 fs::create_dir_all(&dir).ok()?;
-                // A directory on something that is no cgroup has no such file.
+                // A directory on something that is not a cgroup has no such file.
                 if dir.join("cgroup.procs").exists() { Some(dir) } else { None }
             })
         };
@@ -87,7 +87,7 @@ impl SlotCgroup {
         Ok(())
     }
 
-    /// Sets the limits for the next job, where they differ from the last one's, and forgets the last one's peak.
+    /// Sets the limits for the next job, if they differ from the last one's, and forgets the last one's peak.
     pub fn limit(&mut self, memory_bytes: u64, pids: u64, cpu_millis: u64) -> io::Result<()> {
         let wanted = (memory_bytes, pids, cpu_millis);
         let changed = self.applied != Some(wanted);
@@ -106,7 +106,7 @@ impl SlotCgroup {
                         if both.exists() {
                             write(&both, memory_bytes)?;
                         }
-                        // Absent where the kernel has no swap.
+                        // Absent if the kernel has no swap.
                         let swappiness = dir.join("memory.swappiness");
                         if swappiness.exists() {
                             write(&swappiness, 0)?;
@@ -143,7 +143,7 @@ impl SlotCgroup {
     }
 
     /// How often the kernel has killed a process of the group for want of memory, and whether the group's own limit
-    /// was the reason at least once. `None` where no memory cgroup is.
+    /// was the reason at least once. `None` if there is no memory cgroup.
     ///
     /// # Errors
     /// There is one and its counters cannot be read, so nobody knows.

@@ -1,10 +1,12 @@
-//! Jobs in namespaces of our own on the host. In: a sealed image of host directories and jobs. Out: facts.
+//! Jobs in namespaces of our own on the host: the default without Docker. In: a sealed image of host directories and
+//! jobs. Out: facts.
 //!
 //! ```text
 //!  driver (threads) ──frames──► slot agent (one thread, own namespaces, in the slot's cgroup)
 //!                                  └─ per job: pid 1 (fresh mounts, pids, ipc) ─► job
 //! ```
-//! The agent and what it uses are the crate [`assay_agent`]; what is here runs in the driver's process.
+//! The agent is this binary again, with the hidden argument `cell-agent`. The agent and what it uses are the crate
+//! [`assay_agent`]; what is here runs in the driver's process.
 
 mod cgroup;
 mod probe;
@@ -47,7 +49,7 @@ impl Cell {
         Self { cancel, ..self }
     }
 
-    /// Gives every job a copy of the base layer even where the kernel can lay an overlay over it.
+    /// Gives every job a copy of the base layer even if the kernel can lay an overlay over it.
     pub fn with_copies(self) -> Self {
         Self { copies: true, ..self }
     }

@@ -102,7 +102,7 @@ impl<C: Carrier> Talk<C> {
 }
 
 impl Told {
-    /// The facts, with what the driver knows of kills for want of memory and of the peak. Where it could not find out
+    /// The facts, with what the driver knows of kills for want of memory and of the peak. If it could not find out
     /// whether a process was killed, a job that ended by itself has no known end.
     pub fn harvest(self, killed: io::Result<Option<Killed>>, peak: Option<u64>) -> Result<Harvest, SandboxError> {
         let failed = |why: String| SandboxError::Failed { doing: "running a cell", why };

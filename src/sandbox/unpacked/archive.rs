@@ -109,7 +109,7 @@ impl Archive {
         let Document::Index(manifests) =
             Document::read(&text).map_err(|why| self.wrong(format!("index.json: {why}")))?
         else {
-            return Err(self.wrong("index.json: it is no index".to_owned()));
+            return Err(self.wrong("index.json: it is not an index".to_owned()));
         };
         for descriptor in for_this_machine(&manifests) {
             let names = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];

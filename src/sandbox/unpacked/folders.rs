@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
-/// A path inside a tree, without a leading slash; refused where it leads out of it.
+/// A path inside a tree, without a leading slash; refused if it leads out of the tree.
 pub(crate) fn inside(path: &Path) -> io::Result<PathBuf> {
     let mut inside = PathBuf::new();
     for part in path.components() {
@@ -64,7 +64,7 @@ pub(crate) fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
         }
         remove(&target)?;
         if let Err(error) = fs::hard_link(entry.path(), &target) {
-            // A file can have so many names and no more.
+            // A file can have a limited number of names.
             match error.kind() {
                 io::ErrorKind::TooManyLinks | io::ErrorKind::CrossesDevices => copy_entry(entry.path(), &target)?,
                 _ => return Err(error),

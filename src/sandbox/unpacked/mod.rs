@@ -1,6 +1,13 @@
-//! Images that were unpacked into the cache, for cells on this host. In: archives and registries. Out: a root folder per
-//! image. Everything goes by its digest: layers that images share are kept once, and a root holds further names of their
-//! files.
+//! Images that were unpacked into the cache, for cells on this host. In: archives and registries. Out: a root folder
+//! per image.
+//!
+//! Everything goes by its digest. A layer is a folder that is named by the digest of its tar and held against it.
+//! Layers that images share are kept once, and a root holds further names of their files. Owners are dropped, and
+//! everything can be read by all.
+//!
+//! What is unpacked is hostile: no entry is written through a link, no path and no hard link leads out, devices stay
+//! out, and both digests of a layer must agree. A folder that a layer puts over a link of the layers below takes its
+//! place.
 
 mod archive;
 pub(super) mod folders;

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 pub struct Blob {
     /// What the source knows it by.
     pub name: String,
-    /// `sha256:` and the digest of what is stored, where the source tells it.
+    /// `sha256:` and the digest of what is stored, if the source tells it.
     pub digest: Option<String>,
 }
 
