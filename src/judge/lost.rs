@@ -77,7 +77,7 @@ pub(super) fn find(
         Some((path.clone(), LostFile { why, error, message, place, changed }))
     };
     let files: BTreeMap<_, _> = suite.iter().filter_map(lost).collect();
-    (!files.is_empty()).then(|| Lost { of: suite.len() as u64, files, accepted: false })
+    (!files.is_empty()).then_some(Lost { of: suite.len() as u64, files, accepted: false })
 }
 
 /// Why an instance that loses this is refused; none where it may.

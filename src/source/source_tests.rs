@@ -81,3 +81,17 @@ fn nesting_is_read_to_a_bound_and_refused_beyond_it() {
     assert!(parse(&sum(DEEPEST + 10)).is_none());
     assert_eq!(added(sum(40_000).as_bytes()), [(Why::TooDeep, 1, false)]);
 }
+
+#[test]
+fn a_text_that_was_just_parsed_is_not_parsed_again() {
+    let source = "x = 1\n".repeat(20_000);
+    let parsed = |source: &str| parse(source).unwrap().root_node().child_count();
+    assert_eq!(parsed(&source), 20_000);
+    let began = std::time::Instant::now();
+    (0..50).for_each(|_| assert_eq!(parsed(&source), 20_000));
+    let again = began.elapsed() / 50;
+    let began = std::time::Instant::now();
+    assert_eq!(parsed(&source.replace('1', "2")), 20_000);
+    assert!(again * 2 < began.elapsed(), "again {again:?}");
+    assert_eq!(parsed("y = 1\n"), 1);
+}

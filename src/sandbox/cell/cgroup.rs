@@ -401,6 +401,8 @@ mod tests {
     }
 
     type Make = fn(PathBuf) -> Hierarchy;
+    /// How a group is made, the files of it, and what the error names.
+    type Case<'a> = (Make, Vec<(&'a str, &'a str)>, &'a str);
 
     /// The folder must go first: the group waits for its directories to become empty.
     fn group(hierarchy: Make, files: &[(&str, &str)]) -> (SlotCgroup, tempfile::TempDir) {
@@ -436,7 +438,7 @@ mod tests {
     fn counters_that_cannot_be_read_are_not_taken_for_nobody_was_killed() {
         let control = "oom_kill 0\n";
         let events = ("memory.max", "1600\n");
-        let cases: [(Make, Vec<(&str, &str)>, &str); 7] = [
+        let cases: [Case; 7] = [
             (v1, vec![(PEAK_V1, "1\n")], "memory.oom_control"),
             (v1, vec![("memory.oom_control", control)], PEAK_V1),
             (v1, vec![("memory.oom_control", "under_oom 0\n"), (PEAK_V1, "1\n")], "does not count oom_kill"),
