@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use git2::{ErrorCode, ObjectType, Oid};
@@ -157,7 +157,9 @@ impl Repository {
 
     /// What is at a path, directories included.
     pub(super) fn leaf(&self, tree: &git2::Tree<'_>, path: &str) -> Result<Option<Leaf>, RepoError> {
-        if path.is_empty() {
+        // An answer may name what no tree can hold: `../x`, `/x`, `./x`, a NUL. git2 takes that for a fault of ours.
+        let odd = Path::new(path).components().any(|part| !matches!(part, Component::Normal(_)));
+        if path.is_empty() || odd || path.contains('\0') {
             return Ok(None);
         }
         match tree.get_path(Path::new(path)) {

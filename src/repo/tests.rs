@@ -57,6 +57,19 @@ fn on_f(body: &str) -> String {
 }
 
 #[test]
+fn what_no_tree_can_hold_is_not_there() {
+    let world = world();
+    let tree = world.tree(&[("a/b.py", "x"), ("c.py", "y")]);
+    assert_eq!(world.text(&tree, "a/b.py").as_deref(), Some("x"));
+    let long = "d/".repeat(5000) + "e.py";
+    for path in
+        ["", ".", "..", "/", "../c.py", "a/../c.py", "./c.py", "/testbed/a/b.py", "//c.py", "a", "c.py/d", "\0", &long]
+    {
+        assert_eq!(world.repo.read(&tree, path).unwrap(), None, "{path:?}");
+    }
+}
+
+#[test]
 fn the_same_directory_is_the_same_commit_and_checks_out_as_it_was() {
     let world = world();
     let source = world.dir.path().join("source");

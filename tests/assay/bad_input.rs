@@ -135,7 +135,37 @@ fn what_an_instance_asks_of_its_runs_is_honoured_or_refused_and_never_ignored() 
     }
 }
 
+/// Answers that name what no tree can hold, one kind each, beside answers that are right.
+fn one_answer_that_names_an_impossible_path_ends_no_run() {
+    let folder = tempfile::tempdir().unwrap();
+    expect_exit(assay().args(["demo", "--offline", "--out"]).arg(folder.path().join("demo")), 0);
+    let instances = folder.path().join("demo/instances.jsonl");
+    let instance = &lines(&instances)[0]["instance_id"];
+    let right = "```\nspans/duration.py\n```";
+    let poisoned = ["../x.py", "/testbed/spans/duration.py", "spans/../spans/duration.py", "a//b.py"];
+    let answers = [right; 9].into_iter().map(str::to_owned);
+    let answers = answers.chain(poisoned.map(|path| format!("```\n{path}\n```")));
+    let rows = answers.enumerate().map(|(index, completion)| {
+        let row = json!({"instance_id": instance, "skill": "localization", "completion": completion, "index": index});
+        format!("{row}\n")
+    });
+    let generations = folder.path().join("generations.jsonl");
+    fs::write(&generations, rows.collect::<String>()).unwrap();
+    let run = folder.path().join("run");
+    let mut command = assay();
+    command.arg("verify").arg(&instances).arg("--generations").arg(&generations).arg("--run").arg(&run);
+    expect_exit(&mut command, 0);
+    let verdicts = lines(&run.join("verdicts.jsonl"));
+    assert_eq!(verdicts.len(), 9 + poisoned.len());
+    for verdict in &verdicts {
+        let right = verdict["generation"]["index"].as_u64().unwrap() < 9;
+        let expected = if right { ("verified", "locates") } else { ("rejected", "unknown_file") };
+        assert_eq!((verdict["status"].as_str().unwrap(), verdict["reason"].as_str().unwrap()), expected, "{verdict}");
+    }
+}
+
 pub const TESTS: &[Test] = tests![
+    one_answer_that_names_an_impossible_path_ends_no_run,
     a_broken_line_in_the_middle_is_quarantined_with_its_place_and_the_rest_goes_on,
     an_unknown_instance_and_an_unknown_skill_are_quarantined_and_a_base_that_is_not_there_is_refused,
     a_file_that_is_not_there_and_a_directory_that_is_no_run_are_named,
