@@ -51,7 +51,7 @@ fn measure(demo: &Path, instance: &Instance, admission: &Admission, container: b
     let repository = Repository::open(&repository_path(demo, &instance.repo))?;
     let environment = &instance.environment;
     let recipe = Recipe::find(environment.recipe.as_deref().unwrap_or("python-pytest"))?;
-    let environments = Environments::open(Cache::open_default()?, environment.python.as_deref())?;
+    let environments = Environments::open(Cache::open(&Cache::default_place()?)?, environment.python.as_deref())?;
     let quiet = &mut |_: &str| ();
     let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
     let project = environments.project(recipe.project, &trees.base, |folder| checkout(&trees.base, folder), quiet)?;

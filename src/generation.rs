@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
@@ -55,7 +56,8 @@ impl fmt::Display for Skill {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
     pub role: String,
-    #[serde(default)]
+    /// Text. Null, as it stands beside tool calls, is read as empty; parts of text are read joined.
+    #[serde(default, deserialize_with = "text_of")]
     pub content: String,
     /// The model's reasoning where the endpoint hands it over in a field of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,13 +106,38 @@ impl Generation {
         if let Some(completion) = &self.completion {
             return (completion, self.reasoning_content.as_deref());
         }
-        let last = self.messages.iter().flatten().rev().find(|message| message.role == "assistant");
+        let last = self.messages.iter().flatten().rev().find(|message| message.is_answer());
         last.map_or(("", None), |message| (&message.content, message.reasoning_content.as_deref()))
     }
 
     /// Names the generation by everything it says. Two lines with one id are one generation written twice.
     pub fn id(&self) -> Digest {
         Digest::of_json(self)
+    }
+}
+
+impl Message {
+    /// Whether the model wrote it. Some families call their model `model`.
+    pub fn is_answer(&self) -> bool {
+        matches!(self.role.as_str(), "assistant" | "model")
+    }
+}
+
+/// Content of a message as chat APIs write it: text, null, or a list of texts and of parts with a `text`.
+fn text_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let part = |(number, part): (usize, &Value)| {
+        let text = part.as_str().or_else(|| part.get("text").and_then(Value::as_str));
+        let why = || D::Error::custom(format!("part {number} of the content has no text; only text can be read"));
+        text.map(str::to_owned).ok_or_else(why)
+    };
+    let neither = |what: &str| D::Error::custom(format!("it is {what}, neither text nor a list of parts"));
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text),
+        Value::Array(parts) => parts.iter().enumerate().map(part).collect(),
+        Value::Bool(_) => Err(neither("true or false")),
+        Value::Number(_) => Err(neither("a number")),
+        Value::Object(_) => Err(neither("an object")),
     }
 }
 

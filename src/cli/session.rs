@@ -246,14 +246,7 @@ fn available_memory() -> anyhow::Result<u64> {
 }
 
 pub(super) fn default_cache() -> anyhow::Result<PathBuf> {
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .ok_or_else(|| {
-            Stop::Usage("neither HOME nor XDG_CACHE_HOME is set; name a cache with --cache DIR".to_owned())
-        })?;
-    Ok(base.join("assay"))
+    Cache::default_place().map_err(|error| Stop::Usage(error.to_string()).into())
 }
 
 /// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the process at once.

@@ -293,7 +293,7 @@ pub(super) fn columns_of(config: &str, lost: bool) -> Vec<Column> {
 /// Turns of the generation that come before its answer, if it carries them.
 pub fn own_prompt(generation: &Generation) -> Option<&[Message]> {
     let messages = generation.messages.as_deref()?;
-    let end = match messages.iter().rposition(|message| message.role == "assistant") {
+    let end = match messages.iter().rposition(Message::is_answer) {
         Some(last) if generation.completion.is_none() || last + 1 == messages.len() => last,
         _ => messages.len(),
     };

@@ -10,7 +10,7 @@ use super::predictions;
 use super::quarantine::Quarantined;
 use super::records::{Record, each_record, kind_of};
 use crate::format;
-use crate::generation::{Generation, GenerationRef, Skill};
+use crate::generation::{Generation, GenerationRef, Message, Skill};
 use crate::near_names::nearest;
 
 /// What was read of one or more files, apart from the generations themselves.
@@ -116,47 +116,19 @@ fn ours(row: &mut Map<String, Value>) -> Result<Generation, String> {
             Some(other) => return Err(format!("{name} is {}, not text", kind_of(other))),
         }
     }
-    match row.get_mut("messages") {
-        Some(Value::Array(messages)) => {
-            for (number, message) in messages.iter_mut().enumerate() {
-                plain_content(message).map_err(|why| format!("messages[{number}]{why}"))?;
-            }
-        }
-        None | Some(Value::Null) => {}
+    match row.get("messages") {
+        None | Some(Value::Null | Value::Array(_)) => {}
         Some(other) => return Err(format!("messages is {}, not a list of messages", kind_of(other))),
     }
-    let generation: Generation =
-        serde_json::from_value(Value::Object(std::mem::take(row))).map_err(|error| error.to_string())?;
+    let generation: Generation = serde_path_to_error::deserialize(Value::Object(std::mem::take(row)))
+        .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
     if generation.completion.is_none() && generation.messages.is_none() {
         return Err("missing field `completion`, and there are no `messages` either".to_owned());
     }
-    Ok(generation)
-}
-
-/// Makes the content of a message text: null is what stands beside tool calls, and parts of text are joined.
-fn plain_content(message: &mut Value) -> Result<(), String> {
-    let Some(message) = message.as_object_mut() else { return Err(" is not an object".to_owned()) };
-    if !message.get("role").is_some_and(Value::is_string) {
-        return Err(".role is missing or not text".to_owned());
+    if generation.completion.is_none() && !generation.messages.iter().flatten().any(Message::is_answer) {
+        return Err("messages hold no answer: no message has the role assistant or model".to_owned());
     }
-    let text = match message.get("content") {
-        None | Some(Value::String(_)) => return Ok(()),
-        Some(Value::Null) => String::new(),
-        Some(Value::Array(parts)) => {
-            let text = |(number, part): (usize, &Value)| match part {
-                Value::String(text) => Ok(text.clone()),
-                _ => part
-                    .get("text")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned)
-                    .ok_or_else(|| format!(".content[{number}] is not a part with text; only text can be read")),
-            };
-            parts.iter().enumerate().map(text).collect::<Result<String, String>>()?
-        }
-        Some(other) => return Err(format!(".content is {}, not text", kind_of(other))),
-    };
-    message.insert("content".to_owned(), Value::String(text));
-    Ok(())
+    Ok(generation)
 }
 
 /// A line of Agentless `loc_outputs.jsonl`. The completion is rebuilt as the list in the answer format of the skill.

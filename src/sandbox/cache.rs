@@ -42,14 +42,13 @@ pub enum CacheError {
 }
 
 impl Cache {
-    /// `$ASSAY_CACHE`, else `$XDG_CACHE_HOME/assay`, else `~/.cache/assay`.
-    pub fn open_default() -> Result<Self, CacheError> {
+    /// Where the cache is unless it is said: `$ASSAY_CACHE`, else `$XDG_CACHE_HOME/assay`, else `~/.cache/assay`.
+    pub fn default_place() -> Result<PathBuf, CacheError> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let root = set("ASSAY_CACHE")
+        set("ASSAY_CACHE")
             .or_else(|| set("XDG_CACHE_HOME").map(|base| base.join("assay")))
             .or_else(|| set("HOME").map(|home| home.join(".cache/assay")))
-            .ok_or(CacheError::NoPlace)?;
-        Self::open(&root)
+            .ok_or(CacheError::NoPlace)
     }
 
     /// The cache in `root`, which is made if it is not there.

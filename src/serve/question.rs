@@ -60,6 +60,9 @@ impl Question {
                 return invalid("messages", "a second answer; give only one of completion, patch and messages");
             }
         }
+        if self.messages.as_ref().is_some_and(|messages| !messages.iter().any(Message::is_answer)) {
+            return invalid("messages", "no message is the model's (role assistant or model), so there is no answer");
+        }
         if self.patch.is_some() && self.skill == Skill::Localization {
             return invalid("patch", "a localization is a list of files; give it as completion");
         }
@@ -100,7 +103,13 @@ mod tests {
         let table = [
             (json!({"instance_id": "i", "skill": "repair", "completion": ""}), true),
             (json!({"instance_id": "i", "skill": "repair", "patch": "diff"}), true),
-            (json!({"instance_id": "i", "skill": "test", "messages": []}), true),
+            (json!({"instance_id": "i", "skill": "test", "messages": [{"role": "assistant", "content": null}]}), true),
+            (
+                json!({"instance_id": "i", "skill": "test", "messages": [{"role": "model", "content": [{"text": "a"}]}]}),
+                true,
+            ),
+            (json!({"instance_id": "i", "skill": "test", "messages": []}), false),
+            (json!({"instance_id": "i", "skill": "test", "messages": [{"role": "user", "content": "a"}]}), false),
             (json!({"instance_id": "i", "skill": "repair"}), false),
             (json!({"instance_id": "i", "skill": "repair", "completion": "", "patch": ""}), false),
             (json!({"instance_id": "i", "skill": "localization", "patch": "diff"}), false),

@@ -167,7 +167,10 @@ fn predictions_of_other_harnesses_are_read_and_what_is_none_is_refused_by_name()
         "{text}"
     );
     let why: Vec<_> = lines(&out.join("quarantine.jsonl")).into_iter().map(|row| row["why"].to_string()).collect();
-    assert!(why[1].contains("messages[0].content is a number") && why[2].contains("name the file .json"), "{why:?}");
+    assert!(
+        why[1].contains("messages[0].content: it is a number") && why[2].contains("name the file .json"),
+        "{why:?}"
+    );
 }
 
 /// A run of one instance: eight repairs, of which so many are verified, one malformed and one inconclusive.
