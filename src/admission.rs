@@ -1,6 +1,7 @@
 //! An admission: what running base and gold showed about an instance, and which tests its candidates must pass.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,16 @@ pub enum Refusal {
     SandboxFailed,
     /// The base commit is not in the repository.
     BaseNotFound,
+}
+
+impl fmt::Display for Refusal {
+    /// Its name in files.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => f.write_str(&name),
+            _ => fmt::Debug::fmt(self, f),
+        }
+    }
 }
 
 /// What is known about an instance after admission. One record of the journal, cached by content.

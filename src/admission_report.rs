@@ -98,7 +98,7 @@ impl AdmissionReport {
         if !self.refusals.is_empty() {
             text.push_str("\n| refused because | instances |\n| --- | ---: |\n");
             for (refusal, count) in &self.refusals {
-                line(&mut text, format_args!("| {} | {count} |", name(refusal)));
+                line(&mut text, format_args!("| {refusal} | {count} |"));
             }
         }
         text.push_str(
@@ -158,7 +158,7 @@ impl InstanceReport {
     pub fn answer(&self) -> String {
         match &self.refusal {
             None => "admitted".to_owned(),
-            Some(refusal) => format!("refused: {} {}", name(refusal), self.detail),
+            Some(refusal) => format!("refused: {refusal} {}", self.detail),
         }
     }
 
@@ -228,13 +228,6 @@ fn line(text: &mut String, what: std::fmt::Arguments) {
 
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
-}
-
-fn name(refusal: &Refusal) -> String {
-    serde_json::to_value(refusal)
-        .ok()
-        .and_then(|name| name.as_str().map(str::to_owned))
-        .unwrap_or_else(|| format!("{refusal:?}"))
 }
 
 #[cfg(test)]

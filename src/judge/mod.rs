@@ -124,8 +124,7 @@ pub fn judge(
     let mut bench = bench::Bench::new(admission, evidence);
     let mut strength = None;
     let result = if let Some(refusal) = admission.refusal {
-        let why = serde_json::to_value(refusal).map_or_else(|_| String::new(), |name| name.to_string());
-        Err(Halt::Judged(Reason::InstanceNotAdmitted, format!("{} {}", why.trim_matches('"'), admission.detail)))
+        Err(Halt::Judged(Reason::InstanceNotAdmitted, format!("{refusal} {}", admission.detail)))
     } else if let Some(malformed) = &candidate.malformed {
         Err(Halt::Judged(rejection(malformed.why), malformed.detail.clone()))
     } else {

@@ -206,7 +206,7 @@ impl<'a> Lab<'a> {
             self.check_interrupt()?;
             let admission = Workshop::new(self, located).admit()?;
             if let Some(refusal) = admission.refusal {
-                self.console.say(format!("{} refused: {refusal:?} {}", admission.instance_id, admission.detail));
+                self.console.say(format!("{} refused: {refusal}: {}", admission.instance_id, admission.detail));
             }
             stage.step();
             Ok((admission.instance_id.clone(), admission))

@@ -133,7 +133,7 @@ impl<'a> Workshop<'a> {
     pub(super) fn make_image(&self) -> anyhow::Result<Made> {
         let (image, refusal) = match self.make_site() {
             Ok(site) => (Some(site.image.digest), None),
-            Err(NoSite::Refused(refusal, detail)) => (None, Some(format!("{refusal:?}: {detail}"))),
+            Err(NoSite::Refused(refusal, detail)) => (None, Some(format!("{refusal}: {detail}"))),
             Err(NoSite::Error(error)) => return Err(error),
         };
         Ok(Made { instance_id: self.id().to_owned(), image, refusal })
@@ -143,7 +143,7 @@ impl<'a> Workshop<'a> {
     pub(super) fn site(&self) -> anyhow::Result<Site> {
         self.make_site().map_err(|no_site| match no_site {
             NoSite::Refused(refusal, detail) => {
-                anyhow::anyhow!("{} was admitted and is refused now ({refusal:?}): {detail}", self.id())
+                anyhow::anyhow!("{} was admitted and is refused now ({refusal}): {detail}", self.id())
             }
             NoSite::Error(error) => error,
         })

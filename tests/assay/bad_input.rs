@@ -43,7 +43,7 @@ fn an_unknown_instance_and_an_unknown_skill_are_quarantined_and_a_base_that_is_n
     let mut command = assay();
     command.arg("verify").arg(&instances).arg("--generations").arg(&generations).arg("--run").arg(&run);
     let output = expect_exit(&mut command, 2);
-    assert!(stderr(&output).contains("BaseNotFound"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("base_not_found"), "{}", stderr(&output));
     let why: Vec<_> =
         lines(&run.join("quarantine.jsonl")).iter().map(|row| row["why"].as_str().unwrap().to_owned()).collect();
     assert!(why[0].contains("nobody") && why[1].contains("juggling"), "{why:?}");
