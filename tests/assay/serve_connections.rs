@@ -45,11 +45,13 @@ fn rest(stream: &mut TcpStream) -> (String, Duration) {
     (String::from_utf8(bytes).unwrap(), began.elapsed())
 }
 
-/// Asks on a connection of its own for one response.
+/// Asks on a connection of its own for one response. The service may have answered and closed before all was sent.
 fn exchange(served: &Served, request: &str) -> String {
     let mut stream = connect(served);
-    stream.write_all(request.as_bytes()).unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
+    for sent in [stream.write_all(request.as_bytes()), stream.shutdown(Shutdown::Write)] {
+        let closed = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::NotConnected];
+        assert!(sent.as_ref().err().is_none_or(|error| closed.contains(&error.kind())), "{sent:?}");
+    }
     rest(&mut stream).0
 }
 
@@ -95,7 +97,8 @@ async fn connections_that_are_idle_or_slow_are_closed_and_one_that_waits_for_its
     assert!(kept.0.starts_with("HTTP/1.1 200 ") && !kept.0.contains("connection: close"), "{}", kept.0);
 
     let long = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(100 << 10));
-    assert!(exchange(&served, &long).starts_with("HTTP/1.1 431 "));
+    // A close with unread bytes is a reset, and a reset may take the response along: TCP promises no more.
+    assert!((0..10).any(|_| exchange(&served, &long).starts_with("HTTP/1.1 431 ")));
     // Longer at work than any of the limits.
     assert_eq!(waits.await.status(), 504);
 }
