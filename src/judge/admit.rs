@@ -54,6 +54,20 @@ impl Default for DeadlineRule {
     }
 }
 
+impl DeadlineRule {
+    /// The deadline that follows from the slowest run of gold, milliseconds.
+    fn after(self, slowest_ms: u64) -> u64 {
+        slowest_ms.saturating_mul(self.multiplier).max(self.floor_ms)
+    }
+}
+
+impl AdmissionInput<'_> {
+    /// The deadline of base's first run, which follows from gold's, milliseconds.
+    pub(super) fn deadline_after(&self, gold_ms: u64) -> u64 {
+        self.deadline.after(gold_ms).min(self.limits.deadline_ms)
+    }
+}
+
 /// What admission starts from.
 #[derive(Clone, Debug)]
 pub struct AdmissionInput<'a> {
@@ -202,7 +216,7 @@ struct Pace {
 
 impl Pace {
     fn deadline_ms(&self) -> u64 {
-        self.slowest_ms.saturating_mul(self.rule.multiplier).max(self.rule.floor_ms).min(self.ceiling_ms)
+        self.rule.after(self.slowest_ms).min(self.ceiling_ms)
     }
 
     fn gold(&mut self, bench: &mut Bench, ask: &Ask) -> Result<Seen, Stopped> {

@@ -17,7 +17,7 @@ use super::admit::{AdmissionInput, blank, files_to_run};
 use super::bench::{Ask, Bench, Evidence, Seen};
 use super::fate::some;
 use super::tally::holds;
-use super::{Halt, Step, name_some, suite};
+use super::{Halt, name_some, suite};
 use crate::admission::Admission;
 use crate::candidate::PathClass;
 use crate::framework::Framework;
@@ -28,22 +28,30 @@ use crate::verdict::{Evidence as Level, Reason};
 /// An instance may lose one file of this many.
 const ONE_OF: usize = 10;
 
-/// What the runs that an admission rests on say is lost. Tells an admission that was kept by a version which did not look.
-/// Needs a trial only if gold was never run.
-pub fn lost_files(input: &AdmissionInput, framework: &dyn Framework, evidence: &dyn Evidence) -> Step<Option<Lost>> {
-    let mut bench = Bench::new(&blank(input, framework), evidence);
+/// Whether a stored admission names what the runs that it rests on say is lost. False if one of them cannot be found or read
+/// back: what is not known is not whole, so the admission is derived again. This also tells an admission of a version that did
+/// not look.
+pub fn lost_as_stored(
+    admission: &Admission,
+    input: &AdmissionInput,
+    framework: &dyn Framework,
+    evidence: &dyn Evidence,
+) -> bool {
+    let stored = admission.lost.as_ref().map(|lost| Lost { accepted: false, ..lost.clone() });
     let files = files_to_run(input, framework);
     if files.is_empty() {
-        return Step::Done(None);
+        return stored.is_none();
     }
-    let gold = match bench.seen(&Ask::suite(&input.trees.tested_gold, &files)) {
-        Ok(seen) => seen,
-        Err(Halt::Needs(trial)) => return Step::Needs(trial),
-        Err(Halt::Judged(..)) => return Step::Done(None),
+    let mut bench = Bench::new(&blank(input, framework), evidence);
+    let Ok(gold) = bench.seen(&Ask::suite(&input.trees.tested_gold, &files)) else { return false };
+    let deadline_ms = Some(input.deadline_after(gold.outcome.wall_ms));
+    let base = match bench.seen(&Ask { deadline_ms, ..Ask::suite(&input.trees.tested_base, &files) }) {
+        Ok(seen) => Some(seen),
+        // An instance that gold's run refuses never ran on base.
+        Err(Halt::Needs(_)) if !admission.admitted() => None,
+        Err(_) => return false,
     };
-    // Without a run on base the instance was refused before.
-    let base = bench.seen(&Ask::suite(&input.trees.tested_base, &files)).ok();
-    Step::Done(find(input, framework, &gold, base.as_ref()))
+    find(input, framework, &gold, base.as_ref()) == stored
 }
 
 /// What is lost, by one run of all files on gold and one on base. A run that did not end says nothing.

@@ -53,7 +53,7 @@ pub use held_out::{LEAST_CHECKS, Observed, Planned, observe};
 pub use joint::rehearse_joint;
 pub use localization::LocalizationRules;
 pub use log::{Grade, LogGrade, Seen, grade_log};
-pub use lost::lost_files;
+pub use lost::lost_as_stored;
 pub use matrix::{OnBase, on_base, on_repair, regression};
 pub use passes::count_passes;
 pub use plain::{PlainProof, prove_plain};

@@ -18,8 +18,7 @@ use crate::format;
 use crate::framework::{self, Framework};
 use crate::instance::{Environment, Instance};
 use crate::journal::Record;
-use crate::judge::{AdmissionInput, Step, admit, lost_files};
-use crate::lost::Lost;
+use crate::judge::{AdmissionInput, Step, admit, lost_as_stored};
 use crate::repo::{self, Layout, RepoError, Repository, Sources};
 use crate::sandbox::image::SealError;
 use crate::sandbox::interpreter::EnvironmentError;
@@ -99,9 +98,8 @@ impl<'a> Workshop<'a> {
         let known = self.lab.knowledge.read_admission(&key)?.filter(usable);
         let input = self.admission_input(&site, key)?;
         // An earlier version did not look for lost files; what it kept is then derived again, from the same trials.
-        let lost = |admission: &Admission| admission.lost.as_ref().map(|lost| Lost { accepted: false, ..lost.clone() });
         if let Some(admission) = known
-            && lost_files(&input, site.framework, &self.lab.knowledge) == Step::Done(lost(&admission))
+            && lost_as_stored(&admission, &input, site.framework, &self.lab.knowledge)
         {
             return Ok(admission);
         }
