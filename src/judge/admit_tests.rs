@@ -7,6 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::framework::Pytest;
 use crate::journal::Failure;
+use crate::judge::lost_as_stored;
 use crate::test_record::FailureClass;
 use crate::trial::{Exit, Outcome, OutputRef, Phase, Status, TestReport, TestResult, Trial};
 
@@ -157,10 +158,26 @@ fn admitted_with(
     for _ in 0..200 {
         match admit(&input, &Pytest, &evidence) {
             Step::Needs(trial) => evidence.run(&trial),
-            Step::Done(admission) => return admission,
+            Step::Done(admission) => {
+                stored_admissions_stand_on_readable_runs(&admission, &input, &evidence);
+                return admission;
+            }
         }
     }
     panic!("admission goes on for ever");
+}
+
+/// What was just admitted is used again as it is; not if its runs are gone, and not if only base's are.
+fn stored_admissions_stand_on_readable_runs(admission: &Admission, input: &AdmissionInput, evidence: &Scripted) {
+    let stands = |keep: &dyn Fn(&Trial) -> bool| {
+        let known = evidence.known.borrow();
+        let kept = known.iter().filter(|(_, (outcome, _))| keep(&outcome.trial));
+        let kept = kept.map(|(id, facts)| (id.clone(), facts.clone())).collect();
+        lost_as_stored(admission, input, &Pytest, &Scripted { known: RefCell::new(kept), ..*evidence })
+    };
+    assert!(stands(&|_| true), "{admission:?}");
+    assert!(!stands(&|_| false));
+    assert!(!admission.admitted() || !stands(&on_gold));
 }
 
 fn standing(admission: &Admission, id: &str) -> Option<Standing> {
