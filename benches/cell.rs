@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use swe_assay::digest::Digest;
+use swe_assay::images::lease::Lease;
+use swe_assay::images::seal_docker::BASE_VARIABLE;
+use swe_assay::model::digest::Digest;
+use swe_assay::model::trial::Limits;
 use swe_assay::sandbox::cell::Cell;
-use swe_assay::sandbox::docker::{BASE_VARIABLE, Docker};
-use swe_assay::sandbox::docker_cell::DockerCells;
-use swe_assay::sandbox::{Backing, FileChange, Job, Lease, Sandbox, SandboxError, SealedImage};
-use swe_assay::trial::Limits;
+use swe_assay::sandbox::docker::Docker;
+use swe_assay::sandbox::docker::cells::DockerCells;
+use swe_assay::sandbox::{Backing, FileChange, Job, Sandbox, SandboxError, SealedImage};
 
 const BASE: &str = "python:3.11-slim-bookworm";
 const WORKERS: usize = 2;

@@ -14,20 +14,20 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use swe_assay::admission::Admission;
-use swe_assay::candidate::Candidate;
-use swe_assay::contest::Contest;
-use swe_assay::dataset::contamination::Benchmarks;
 use swe_assay::dataset::export::{ExportOptions, export};
+use swe_assay::dataset::select::contamination::Benchmarks;
 use swe_assay::dataset::source::Source;
-use swe_assay::digest::Digest;
-use swe_assay::format;
-use swe_assay::generation::{Generation, Message, Skill};
-use swe_assay::instance::Instance;
 use swe_assay::journal::Record;
-use swe_assay::receipt::{Receipt, Tool};
-use swe_assay::trial::Limits;
-use swe_assay::verdict::{Reason, Verdict};
+use swe_assay::model::admission::Admission;
+use swe_assay::model::candidate::Candidate;
+use swe_assay::model::contest::Contest;
+use swe_assay::model::digest::Digest;
+use swe_assay::model::format;
+use swe_assay::model::generation::{Generation, Message, Skill};
+use swe_assay::model::instance::Instance;
+use swe_assay::model::receipt::{Receipt, Tool};
+use swe_assay::model::trial::Limits;
+use swe_assay::model::verdict::{Reason, Verdict};
 use xet_data::deduplication::{Chunk, Chunker};
 
 /// For a million rows (issue 6).

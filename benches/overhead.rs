@@ -10,21 +10,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use swe_assay::admission::Admission;
-use swe_assay::framework;
-use swe_assay::instance::Instance;
+use swe_assay::images::cache::Cache;
+use swe_assay::images::python::environment::Environments;
+use swe_assay::images::recipe::Recipe;
+use swe_assay::images::seal_docker::ImageRequest;
+use swe_assay::images::seal_host::seal_host;
 use swe_assay::intake::repository_path;
 use swe_assay::journal::RunDir;
+use swe_assay::model::admission::Admission;
+use swe_assay::model::instance::Instance;
+use swe_assay::model::trial::TestPlan;
 use swe_assay::repo::Repository;
+use swe_assay::runner;
 use swe_assay::sandbox::Sandbox as _;
-use swe_assay::sandbox::cache::Cache;
 use swe_assay::sandbox::cell::Cell;
-use swe_assay::sandbox::docker::{Docker, ImageRequest};
-use swe_assay::sandbox::environment::Environments;
-use swe_assay::sandbox::image::seal_host;
-use swe_assay::sandbox::recipe::Recipe;
+use swe_assay::sandbox::docker::Docker;
 use swe_assay::sandbox::{Backing, ENVIRONMENT_DIR, FileChange, Job, LAYER_MTIME, SandboxError, SealedImage, Slot};
-use swe_assay::trial::TestPlan;
 
 fn main() -> Result<()> {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -75,7 +76,7 @@ fn measure(demo: &Path, instance: &Instance, admission: &Admission, container: b
     } else {
         (Cell::new(PathBuf::from(env!("CARGO_BIN_EXE_assay")), Arc::default()).slot(&host)?, host.clone())
     };
-    let adapter = framework::by_name(&environment.framework).context("a known framework")?;
+    let adapter = runner::by_name(&environment.framework).context("a known framework")?;
     let plan = TestPlan {
         framework: admission.framework.clone(),
         files: admission.splits.iter().flat_map(|split| split.files.clone()).collect(),
@@ -158,7 +159,7 @@ impl Bare {
         })
     }
 
-    fn run(&self, command: &framework::Command) -> Result<Duration> {
+    fn run(&self, command: &runner::Command) -> Result<Duration> {
         let here = self.support.display().to_string();
         for (name, content) in &command.support {
             fs::write(self.support.join(name), content)?;

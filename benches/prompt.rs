@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde_json::json;
-use swe_assay::generation::Skill;
-use swe_assay::instance::Instance;
+use swe_assay::model::generation::Skill;
+use swe_assay::model::instance::Instance;
 use swe_assay::prompt::compose::{Composer, Recipe};
 use swe_assay::prompt::templates::Templates;
 use swe_assay::repo::Repository;

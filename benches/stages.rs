@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
-use swe_assay::framework;
-use swe_assay::generation::Skill;
+use swe_assay::model::generation::Skill;
 use swe_assay::prompt::extract::extract;
 use swe_assay::repo::{self, Repository, Sources, instance_trees};
+use swe_assay::runner;
 use swe_assay::sandbox::FileChange;
 
 const NONCE: &str = "0123456789abcdef0123456789abcdef";
@@ -86,12 +86,16 @@ fn stages(c: &mut Criterion) {
     });
 
     let bytes = channel();
-    let pytest = framework::by_name("pytest").expect("an adapter");
+    let pytest = runner::by_name("pytest").expect("an adapter");
     group.throughput(Throughput::Elements(1000));
     group.bench_function("parse a report of 1000 tests", |b| b.iter(|| pytest.parse(&bytes, false, NONCE)));
     let report = pytest.parse(&bytes, false, NONCE);
     group.bench_function("write and name that report", |b| {
-        b.iter_batched(BTreeMap::<u8, u8>::new, |_| swe_assay::digest::Digest::of_json(&report), BatchSize::SmallInput)
+        b.iter_batched(
+            BTreeMap::<u8, u8>::new,
+            |_| swe_assay::model::digest::Digest::of_json(&report),
+            BatchSize::SmallInput,
+        )
     });
     group.finish();
 }

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::admission::{Admission, Refusal};
-use crate::format;
-use crate::instance::Instance;
 use crate::leak::Leaks;
-use crate::lost::Lost;
-use crate::test_record::{Standing, TestRecord};
+use crate::model::admission::{Admission, Refusal};
+use crate::model::format;
+use crate::model::instance::Instance;
+use crate::model::lost::Lost;
+use crate::model::test_record::{Standing, TestRecord};
 
 /// Names that the Markdown lists of a kind; the JSON has them all.
 const MOST_NAMES: usize = 20;
@@ -237,10 +237,10 @@ mod tests {
 
     #[test]
     fn nothing_that_was_found_is_missing_from_the_report() {
-        let limits = crate::trial::Limits::default();
+        let limits = crate::model::trial::Limits::default();
         let admission = |id: &str, more: serde_json::Value| -> Admission {
             let mut record = json!({
-                "format": format::ADMISSION, "instance_id": id, "key": crate::digest::Digest::of(b"key"),
+                "format": format::ADMISSION, "instance_id": id, "key": crate::model::digest::Digest::of(b"key"),
                 "fail_to_pass": [], "pass_to_pass": [], "gold_files": [], "framework": "pytest/4", "repeats": 3,
                 "limits": limits, "trials": [], "image": null,
             });

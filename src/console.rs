@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::verdict::VerdictStatus;
+use crate::model::verdict::VerdictStatus;
 
 /// Without a terminal, a stage says where it is this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(60);

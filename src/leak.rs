@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::candidate::PathClass;
-use crate::instance::Instance;
+use crate::language::classes::classify;
+use crate::model::candidate::PathClass;
+use crate::model::instance::Instance;
 use crate::repo::patch::{Change, FilePatch, LineKind, parse};
-use crate::repo::policy::classify;
 
 /// Shorter lines, white space left out, say nothing about where they come from.
 const TELLING: usize = 10;

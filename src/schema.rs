@@ -5,31 +5,31 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use schemars::{Schema, schema_for};
 
-use crate::admission::Admission;
 use crate::admission_report::AdmissionReport;
 use crate::audit::AuditReport;
-use crate::candidate::Candidate;
 use crate::consensus::curve::Scaling;
 use crate::consensus::selection::Selection;
-use crate::contest::Contest;
 use crate::curriculum::report::Curriculum;
 use crate::dataset::evidence::StoredBlob;
-use crate::dataset::manifest::Manifest;
 use crate::dataset::rows::{PreferenceRow, RlRow, SftRow};
-use crate::dataset::signature::Envelope;
-use crate::dataset::statement::Statement;
-use crate::format;
-use crate::generation::Generation;
-use crate::instance::Instance;
+use crate::dataset::seal::manifest::Manifest;
+use crate::dataset::seal::signature::Envelope;
+use crate::dataset::seal::statement::Statement;
 use crate::intake::Quarantined;
 use crate::journal::RunInfo;
-use crate::matrix::Matrix;
+use crate::model::admission::Admission;
+use crate::model::candidate::Candidate;
+use crate::model::contest::Contest;
+use crate::model::format;
+use crate::model::generation::Generation;
+use crate::model::instance::Instance;
+use crate::model::matrix::Matrix;
+use crate::model::receipt::Receipt;
+use crate::model::trial::{Outcome, TestReport};
+use crate::model::verdict::Verdict;
 use crate::output::{Listing, write_file};
 use crate::prompt::Prompt;
-use crate::receipt::Receipt;
 use crate::serve::{Answer, BatchAnswer, BatchQuestion, Problem, Question};
-use crate::trial::{Outcome, TestReport};
-use crate::verdict::Verdict;
 
 /// Every format and its JSON Schema (draft 2020-12), by name, e.g. `instance.v1`.
 pub fn all() -> Vec<(&'static str, Schema)> {

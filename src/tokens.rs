@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tokenizers::Tokenizer;
 
-use crate::digest::Digest;
+use crate::model::digest::Digest;
 
 /// Name of the estimate, raised when its weights change.
 pub const ESTIMATE: &str = "estimate.v1";

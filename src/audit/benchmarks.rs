@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::shape::{Facts, facts};
-use crate::dataset::near::{Seen, Signature, diff_shingles, shingles};
-use crate::digest::Digest;
+use crate::dataset::select::near::{Seen, Signature, diff_shingles, shingles};
 use crate::exit_code::Stop;
 use crate::intake::each_record;
+use crate::model::digest::Digest;
 
 /// Texts are taken for the same from this estimated share of common shingles on.
 const NEAR: f64 = 0.85;

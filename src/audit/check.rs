@@ -15,11 +15,11 @@ use super::receipts::Receipts;
 use super::report::AuditReport;
 use super::shape::{Facts, Shape, facts};
 use super::source::{Source, Table, open};
-use crate::dataset::manifest::Manifest;
+use crate::dataset::seal::manifest::Manifest;
 use crate::exit_code::Stop;
-use crate::format;
 use crate::intake::{Record, each_record};
-use crate::near_names::nearest;
+use crate::model::format;
+use crate::model::near_names::nearest;
 
 /// What to hold a dataset against.
 #[derive(Debug, Default)]

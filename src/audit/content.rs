@@ -12,10 +12,10 @@ use super::benchmarks::Benchmarks;
 use super::finding::{Findings, Place, Rule};
 use super::patch_facts::{PatchFacts, patch_facts, stands_in_answer};
 use super::shape::{Facts, Shape};
-use crate::dataset::near::{Seen, Signature, diff_shingles, shingles};
-use crate::digest::Digest;
-use crate::instance::Instance;
+use crate::dataset::select::near::{Seen, Signature, diff_shingles, shingles};
 use crate::leak::Leaks;
+use crate::model::digest::Digest;
+use crate::model::instance::Instance;
 
 /// Rows are almost the same from this estimated share of common shingles on.
 const NEAR: f64 = 0.9;

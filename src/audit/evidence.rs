@@ -7,12 +7,12 @@ use anyhow::{Context as _, Result};
 
 use super::finding::{Findings, Place, Rule};
 use crate::dataset::evidence::{self, CANDIDATES, JOURNAL};
-use crate::dataset::manifest::Manifest;
+use crate::dataset::seal::manifest::Manifest;
 use crate::dataset::select::name;
-use crate::digest::Digest;
 use crate::lab::recompute;
-use crate::receipt::{Receipt, Tool};
-use crate::verdict::Verdict;
+use crate::model::digest::Digest;
+use crate::model::receipt::{Receipt, Tool};
+use crate::model::verdict::Verdict;
 
 /// Computes every verdict again; gives how many. Evidence that cannot be read or is not there is a finding.
 ///

@@ -14,10 +14,10 @@ use walkdir::WalkDir;
 use super::finding::{Findings, Place, Rule};
 use super::shape::{Facts, facts};
 use crate::exit_code::Stop;
-use crate::framework::logs::LogFormat;
 use crate::intake::each_record;
-use crate::judge::{Grade, LogGrade, grade_log};
-use crate::near_names::nearest;
+use crate::logs::LogFormat;
+use crate::logs::grade::{Grade, LogGrade, grade_log};
+use crate::model::near_names::nearest;
 
 /// What an instance expects of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,7 +182,7 @@ fn differences(status: &Value, graded: &LogGrade) -> Vec<String> {
     differ.collect()
 }
 
-fn seen(seen: &crate::judge::Seen) -> String {
+fn seen(seen: &crate::logs::grade::Seen) -> String {
     serde_json::to_value(seen).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

@@ -10,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use rayon::prelude::*;
 
 use super::finding::{Findings, Place, Rule};
-use crate::dataset::manifest::{FileEntry, MANIFEST, Manifest};
-use crate::dataset::merkle;
-use crate::dataset::signature::{ENVELOPE, Envelope, PublicKey};
-use crate::dataset::statement::{STATEMENT, Statement};
-use crate::dataset::strangers::strangers;
-use crate::digest::Digest;
-use crate::format;
+use crate::dataset::seal::manifest::{FileEntry, MANIFEST, Manifest};
+use crate::dataset::seal::merkle;
+use crate::dataset::seal::signature::{ENVELOPE, Envelope, PublicKey};
+use crate::dataset::seal::statement::{STATEMENT, Statement};
+use crate::dataset::select::strangers::strangers;
+use crate::model::digest::Digest;
+use crate::model::format;
 
 /// Checks a directory with a manifest of ours; gives the manifest if it can be read.
 ///

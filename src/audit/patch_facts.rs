@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::candidate::PathClass;
+use crate::language::classes::classify;
+use crate::model::candidate::PathClass;
 use crate::repo::patch::{Change, FilePatch, LineKind, parse};
-use crate::repo::policy::classify;
 
 /// A patch, read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,14 +8,14 @@ use serde::de::DeserializeOwned;
 
 use super::finding::{Findings, Place, Rule};
 use super::shape::{Facts, Shape};
-use crate::admission::Admission;
 use crate::dataset::evidence::{ADMISSIONS, INSTANCES, RECEIPTS, VERDICTS, read_table};
-use crate::dataset::manifest::Manifest;
+use crate::dataset::seal::manifest::Manifest;
 use crate::dataset::select::name;
-use crate::digest::Digest;
-use crate::instance::Instance;
-use crate::receipt::Receipt;
-use crate::verdict::{Reason, Verdict, VerdictStatus};
+use crate::model::admission::Admission;
+use crate::model::digest::Digest;
+use crate::model::instance::Instance;
+use crate::model::receipt::Receipt;
+use crate::model::verdict::{Reason, Verdict, VerdictStatus};
 
 /// What the evidence says about every candidate, reduced to what rows are held against.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::content::Measures;
 use super::finding::{Finding, Findings, Level, Rule};
 use crate::console::table;
-use crate::format;
-use crate::receipt::Tool;
+use crate::model::format;
+use crate::model::receipt::Tool;
 
 /// Lines per rule that people are shown.
 const SHOWN: usize = 5;

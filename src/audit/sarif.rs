@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::finding::{Finding, Level, Rule};
 use super::report::AuditReport;
-use crate::digest::Digest;
+use crate::model::digest::Digest;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 

@@ -10,15 +10,15 @@ use super::check::{Checks, check};
 use super::finding::Finding;
 use super::shape::Facts;
 use super::source::Source;
-use crate::candidate::Candidate;
 use crate::dataset::evidence;
-use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::journal::RunDir;
-use crate::near_names::nearest;
-use crate::receipt::Receipt;
-use crate::trial::{Exit, Outcome, TestReport};
-use crate::verdict::Verdict;
+use crate::model::candidate::Candidate;
+use crate::model::digest::Digest;
+use crate::model::near_names::nearest;
+use crate::model::receipt::Receipt;
+use crate::model::trial::{Exit, Outcome, TestReport};
+use crate::model::verdict::Verdict;
 
 /// Fewest digits of a digest that name a row.
 const FEWEST: usize = 6;

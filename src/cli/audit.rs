@@ -16,8 +16,8 @@ use crate::audit::{
 };
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
-use crate::framework::logs::LogFormat;
 use crate::hub::{Account, Hub, Patience, RepoId, download};
+use crate::logs::LogFormat;
 use crate::output::{Kind, Plan, write_file};
 
 /// Checks a dataset: integrity, receipts, verdicts from the evidence, duplicates, leaks, licences, patches, labels

@@ -17,12 +17,12 @@ use super::verify::{Input, verify_into};
 use crate::audit::{Agreement, Facts, Findings, Place, Rule, Shape, Source};
 use crate::console::Console;
 use crate::dataset::evidence;
-use crate::digest::Digest;
 use crate::exit_code::Stop;
 use crate::interval::exact_95;
 use crate::journal::RunDir;
+use crate::model::digest::Digest;
+use crate::model::verdict::{Verdict, VerdictStatus};
 use crate::output::{FileSet, Plan};
-use crate::verdict::{Verdict, VerdictStatus};
 
 /// Options of the sample.
 #[derive(Debug, Args)]

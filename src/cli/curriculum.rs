@@ -11,8 +11,8 @@ use crate::console::{Console, table};
 use crate::curriculum::report::{Curriculum as Report, Task, decide};
 use crate::curriculum::{Direction, Rules, Tally, Visits, rows};
 use crate::exit_code::{ExitCode, Stop};
-use crate::generation::Skill;
 use crate::intake::{Quarantined, ReadRollouts, Rewards, Rollouts, logs_of, quarantine_lines, read_tasks};
+use crate::model::generation::Skill;
 use crate::output::{FileSet, Kind, NewFile, Plan, write_file};
 
 /// Drops tasks that a model has mastered from a list of instances or an RL dataset

@@ -9,19 +9,19 @@ use super::export_input::export_run;
 
 use crate::console::{Console, table};
 use crate::dataset::card::explained;
-use crate::dataset::checks::{CheckOptions, Licenses, license_key};
-use crate::dataset::contamination::Benchmarks;
 use crate::dataset::export::{ExportOptions, ExportSummary};
-use crate::dataset::matched::{HeldOut, Matched};
-use crate::dataset::proof::prove;
-use crate::dataset::quarantine::held_back;
 use crate::dataset::rows::Reasoning;
-use crate::dataset::signature::{PublicKey, SecretKey};
+use crate::dataset::seal::checks::{CheckOptions, Licenses, license_key};
+use crate::dataset::seal::proof::prove;
+use crate::dataset::seal::signature::{PublicKey, SecretKey};
+use crate::dataset::select::contamination::Benchmarks;
+use crate::dataset::select::matched::{HeldOut, Matched};
+use crate::dataset::select::quarantine::held_back;
 use crate::dataset::views::View;
 use crate::exit_code::{ExitCode, Stop};
 use crate::journal::RunDir;
+use crate::model::repository_name::RepositoryName;
 use crate::output::{self, Plan};
-use crate::repository_name::RepositoryName;
 use crate::tokens::Counter;
 
 /// Writes the verified samples of a run as a dataset: SFT, RL and preference, with card, manifest and evidence

@@ -10,15 +10,17 @@ use super::session::{SandboxOptions, default_cache};
 use super::verify::Input;
 use crate::console::{Console, table};
 use crate::exit_code::{ExitCode, Stop};
+use crate::images::cache::Cache;
+use crate::images::inventory;
+use crate::images::inventory::{Kind, Prepared};
+use crate::images::unpacked;
+use crate::images::unpacked::{Archive, UnpackError};
 use crate::journal::RunDir;
 use crate::lab::Lab;
-use crate::near_names::nearest;
+use crate::model::near_names::nearest;
 use crate::output::Plan;
 use crate::sandbox::SandboxError;
-use crate::sandbox::cache::Cache;
 use crate::sandbox::docker::Docker;
-use crate::sandbox::stock::{self, Kind, Prepared};
-use crate::sandbox::unpacked::{self, Archive, UnpackError};
 
 /// Pulls, builds, seals, lists and removes the images that instances run in
 #[derive(Debug, Args)]
@@ -201,7 +203,7 @@ impl Seal {
 impl List {
     fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let docker = engine(console);
-        let found = stock::list(&open(self.cache)?, docker.as_ref())?;
+        let found = inventory::list(&open(self.cache)?, docker.as_ref())?;
         if self.json {
             console.print(serde_json::to_string(&found)?);
             return Ok(ExitCode::Done);
@@ -210,7 +212,7 @@ impl List {
         let mut rows = vec![heading.map(str::to_owned).to_vec()];
         rows.extend(found.iter().map(row));
         console.print(table(&rows));
-        console.print(format!("{} image(s), {} MiB in all", found.len(), mib(stock::total(&found))));
+        console.print(format!("{} image(s), {} MiB in all", found.len(), mib(inventory::total(&found))));
         Ok(ExitCode::Done)
     }
 }
@@ -220,10 +222,10 @@ impl Gc {
         let cache = open(self.cache)?;
         let docker = engine(console);
         let (gone, left) = match (&self.reference, self.budget) {
-            (None, budget) => stock::keep_to(&cache, docker.as_ref(), budget.unwrap_or(0))?,
+            (None, budget) => inventory::keep_to(&cache, docker.as_ref(), budget.unwrap_or(0))?,
             (Some(reference), _) => {
                 let mut gone = Vec::new();
-                let stock = stock::list(&cache, docker.as_ref())?;
+                let stock = inventory::list(&cache, docker.as_ref())?;
                 let wanted = unpacked::canonical(reference);
                 let is_named = |of: &String| unpacked::canonical(of) == wanted;
                 if !stock.iter().any(|image| image.reference.as_ref().is_some_and(is_named)) {
@@ -233,7 +235,7 @@ impl Gc {
                 }
                 for image in stock {
                     let named = image.reference.as_ref().is_some_and(is_named);
-                    if named && stock::remove(&cache, docker.as_ref(), &image)? {
+                    if named && inventory::remove(&cache, docker.as_ref(), &image)? {
                         gone.push(image);
                     }
                 }

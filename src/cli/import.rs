@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
-use crate::instance::{Environment, Instance};
 use crate::intake::{self, PypiError, Quarantined, ReleasePair, Wanted};
+use crate::model::instance::{Environment, Instance};
 use crate::output::{Kind, Plan};
 
 /// Makes instances: from SWE-bench-family files, from two releases of a package, from a commit range

@@ -10,9 +10,9 @@ use super::verify::{Summary, summary_table};
 use crate::audit::{GradedLog, disagrees, grade_logs, read_expected};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
-use crate::framework::logs::LogFormat;
 use crate::journal::{RunDir, write_atomically};
 use crate::lab::recompute;
+use crate::logs::LogFormat;
 use crate::output::{Kind, Plan};
 
 /// Recomputes the verdicts of a run directory, or grades other people's logs; needs no sandbox

@@ -11,15 +11,17 @@ use serde_json::json;
 
 use super::sampling::Sampling;
 use super::verify::Input;
-use crate::candidate::{Candidate, PathClass, Payload};
 use crate::console::Console;
-use crate::digest::Digest;
 use crate::exit_code::{ExitCode, Stop};
-use crate::generation::Skill;
-use crate::instance::Instance;
 use crate::intake;
 use crate::journal::RunDir;
-use crate::near_names::nearest;
+use crate::model::candidate::{Candidate, PathClass, Payload};
+use crate::model::digest::Digest;
+use crate::model::generation::Skill;
+use crate::model::instance::Instance;
+use crate::model::layout::Layout;
+use crate::model::near_names::nearest;
+use crate::model::verdict::{Verdict, VerdictStatus};
 use crate::output::{FileSet, Kind, NewFile, Plan};
 use crate::prompt::batch::{MOST_BYTES, MOST_REQUESTS, request};
 use crate::prompt::compose::{Composer, Recipe};
@@ -28,10 +30,9 @@ use crate::prompt::localized::file_sets;
 use crate::prompt::record::Absent;
 use crate::prompt::templates::{Templates, ours, write_ours};
 use crate::prompt::{Prompt as Record, extract};
-use crate::repo::{Layout, Repository, patch};
+use crate::repo::{Repository, patch};
 use crate::sampler::endpoint::Endpoint;
 use crate::tokens::Counter;
-use crate::verdict::{Verdict, VerdictStatus};
 
 /// Writes the prompts of instances: what a model is asked
 #[derive(Debug, Args)]

@@ -18,8 +18,8 @@ use crate::console::{Console, table};
 use crate::exit_code::{ExitCode, Stop};
 use crate::intake::{Quarantined, quarantine_lines};
 use crate::journal::RunDir;
+use crate::model::verdict::VerdictStatus;
 use crate::output::{FileSet, Plan};
-use crate::verdict::VerdictStatus;
 
 /// Chooses one patch per instance out of many
 #[derive(Debug, Args)]

@@ -5,24 +5,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::admission::Admission;
-use crate::candidate::{Candidate, Payload, TrialTrees};
 use crate::consensus::change::read_together;
 use crate::consensus::normal::{FileEdit, Normaliser, Sides};
 use crate::consensus::repeats::{Line, repeats};
 use crate::consensus::selection::Origin;
 use crate::consensus::{Column, Entry, LeftOut, Panel, Seen, Unfit};
-use crate::digest::Digest;
-use crate::generation::{Generation, GenerationRef, Skill};
-use crate::instance::Instance;
 use crate::intake::{self, Quarantined};
 use crate::journal::RunDir;
 use crate::judge::{OnBase, Step, on_base, on_repair, regression};
 use crate::lab::Knowledge;
-use crate::matrix::Matrix;
+use crate::model::admission::Admission;
+use crate::model::candidate::{Candidate, Payload, TrialTrees};
+use crate::model::digest::Digest;
+use crate::model::generation::{Generation, GenerationRef, Skill};
+use crate::model::instance::Instance;
+use crate::model::matrix::Matrix;
+use crate::model::verdict::{Verdict, VerdictStatus};
 use crate::prompt::extract::extract;
 use crate::repo::Repository;
-use crate::verdict::{Verdict, VerdictStatus};
+use crate::runner::{self, Runner};
 
 /// One instance with its candidates in their order, not yet normalised.
 #[derive(Debug)]
@@ -271,7 +272,12 @@ pub(super) fn read_run(run: &RunDir, repos: Option<&Path>) -> anyhow::Result<Vec
     }
     let mut issues = Vec::new();
     for (id, candidates) in by_instance {
-        let reading = Reading { run, evidence: &evidence, admission: admissions.get(id).copied(), verdicts: &verdicts };
+        let reading = Reading {
+            run,
+            evidence: &evidence,
+            admission: admissions.get(id).and_then(|admission| Some((*admission, runner::of(&admission.framework)?))),
+            verdicts: &verdicts,
+        };
         let tests = reading.tests(&candidates, matrices.get(id).copied());
         let repairs = candidates.iter().filter(|candidate| candidate.skill == Skill::Repair);
         let (repairs, repeated) = reading.once(repairs.copied().collect())?;
@@ -282,7 +288,8 @@ pub(super) fn read_run(run: &RunDir, repos: Option<&Path>) -> anyhow::Result<Vec
         if samples.is_empty() {
             continue;
         }
-        let base = reading.admission.and_then(|admission| admission.trees.as_ref()).map(|trees| trees.base.clone());
+        let base =
+            reading.admission.and_then(|(admission, _)| admission.trees.as_ref()).map(|trees| trees.base.clone());
         let files = repositories.get(id).cloned().zip(base).map(|(repository, base)| Files { repository, base });
         issues.push(Issue {
             instance_id: id.to_owned(),
@@ -299,8 +306,8 @@ pub(super) fn read_run(run: &RunDir, repos: Option<&Path>) -> anyhow::Result<Vec
 struct Reading<'r> {
     run: &'r RunDir,
     evidence: &'r Knowledge,
-    admission: Option<&'r Admission>,
-    verdicts: &'r BTreeMap<&'r crate::digest::Digest, VerdictStatus>,
+    admission: Option<(&'r Admission, &'r dyn Runner)>,
+    verdicts: &'r BTreeMap<&'r crate::model::digest::Digest, VerdictStatus>,
 }
 
 /// Generated tests of an instance and the trees of repairs with them.
@@ -314,10 +321,10 @@ struct Tests {
 impl Reading<'_> {
     /// The generated tests that fail on base, if the matrix was made; equal ones once, with their number.
     fn tests(&self, candidates: &[&Candidate], matrix: Option<&Matrix>) -> Tests {
-        let (Some(admission), Some(matrix)) = (self.admission, matrix) else { return Tests::default() };
+        let (Some((admission, runner)), Some(matrix)) = (self.admission, matrix) else { return Tests::default() };
         let mut tests = Tests::default();
         for candidate in candidates.iter().filter(|candidate| candidate.skill == Skill::Test) {
-            let Step::Done(Some(test)) = on_base(candidate, admission, self.evidence) else { continue };
+            let Step::Done(Some(test)) = on_base(candidate, admission, runner, self.evidence) else { continue };
             match tests.columns.iter_mut().find(|(_, known)| *known == test) {
                 Some((column, _)) => column.votes += 1,
                 None => {
@@ -383,13 +390,13 @@ impl Reading<'_> {
             tests: vec![Seen::NotRun; tests.columns.len()],
             ..Entry::default()
         };
-        if let (Some(admission), Some(prepared), Some(TrialTrees::Repair { .. })) =
+        if let (Some((admission, runner)), Some(prepared), Some(TrialTrees::Repair { .. })) =
             (self.admission, prepared, &candidate.trees)
         {
-            entry.regression = seen(regression(candidate, admission, self.evidence));
+            entry.regression = seen(regression(candidate, admission, runner, self.evidence));
             for (place, (_, test)) in tests.columns.iter().enumerate() {
                 if let Some(tree) = tests.joined.get(&(test.tree.clone(), prepared.tree.clone())) {
-                    entry.tests[place] = seen(on_repair(test, tree, admission, self.evidence));
+                    entry.tests[place] = seen(on_repair(test, tree, admission, runner, self.evidence));
                 }
             }
         }

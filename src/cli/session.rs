@@ -9,15 +9,15 @@ use clap::{Args, ValueEnum};
 
 use crate::console::Console;
 use crate::exit_code::Stop;
+use crate::images::cache::Cache;
 use crate::judge::DeadlineRule;
 use crate::lab::Settings;
-use crate::sandbox::cache::Cache;
+use crate::model::trial::Limits;
+use crate::model::verdict::Evidence;
 use crate::sandbox::cell::Cell;
 use crate::sandbox::docker::Docker;
-use crate::sandbox::docker_cell::DockerCells;
+use crate::sandbox::docker::cells::DockerCells;
 use crate::sandbox::{Engine, SandboxError};
-use crate::trial::Limits;
-use crate::verdict::Evidence;
 
 /// Which way to run trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,8 +10,8 @@ use crate::admission_report::{AdmissionReport, InstanceReport};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
+use crate::model::test_record::Standing;
 use crate::output::Plan;
-use crate::test_record::Standing;
 
 /// Admits instances: runs base and gold, derives the expected tests, refuses what is not stable
 #[derive(Debug, Args)]

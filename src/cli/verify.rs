@@ -9,19 +9,19 @@ use clap::Args;
 use serde::Serialize;
 
 use super::session::{SandboxOptions, Session};
-use crate::admission::{Admission, Refusal};
 use crate::admission_report::AdmissionReport;
 use crate::console::{Console, table};
-use crate::digest::Digest;
 use crate::exit_code::{ExitCode, Stop};
-use crate::format;
-use crate::generation::{GenerationRef, Skill};
 use crate::intake::{self, Quarantined};
 use crate::journal::{RunDir, RunInfo};
 use crate::lab::{Lab, Located, Samples, Tally};
+use crate::model::admission::{Admission, Refusal};
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::generation::{GenerationRef, Skill};
+use crate::model::verdict::{Counts, Reason};
 use crate::output::Plan;
 use crate::sampler::prompts::Prompts;
-use crate::verdict::{Counts, Reason};
 
 /// Runs every candidate against its repository's tests and judges it
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::normal::{FileEdit, Place, Sides};
 use super::surroundings::Surroundings;
-use crate::candidate::{Malformed, MalformedReason};
+use crate::model::candidate::{Malformed, MalformedReason};
 use crate::repo::patch::{self, Change as Content, FilePatch, LineKind};
 use crate::repo::{Mode, paths};
 

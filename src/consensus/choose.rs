@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::panel::{Panel, Standing};
 use super::similarity::Similarities;
-use crate::verdict::VerdictStatus;
+use crate::model::verdict::VerdictStatus;
 
 /// How one candidate is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum)]

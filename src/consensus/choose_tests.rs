@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::choose::{Choice, Method, Rules, Used};
 use super::panel::{Cell, Column, Entry, Panel, Seen};
 use super::similarity::Similarities;
-use crate::verdict::VerdictStatus;
+use crate::model::verdict::VerdictStatus;
 
 fn rules(method: Method, num_samples: usize) -> Rules {
     Rules { method, num_samples, regression: true, reproduction: true }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::choose::{Method, Rules};
 use super::panel::Panel;
 use super::similarity::Similarities;
-use crate::digest::Digest;
-use crate::format;
-use crate::verdict::VerdictStatus;
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::verdict::VerdictStatus;
 
 /// Bootstrap resamples behind an interval.
 const RESAMPLES: usize = 1000;

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::similarity::Keys;
-use crate::candidate::{Malformed, MalformedReason};
-use crate::verdict::VerdictStatus;
+use crate::model::candidate::{Malformed, MalformedReason};
+use crate::model::verdict::VerdictStatus;
 
 /// A fact that a run was to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::digest::Digest;
+use crate::model::digest::Digest;
 
 /// A line that holds a sample.
 #[derive(Clone, Debug)]

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::choose::{Choice, Method, Rules, Used};
 use super::panel::{LeftOut, Panel};
-use crate::digest::Digest;
-use crate::format;
-use crate::generation::GenerationRef;
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::generation::GenerationRef;
 
 /// Where a candidate comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

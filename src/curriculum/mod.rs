@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::generation::Skill;
+use crate::model::generation::Skill;
 
 /// One rollout of a policy at a task.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Rules, Tally, Visits, Why};
-use crate::format;
-use crate::generation::Skill;
+use crate::model::format;
+use crate::model::generation::Skill;
 
 /// A row that may stay or leave: the task it is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use crate::dataset::parquet_copy::copy_rows;
+use crate::dataset::files::parquet_copy::copy_rows;
 use crate::output::NewFile;
 
 /// Copies the lines or rows of a file for which `stays` says so into a new one; they are counted from 1, blank lines too.

@@ -27,11 +27,11 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::manifest::Manifest;
-use crate::digest::Digest;
-use crate::format;
+use super::seal::manifest::Manifest;
 use crate::journal::{RunDir, RunInfo};
-use crate::verdict::Evidence;
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::verdict::Evidence;
 
 /// Names of the tables.
 pub const INSTANCES: &str = "instances";
@@ -154,6 +154,6 @@ fn copy_lines(dataset: &Path, manifest: &Manifest, name: &str, to: &Path) -> Res
 }
 
 /// Blobs that judging again reads: reports, and the output of runs that have no report.
-pub(super) fn needed_blob(outcome: &crate::trial::Outcome) -> Option<&Digest> {
+pub(super) fn needed_blob(outcome: &crate::model::trial::Outcome) -> Option<&Digest> {
     outcome.report.as_ref().or(outcome.output.blob.as_ref())
 }

@@ -5,25 +5,25 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
-use super::contamination::Contamination;
+use super::card::facts::Tally;
 use super::evidence;
 use super::export::{ExportOptions, PREFERENCE, RL, SFT};
-use super::facts::Tally;
-use super::manifest::Config;
-use super::pairs::Pairs;
-use super::quarantine::Quarantine;
+use super::files::tables::{Table, Tables};
 use super::rows::{Attempts, SftRow, columns_of, lost_files, own_prompt, rl_row, sft_row};
+use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
+use super::seal::manifest::Config;
+use super::select::contamination::Contamination;
+use super::select::pairs::Pairs;
+use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
 use super::source::Source;
-use super::tables::{Table, Tables};
-use super::view_files::ViewFiles;
-use crate::candidate::Candidate;
-use crate::digest::Digest;
-use crate::format;
-use crate::generation::{Generation, Message, Skill};
-use crate::instance::Instance;
-use crate::verdict::{Verdict, VerdictStatus};
+use super::views::files::ViewFiles;
+use crate::model::candidate::Candidate;
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::generation::{Generation, Message, Skill};
+use crate::model::instance::Instance;
+use crate::model::verdict::{Verdict, VerdictStatus};
 
 /// Writes group after group.
 pub(super) struct GroupWriter<'a> {

@@ -4,19 +4,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::admission::Admission;
-use crate::candidate::Candidate;
-use crate::dataset::columns::{Column, Kind};
 use crate::dataset::export::{PREFERENCE, RL};
+use crate::dataset::files::columns::{Column, Kind};
 use crate::dataset::select::name;
-use crate::digest::Digest;
-use crate::generation::{Generation, Message, Skill};
-use crate::instance::Instance;
 use crate::leak::Leaks;
-use crate::lost::Lost;
+use crate::model::admission::Admission;
+use crate::model::candidate::Candidate;
+use crate::model::digest::Digest;
+use crate::model::generation::{Generation, Message, Skill};
+use crate::model::instance::Instance;
+use crate::model::lost::Lost;
+use crate::model::strength::Tier;
+use crate::model::verdict::{Evidence, Verdict};
 use crate::prompt::render::prompt_id;
-use crate::strength::Tier;
-use crate::verdict::{Evidence, Verdict};
 
 /// The only split there is: held-out repositories are left out, not labelled.
 pub const SPLIT: &str = "train";
@@ -96,7 +96,7 @@ pub struct PreferenceRow {
     pub chosen: Vec<ChatMessage>,
     /// One message: the rejected answer.
     pub rejected: Vec<ChatMessage>,
-    /// Why it was rejected ([`crate::verdict::Reason`]).
+    /// Why it was rejected ([`crate::model::verdict::Reason`]).
     pub rejected_reason: String,
     /// Evidence of the verified answer.
     pub evidence: Evidence,

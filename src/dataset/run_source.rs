@@ -7,19 +7,19 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use super::evidence::CONTESTS;
-use super::lines::{KeyedLines, Lines};
+use super::files::lines::{KeyedLines, Lines};
 use super::source::Source;
-use crate::admission::Admission;
-use crate::candidate::Candidate;
-use crate::contest::Contest;
-use crate::digest::Digest;
 use crate::exit_code::Stop;
-use crate::generation::{Generation, Message, Skill};
-use crate::instance::Instance;
 use crate::journal::{Record, RunDir};
 use crate::lab::Prompt;
-use crate::receipt::Receipt;
-use crate::verdict::Verdict;
+use crate::model::admission::Admission;
+use crate::model::candidate::Candidate;
+use crate::model::contest::Contest;
+use crate::model::digest::Digest;
+use crate::model::generation::{Generation, Message, Skill};
+use crate::model::instance::Instance;
+use crate::model::receipt::Receipt;
+use crate::model::verdict::Verdict;
 
 /// What [`Source`] needs, from the files of a run.
 pub struct RunSource<'a> {

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::admission::Admission;
-use crate::candidate::Candidate;
-use crate::contest::Contest;
-use crate::digest::Digest;
-use crate::generation::{Generation, Message, Skill};
-use crate::instance::Instance;
 use crate::journal::Record;
-use crate::receipt::Receipt;
-use crate::verdict::Verdict;
+use crate::model::admission::Admission;
+use crate::model::candidate::Candidate;
+use crate::model::contest::Contest;
+use crate::model::digest::Digest;
+use crate::model::generation::{Generation, Message, Skill};
+use crate::model::instance::Instance;
+use crate::model::receipt::Receipt;
+use crate::model::verdict::Verdict;
 
 /// What a dataset is made from. The order of verdicts does not matter to what is written.
 pub trait Source {

@@ -8,8 +8,8 @@ use super::fault::Fault;
 use super::local::stays_below;
 use super::plan::RemoteFile;
 use super::{Hub, HubError};
-use crate::dataset::strangers::ATTRIBUTES;
-use crate::digest::Digest;
+use crate::dataset::select::strangers::ATTRIBUTES;
+use crate::model::digest::Digest;
 use crate::repo::blob_id;
 
 /// A downloaded dataset.

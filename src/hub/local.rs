@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::HubError;
-use crate::dataset::manifest::{MANIFEST, Manifest};
-use crate::dataset::merkle;
-use crate::dataset::signature::ENVELOPE;
-use crate::dataset::statement::{STATEMENT, Statement};
-use crate::dataset::strangers::strangers;
-use crate::digest::Digest;
-use crate::format;
+use crate::dataset::seal::manifest::{MANIFEST, Manifest};
+use crate::dataset::seal::merkle;
+use crate::dataset::seal::signature::ENVELOPE;
+use crate::dataset::seal::statement::{STATEMENT, Statement};
+use crate::dataset::select::strangers::strangers;
+use crate::model::digest::Digest;
+use crate::model::format;
 use crate::repo::blob_id;
 
 /// Larger files are stored as pointers, by the Hub's own rule.

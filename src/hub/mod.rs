@@ -38,7 +38,7 @@ pub use repo_id::RepoId;
 pub use tag_name::TagName;
 
 use crate::console::Console;
-use crate::receipt::Tool;
+use crate::model::receipt::Tool;
 
 /// A connection is given up after this long without an answer.
 const CONNECT: Duration = Duration::from_secs(20);

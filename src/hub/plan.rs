@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::local::LocalFile;
-use crate::dataset::strangers::ATTRIBUTES;
+use crate::dataset::select::strangers::ATTRIBUTES;
 
 /// Operations in one commit; the Hub asks for no more and ends a commit after a minute.
 pub const MOST_OPERATIONS: usize = 100;
@@ -185,7 +185,7 @@ fn weight(file: &LocalFile) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
+    use crate::model::digest::Digest;
 
     fn file(path: &str, text: &str) -> LocalFile {
         let bytes = text.len() as u64;

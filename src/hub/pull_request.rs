@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::fault::Fault;
 use super::{Hub, HubError};
-use crate::digest::Digest;
+use crate::model::digest::Digest;
 
 #[derive(Deserialize)]
 struct Discussions {

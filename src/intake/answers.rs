@@ -9,7 +9,7 @@ use super::generations::generation_of;
 use super::named::id;
 use super::quarantine::Quarantined;
 use super::records::{Record, each_record};
-use crate::generation::{Generation, GenerationRef};
+use crate::model::generation::{Generation, GenerationRef};
 
 /// What was read of a file.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::quarantine::{Quarantined, write_quarantine};
 use super::rows::read_instances;
-use crate::instance::Instance;
+use crate::model::instance::Instance;
 use crate::output::NewFile;
 
 /// Puts instances into an import directory. What is there stays; an instance of the same id takes the place of the

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use super::predictions;
 use super::quarantine::Quarantined;
 use super::records::{Record, each_record, kind_of};
-use crate::format;
-use crate::generation::{Generation, GenerationRef, Message, Skill};
-use crate::near_names::nearest;
+use crate::model::format;
+use crate::model::generation::{Generation, GenerationRef, Message, Skill};
+use crate::model::near_names::nearest;
 
 /// What was read of one or more files, apart from the generations themselves.
 #[derive(Clone, Debug, Default)]

@@ -8,11 +8,13 @@ use serde_json::Map;
 
 use super::license;
 use super::pypi::ReleasePair;
-use crate::candidate::PathClass;
-use crate::format;
-use crate::instance::{Environment, Instance, Source};
-use crate::near_names::nearest;
-use crate::repo::{Layout, Repository, Stated, survey};
+use crate::language::python::survey::{Stated, survey};
+use crate::model::candidate::PathClass;
+use crate::model::format;
+use crate::model::instance::{Environment, Instance, Source};
+use crate::model::layout::Layout;
+use crate::model::near_names::nearest;
+use crate::repo::Repository;
 
 /// What the caller says about an instance beside its two trees.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::generation::Skill;
+use crate::model::generation::Skill;
 
 /// Places of a row that may name the instance, most telling first. Any of them may be an object or its JSON text.
 const PLACES: [&[&str]; 22] = [

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::curriculum::Outcome;
-use crate::format;
+use crate::model::format;
 
 /// Fields that say the outcome itself, the usual one first. They stand before any reward, which may be shaped: a bonus for
 /// form, a penalty for length.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::format;
+use crate::model::format;
 use crate::output::write_file;
 
 /// Longest reason that is kept, in characters: a reason may quote the input.

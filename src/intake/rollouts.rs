@@ -20,7 +20,7 @@ use super::quarantine::Quarantined;
 use super::records::{Record, each_record};
 use crate::curriculum::Rollout;
 use crate::curriculum::report::Task;
-use crate::generation::Skill;
+use crate::model::generation::Skill;
 
 /// Rows whose fields are kept for a refusal that lists them.
 const LISTED_ROWS: u64 = 100;

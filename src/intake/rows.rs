@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::quarantine::Quarantined;
 use super::records::{Record, each_record};
-use crate::format;
-use crate::instance::{Environment, Instance, Source};
+use crate::model::format;
+use crate::model::instance::{Environment, Instance, Source};
 
 /// What was read of one or more files.
 #[derive(Clone, Debug, Default)]

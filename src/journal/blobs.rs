@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::digest::Digest;
+use crate::model::digest::Digest;
 
 /// A content-addressed store below one directory.
 #[derive(Clone, Debug)]

@@ -14,9 +14,9 @@ use anyhow::{Context as _, Error, bail};
 use serde::Deserialize;
 
 use super::{Failure, Record};
-use crate::admission::Admission;
-use crate::digest::Digest;
-use crate::trial::Outcome;
+use crate::model::admission::Admission;
+use crate::model::digest::Digest;
+use crate::model::trial::Outcome;
 
 /// Bytes of a journal that are held at once while it is read.
 const READ_AHEAD: usize = 1 << 20;
@@ -245,7 +245,7 @@ fn damaged(path: &Path, number: u64) -> String {
 mod tests {
     use super::*;
     use crate::journal::RunDir;
-    use crate::trial::{Exit, Limits, OutputRef, TestPlan, Trial};
+    use crate::model::trial::{Exit, Limits, OutputRef, TestPlan, Trial};
 
     fn outcome(tree: &str, wall_ms: u64) -> Outcome {
         let trial = Trial {
@@ -257,7 +257,7 @@ mod tests {
             repeat: 0,
         };
         Outcome {
-            format: crate::format::OUTCOME.to_owned(),
+            format: crate::model::format::OUTCOME.to_owned(),
             trial_id: trial.id(),
             trial,
             sandbox: "cell".to_owned(),

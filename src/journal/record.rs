@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::admission::Admission;
-use crate::digest::Digest;
-use crate::trial::Outcome;
+use crate::model::admission::Admission;
+use crate::model::digest::Digest;
+use crate::model::trial::Outcome;
 
 /// One line of the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]

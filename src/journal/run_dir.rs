@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Blobs, ByInstance, Index, LinesWriter, Place, Record};
-use crate::digest::Digest;
 use crate::exit_code::Stop;
-use crate::format;
-use crate::verdict::Evidence;
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::verdict::Evidence;
 
 /// `run.json`: which tool wrote the directory, with which configuration, from which input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

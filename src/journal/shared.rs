@@ -19,8 +19,8 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use super::Blobs;
-use crate::digest::Digest;
-use crate::trial::{Exit, Outcome, TestReport, Trial};
+use crate::model::digest::Digest;
+use crate::model::trial::{Exit, Outcome, TestReport, Trial};
 
 /// Raised when what a sandbox does to a job changes: what was seen under another one is not asked again.
 const VERSION: &str = "1";

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{Halt, name_some};
-use crate::candidate::Candidate;
-use crate::verdict::Reason;
+use crate::model::candidate::Candidate;
+use crate::model::verdict::Reason;
 
 /// Thresholds for predicted files. The SWE-Swiss recipe asks for at most five; its acceptance rule is not
 /// published, so full recall is asked for.

@@ -4,13 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use super::bench::{Ask, Bench, Evidence};
-use super::suite::{self, Shown};
-use super::{Halt, Step, script};
-use crate::admission::Admission;
-use crate::candidate::{Candidate, TrialTrees};
+use super::asker::{Ask, Bench, Evidence};
+use super::run_result;
+use super::run_result::Shown;
+use super::test::script;
+use super::{Halt, Step};
 use crate::consensus::{Cell, Seen};
-use crate::trial::{Exit, Mode, TestResult};
+use crate::model::admission::Admission;
+use crate::model::candidate::{Candidate, TrialTrees};
+use crate::model::trial::{Exit, Mode, TestResult};
+use crate::runner::Runner;
 
 /// A generated test as it runs on base.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +30,14 @@ pub struct OnBase {
 
 /// Regression tests that do not pass with a repair. A regression test passes before and after the change. A run without a
 /// proper end passes no test.
-pub fn regression(repair: &Candidate, admission: &Admission, evidence: &dyn Evidence) -> Step<Seen<u32>> {
+pub fn regression(
+    repair: &Candidate,
+    admission: &Admission,
+    runner: &dyn Runner,
+    evidence: &dyn Evidence,
+) -> Step<Seen<u32>> {
     let Some(TrialTrees::Repair { policy, .. }) = &repair.trees else { return Step::Done(Seen::NotRun) };
-    let mut bench = Bench::new(admission, evidence);
+    let mut bench = Bench::new(admission, runner, evidence);
     let mut run = || {
         let mut failures = 0;
         for split in &admission.splits {
@@ -40,7 +48,7 @@ pub fn regression(repair: &Candidate, admission: &Admission, evidence: &dyn Evid
             }
             let only = if expected.len() < split.expected.len() { expected.clone() } else { Vec::new() };
             let seen = bench.seen(&Ask { only, ..Ask::suite(policy, &split.files) })?;
-            failures += match suite::shown(&seen, &expected, admission) {
+            failures += match run_result::shown(&seen, &expected, admission, bench.runner) {
                 Shown::Passed => 0,
                 Shown::Failing(failing) => failing.len(),
                 Shown::Abnormal(..) => expected.len(),
@@ -53,14 +61,19 @@ pub fn regression(repair: &Candidate, admission: &Admission, evidence: &dyn Evid
 
 /// A generated test on base; `None` if it cannot be told apart from base by running, or decides by something other than what
 /// the code does.
-pub fn on_base(test: &Candidate, admission: &Admission, evidence: &dyn Evidence) -> Step<Option<OnBase>> {
+pub fn on_base(
+    test: &Candidate,
+    admission: &Admission,
+    runner: &dyn Runner,
+    evidence: &dyn Evidence,
+) -> Step<Option<OnBase>> {
     let Some(TrialTrees::Test { on_base: tree, files, script, oracle, .. }) = &test.trees else {
         return Step::Done(None);
     };
     if files.is_empty() || !oracle.faults.is_empty() {
         return Step::Done(None);
     }
-    let mut bench = Bench::new(admission, evidence);
+    let mut bench = Bench::new(admission, runner, evidence);
     match cases(&mut bench, tree, files, *script) {
         Ok(Cases { failing, .. }) if failing.is_empty() => Step::Done(None),
         Ok(Cases { failing, passing }) => {
@@ -72,8 +85,14 @@ pub fn on_base(test: &Candidate, admission: &Admission, evidence: &dyn Evidence)
 }
 
 /// A generated test on a repair: `tree` is the repair's with the test's files.
-pub fn on_repair(test: &OnBase, tree: &str, admission: &Admission, evidence: &dyn Evidence) -> Step<Seen<Cell>> {
-    let mut bench = Bench::new(admission, evidence);
+pub fn on_repair(
+    test: &OnBase,
+    tree: &str,
+    admission: &Admission,
+    runner: &dyn Runner,
+    evidence: &dyn Evidence,
+) -> Step<Seen<Cell>> {
+    let mut bench = Bench::new(admission, runner, evidence);
     let passing = cases(&mut bench, tree, &test.files, test.script).map(|cases| cases.passing);
     let both = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
         u32::try_from(one.intersection(other).count()).unwrap_or(u32::MAX)
@@ -103,7 +122,7 @@ fn cases(bench: &mut Bench, tree: &str, files: &[String], is_script: bool) -> Re
         return Ok(cases);
     }
     let seen = bench.seen(&Ask::suite(tree, files))?;
-    if suite::ended(&seen).is_err() {
+    if run_result::ended(&seen).is_err() {
         return Ok(cases);
     }
     let named = |does: fn(&TestResult) -> bool| {

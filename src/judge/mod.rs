@@ -9,55 +9,40 @@
 //! asking. Splits are fixed at admission, so what is not run cannot change what was decided.
 
 mod admit;
-mod bench;
-mod canary;
+mod asker;
 mod control;
-mod failure;
-mod fate;
-mod held_out;
-mod joint;
 mod localization;
-mod log;
-mod lost;
 mod matrix;
-mod own;
-mod passes;
-mod plain;
 mod reduce;
 mod repair;
-mod script;
-mod steady;
-mod strength;
-mod suite;
-mod tally;
+mod run_result;
 mod test;
 
 use std::collections::BTreeSet;
 
-use crate::admission::Admission;
-use crate::candidate::{Candidate, MalformedReason, TrialTrees};
-use crate::contest::Contest;
-use crate::digest::Digest;
-use crate::framework::Framework;
-use crate::generation::Skill;
+use crate::model::admission::Admission;
+use crate::model::candidate::{Candidate, MalformedReason, TrialTrees};
+use crate::model::contest::Contest;
+use crate::model::digest::Digest;
+use crate::model::generation::Skill;
+use crate::model::strength::Strength;
+use crate::model::trial::Trial;
+use crate::model::verdict::{Evidence as Level, Reason, VerdictStatus};
+use crate::runner::Runner;
 use crate::source::Unread;
-use crate::strength::Strength;
-use crate::trial::Trial;
-use crate::verdict::{Evidence as Level, Reason, VerdictStatus};
 
+pub use admit::lost::lost_as_stored;
 pub use admit::{AdmissionInput, DeadlineRule, admit};
-pub use bench::Evidence;
-pub use canary::{Forms, Proof, prove};
+pub use asker::Evidence;
+pub use control::bare::{PlainProof, prove_plain};
+pub use control::canary::{Forms, Proof, prove};
+pub use control::held_out::{LEAST_CHECKS, Observed, Planned, observe};
 pub use control::{Rehearsed, rehearse, sentinel_seed};
-pub use held_out::{LEAST_CHECKS, Observed, Planned, observe};
-pub use joint::rehearse_joint;
 pub use localization::LocalizationRules;
-pub use log::{Grade, LogGrade, Seen, grade_log};
-pub use lost::lost_as_stored;
 pub use matrix::{OnBase, on_base, on_repair, regression};
-pub use passes::count_passes;
-pub use plain::{PlainProof, prove_plain};
 pub use reduce::{Reduced, Reduction, reduce};
+pub use repair::pass_counts::count_passes;
+pub use repair::shared_run::rehearse_joint;
 
 /// What comes next: a trial to run, or the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,12 +101,12 @@ enum Halt {
 pub fn judge(
     candidate: &Candidate,
     admission: &Admission,
-    framework: &dyn Framework,
+    runner: &dyn Runner,
     peers: &Peers,
     rules: &LocalizationRules,
     evidence: &dyn Evidence,
 ) -> Step<Judgement> {
-    let mut bench = bench::Bench::new(admission, evidence);
+    let mut bench = asker::Bench::new(admission, runner, evidence);
     let mut strength = None;
     let result = if let Some(refusal) = admission.refusal {
         Err(Halt::Judged(Reason::InstanceNotAdmitted, format!("{refusal} {}", admission.detail)))
@@ -131,7 +116,7 @@ pub fn judge(
         match candidate.skill {
             Skill::Localization => localization::judge(candidate, &peers.accepted, rules).map(at_e1),
             Skill::Repair => repair::judge(candidate, admission, &mut bench).and_then(|v| screened(candidate, v)),
-            Skill::Test => test::judge(candidate, admission, framework, peers, &mut bench).and_then(|verified| {
+            Skill::Test => test::judge(candidate, admission, runner, peers, &mut bench).and_then(|verified| {
                 let level = verified.level();
                 let judged = readable(not_read(candidate), (Reason::Reproduces, level, verified.detail))?;
                 strength = Some(verified.strength);
@@ -141,7 +126,7 @@ pub fn judge(
     };
     let trials = bench.into_trials();
     let (reason, evidence, detail) = match result {
-        Ok(verified) => lost::bounded(admission, verified),
+        Ok(verified) => admit::lost::bounded(admission, verified),
         Err(Halt::Judged(reason, detail)) => {
             let ran = reason.status() == VerdictStatus::Rejected && !trials.is_empty();
             (reason, if ran { Level::E1 } else { Level::E0 }, detail)
@@ -226,7 +211,7 @@ mod tests {
     #[test]
     fn a_repair_whose_source_was_never_read_is_not_verified() {
         let mut candidate: Candidate = serde_json::from_value(json!({
-            "format": crate::format::CANDIDATE, "candidate_id": Digest::of(b"c"), "instance_id": "a", "skill": "repair",
+            "format": crate::model::format::CANDIDATE, "candidate_id": Digest::of(b"c"), "instance_id": "a", "skill": "repair",
             "generation": {"file": "g.jsonl", "line": 1, "index": 0},
         }))
         .unwrap();

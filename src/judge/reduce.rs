@@ -7,11 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Halt;
-use super::bench::{Ask, Bench, Evidence};
-use super::suite::{self, Shown};
-use crate::admission::Admission;
-use crate::digest::Digest;
-use crate::trial::Trial;
+use super::asker::{Ask, Bench, Evidence};
+use super::run_result;
+use super::run_result::Shown;
+use crate::model::admission::Admission;
+use crate::model::digest::Digest;
+use crate::model::trial::Trial;
+use crate::runner::Runner;
 
 /// Trees of gold without some of its parts, by the parts' numbers.
 pub type Reduced = BTreeMap<BTreeSet<usize>, String>;
@@ -33,8 +35,14 @@ pub enum Reduction {
 
 /// Finds which of `parts` parts are not needed. A part is left out alone first. Parts whose absence changes
 /// nothing are then left out together. If that does not pass, they are left out one after the other as long as it passes.
-pub fn reduce(admission: &Admission, parts: usize, trees: &Reduced, evidence: &dyn Evidence) -> Reduction {
-    let mut bench = Bench::new(admission, evidence);
+pub fn reduce(
+    admission: &Admission,
+    runner: &dyn Runner,
+    parts: usize,
+    trees: &Reduced,
+    evidence: &dyn Evidence,
+) -> Reduction {
+    let mut bench = Bench::new(admission, runner, evidence);
     match find(admission, parts, trees, &mut bench) {
         Ok(unneeded) => Reduction::Done { unneeded, trials: bench.into_trials() },
         Err(Missing::Tree(set)) => Reduction::Tree(set),
@@ -75,7 +83,7 @@ fn passes(admission: &Admission, set: BTreeSet<usize>, trees: &Reduced, bench: &
     let Some(tree) = trees.get(&set) else { return Err(Missing::Tree(set)) };
     for split in &admission.splits {
         let seen = bench.seen(&Ask::suite(tree, &split.files)).map_err(Missing::Halt)?;
-        match suite::shown(&seen, &split.expected, admission) {
+        match run_result::shown(&seen, &split.expected, admission, bench.runner) {
             Shown::Passed => {}
             Shown::Failing(_) | Shown::Abnormal(..) => return Ok(false),
         }
@@ -86,9 +94,9 @@ fn passes(admission: &Admission, set: BTreeSet<usize>, trees: &Reduced, bench: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admission::Split;
     use crate::journal::Failure;
-    use crate::trial::{Exit, Limits, Outcome, OutputRef, Phase, Status, TestReport, TestResult};
+    use crate::model::admission::Split;
+    use crate::model::trial::{Exit, Limits, Outcome, OutputRef, Phase, Status, TestReport, TestResult};
     use std::sync::Arc;
 
     const A: &str = "t/test_a.py::a";
@@ -124,7 +132,7 @@ mod tests {
 
     fn unneeded(parts: usize, passing: &dyn Fn(&str) -> bool) -> (Vec<usize>, usize) {
         let mut admission: Admission = serde_json::from_value(serde_json::json!({
-            "format": crate::format::ADMISSION, "instance_id": "a", "key": Digest::of(b"key"), "image": Digest::of(b"i"),
+            "format": crate::model::format::ADMISSION, "instance_id": "a", "key": Digest::of(b"key"), "image": Digest::of(b"i"),
             "fail_to_pass": [A], "pass_to_pass": [], "gold_files": [], "framework": "pytest/4", "repeats": 3,
             "limits": Limits::default(), "trials": [],
         }))
@@ -133,7 +141,7 @@ mod tests {
         let evidence = Trees(passing, Default::default());
         let mut trees = Reduced::new();
         loop {
-            match reduce(&admission, parts, &trees, &evidence) {
+            match reduce(&admission, &crate::runner::python::pytest::Pytest, parts, &trees, &evidence) {
                 Reduction::Tree(set) => {
                     let name = set.iter().map(usize::to_string).collect::<Vec<_>>().join("+");
                     trees.insert(set, name);
@@ -141,7 +149,7 @@ mod tests {
                 Reduction::Trial(trial) => {
                     let code = i32::from(!passing(&trial.tree));
                     let outcome = Outcome {
-                        format: crate::format::OUTCOME.to_owned(),
+                        format: crate::model::format::OUTCOME.to_owned(),
                         trial_id: trial.id(),
                         trial: (*trial).clone(),
                         sandbox: "cell".to_owned(),

@@ -9,55 +9,38 @@
 //! and `receipts.jsonl` are written by instance, then by place in the input. A sandbox failure is tried up to three
 //! times.
 
-mod canaries;
-mod candidates;
-mod contests;
-mod controls;
-mod desk;
-mod images;
-mod knowledge;
-mod matrix;
-mod minimal;
-mod peers;
-mod plain;
-mod pool;
-mod prepare;
-mod prompts;
-mod ready;
-mod room;
-mod samples;
-mod screen;
-mod tests;
-mod trials;
-mod verdicts;
+pub mod admit;
+pub mod run;
+pub mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::admission::Admission;
 use crate::console::Console;
-use crate::digest::Digest;
 use crate::exit_code::Stop;
-use crate::framework::{canary, held_out, plain as plain_run, sentinel};
-use crate::generation::{Generation, GenerationRef};
-use crate::instance::Instance;
 use crate::journal::{RunDir, SharedOutcomes, Writer};
 use crate::judge::DeadlineRule;
+use crate::language::python::{canary, held_out};
+use crate::model::admission::Admission;
+use crate::model::digest::Digest;
+use crate::model::generation::{Generation, GenerationRef};
+use crate::model::instance::Instance;
+use crate::model::trial::Limits;
+use crate::model::verdict::Evidence;
+use crate::runner::python::{bare as plain_run, sentinel};
 use crate::sandbox::{Engine, Sandbox};
-use crate::trial::Limits;
-use crate::verdict::Evidence;
 
-pub use candidates::read_candidate;
-pub use desk::{Answered, Desk};
-pub use images::Made;
-pub use knowledge::Knowledge;
-pub use prepare::Workshop;
-pub use prompts::Prompt;
-use room::Room;
-pub use samples::Samples;
-pub use verdicts::{Tally, recompute};
+pub use admit::image_request::Made;
+pub use admit::site::Workshop;
+pub use run::facts::Knowledge;
+use run::memory::Room;
+pub use verify::candidates::read_candidate;
+pub use verify::prompts::Prompt;
+pub use verify::samples::Samples;
+pub use verify::single::{Answered, Desk};
+pub use verify::verdicts::{Tally, recompute};
 
 /// What generated tests were run against, one line per instance that has any.
 const CONTESTS: &str = "contests.jsonl";
@@ -202,7 +185,7 @@ impl<'a> Lab<'a> {
     /// Prepares and admits every instance.
     pub fn admit(&self, instances: &[Located]) -> anyhow::Result<BTreeMap<String, Admission>> {
         let stage = self.console.stage("admit", instances.len() as u64);
-        let admissions = pool::map(self.settings.workers, instances, |located| {
+        let admissions = run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
             let admission = Workshop::new(self, located).admit()?;
             if let Some(refusal) = admission.refusal {
@@ -225,7 +208,7 @@ impl<'a> Lab<'a> {
         self.run_all_trials(instances, admissions)?;
         let instances =
             instances.iter().map(|located| (located.instance.instance_id.clone(), located.instance.digest()));
-        verdicts::write_verdicts(self.run, admissions, &instances.collect(), &self.knowledge)
+        verify::verdicts::write_verdicts(self.run, admissions, &instances.collect(), &self.knowledge)
     }
 
     pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {

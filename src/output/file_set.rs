@@ -10,8 +10,8 @@ use anyhow::Context as _;
 
 use super::listing::Listing;
 use super::new_file::NewFile;
-use crate::digest::Digest;
 use crate::exit_code::Stop;
+use crate::model::digest::Digest;
 
 /// The files of one command in one folder.
 #[derive(Debug)]

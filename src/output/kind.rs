@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::format;
+use crate::model::format;
 
 /// Longest beginning that is looked at: a line of an instance or a prompt may be long.
 const MOST: u64 = 64 << 20;

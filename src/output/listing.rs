@@ -10,9 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::new_file::write_file;
-use crate::digest::Digest;
 use crate::exit_code::Stop;
-use crate::format;
+use crate::model::digest::Digest;
+use crate::model::format;
 
 /// Name of the file; hidden, so that no reader of rows takes it for one.
 pub const LISTING: &str = ".assay-outputs.json";

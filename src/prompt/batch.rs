@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::record::Prompt;
-use crate::generation::Message;
+use crate::model::generation::Message;
 
 /// Most requests and bytes that one file may hold; what hosted batch endpoints take is 50,000 and 200 MB.
 pub const MOST_REQUESTS: usize = 50_000;

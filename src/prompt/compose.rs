@@ -15,11 +15,12 @@ use super::rank::{Query, rank};
 use super::record::{Absent, LeftOut, Origin, Prompt, ShownFile, prompt_id};
 use super::render::{PromptFile, fill};
 use super::templates::Templates;
-use crate::candidate::PathClass;
-use crate::format;
-use crate::generation::{Message, Skill};
-use crate::instance::Instance;
-use crate::repo::{Layout, Repository};
+use crate::model::candidate::PathClass;
+use crate::model::format;
+use crate::model::generation::{Message, Skill};
+use crate::model::instance::Instance;
+use crate::model::layout::Layout;
+use crate::repo::Repository;
 use crate::tokens::Counter;
 
 /// Files of more bytes than this are not searched: data, or written by a program.

@@ -3,7 +3,7 @@
 //! The diff is handed on verbatim; its grammar is checked where it is applied.
 
 use super::fence::{Block, scan};
-use crate::candidate::{Malformed, MalformedReason};
+use crate::model::candidate::{Malformed, MalformedReason};
 
 /// The answer itself, if it begins as a diff: the form of SWE-bench predictions.
 pub(super) fn raw(answer: &str) -> Option<String> {

@@ -8,7 +8,7 @@ use ahash::AHashMap;
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use crate::digest::Digest;
+use crate::model::digest::Digest;
 use crate::sampler::endpoint::Endpoint;
 use crate::sampler::failure::{Failure, wait};
 

@@ -5,8 +5,8 @@
 //! bench --bench fuzz_extract` runs as long as one likes.
 
 use super::{diff_block, file_list, reasoning, search_replace, test_answer};
-use crate::candidate::{Malformed, MalformedReason, Payload};
-use crate::generation::Skill;
+use crate::model::candidate::{Malformed, MalformedReason, Payload};
+use crate::model::generation::Skill;
 
 /// Largest answer, reasoning aside, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;

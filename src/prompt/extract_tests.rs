@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::candidate::{Edit, WholeFile};
+use crate::model::candidate::{Edit, WholeFile};
 
 fn payload(skill: Skill, completion: &str) -> Result<Payload, MalformedReason> {
     extract(skill, completion, None).payload.map_err(|malformed| malformed.why)

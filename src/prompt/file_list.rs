@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::fence::{Block, path_of, scan};
-use crate::candidate::{Malformed, MalformedReason};
+use crate::model::candidate::{Malformed, MalformedReason};
 
 /// Paths in order, each once. If there are fences with paths, the last one is the answer; otherwise every line that is a
 /// path counts.

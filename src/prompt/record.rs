@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::listing::Shown;
-use crate::digest::Digest;
-use crate::format;
-use crate::generation::{Message, Skill};
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::generation::{Message, Skill};
 
 /// What a model is asked, and what was shown and left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use minijinja::context;
 
 use super::listing::Listing;
 use super::templates::{TemplateError, Templates};
-use crate::generation::{Message, Skill};
+use crate::model::generation::{Message, Skill};
 
 /// What a prompt of ours is made from: everything, whatever its length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn fence(content: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::candidate::Payload;
+    use crate::model::candidate::Payload;
     use crate::prompt::extract::extract;
 
     fn example() -> PromptContext {

@@ -15,7 +15,7 @@
 use std::collections::HashSet;
 
 use super::fence::{Opening, heading_path, opening, path_of};
-use crate::candidate::{Edit, Malformed, MalformedReason};
+use crate::model::candidate::{Edit, Malformed, MalformedReason};
 
 /// The edits in order, repeats dropped; `None` if the answer has no SEARCH marker. CR LF is read as LF.
 pub(super) fn parse(answer: &str) -> Result<Option<Vec<Edit>>, Malformed> {

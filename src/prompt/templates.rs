@@ -8,8 +8,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use thiserror::Error;
 
-use crate::digest::Digest;
-use crate::generation::Skill;
+use crate::model::digest::Digest;
+use crate::model::generation::Skill;
 
 /// Ours, by name and version. A changed text is another id in any case; a changed answer form raises the version.
 const OURS: [(Skill, &str, &str); 3] = [

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::extract::change;
 use super::fence::{Block, path_of, scan};
-use crate::candidate::{Malformed, MalformedReason, Payload, WholeFile};
+use crate::model::candidate::{Malformed, MalformedReason, Payload, WholeFile};
 
 /// What a reproduction script prints, by the SWE-Swiss recipe. A fence without a path is a script only if it holds one.
 pub const MARKERS: [&str; 3] = ["Issue reproduced", "Issue resolved", "Other issues"];

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::Stop;
 use super::draft::{Draft, Entry, Mode};
 use super::patch::{self, Change, FilePatch, Hunk, Line, LineKind};
-use crate::candidate::{Malformed, MalformedReason};
+use crate::model::candidate::{Malformed, MalformedReason};
 
 /// Normalisations that were needed, by the names that candidates record.
 pub(super) type Normalised = BTreeSet<&'static str>;

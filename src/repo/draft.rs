@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::paths;
 use super::store::{Leaf, Repository, SUBMODULE_MODE};
 use super::{RepoError, Stop};
-use crate::candidate::{Malformed, MalformedReason};
+use crate::model::candidate::{Malformed, MalformedReason};
 
 /// The kinds of entry an answer may meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

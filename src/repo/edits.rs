@@ -3,7 +3,7 @@
 use super::Stop;
 use super::apply::{CRLF, FINAL_NEWLINE, MAX_PARTS, Normalised};
 use super::draft::{Draft, Entry, Mode};
-use crate::candidate::{Edit, Malformed, MalformedReason};
+use crate::model::candidate::{Edit, Malformed, MalformedReason};
 
 /// Applies edits in order, each to what the former ones left.
 pub(super) fn apply_edits(draft: &mut Draft<'_>, edits: &[Edit], notes: &mut Normalised) -> Result<(), Stop> {

@@ -15,43 +15,36 @@ mod diff;
 mod draft;
 mod edits;
 mod import;
-mod layout;
 pub mod patch;
 pub mod paths;
-pub mod policy;
-mod policy_table;
 mod prepare;
 mod record;
 mod reduce;
-mod runner_options;
 mod scan;
-mod store;
-mod survey;
+pub mod store;
 #[cfg(test)]
 mod survey_tests;
 #[cfg(test)]
 mod tests;
 mod text_diff;
-mod text_imports;
 mod trees;
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use super::model::layout::Layout;
 pub use blob::blob_id;
 pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
-pub use layout::Layout;
 pub use prepare::{SCRIPT_PATH, prepare};
 pub use record::Recorded;
 pub use reduce::GoldParts;
 pub use store::Repository;
-pub use survey::{Stated, survey};
 pub use text_diff::text_diff;
 pub use trees::{Sources, instance_trees, protected_among, submitted_trial_tree, trial_tree};
 
-use crate::candidate::Malformed;
+use crate::model::candidate::Malformed;
 
 /// Faults of the repository or the machine. None of them is a fact about a candidate.
 #[derive(Debug, Error)]

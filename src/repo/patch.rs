@@ -5,7 +5,7 @@
 
 use super::binary::BinaryChange;
 use super::draft::Mode;
-use crate::candidate::{Malformed, MalformedReason};
+use crate::model::candidate::{Malformed, MalformedReason};
 
 /// One file of a diff.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Path safety: which paths an answer may name at all. Pure.
 
-use crate::candidate::{Malformed, MalformedReason};
+use crate::model::candidate::{Malformed, MalformedReason};
 
 /// Longest path, in bytes.
 pub const MAX_PATH_BYTES: usize = 4096;

@@ -10,9 +10,9 @@ use super::edits::apply_edits;
 use super::store::Repository;
 use super::trees::protected_changes;
 use super::{Stop, layered};
-use crate::admission::Trees;
-use crate::candidate::{Malformed, MalformedReason, Payload, Prepared, Stripped};
-use crate::generation::Skill;
+use crate::model::admission::Trees;
+use crate::model::candidate::{Malformed, MalformedReason, Payload, Prepared, Stripped};
+use crate::model::generation::Skill;
 
 /// Where a reproduction script is put.
 pub const SCRIPT_PATH: &str = "reproduce_bug.py";

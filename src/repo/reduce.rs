@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::patch::{Change, Hunk, LineKind, parse};
 use super::store::{Leaf, Repository};
-use crate::admission::{GoldPart, Trees};
-use crate::candidate::PathClass;
+use crate::model::admission::{GoldPart, Trees};
+use crate::model::candidate::PathClass;
 
 /// The parts of an instance's gold change.
 pub struct GoldParts<'a> {
@@ -154,7 +154,7 @@ fn place(hunk: &Hunk) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::Layout;
+    use crate::model::layout::Layout;
     use crate::sandbox::FileChange;
 
     fn tree(repo: &Repository, files: &[(&str, &str)]) -> String {

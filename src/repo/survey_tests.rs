@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::tests::{World, world};
-use super::{Layout, Stated, survey};
-use crate::candidate::PathClass::{self, *};
+use crate::language::python::survey::Stated;
+use crate::language::python::survey::survey;
+use crate::model::candidate::PathClass;
+use crate::model::candidate::PathClass::*;
+use crate::model::layout::Layout;
 
 const CASE: &str =
     "import unittest\n\n\nclass A(unittest.TestCase):\n    def test_a(self):\n        self.assertTrue(1)\n";
@@ -46,9 +49,9 @@ fn a_folder_of_tests_is_one_whatever_it_is_called() {
             ("pkg/json.py", Source),
         ],
     );
-    assert!(layout.collects(&crate::framework::Pytest, "checks/check_core.py"));
-    assert!(layout.collects(&crate::framework::Pytest, "checks/check_of_a_model.py"));
-    assert!(!layout.collects(&crate::framework::Pytest, "checks/shared.py"));
+    assert!(layout.collects(&crate::runner::python::pytest::Pytest, "checks/check_core.py"));
+    assert!(layout.collects(&crate::runner::python::pytest::Pytest, "checks/check_of_a_model.py"));
+    assert!(!layout.collects(&crate::runner::python::pytest::Pytest, "checks/shared.py"));
 }
 
 #[test]
@@ -118,11 +121,11 @@ fn test_cases_inside_the_package_are_found_by_what_they_hold() {
             ("pkg/checked.py", Source),
         ],
     );
-    assert!(layout.collects(&crate::framework::Unittest, "pkg/selftest/second.py"));
-    assert!(!layout.collects(&crate::framework::Unittest, "pkg/checked.py"));
-    assert!(!layout.collects(&crate::framework::Unittest, "pkg/selftest/third.py"));
-    assert!(layout.collects_new(&crate::framework::Unittest, "pkg/selftest/third.py"));
-    assert!(!layout.collects_new(&crate::framework::Unittest, "pkg/third.py"));
+    assert!(layout.collects(&crate::runner::python::unittest::Unittest, "pkg/selftest/second.py"));
+    assert!(!layout.collects(&crate::runner::python::unittest::Unittest, "pkg/checked.py"));
+    assert!(!layout.collects(&crate::runner::python::unittest::Unittest, "pkg/selftest/third.py"));
+    assert!(layout.collects_new(&crate::runner::python::unittest::Unittest, "pkg/selftest/third.py"));
+    assert!(!layout.collects_new(&crate::runner::python::unittest::Unittest, "pkg/third.py"));
 }
 
 #[test]
@@ -153,7 +156,7 @@ fn what_gold_repairs_is_source_and_what_the_test_patch_changes_is_not() {
             ("num/core.py", Source),
         ],
     );
-    assert!(layout.collects(&crate::framework::Pytest, "num/verify.py"));
+    assert!(layout.collects(&crate::runner::python::pytest::Pytest, "num/verify.py"));
 }
 
 #[test]

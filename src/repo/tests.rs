@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::Draft;
 use super::*;
-use crate::admission::Trees;
-use crate::candidate::{Edit, MalformedReason, PathClass, Payload, Prepared, WholeFile};
-use crate::generation::Skill;
+use crate::model::admission::Trees;
+use crate::model::candidate::{Edit, MalformedReason, PathClass, Payload, Prepared, WholeFile};
+use crate::model::generation::Skill;
 use crate::sandbox::FileChange;
 
 pub(super) struct World {

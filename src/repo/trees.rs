@@ -12,9 +12,12 @@ use std::collections::BTreeSet;
 use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::Draft;
 use super::store::Repository;
-use super::{Layout, RepoError, Stated, Stop, layered, policy, survey};
-use crate::admission::Trees;
-use crate::candidate::{Malformed, PathClass};
+use super::{RepoError, Stop, layered};
+use crate::language::classes;
+use crate::language::python::survey::{Stated, survey};
+use crate::model::admission::Trees;
+use crate::model::candidate::{Malformed, PathClass};
+use crate::model::layout::Layout;
 
 /// The trees of an instance. Both patches must apply exactly, one after the other; what is [`Malformed`] here is the
 /// instance.
@@ -75,7 +78,7 @@ pub(super) fn protected_changes(
         let class = layout.class(&path);
         (path, class)
     });
-    Ok(classed.filter(|(_, class)| policy::protected(*class)).collect())
+    Ok(classed.filter(|(_, class)| classes::protected(*class)).collect())
 }
 
 /// The protected paths of a tree that are among the touched ones: paths, with a slash at the end for everything below.
@@ -100,7 +103,7 @@ pub fn protected_among(
             None => among.extend(all.get(touched.as_str())),
         }
     }
-    let protected = among.into_iter().filter(|path| policy::protected(layout.class(path)));
+    let protected = among.into_iter().filter(|path| classes::protected(layout.class(path)));
     Ok(protected.map(|path| (*path).to_owned()).collect())
 }
 

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::cut::{Cut, cut};
 use super::overview::name;
-use crate::admission::Admission;
-use crate::candidate::{Candidate, Malformed, Stripped, TrialTrees};
 use crate::judge::Evidence;
-use crate::strength::Strength;
-use crate::trial::{Exit, Mode, Outcome, TestReport, TestResult};
-use crate::verdict::Verdict;
+use crate::model::admission::Admission;
+use crate::model::candidate::{Candidate, Malformed, Stripped, TrialTrees};
+use crate::model::strength::Strength;
+use crate::model::trial::{Exit, Mode, Outcome, TestReport, TestResult};
+use crate::model::verdict::Verdict;
 
 /// Bytes of each that the page keeps.
 const DIFF: usize = 48 << 10;
@@ -190,7 +190,7 @@ fn status(result: Option<&TestResult>) -> String {
     match result {
         None => "not run".to_owned(),
         Some(result) if result.passed() => "passed".to_owned(),
-        Some(result) => match result.phases.iter().find(|(_, status)| *status != crate::trial::Status::Passed) {
+        Some(result) => match result.phases.iter().find(|(_, status)| *status != crate::model::trial::Status::Passed) {
             Some((_, status)) => name(status),
             None => "incomplete".to_owned(),
         },
@@ -204,7 +204,8 @@ fn runs(candidate: &Candidate, admission: Option<&Admission>, ran: &Ran, reports
         let tests = report.iter().flat_map(|report| report.tests.values());
         let (mut passed, mut failed, mut other) = (0, 0, 0);
         for test in tests {
-            match (test.passed(), test.phases.iter().any(|(_, status)| *status == crate::trial::Status::Failed)) {
+            match (test.passed(), test.phases.iter().any(|(_, status)| *status == crate::model::trial::Status::Failed))
+            {
                 (true, _) => passed += 1,
                 (false, true) => failed += 1,
                 (false, false) => other += 1,

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::why::why;
-use crate::admission::Admission;
-use crate::candidate::Candidate;
-use crate::instance::Instance;
-use crate::trial::Outcome;
-use crate::verdict::{Counts, Evidence, Reason, Verdict, VerdictStatus};
+use crate::model::admission::Admission;
+use crate::model::candidate::Candidate;
+use crate::model::instance::Instance;
+use crate::model::trial::Outcome;
+use crate::model::verdict::{Counts, Evidence, Reason, Verdict, VerdictStatus};
 
 /// Bars of the pass-rate picture.
 const BUCKETS: usize = 10;
@@ -27,7 +27,7 @@ pub struct Overview {
     applied: u64,
     fix_shown: u64,
     distinct: u64,
-    trials: BTreeSet<crate::digest::Digest>,
+    trials: BTreeSet<crate::model::digest::Digest>,
     cost: Cost,
 }
 

@@ -14,19 +14,19 @@ use super::detail::{Detail, Ran, detail};
 use super::overview::{Overview, name};
 use super::page::{Head, Rows, begin, end};
 use super::{shard, why};
-use crate::admission::Admission;
-use crate::candidate::Candidate;
 use crate::dataset::evidence;
-use crate::dataset::manifest::Manifest;
-use crate::digest::Digest;
+use crate::dataset::seal::manifest::Manifest;
 use crate::exit_code::Stop;
-use crate::generation::Generation;
-use crate::instance::Instance;
 use crate::journal::RunDir;
 use crate::judge::Evidence as _;
 use crate::lab::Knowledge;
+use crate::model::admission::Admission;
+use crate::model::candidate::Candidate;
+use crate::model::digest::Digest;
+use crate::model::generation::Generation;
+use crate::model::instance::Instance;
+use crate::model::verdict::Verdict;
 use crate::output::NewFile;
-use crate::verdict::Verdict;
 
 /// Candidates per shard: small enough to unpack in a blink, large enough to compress well.
 const PER_SHARD: usize = 64;

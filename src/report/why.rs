@@ -1,6 +1,6 @@
 //! What a reason means, in a sentence for people who have not read the source.
 
-use crate::verdict::Reason;
+use crate::model::verdict::Reason;
 
 /// One sentence per reason.
 pub fn why(reason: Reason) -> &'static str {

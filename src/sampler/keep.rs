@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::prompts::Entry;
 use super::reply::{Choice, Reply};
-use crate::format;
-use crate::generation::Generation;
+use crate::model::format;
+use crate::model::generation::Generation;
 use crate::tokens::estimate;
 
 /// Tokens of prompt and completion, as the endpoint counts them, otherwise estimated.

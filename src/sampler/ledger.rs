@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::generation::Generation;
+use crate::model::generation::Generation;
 
 /// How a line of this file begins. What begins otherwise was written by somebody else, and is not cut off.
 const BEGINNING: &[u8] = b"{\"format\":\"generation.v";
@@ -126,7 +126,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generation::Skill;
+    use crate::model::generation::Skill;
 
     fn generation(index: u64) -> Generation {
         serde_json::from_value(serde_json::json!({

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::format;
-use crate::generation::Skill;
+use crate::model::format;
+use crate::model::generation::Skill;
 use crate::prompt::Prompt;
 
 /// The prompts of a file.

@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::keep::generation_of;
 use super::prompts::{Entry, Prompts};
 use super::reply::Reply;
-use crate::generation::Generation;
+use crate::model::generation::Generation;
 use crate::prompt::batch::parse_custom_id;
 use crate::surrogates::repaired;
 

@@ -1,48 +1,25 @@
 //! The seam between trials and the machine. In: a sealed image and a job. Out: what happened, as facts.
 //!
 //! [`Sandbox`] opens a slot per worker for a sealed image; a slot takes one job at a time. Three ways to run stand
-//! behind this trait: [`cell`] (own namespaces on the host), [`docker_cell`] (the same inside a container) and
+//! behind this trait: [`cell`] (own namespaces on the host), [`docker::cells`] (the same inside a container) and
 //! [`docker`] (one container per trial). `Err` means that the sandbox failed and never says anything about a candidate.
 //!
-//! The files beside these three make and keep images: `image`, `environment`, `recipe` (ours), `ready`, `look`,
-//! `unpacked` (others'), and `cache`, `lease`, `stock` (keeping).
+//! Images are made and kept by [`crate::images`].
 
-pub mod cache;
 pub mod cell;
 pub mod docker;
-pub mod docker_cell;
-mod docker_files;
-mod docker_image;
-mod docker_line;
-mod docker_probe;
-pub mod docker_ready;
-mod docker_run;
-mod docker_stock;
-mod docker_touched;
-pub mod environment;
-pub mod host_ready;
-pub mod image;
-pub mod interpreter;
-pub mod lease;
-pub mod look;
-pub mod project;
-pub mod ready;
-pub mod recipe;
-pub mod stock;
-mod unpack;
-pub mod unpacked;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+pub use super::images::lease::Lease;
 pub use assay_agent::{REPORT_FD, SUPPORT_DIR};
-pub use lease::Lease;
 use thiserror::Error;
 
-use crate::digest::Digest;
-use crate::trial::{Exit, Limits};
+use crate::model::digest::Digest;
+use crate::model::trial::{Exit, Limits};
 
 /// Absolute path inside the sandbox of a provisioned environment, read-only.
 pub const ENVIRONMENT_DIR: &str = "/opt/assay/environment";
@@ -157,7 +134,7 @@ pub trait Sandbox: Send + Sync {
 #[derive(Clone, Debug)]
 pub enum Engine {
     Cell(Arc<cell::Cell>),
-    DockerCell(Arc<docker_cell::DockerCells>),
+    DockerCell(Arc<docker::cells::DockerCells>),
     Container(Arc<docker::Docker>),
 }
 

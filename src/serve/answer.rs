@@ -8,14 +8,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Unanswered;
-use crate::candidate::Stripped;
-use crate::digest::Digest;
-use crate::format;
-use crate::generation::Skill;
 use crate::lab::Answered;
-use crate::screen::Token as Flag;
-use crate::strength::Tier;
-use crate::verdict::{Evidence, Reason, Verdict, VerdictStatus};
+use crate::language::python::screen::Token as Flag;
+use crate::model::candidate::Stripped;
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::generation::Skill;
+use crate::model::strength::Tier;
+use crate::model::verdict::{Evidence, Reason, Verdict, VerdictStatus};
 
 /// Body of a response with status 200 to `POST /v1/verify`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

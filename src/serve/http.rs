@@ -17,7 +17,7 @@ use super::body;
 use super::reading::{self, Asked, NotAsked};
 use super::service::Service;
 use super::{Answer, BatchAnswer, Code, Item, NoVerdict, Problem, Unanswered};
-use crate::format;
+use crate::model::format;
 
 /// How long the body is read of a request that is told to come back.
 const BUSY_BODY: Duration = Duration::from_secs(1);

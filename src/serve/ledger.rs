@@ -9,8 +9,8 @@ use std::sync::Mutex;
 
 use anyhow::Context as _;
 
-use crate::digest::Digest;
-use crate::generation::Generation;
+use crate::model::digest::Digest;
+use crate::model::generation::Generation;
 
 const NAME: &str = "generations.jsonl";
 

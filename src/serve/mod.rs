@@ -21,7 +21,6 @@ mod metrics;
 mod question;
 mod queue;
 mod reading;
-pub mod reward;
 mod service;
 mod token;
 mod unanswered;
@@ -44,9 +43,9 @@ pub use question::{BatchQuestion, Question};
 pub use token::Token;
 pub use unanswered::{Code, Problem, Unanswered};
 
-use crate::admission::Admission;
 use crate::console::Console;
 use crate::lab::{Lab, Located};
+use crate::model::admission::Admission;
 use accept::Door;
 use ledger::Ledger;
 use service::Service;

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Code, Unanswered};
-use crate::format;
-use crate::generation::{Generation, Message, Skill};
+use crate::model::format;
+use crate::model::generation::{Generation, Message, Skill};
 
 /// Body of `POST /v1/verify`. Exactly one of `completion`, `patch` and `messages`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

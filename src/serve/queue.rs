@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::{Answer, Code, Unanswered};
-use crate::digest::Digest;
-use crate::generation::Generation;
+use crate::model::digest::Digest;
+use crate::model::generation::Generation;
 
 /// What became of a question.
 pub(super) type Outcome = Result<Arc<Answer>, Unanswered>;

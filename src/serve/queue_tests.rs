@@ -1,9 +1,9 @@
 use super::*;
-use crate::generation::Skill;
+use crate::model::generation::Skill;
 
 fn generation(completion: &str) -> (Digest, Generation) {
     let generation = Generation {
-        format: crate::format::GENERATION.to_owned(),
+        format: crate::model::format::GENERATION.to_owned(),
         instance_id: "i".to_owned(),
         skill: Skill::Repair,
         completion: Some(completion.to_owned()),

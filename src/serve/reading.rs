@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{Code, Question, Unanswered};
-use crate::generation::{Generation, Message, Skill};
+use crate::model::generation::{Generation, Message, Skill};
 use crate::surrogates::{self, Repaired};
 
 /// Most items of a batch.

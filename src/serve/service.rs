@@ -14,9 +14,9 @@ use serde::Serialize;
 use super::metrics::Metrics;
 use super::queue::{Outcome, Queue, Ticket, shutting_down};
 use super::{Answer, Code, Limits, Options, Token, Unanswered};
-use crate::admission::{Admission, Refusal};
-use crate::digest::Digest;
-use crate::generation::Generation;
+use crate::model::admission::{Admission, Refusal};
+use crate::model::digest::Digest;
+use crate::model::generation::Generation;
 
 /// Answers kept in memory. What is dropped is judged again from the journal, with nothing run.
 const KEPT_ANSWERS: usize = 1 << 16;

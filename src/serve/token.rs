@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use crate::digest::Digest;
 use crate::exit_code::Stop;
+use crate::model::digest::Digest;
 
 /// Where the token comes from; never a flag, which other users would see.
 pub const VARIABLE: &str = "ASSAY_TOKEN";

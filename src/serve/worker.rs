@@ -12,10 +12,10 @@ use super::ledger::Ledger;
 use super::queue::{Job, Outcome, shutting_down};
 use super::service::Service;
 use super::{Answer, Code, Unanswered};
-use crate::admission::Admission;
 use crate::exit_code::Stop;
-use crate::generation::GenerationRef;
 use crate::lab::{Answered, Desk, Lab, Located, Sample};
+use crate::model::admission::Admission;
+use crate::model::generation::GenerationRef;
 
 /// Works until the queue stops.
 pub(super) fn work(

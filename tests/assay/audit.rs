@@ -8,15 +8,15 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use swe_assay::audit::{Checks, Findings, Rule, check, check_files, open};
-use swe_assay::dataset::manifest::{MANIFEST, Manifest};
-use swe_assay::dataset::parquet::{Bounds, ParquetWriter};
+use swe_assay::dataset::files::parquet::{Bounds, ParquetWriter};
+use swe_assay::dataset::files::tables::LineWriter as _;
 use swe_assay::dataset::rows::sft_columns;
-use swe_assay::dataset::signature::{ENVELOPE, SecretKey};
-use swe_assay::dataset::statement::STATEMENT;
-use swe_assay::dataset::tables::LineWriter as _;
-use swe_assay::format;
+use swe_assay::dataset::seal::manifest::{MANIFEST, Manifest};
+use swe_assay::dataset::seal::signature::{ENVELOPE, SecretKey};
+use swe_assay::dataset::seal::statement::STATEMENT;
 use swe_assay::intake::each_record;
-use swe_assay::receipt::Receipt;
+use swe_assay::model::format;
+use swe_assay::model::receipt::Receipt;
 
 use crate::support::{assay, expect_exit, json, stderr};
 
@@ -153,8 +153,8 @@ fn a_hand_edited_verdict_is_found_even_where_manifest_and_receipt_were_made_to_f
         let mut receipt: Receipt = serde_json::from_value(value.clone()).unwrap();
         let old = receipt.digest();
         if value["reason"] == "still_failing" {
-            receipt.status = swe_assay::verdict::VerdictStatus::Verified;
-            receipt.reason = swe_assay::verdict::Reason::Resolved;
+            receipt.status = swe_assay::model::verdict::VerdictStatus::Verified;
+            receipt.reason = swe_assay::model::verdict::Reason::Resolved;
             digests.insert(old.to_string(), receipt.digest().to_string());
         }
         *value = serde_json::to_value(receipt).unwrap();

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use swe_assay::sandbox::cache::Cache;
-use swe_assay::sandbox::docker::{Docker, ImageRequest, OWNER_LABEL};
-use swe_assay::sandbox::environment::Environments;
-use swe_assay::sandbox::image::SealError;
-use swe_assay::sandbox::project::ProjectMetadata;
-use swe_assay::sandbox::recipe::Recipe;
+use swe_assay::images::cache::Cache;
+use swe_assay::images::python::environment::Environments;
+use swe_assay::images::python::project::ProjectMetadata;
+use swe_assay::images::recipe::Recipe;
+use swe_assay::images::seal_docker::ImageRequest;
+use swe_assay::images::seal_host::SealError;
+use swe_assay::model::trial::{Exit, Limits};
+use swe_assay::sandbox::docker::{Docker, OWNER_LABEL};
 use swe_assay::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
-use swe_assay::trial::{Exit, Limits};
 
 const TREE: &str = "container-test-1";
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use swe_assay::framework::{self, script_command};
+use swe_assay::model::trial::{Phase, Status, TestPlan, TestReport, TestResult, Variation};
+use swe_assay::runner;
 use swe_assay::sandbox::SUPPORT_DIR;
-use swe_assay::trial::{Phase, Status, TestPlan, TestReport, TestResult, Variation};
 
 pub(crate) const NONCE: &str = "a nonce of this run";
 const PYTEST_VERSIONS: [&str; 3] = ["7", "8", "9"];
@@ -76,7 +76,7 @@ impl World {
     }
 
     fn run_plan(&self, framework: &str, python: &str, plan: &TestPlan) -> Ran {
-        let framework = framework::by_name(framework).unwrap();
+        let framework = runner::by_name(framework).unwrap();
         let workdir = self.path();
         let command = framework.command(python, workdir.to_str().unwrap(), plan, NONCE);
         let (output, channel) = execute(&command, &workdir);
@@ -85,7 +85,7 @@ impl World {
 }
 
 /// Runs a sealed command as a sandbox would, without one: support files laid down, descriptor 3 open.
-pub(crate) fn execute(command: &framework::Command, workdir: &Path) -> (Output, Vec<u8>) {
+pub(crate) fn execute(command: &runner::Command, workdir: &Path) -> (Output, Vec<u8>) {
     let outside = tempfile::tempdir().unwrap();
     let support = outside.path().join("support");
     fs::create_dir(&support).unwrap();
@@ -129,6 +129,7 @@ pub(crate) fn phases(report: &TestReport, id: &str) -> String {
             Phase::Setup => 'S',
             Phase::Call => 'C',
             Phase::Teardown => 'T',
+            Phase::Whole => 'W',
         };
         let status = match status {
             Status::Passed => '+',
@@ -338,7 +339,8 @@ fn a_script_imports_the_repository_and_speaks_through_its_output() {
     let world = World::of("every-outcome");
     fs::write(world.path().join("reproduce.py"), "import shop\nprint('price', shop.price('apple'))\n").unwrap();
     let workdir = world.path();
-    let command = script_command("python3", workdir.to_str().unwrap(), "reproduce.py", Variation::None);
+    let pytest = runner::by_name("pytest").unwrap();
+    let command = pytest.script_command("python3", workdir.to_str().unwrap(), "reproduce.py", Variation::None).unwrap();
     let (output, channel) = execute(&command, &workdir);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "price 3\n");
     assert!(channel.is_empty());

@@ -13,12 +13,12 @@ use arrow_array::types::Int32Type;
 use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
-use swe_assay::generation::{Generation, GenerationRef, Skill};
-use swe_assay::instance::Source;
 use swe_assay::intake::{
     Quarantined, Wanted, fetch_pair, import_pair, import_range, read_generations, read_instances, repository_path,
     write_import, write_quarantine,
 };
+use swe_assay::model::generation::{Generation, GenerationRef, Skill};
+use swe_assay::model::instance::Source;
 use swe_assay::repo::{Repository, Sources, instance_trees};
 
 fn row(id: &str) -> Value {

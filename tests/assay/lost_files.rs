@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use swe_assay::dataset::parquet::each_row;
-use swe_assay::instance::Environment;
+use swe_assay::dataset::files::parquet::each_row;
 use swe_assay::intake::{Wanted, import_folders, write_import};
 use swe_assay::journal::RunDir;
+use swe_assay::model::instance::Environment;
 
 use crate::support::{assay, expect_exit, lines, stderr};
 

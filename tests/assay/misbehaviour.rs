@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use swe_assay::judge::DeadlineRule;
-use swe_assay::sandbox::docker_cell::DockerCells;
+use swe_assay::model::trial::Limits;
+use swe_assay::model::verdict::{Reason, VerdictStatus};
+use swe_assay::sandbox::docker::cells::DockerCells;
 use swe_assay::sandbox::{Backing, Engine, Sandbox, SandboxError, SealedImage, Slot};
-use swe_assay::trial::Limits;
-use swe_assay::verdict::{Reason, VerdictStatus};
 
 use crate::full_disk::Tmpfs;
 use crate::small_world::{Kind, RIGHT, World, cell, containers};

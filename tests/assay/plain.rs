@@ -1,9 +1,10 @@
 //! Test bodies without their runner: what is reported, what is not, and that nothing gives the run away.
 
 use crate::harness::{Test, tests};
-use swe_assay::framework::plain::{RUNNER_LOADED, plain_command};
-use swe_assay::framework::{Framework, Pytest};
-use swe_assay::trial::{Mode, TestPlan};
+use swe_assay::model::trial::{Mode, TestPlan};
+use swe_assay::runner::python::bare::RUNNER_LOADED;
+use swe_assay::runner::python::pytest::Pytest;
+use swe_assay::runner::{self, Runner};
 
 use crate::framework::{NONCE, Ran, World, execute, phases, pythons};
 
@@ -16,7 +17,12 @@ impl World {
         let only = tests.iter().map(|test| format!("{file}::{test}")).collect();
         let plan = TestPlan { files: vec![file.to_owned()], only, mode: Mode::Plain, ..TestPlan::default() };
         let workdir = self.path();
-        let command = plain_command(framework, python, workdir.to_str().unwrap(), &plan, NONCE);
+        let command = runner::by_name(framework).unwrap().bare().unwrap().command(
+            python,
+            workdir.to_str().unwrap(),
+            &plan,
+            NONCE,
+        );
         let (output, channel) = execute(&command, &workdir);
         Ran { report: Pytest.parse(&channel, false, NONCE), output }
     }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use swe_assay::console::Console;
-use swe_assay::dataset::manifest::{Config, Contents, Manifest};
-use swe_assay::dataset::matched::Matched;
-use swe_assay::digest::Digest;
+use swe_assay::dataset::seal::manifest::{Config, Contents, Manifest};
+use swe_assay::dataset::select::matched::Matched;
 use swe_assay::hub::{Account, Hub as Client, Patience, RepoId, download};
-use swe_assay::receipt::Tool;
+use swe_assay::model::digest::Digest;
+use swe_assay::model::receipt::Tool;
 
 use crate::hub::{Hub, READER, TOKEN, Wrong};
 use crate::support::{assay, expect_exit, json as output_json, stderr};

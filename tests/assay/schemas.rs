@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use swe_assay::admission_report::AdmissionReport;
 use swe_assay::audit::{Agreement, AuditReport, Findings, Measures, Place, Rule};
 use swe_assay::dataset::evidence::StoredBlob;
-use swe_assay::dataset::manifest::{Contents, Manifest};
-use swe_assay::dataset::matched::Matched;
 use swe_assay::dataset::rows::{Attempts, Reasoning, preference_row, rl_row, sft_row};
-use swe_assay::dataset::signature::SecretKey;
-use swe_assay::dataset::statement::Statement;
-use swe_assay::format;
-use swe_assay::generation::{Message, Skill};
+use swe_assay::dataset::seal::manifest::{Contents, Manifest};
+use swe_assay::dataset::seal::signature::SecretKey;
+use swe_assay::dataset::seal::statement::Statement;
+use swe_assay::dataset::select::matched::Matched;
 use swe_assay::intake::Quarantined;
 use swe_assay::journal::RunInfo;
-use swe_assay::receipt::Tool;
+use swe_assay::model::format;
+use swe_assay::model::generation::{Message, Skill};
+use swe_assay::model::receipt::Tool;
+use swe_assay::model::verdict::{Reason, Verdict};
 use swe_assay::schema;
 use swe_assay::serve::{Answer, BatchAnswer, Code, Item, NoVerdict, Problem, Timings, Unanswered};
-use swe_assay::verdict::{Reason, Verdict};
 
 use crate::samples;
 
@@ -95,7 +95,7 @@ fn records() -> Vec<(&'static str, Value)> {
         tool_version: "0.1.0".to_owned(),
         sandbox: "cell".to_owned(),
         repeats: 3,
-        evidence: swe_assay::verdict::Evidence::E2,
+        evidence: swe_assay::model::verdict::Evidence::E2,
         inputs: [("instances.jsonl".to_owned(), instance.digest())].into(),
     };
     let mut found = Findings::default();

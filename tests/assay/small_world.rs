@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
-use swe_assay::admission::Admission;
 use swe_assay::console::Console;
-use swe_assay::instance::Environment;
 use swe_assay::intake::{Wanted, import_folders, read_generations, repository_path, write_import};
 use swe_assay::journal::RunDir;
 use swe_assay::judge::DeadlineRule;
 use swe_assay::lab::{Lab, Located, Samples, Settings, recompute};
+use swe_assay::model::admission::Admission;
+use swe_assay::model::instance::Environment;
+use swe_assay::model::trial::Limits;
+use swe_assay::model::verdict::Verdict;
 use swe_assay::sandbox::cell::Cell;
 use swe_assay::sandbox::docker::Docker;
 use swe_assay::sandbox::{Engine, Sandbox};
-use swe_assay::trial::Limits;
-use swe_assay::verdict::Verdict;
 
 use crate::support::shared_cache;
 
@@ -186,7 +186,7 @@ impl World {
             memory_budget: 16 << 30,
             full: false,
             attempts: 3,
-            evidence: swe_assay::verdict::Evidence::E2,
+            evidence: swe_assay::model::verdict::Evidence::E2,
             minimal_gold: false,
             accept_lost: false,
             cache: self.reuse.clone().unwrap_or_else(shared_cache),

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use swe_assay::framework;
+use swe_assay::images::python::project::ProjectMetadata;
+use swe_assay::model::trial::{TestPlan, TestReport};
+use swe_assay::runner;
 use swe_assay::sandbox::SUPPORT_DIR;
-use swe_assay::sandbox::project::ProjectMetadata;
-use swe_assay::trial::{TestPlan, TestReport};
 
 const MARKS: &str = "open(__file__ + '.ran', 'w').close()\n";
 
@@ -61,7 +61,7 @@ impl Sealed {
     }
 
     fn unittest(&self, file: &str) -> TestReport {
-        let framework = framework::by_name("unittest").unwrap();
+        let framework = runner::by_name("unittest").unwrap();
         let plan = TestPlan { files: vec![file.to_owned()], ..TestPlan::default() };
         let command = framework.command(&self.python(), self.workdir().to_str().unwrap(), &plan, "n");
         let support = self.home.path().join("support");

@@ -1,8 +1,8 @@
 //! Runs that change trusted files: seen by the sandbox after the run, in both ways.
 
 use crate::harness::{Test, needs_docker, tests};
+use swe_assay::model::verdict::Reason;
 use swe_assay::sandbox::Engine;
-use swe_assay::verdict::Reason;
 
 use crate::small_world::{RIGHT, World, cell, containers};
 

@@ -1,37 +1,26 @@
 //! The slot agent: a process with one thread that opens a slot once and forks a fresh cell for every job. In: frames on
 //! standard input. Out: frames on standard output. It ends, with everything it started, when the driver does.
 
-use std::fmt::Display;
-use std::fs::{self, File};
-use std::os::fd::OwnedFd;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use rustix::process::{DumpableBehavior, Gid, Uid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-use super::counters::Counters;
-use super::descriptors::{aside, place};
+use super::fault::Doing;
 use super::flow;
+use super::home;
 use super::identity::{self, INSIDE, Owner};
-use super::init::Slot;
 use super::layer::Layer;
 use super::protocol::{OpenSlot, Reply, Request, Root, receive, send};
-use super::root::{self, Sources};
+use super::root::Sources;
 use super::seal::Filters;
+use super::slot::Slot;
+use super::tally::Tally;
 use super::warden::Warden;
+use super::wire::Wire;
 use crate::SUPPORT_DIR;
-
-/// Says what was being done when something failed.
-pub trait Doing<T> {
-    fn doing(self, what: impl FnOnce() -> String) -> Result<T, String>;
-}
-
-impl<T, E: Display> Doing<T> for Result<T, E> {
-    fn doing(self, what: impl FnOnce() -> String) -> Result<T, String> {
-        self.map_err(|error| format!("{}: {error}", what()))
-    }
-}
 
 /// Entry of the hidden command `cell-agent`, and of `probe` in a container that is tried out. Arguments: the cgroup
 /// directories to remove at the end.
@@ -54,24 +43,6 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The connection to the driver, moved away from descriptors that jobs get.
-#[derive(Debug)]
-pub struct Wire {
-    pub input: File,
-    pub output: File,
-}
-
-impl Wire {
-    fn take() -> std::io::Result<Self> {
-        let input = aside(std::io::stdin())?;
-        let output = aside(std::io::stdout())?;
-        let null = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
-        place(&null, 0)?;
-        place(&null, 1)?;
-        Ok(Self { input: input.into(), output: output.into() })
-    }
-}
-
 fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
     let foreign = if rustix::process::geteuid().is_root() { identity::foreign() } else { None };
     let warden = match foreign {
@@ -84,9 +55,9 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
         Some((Request::Run(_), _)) => return Err("a job came before its slot".to_owned()),
         None => return Ok(()),
     };
-    let counters = match &slot.root {
-        Root::Host { .. } | Root::Image { .. } => None,
-        Root::Container { .. } => Counters::open(),
+    let tally = match &slot.root {
+        Root::Host { .. } | Root::Image { .. } => Tally::Driver,
+        Root::Container { .. } => Tally::in_container(),
     };
     let (_warden, layer) = open(&slot, warden, foreign)?;
     let filters = Filters::compile()?;
@@ -94,7 +65,7 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
         workdir: &slot.workdir,
         layer: &layer,
         filters: &filters,
-        counters: counters.as_ref(),
+        tally: &tally,
         own_var_tmp: !matches!(slot.root, Root::Host { .. }),
     };
     send(&mut wire.output, &Reply::Ready { copies: layer != Layer::Overlay }, &[])
@@ -102,9 +73,9 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
     while let Some((request, blob)) = receive(&mut wire.input).doing(|| "reading from the driver".to_owned())? {
         let Request::Run(job) = request else { return Err("the slot is open already".to_owned()) };
         if let Some(home) = job.env.get("HOME")
-            && home_needs_mount(home, &slot.workdir)
+            && home::needs_mount(home, &slot.workdir)
         {
-            root::make_mount_point(home)?;
+            home::make_mount_point(home)?;
         }
         if !flow::run(wire, &job, blob, &shared)? {
             return Ok(());
@@ -112,12 +83,6 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
         renew_network_if_used()?;
     }
     Ok(())
-}
-
-/// Whether a home directory is a place of its own, not one inside something that is writable already.
-pub fn home_needs_mount(home: &str, workdir: &str) -> bool {
-    let below = |parent: &str| home == parent || home.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'));
-    home.starts_with('/') && home != "/" && !home.contains("..") && !below("/tmp") && !below(workdir) && !below("/dev")
 }
 
 /// Enters the slot's namespaces and builds its root. The order matters: what only the host's root may reach is taken
@@ -215,13 +180,5 @@ mod tests {
         assert!(is_quiet("sockets: used 9\nTCP: inuse 0 orphan 0 tw 0 alloc 4 mem 3\nUDP: inuse 0 mem 0\n"));
         assert!(!is_quiet("sockets: used 9\nTCP: inuse 0 orphan 0 tw 2 alloc 4 mem 3\n"));
         assert!(!is_quiet(""), "no telling: a new network is the safe choice");
-    }
-
-    #[test]
-    fn a_home_is_mounted_only_where_nothing_writable_is() {
-        assert!(home_needs_mount("/home/assay", "/testbed"));
-        for home in ["/tmp", "/tmp/home", "/testbed/home", "/testbed", "relative", "/", "/home/../etc"] {
-            assert!(!home_needs_mount(home, "/testbed"), "{home}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use super::changes::names;
+use super::files::names;
 
 const CACHE: &str = "__pycache__";
 

@@ -1,14 +1,14 @@
 //! Lays a job's changes and support files down. Never follows a link that the tree or an earlier change brought.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
-use super::agent::Doing;
+use super::fault::Doing;
+use super::files::names;
 use super::protocol::Change;
 
 /// Modification time of every file that a change writes: never that of the base layer, so bytecode that was compiled
@@ -170,19 +170,4 @@ fn remove_entry(dir: BorrowedFd<'_>, name: impl rustix::path::Arg + Copy) -> Res
         remove_entry(inner.as_fd(), entry.as_c_str())?;
     }
     rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)
-}
-
-/// The names in a directory.
-pub fn names(dir: impl AsFd) -> Result<Vec<CString>, Errno> {
-    let mut buffer = Vec::with_capacity(16 << 10);
-    let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
-    let mut names = Vec::new();
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if !matches!(name.to_bytes(), b"." | b"..") {
-            names.push(name.to_owned());
-        }
-    }
-    Ok(names)
 }

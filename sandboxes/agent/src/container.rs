@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::MountFlags;
 
-use super::agent::Doing;
+use super::fault::Doing;
+use super::files::copy;
 use super::identity;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
-use super::{SUPPORT_DIR, etc, layer};
+use super::{SUPPORT_DIR, etc};
 
 /// What cells mount on, in every image.
 const PLACES: &[&str] = &["/proc", "/sys", "/dev", "/tmp", "/var/tmp", "/run", SUPPORT_DIR];
@@ -51,7 +52,7 @@ pub fn take_base(workdir: &str) -> Result<(OwnedFd, u32), String> {
     let (path, outside) = if owner == 0 || !identity::may_give(owner) {
         let outside = identity::foreign().ok_or("the container has no second id to give to jobs")?;
         fs::create_dir_all(COPY)
-            .and_then(|()| layer::copy(Path::new(workdir), Path::new(COPY)))
+            .and_then(|()| copy(Path::new(workdir), Path::new(COPY)))
             .and_then(|()| give_away(Path::new(COPY), outside))
             .doing(|| format!("copying the work directory {workdir}"))?;
         (PathBuf::from(COPY), outside)

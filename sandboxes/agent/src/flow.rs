@@ -9,11 +9,16 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use rustix::time::Timespec;
 
-use super::agent::{Doing, Wire};
+use super::clock::now;
 use super::counters::{Before, Counters};
 use super::descriptors::pipe_aside;
-use super::init::{self, Ends, Slot, now};
+use super::ends::Ends;
+use super::fault::Doing;
+use super::init;
 use super::protocol::{Done, End, Reply, RunJob, send};
+use super::slot::Slot;
+use super::tally::Tally;
+use super::wire::Wire;
 use super::words::Said;
 
 /// Bytes read from a pipe at once.
@@ -33,7 +38,7 @@ pub fn run(wire: &mut Wire, job: &RunJob, blob: Vec<u8>, slot: &Slot<'_>) -> Res
     // A larger pipe saves wake-ups; the user's pipe budget may refuse it.
     let _ = rustix::pipe::fcntl_setpipe_size(&output_r, 1 << 20);
 
-    let before = slot.counters.map(Counters::begin).transpose().doing(|| "reading the cgroup's counters".to_owned())?;
+    let counted = slot.tally.begin().doing(|| "reading the cgroup's counters".to_owned())?;
     let ends = Ends { stdin: stdin_r, output: output_w, report: report_w, status: status_w };
     let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::SIGCHLD;
     // SAFETY: without a stack of its own and without shared memory the child is a plain fork; one thread runs here.
@@ -76,7 +81,7 @@ pub fn run(wire: &mut Wire, job: &RunJob, blob: Vec<u8>, slot: &Slot<'_>) -> Res
         return Ok(false);
     }
     flow.drain(wire)?;
-    flow.conclude(wire, job, ended, slot.counters.zip(before))?;
+    flow.conclude(wire, job, ended, slot.tally, counted)?;
     Ok(true)
 }
 
@@ -252,9 +257,10 @@ impl Flow {
         wire: &mut Wire,
         job: &RunJob,
         ended: WaitStatus,
-        counters: Option<(&Counters, Before)>,
+        tally: &Tally,
+        counted: Option<(&Counters, Before)>,
     ) -> Result<(), String> {
-        let counted = counters.map(|(counters, before)| counters.end(before)).transpose();
+        let counted = counted.map(|(counters, before)| counters.end(before)).transpose();
         let (counted_peak, killed) = counted.doing(|| "reading the cgroup's counters".to_owned())?.unwrap_or_default();
         let said = match Said::read(&self.status) {
             Ok(said) => said,
@@ -267,18 +273,13 @@ impl Flow {
         if let Some(why) = said.failed {
             return fail(wire, why);
         }
+        let (end, end_at) = match end_of(&said, self.killed_at, ended.as_raw(), tally) {
+            Ok(end) => end,
+            Err(why) => return fail(wire, why),
+        };
         for (path, content) in said.bytecode {
             send(&mut wire.output, &Reply::Bytecode { path }, &[content]).doing(|| "answering".to_owned())?;
         }
-        let (end, end_at) = match (said.end, self.killed_at, said.started) {
-            (Some((end, at)), ..) => (end, at),
-            (None, Some(at), Some(_)) => (End::TimedOut, at),
-            (None, None, Some(_)) => (End::Lost, now()),
-            (None, _, None) => {
-                let how = if self.killed_at.is_some() { "the deadline passed" } else { "pid 1 died" };
-                return fail(wire, format!("{how} before the job started (pid 1: status {})", ended.as_raw()));
-            }
-        };
         let touched = match (said.touched, end) {
             (Some(touched), _) => touched,
             (None, End::TimedOut | End::OutOfMemory | End::Lost) => Vec::new(),
@@ -301,6 +302,46 @@ impl Flow {
     }
 }
 
+/// How the job ended, and when. An end that may be the kernel's doing, and that nobody can tell from the job's own, is a
+/// fault.
+fn end_of(said: &Said<'_>, killed_at: Option<u64>, pid_1: i32, tally: &Tally) -> Result<(End, u64), String> {
+    match (said.end, killed_at, said.started) {
+        (Some((end, _)), ..) if !tally.can_explain(end) => Err("the job was killed, and it is unknown whether the \
+             kernel did that for want of memory: the container shows no memory counters"
+            .to_owned()),
+        (Some((end, at)), ..) => Ok((end, at)),
+        (None, Some(at), Some(_)) => Ok((End::TimedOut, at)),
+        (None, None, Some(_)) => Ok((End::Lost, now())),
+        (None, _, None) => {
+            let how = if killed_at.is_some() { "the deadline passed" } else { "pid 1 died" };
+            Err(format!("{how} before the job started (pid 1: status {pid_1})"))
+        }
+    }
+}
+
 fn fail(wire: &mut Wire, why: String) -> Result<(), String> {
     send(&mut wire.output, &Reply::Failed { why }, &[]).doing(|| "answering".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_that_nobody_can_explain_is_a_fault_and_not_the_jobs_own_end() {
+        let end = |end, tally: &Tally| {
+            let said = Said { started: Some(1), end: Some((end, 9)), ..Said::default() };
+            end_of(&said, None, 0, tally)
+        };
+        let killed = End::Signal(libc::SIGKILL);
+        let why = end(killed, &Tally::Nobody).unwrap_err();
+        assert!(why.contains("is unknown") && why.contains("no memory counters"), "{why}");
+        // The driver looks at its own counters afterwards.
+        assert_eq!(end(killed, &Tally::Driver), Ok((killed, 9)));
+        for other in [End::Code(0), End::Code(1), End::Signal(libc::SIGSEGV), End::OutOfMemory] {
+            assert_eq!(end(other, &Tally::Nobody), Ok((other, 9)));
+        }
+        let said = Said { started: Some(1), ..Said::default() };
+        assert_eq!(end_of(&said, Some(7), 9, &Tally::Nobody), Ok((End::TimedOut, 7)));
+    }
 }

@@ -11,50 +11,21 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::Timespec;
 
-use super::agent::Doing;
-use super::counters::Counters;
+use super::clock::now;
 use super::descriptors::place;
-use super::layer::Layer;
+use super::ends::Ends;
+use super::fault::Doing;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
 use super::protocol::RunJob;
 use super::root::{BASE, NEW_ROOT, SCRATCH};
-use super::seal::{self, Filters};
+use super::seal;
+use super::slot::Slot;
 use super::survey::Survey;
-use super::{bytecode, changes, watch};
+use super::words::said;
+use super::{bytecode, changes, home, watch};
 use crate::{REPORT_FD, SUPPORT_DIR};
-
-/// What pid 1 tells the agent, one after the other, each with its length.
-pub mod said {
-    pub const STARTED: u8 = b'S';
-    pub const ENDED: u8 = b'E';
-    pub const FAILED: u8 = b'F';
-    pub const NOT_STARTED: u8 = b'X';
-    pub const MEMORY: u8 = b'M';
-    pub const BYTECODE: u8 = b'B';
-    pub const TOUCHED: u8 = b'T';
-}
-
-/// The ends of the pipes that belong to the trial.
-#[derive(Debug)]
-pub struct Ends {
-    pub stdin: OwnedFd,
-    pub output: OwnedFd,
-    pub report: OwnedFd,
-    pub status: OwnedFd,
-}
-
-/// What all jobs of a slot share.
-#[derive(Clone, Copy, Debug)]
-pub struct Slot<'a> {
-    pub workdir: &'a str,
-    pub layer: &'a Layer,
-    pub filters: &'a Filters,
-    pub counters: Option<&'a Counters>,
-    /// `/var/tmp` is a directory of its own, not a link to `/tmp`.
-    pub own_var_tmp: bool,
-}
 
 /// Everything pid 1 does. Never returns to the agent's code.
 pub fn run(job: &RunJob, blob: &[u8], slot: &Slot<'_>, ends: Ends) -> ! {
@@ -185,7 +156,7 @@ fn furnish(job: &RunJob, blob: &[u8], slot: &Slot<'_>) -> Result<Laid, String> {
         Some(home) if home.starts_with("/tmp/") => {
             fs::create_dir_all(inside(home)).doing(|| format!("making the home {home}"))?;
         }
-        Some(home) if super::agent::home_needs_mount(home, workdir) => {
+        Some(home) if home::needs_mount(home, workdir) => {
             mounts::bind(&format!("{SCRATCH}/home"), &inside(home)).doing(|| format!("mounting the home {home}"))?;
         }
         _ => {}
@@ -337,10 +308,4 @@ fn watched(
     payload.extend_from_slice(&now().to_le_bytes());
     say(status, said::MEMORY, &payload);
     Ok(if exceeded { None } else { end })
-}
-
-/// Monotonic time in nanoseconds, comparable between the processes of one machine.
-pub fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }

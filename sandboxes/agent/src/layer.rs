@@ -5,13 +5,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use rustix::mount::MountFlags;
 
-use super::agent::Doing;
+use super::fault::Doing;
+use super::files::copy;
 use super::mounts;
 use super::root::{BASE, SCRATCH};
 
@@ -98,30 +97,6 @@ fn measure(at: &Path, bytes: &mut u64, inodes: &mut u64) -> io::Result<()> {
         for entry in fs::read_dir(at)? {
             measure(&entry?.path(), bytes, inodes)?;
         }
-    }
-    Ok(())
-}
-
-/// Copies what is in a directory, with modes and modification times: bytecode is valid only with its source's time.
-pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let meta = entry.metadata()?;
-        if meta.is_symlink() {
-            symlink(fs::read_link(&source)?, &target)?;
-        } else if meta.is_dir() {
-            fs::create_dir(&target)?;
-            copy(&source, &target)?;
-            fs::set_permissions(&target, fs::Permissions::from_mode(meta.mode() & 0o777 | 0o700))?;
-        } else if meta.is_file() {
-            fs::copy(&source, &target)?;
-        } else {
-            return Err(io::Error::other(format!("{} is neither file, directory nor link", source.display())));
-        }
-        let time = Timespec { tv_sec: meta.mtime(), tv_nsec: meta.mtime_nsec() };
-        let times = Timestamps { last_access: time, last_modification: time };
-        rustix::fs::utimensat(CWD, &target, &times, AtFlags::SYMLINK_NOFOLLOW)?;
     }
     Ok(())
 }

@@ -18,11 +18,16 @@
 pub mod agent;
 pub mod bytecode;
 mod changes;
+mod clock;
 mod container;
 mod counters;
 mod descriptors;
+mod ends;
 pub mod etc;
+mod fault;
+mod files;
 mod flow;
+mod home;
 mod identity;
 mod init;
 mod layer;
@@ -31,9 +36,12 @@ mod probe;
 pub mod protocol;
 mod root;
 mod seal;
+mod slot;
 mod survey;
+mod tally;
 pub mod warden;
 mod watch;
+mod wire;
 mod words;
 
 /// Absolute path inside the sandbox where trusted files of ours are laid, read-only.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::mount::MountFlags;
 
 use super::SUPPORT_DIR;
-use super::agent::Doing;
 use super::container;
+use super::fault::Doing;
+use super::files::make_dir;
 use super::mounts::{self, NODEV, NOSUID, RDONLY};
 use super::protocol::{OpenSlot, Root};
 
@@ -292,19 +293,10 @@ fn take_devices() -> Result<Vec<(OwnedFd, String)>, String> {
     DEVICES.iter().map(|name| Ok((detach_as(&Path::new("/dev").join(name), NOSUID)?, (*name).to_owned()))).collect()
 }
 
-/// Makes an empty directory to mount on, for a path that jobs may choose (their home). One that is there will do.
-pub fn make_mount_point(inside: &str) -> Result<(), String> {
-    make_dir(&format!("{NEW_ROOT}{inside}"))
-}
-
 fn detach_as(path: &Path, attributes: u64) -> Result<OwnedFd, String> {
     let tree = mounts::detach(path).doing(|| format!("taking {}", path.display()))?;
     mounts::restrict(&tree, attributes).doing(|| format!("making {} read-only", path.display()))?;
     Ok(tree)
-}
-
-fn make_dir(path: &str) -> Result<(), String> {
-    fs::create_dir_all(path).doing(|| format!("making the directory {path}"))
 }
 
 fn link(target: impl AsRef<Path>, at: &str) -> Result<(), String> {

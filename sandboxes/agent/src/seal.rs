@@ -9,7 +9,7 @@ use seccompiler::{
     TargetArch, sock_filter,
 };
 
-use super::agent::Doing;
+use super::fault::Doing;
 use super::protocol::Bounds;
 
 /// Filters that are compiled once per slot.

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::changes::names;
+use super::files::names;
 
 /// How an overlay marks a directory that stands in place of the lower one.
 const REPLACED: &CStr = c"user.overlay.opaque";

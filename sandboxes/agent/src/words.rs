@@ -1,7 +1,17 @@
-//! The words of pid 1, read: what became of the job. Pure.
+//! The words of pid 1: their tags, and read, what became of the job. Pure.
 
-use super::init::said;
 use super::protocol::End;
+
+/// What pid 1 tells the agent, one after the other, each with its length.
+pub mod said {
+    pub const STARTED: u8 = b'S';
+    pub const ENDED: u8 = b'E';
+    pub const FAILED: u8 = b'F';
+    pub const NOT_STARTED: u8 = b'X';
+    pub const MEMORY: u8 = b'M';
+    pub const BYTECODE: u8 = b'B';
+    pub const TOUCHED: u8 = b'T';
+}
 
 /// What pid 1 said, understood.
 #[derive(Debug, Default, PartialEq, Eq)]

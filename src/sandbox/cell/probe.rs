@@ -7,9 +7,10 @@ use std::sync::atomic::AtomicBool;
 
 use super::cgroup::{self, SlotCgroup};
 use super::slot::CellSlot;
-use crate::digest::Digest;
-use crate::sandbox::{Backing, Job, Lease, SandboxError, SealedImage};
-use crate::trial::{Exit, Limits};
+use crate::images::lease::Lease;
+use crate::model::digest::Digest;
+use crate::model::trial::{Exit, Limits};
+use crate::sandbox::{Backing, Job, SandboxError, SealedImage};
 
 /// Whether one thing is enforced: how, or why not.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use assay_agent::protocol::{Bounds, Change, Done, End, Killed, OpenSlot, Reply, Request, RunJob, receive, send};
 
+use crate::model::trial::Exit;
 use crate::sandbox::{Executed, FileChange, Job, SandboxError};
-use crate::trial::Exit;
 
 /// How long an agent may take beyond the job's deadline before it counts as stuck.
 const GRACE: Duration = Duration::from_secs(60);

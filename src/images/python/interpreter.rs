@@ -1,0 +1,308 @@
+//! The host's Python: found once, asked what it is, and the only place that runs it or its pip.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::images::cache::{Cache, CacheError};
+use crate::images::recipe::RecipeError;
+
+/// Why an environment could not be made. None of it is about a candidate.
+#[derive(Debug, Error)]
+pub enum EnvironmentError {
+    /// The host lacks something that can be installed.
+    #[error("{0}")]
+    Missing(String),
+    /// The package index did not answer.
+    #[error(
+        "cannot reach the package index while {doing}: check the network and pip's settings, then run again\n{why}"
+    )]
+    Unreachable { doing: String, why: String },
+    /// pip answered no: no such version, a conflict, a build that fails.
+    #[error("pip failed while {doing}; change the requirements of the instance or recipe\n{why}")]
+    Refused { doing: String, why: String },
+    /// Another release of the project would be in the environment, and answers can be read off it.
+    #[error("{path} would be in the environment beside the project's own code; leave it out of the requirements")]
+    AnswerInImage { path: String },
+    /// The project cannot be run from source.
+    #[error("{0}")]
+    Unsupported(String),
+    #[error("{doing} failed: {why}")]
+    Failed { doing: String, why: String },
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+}
+
+impl EnvironmentError {
+    pub(crate) fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
+        Self::Failed { doing: format!("{doing} {}", path.display()), why: error.to_string() }
+    }
+}
+
+const OLDEST: (u32, u32) = (3, 8);
+
+/// A Python of the host that environments are made with.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    /// The real program; never a shim, never inside a virtual environment.
+    program: PathBuf,
+    /// Full version, e.g. `3.11.7`.
+    pub version: String,
+    /// `3.11`.
+    pub minor: String,
+    implementation: String,
+    pub(crate) platform: String,
+    /// Where the installation lives, standard library included.
+    pub prefix: PathBuf,
+    pip: Option<PathBuf>,
+}
+
+/// What a pip run works with.
+#[derive(Clone, Copy)]
+pub(crate) enum PipMode<'a> {
+    /// The interpreter itself, the caller's pip settings (which name the index) and more environment variables.
+    Index { env: &'a [(&'a str, &'a str)] },
+    /// Another environment's interpreter, and neither index nor settings.
+    Offline { python: &'a Path },
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    version: (u32, u32, u32),
+    implementation: String,
+    executable: Option<PathBuf>,
+    base_executable: Option<PathBuf>,
+    base_prefix: PathBuf,
+    platform: String,
+    venv: bool,
+    pip: Option<PathBuf>,
+}
+
+const QUESTION: &str = r#"
+import json, os, sys, sysconfig
+def has(name):
+    try:
+        return __import__(name)
+    except Exception:
+        return None
+pip = has("pip")
+pip = pip and getattr(pip, "__file__", None)
+print(json.dumps({
+    "version": list(sys.version_info[:3]), "implementation": sys.implementation.name,
+    "executable": sys.executable, "base_executable": getattr(sys, "_base_executable", None),
+    "base_prefix": sys.base_prefix, "platform": sysconfig.get_platform(),
+    "venv": has("venv") is not None, "pip": pip and os.path.dirname(os.path.realpath(pip)),
+}))
+"#;
+
+impl Interpreter {
+    /// The first of `wanted`, or else `python3` on PATH and `/usr/bin/python3`, that is Python 3.8 or newer and can make a
+    /// virtual environment.
+    pub fn find(wanted: Option<&str>) -> Result<Self, EnvironmentError> {
+        let candidates: Vec<&str> = wanted.map_or_else(|| vec!["python3", "/usr/bin/python3"], |one| vec![one]);
+        let mut tried = Vec::new();
+        for candidate in candidates {
+            match ask(candidate) {
+                Ok(found) => return Ok(found),
+                Err(why) => tried.push(format!("{candidate}: {why}")),
+            }
+        }
+        Err(EnvironmentError::Missing(format!(
+            "no usable Python ({}); install Python 3.8 or newer with venv, on Debian: apt-get install python3 python3-venv \
+             python3-pip",
+            tried.join("; ")
+        )))
+    }
+
+    /// Names what decides which wheels fit: implementation, version and platform.
+    pub fn identity(&self) -> String {
+        format!("{} {} {}", self.implementation, self.version, self.platform)
+    }
+
+    /// A command that runs this Python free of the caller's Python settings.
+    pub(crate) fn command<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Command {
+        let mut command = clean(&self.program);
+        command.args(arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect::<Vec<OsString>>());
+        command
+    }
+
+    /// Makes a virtual environment without pip in `path`.
+    pub(crate) fn venv(&self, path: &Path) -> Result<(), EnvironmentError> {
+        let mut command = self.command(["-m", "venv", "--without-pip", "--symlinks"]);
+        let output =
+            command.arg(path).output().map_err(|error| EnvironmentError::io("running", &self.program, &error))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(EnvironmentError::Failed {
+            doing: format!("making a virtual environment with {}", self.program.display()),
+            why: tail(&output.stderr, &output.stdout),
+        })
+    }
+
+    /// Runs `python -m pip` with `arguments`. `doing` says what for, in an error.
+    pub(crate) fn pip<I: AsRef<OsStr>>(
+        &self,
+        cache: &Cache,
+        mode: PipMode<'_>,
+        doing: &str,
+        arguments: impl IntoIterator<Item = I>,
+    ) -> Result<(), EnvironmentError> {
+        let package = match &self.pip {
+            Some(package) => package.clone(),
+            None => self.bundled_pip(cache)?,
+        };
+        // A folder with nothing but pip in it: pip must see no package but those it is about.
+        let alone = cache.scratch()?;
+        std::os::unix::fs::symlink(&package, alone.path().join("pip"))
+            .map_err(|error| EnvironmentError::io("linking", &package, &error))?;
+        let program = match mode {
+            PipMode::Index { .. } => &self.program,
+            PipMode::Offline { python } => python,
+        };
+        let mut command = clean(program);
+        command.env("PYTHONPATH", alone.path()).env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_NO_INPUT", "1");
+        command.env("PIP_USER", "0").env("PIP_REQUIRE_VIRTUALENV", "0").env("SOURCE_DATE_EPOCH", "1000000000");
+        match mode {
+            PipMode::Index { env } => {
+                command.envs(env.iter().copied());
+            }
+            PipMode::Offline { .. } => {
+                for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PIP_")) {
+                    command.env_remove(name);
+                }
+                command.env("PIP_CONFIG_FILE", "/dev/null").env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+            }
+        }
+        command.args(["-m", "pip"]);
+        command.args(arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect::<Vec<OsString>>());
+        let output = command.output().map_err(|error| EnvironmentError::io("running", program, &error))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let why = tail(&output.stderr, &output.stdout);
+        let whole = String::from_utf8_lossy(&output.stderr);
+        let doing = doing.to_owned();
+        Err(if is_network(&whole) {
+            EnvironmentError::Unreachable { doing, why }
+        } else {
+            EnvironmentError::Refused { doing, why }
+        })
+    }
+
+    /// The pip that comes inside Python, for installations that do not unpack it.
+    fn bundled_pip(&self, cache: &Cache) -> Result<PathBuf, EnvironmentError> {
+        let name = crate::model::digest::Digest::of_json(&(self.identity(), &self.program));
+        let folder = cache.directory("pip", name.short(), |making| {
+            let mut command = self.command(["-m", "venv", "--symlinks"]);
+            let output =
+                command.arg(making).output().map_err(|error| EnvironmentError::io("running", &self.program, &error))?;
+            if output.status.success() {
+                return Ok(());
+            }
+            Err(EnvironmentError::Missing(format!(
+                "{} has no pip, which is needed to install requirements; on Debian: apt-get install python3-venv python3-pip",
+                self.program.display()
+            )))
+        })?;
+        let package = folder.join(format!("lib/python{}/site-packages/pip", self.minor));
+        fs::metadata(&package).map_err(|error| EnvironmentError::io("finding pip in", &package, &error))?;
+        Ok(package)
+    }
+}
+
+fn ask(candidate: &str) -> Result<Interpreter, String> {
+    let output = clean(Path::new(candidate)).args(["-c", QUESTION]).output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(tail(&output.stderr, &output.stdout));
+    }
+    let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|_| "answers strangely".to_owned())?;
+    let (major, minor, patch) = answer.version;
+    if (major, minor) < OLDEST {
+        return Err(format!("is Python {major}.{minor}.{patch}, older than {}.{}", OLDEST.0, OLDEST.1));
+    }
+    if !answer.venv {
+        return Err("has no venv module".to_owned());
+    }
+    let minor = format!("{major}.{minor}");
+    let prefix = fs::canonicalize(&answer.base_prefix).map_err(|error| error.to_string())?;
+    let program = [Some(prefix.join(format!("bin/python{minor}"))), answer.base_executable, answer.executable]
+        .into_iter()
+        .flatten()
+        .find(|program| program.is_file())
+        .ok_or("does not know its own program")?;
+    Ok(Interpreter {
+        program,
+        version: format!("{minor}.{patch}"),
+        minor,
+        implementation: answer.implementation,
+        platform: answer.platform,
+        prefix,
+        pip: answer.pip,
+    })
+}
+
+fn clean(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PYTHON")) {
+        command.env_remove(name);
+    }
+    command.env_remove("VIRTUAL_ENV").env_remove("__PYVENV_LAUNCHER__");
+    command.env("PYTHONNOUSERSITE", "1").env("LC_ALL", "C.UTF-8");
+    command.stdin(Stdio::null());
+    command
+}
+
+fn is_network(stderr: &str) -> bool {
+    const SIGNS: [&str; 9] = [
+        "NewConnectionError",
+        "Failed to establish a new connection",
+        "Temporary failure in name resolution",
+        "Name or service not known",
+        "ConnectTimeoutError",
+        "Read timed out",
+        "ProxyError",
+        "SSLError",
+        "Connection refused",
+    ];
+    SIGNS.iter().any(|sign| stderr.contains(sign))
+}
+
+/// The last lines of a failed program's words.
+fn tail(stderr: &[u8], stdout: &[u8]) -> String {
+    let text = if stderr.trim_ascii().is_empty() { stdout } else { stderr };
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_python_is_refused_with_what_to_install() {
+        let error = Interpreter::find(Some("/nonexistent/python3")).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/python3") && error.contains("apt-get install"), "{error}");
+    }
+
+    #[test]
+    fn the_hosts_python_is_found_behind_any_shim() {
+        let found = Interpreter::find(None).unwrap();
+        assert!(found.program.starts_with(&found.prefix), "{found:?}");
+        assert!(found.version.starts_with(&found.minor));
+    }
+
+    #[test]
+    fn an_index_that_does_not_answer_is_told_from_a_version_that_does_not_exist() {
+        assert!(is_network("WARNING: Retrying after NewConnectionError\nERROR: No matching distribution found for x"));
+        assert!(!is_network("ERROR: No matching distribution found for x==9"));
+    }
+}

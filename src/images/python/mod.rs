@@ -1,0 +1,7 @@
+//! Python environments. In: a recipe and a project's metadata, or an image of others. Out: an interpreter with its packages,
+//! named by what is in it.
+
+pub mod environment;
+pub mod inspect;
+pub mod interpreter;
+pub mod project;

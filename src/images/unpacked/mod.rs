@@ -1,0 +1,263 @@
+//! Images that were unpacked into the cache, for cells on this host. In: archives and registries. Out: a root folder
+//! per image.
+//!
+//! Everything goes by its digest. A layer is a folder that is named by the digest of its tar and held against it.
+//! Layers that images share are kept once, and a root holds further names of their files. Owners are dropped, and
+//! everything can be read by all.
+//!
+//! What is unpacked is hostile: no entry is written through a link, no path and no hard link leads out, devices stay
+//! out, and both digests of a layer must agree. A folder that a layer puts over a link of the layers below takes its
+//! place.
+
+pub mod archive;
+pub mod folders;
+pub mod layer;
+pub mod manifest;
+pub mod registry;
+pub mod source;
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+pub use archive::Archive;
+use registry::Registry;
+pub use registry::canonical;
+use source::Source;
+
+use super::cache::{Cache, CacheError};
+use super::foreign::ReadyImage;
+use crate::model::digest::{Digest, canonical_json};
+use crate::sandbox::SandboxError;
+use crate::sandbox::docker::Docker;
+use layer::Marks;
+use source::{Blob, Contents};
+
+/// Raised when layers are unpacked differently.
+const LAYOUT: u32 = 1;
+pub(crate) const LAYERS: &str = "image-layers";
+pub(crate) const ROOTS: &str = "image-roots";
+const NAMES: &str = "image-names";
+
+/// Why an image is not here.
+#[derive(Debug, Error)]
+pub enum UnpackError {
+    #[error("cannot {doing} {path}: {source}")]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("{place} cannot be used as an image archive: {why}")]
+    Archive { place: String, why: String },
+    #[error("cannot pull {reference}: {why}")]
+    Registry { reference: String, why: String },
+    #[error("layer {layer} of {reference}: {why}")]
+    Layer { layer: String, reference: String, why: String },
+    #[error("{0}")]
+    Unsupported(String),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
+/// An image in the cache.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Unpacked {
+    pub reference: String,
+    /// sha256 of its configuration.
+    pub id: Digest,
+    pub env: std::collections::BTreeMap<String, String>,
+    /// sha256 of its layers' tars, lowest first.
+    pub layers: Vec<String>,
+    volumes: Vec<String>,
+}
+
+/// The image of a reference that was unpacked before.
+pub fn find(cache: &Cache, reference: &str) -> Result<Option<Unpacked>, UnpackError> {
+    let bytes = cache.read(NAMES, &name_of(reference))?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+/// All that was unpacked, by reference.
+pub fn all(cache: &Cache) -> Result<Vec<Unpacked>, UnpackError> {
+    let mut all: Vec<Unpacked> = Vec::new();
+    for name in cache.names(NAMES)? {
+        all.extend(cache.read(NAMES, &name)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()));
+    }
+    all.sort_by(|a, b| a.reference.cmp(&b.reference));
+    Ok(all)
+}
+
+/// Takes an image into the cache: out of a Docker engine of this host that has it, else out of its registry.
+pub fn pull(cache: &Cache, reference: &str, progress: &mut dyn FnMut(&str)) -> Result<Unpacked, UnpackError> {
+    if let Ok(docker) = Docker::connect()
+        && docker.has(reference)?
+    {
+        progress(&format!("saving {reference} out of the Docker engine"));
+        let archive = Archive::of_file(docker.save_image(reference)?, reference)?;
+        return import(cache, &archive, reference, progress);
+    }
+    progress(&format!("pulling {reference} from its registry"));
+    import(cache, &Registry::open(reference)?, reference, progress)
+}
+
+/// Takes an image out of a source into the cache. Layers that are there already are not read again, also after an
+/// interruption.
+pub fn import(
+    cache: &Cache,
+    source: &dyn Source,
+    reference: &str,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Unpacked, UnpackError> {
+    // Nobody removes layers meanwhile; see `forget`.
+    let _lock = cache.lock(NAMES, "all")?;
+    let Contents { id, config, layers } = source.contents(reference)?;
+    if layers.len() != config.layers.len() {
+        return Err(UnpackError::Unsupported(format!(
+            "{reference} names {} layers and its configuration {}",
+            layers.len(),
+            config.layers.len()
+        )));
+    }
+    let count = layers.len();
+    for (number, (layer, blob)) in (1..).zip(config.layers.iter().zip(&layers)) {
+        cache.directory(LAYERS, &layer_name(layer), |making| {
+            progress(&format!("unpacking layer {number} of {count} of {reference}"));
+            unpack_layer(source, blob, layer, making, reference)
+        })?;
+    }
+    let image = Unpacked {
+        reference: reference.to_owned(),
+        id,
+        env: config.env,
+        layers: config.layers,
+        volumes: config.volumes,
+    };
+    cache.write(NAMES, &name_of(reference), &canonical_json(&image))?;
+    Ok(image)
+}
+
+/// Removes an unpacked image, and the layers that no other image has.
+pub(crate) fn forget(cache: &Cache, reference: &str) -> Result<(), UnpackError> {
+    let _lock = cache.lock(NAMES, "all")?;
+    let Some(image) = find(cache, reference)? else { return Ok(()) };
+    cache.drop_file(NAMES, &name_of(reference))?;
+    let left = all(cache)?;
+    if left.iter().any(|other| other.id == image.id) {
+        return Ok(());
+    }
+    cache.discard(ROOTS, &layer_name(image.id.as_str()))?;
+    for layer in image.layers.iter().filter(|layer| !left.iter().any(|other| other.layers.contains(layer))) {
+        cache.discard(LAYERS, &layer_name(layer))?;
+    }
+    Ok(())
+}
+
+impl Unpacked {
+    /// Folders of the cache that the image is made of: its root, if it is put together, and its layers.
+    pub(crate) fn folders(&self, cache: &Cache) -> Vec<PathBuf> {
+        let root = cache.path(ROOTS, &layer_name(self.id.as_str()));
+        let layers = self.layers.iter().map(|layer| cache.path(LAYERS, &layer_name(layer)));
+        std::iter::once(root).chain(layers).filter(|path| path.is_dir()).collect()
+    }
+
+    /// The image with its root, which is put together if it is not there.
+    pub fn ready(&self, cache: &Cache) -> Result<ReadyImage, UnpackError> {
+        let lease = cache.lease(&lease_name(&self.id))?;
+        let folder = cache.directory(ROOTS, &layer_name(self.id.as_str()), |making| {
+            let root = making.join("root");
+            let io = |source| UnpackError::Io { doing: "put together", path: root.clone(), source };
+            fs::create_dir(&root).map_err(io)?;
+            for layer in &self.layers {
+                let folder = cache.path(LAYERS, &layer_name(layer));
+                let path = folder.join("marks.json");
+                let text = fs::read(&path);
+                let text = text.map_err(|source| UnpackError::Io { doing: "read", path: path.clone(), source })?;
+                let marks: Marks = serde_json::from_slice(&text).map_err(|error| UnpackError::Layer {
+                    layer: layer.clone(),
+                    reference: self.reference.clone(),
+                    why: format!("{}: {error}; delete {} and pull again", path.display(), folder.display()),
+                })?;
+                layer::lay(&folder.join("tree"), &marks, &root).map_err(io)?;
+            }
+            Ok::<_, UnpackError>(())
+        })?;
+        Ok(ReadyImage {
+            reference: self.reference.clone(),
+            image_id: format!("sha256:{}", self.id),
+            env: self.env.clone(),
+            volumes: self.volumes.clone(),
+            root: Some(folder.join("root")),
+            lease,
+        })
+    }
+}
+
+/// Reads a layer through, and holds it against both of its digests.
+fn unpack_layer(
+    source: &dyn Source,
+    blob: &Blob,
+    layer: &str,
+    making: &Path,
+    reference: &str,
+) -> Result<(), UnpackError> {
+    let wrong = |why: String| UnpackError::Layer { layer: layer.to_owned(), reference: reference.to_owned(), why };
+    let io = |error: io::Error| wrong(error.to_string());
+    let tree = making.join("tree");
+    fs::create_dir(&tree).map_err(io)?;
+    let mut stored = Hashed::new(source.blob(blob)?);
+    let mut plain = Hashed::new(layer::decompressed(&mut stored).map_err(io)?);
+    let marks = layer::unpack(&mut plain, &tree).map_err(io)?;
+    // What stands behind the archive's end belongs to the digest, too.
+    io::copy(&mut plain, &mut io::sink()).map_err(io)?;
+    let found = plain.finish();
+    if found != layer {
+        return Err(wrong(format!("its content is another one (sha256 {found})")));
+    }
+    io::copy(&mut stored, &mut io::sink()).map_err(io)?;
+    let found = format!("sha256:{}", stored.finish());
+    if blob.digest.as_ref().is_some_and(|digest| *digest != found) {
+        return Err(wrong(format!("what is stored is another one ({found})")));
+    }
+    fs::write(making.join("marks.json"), canonical_json(&marks)).map_err(io)
+}
+
+/// A reader that digests what goes through it.
+struct Hashed<R> {
+    inner: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Hashed<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, hasher: Sha256::new() }
+    }
+
+    fn finish(self) -> String {
+        hex::encode(self.hasher.finalize())
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// Folder of a layer or a root.
+pub(crate) fn layer_name(hex: &str) -> String {
+    format!("{LAYOUT}-{hex}")
+}
+
+/// What a lease on an unpacked image goes by.
+pub(crate) fn lease_name(id: &Digest) -> Digest {
+    Digest::of_json(&("unpacked", id))
+}
+
+fn name_of(reference: &str) -> String {
+    format!("{}.json", Digest::of(canonical(reference).as_bytes()))
+}

@@ -1,0 +1,134 @@
+//! What became of the tests that might have shown the change: the tests of the changed test files, and the listed
+//! tests. A refusal for want of such tests says it.
+
+use std::collections::BTreeMap;
+
+use super::AdmissionInput;
+use super::lost::find;
+use super::tally::{Side, Stand, Tally};
+use crate::judge::asker::Seen;
+use crate::judge::name_some;
+use crate::model::cause::Cause;
+use crate::model::lost::raised;
+use crate::model::test_record::{FailureClass, Standing, TestRecord};
+use crate::runner::Runner;
+
+/// Tests or files of one fate that are named.
+const EXAMPLES: usize = 3;
+/// Longest line that is quoted of what a runner printed, in characters.
+const LONGEST_LINE: usize = 200;
+
+/// In words, to stand behind the reason of a refusal.
+pub(crate) fn told(input: &AdmissionInput, runner: &dyn Runner, tally: &Tally, printed: Option<&str>) -> String {
+    let Some(gold) = tally.first(Side::Gold) else { return String::new() };
+    let mut parts = Vec::new();
+    let suite = &gold.outcome.trial.plan.files;
+    let lost = find(input, runner, gold, tally.first(Side::Base)).map(|lost| lost.files).unwrap_or_default();
+    if gold.report.tests.is_empty() {
+        parts.push(nothing_ran(gold, printed));
+    } else {
+        let changed: Vec<_> = suite.iter().filter(|path| input.changed.contains(*path)).map(String::as_str).collect();
+        match changed.as_slice() {
+            [] => parts.push("gold changes none of the test files that ran".to_owned()),
+            changed => parts.push(format!("of the changed test files ({})", name_some(changed.iter().copied()))),
+        }
+        let gone =
+            lost.iter().filter(|(_, file)| file.changed).map(|(path, file)| format!("{path}: {}", file.reason()));
+        let gone: Vec<_> = gone.collect();
+        if !gone.is_empty() {
+            parts.push(format!("{} gave no test ({})", gone.len(), some(&gone)));
+        }
+        parts.extend(
+            by_fate(input, runner, tally)
+                .into_iter()
+                .map(|(fate, tests)| format!("{} {} ({})", tests.len(), fate, some(&tests))),
+        );
+    }
+    parts.join("; ")
+}
+
+/// Fate -> tests with what was raised, in the order of the fates' names.
+fn by_fate(input: &AdmissionInput, runner: &dyn Runner, tally: &Tally) -> BTreeMap<&'static str, Vec<String>> {
+    let instance = input.instance;
+    let mut fates: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for id in tally.ids() {
+        if !input.changed.contains(&runner.target_of(id)) && !instance.fail_to_pass.contains(id) {
+            continue;
+        }
+        let message = tally.message(id, Side::Gold).unwrap_or_default();
+        let (fate, why) = match tally.stand(id) {
+            Stand::PassToPass => ("passed on base too", String::new()),
+            Stand::Idle => ("skipped or absent on gold", message.to_owned()),
+            Stand::Record(record) => of_record(runner, &record, message),
+        };
+        fates.entry(fate).or_default().push(if why.is_empty() { id.clone() } else { format!("{id}: {why}") });
+    }
+    let unknown = instance.fail_to_pass.iter().filter(|id| !tally.ids().contains(*id)).cloned();
+    let unknown: Vec<_> = unknown.collect();
+    if !unknown.is_empty() {
+        fates.insert("listed and not among the tests that ran", unknown);
+    }
+    fates
+}
+
+fn of_record(runner: &dyn Runner, record: &TestRecord, message: &str) -> (&'static str, String) {
+    let why = || match &record.gold_failure {
+        Some(FailureClass::Exception(error) | FailureClass::CollectError(error)) => raised(error, message),
+        Some(FailureClass::Assertion) => raised(runner.assertion_name(), message),
+        Some(class @ FailureClass::DidNotEnd(_)) => class.to_string(),
+        None => String::new(),
+    };
+    match record.standing {
+        Standing::NetworkDependent => ("needed the network on gold", why()),
+        Standing::FailsOnGold => match &record.gold_failure {
+            Some(FailureClass::Exception(error) | FailureClass::CollectError(error))
+                if runner.cause(error) == Cause::MissingModule =>
+            {
+                ("lacked a module on gold", why())
+            }
+            _ => ("failed on gold", why()),
+        },
+        Standing::FailToPass => ("failed on base and passed on gold", String::new()),
+        Standing::NotFailedOnBase => ("skipped or absent on base", String::new()),
+        Standing::UnknownOnBase => ("not reached on base", String::new()),
+        Standing::Flaky | Standing::OrderDependent | Standing::SeedOrZoneDependent => ("unsteady", why()),
+    }
+}
+
+/// Why a session collected nothing at all.
+fn nothing_ran(gold: &Seen, printed: Option<&str>) -> String {
+    let report = &gold.report;
+    let messages = report.remarks.as_ref().map(|remarks| &remarks.messages);
+    let message = |place: &String| messages.and_then(|messages| messages.get(place)).map_or("", String::as_str);
+    let errors: Vec<_> = report
+        .collect_errors
+        .iter()
+        .map(|(place, error)| format!("{place}: {}", raised(error, message(place))))
+        .collect();
+    if !errors.is_empty() {
+        return format!("nothing could be collected on gold ({})", some(&errors));
+    }
+    let status = report.exit_status.unwrap_or_default();
+    let said = printed.and_then(telling_line).map(|line| format!(": {line}")).unwrap_or_default();
+    format!("the session on gold ended with status {status} and had collected no test{said}")
+}
+
+/// The line of an output that says most of why it ended: the first that names an error, else the last.
+pub(crate) fn telling_line(printed: &str) -> Option<String> {
+    let lines = || printed.lines().map(str::trim).filter(|line| !line.is_empty());
+    let error = |line: &&str| {
+        let line = line.to_lowercase();
+        line.starts_with("error") || line.contains("error:")
+    };
+    let line = lines().find(error).or_else(|| lines().next_back())?;
+    Some(line.chars().filter(|c| !c.is_control()).take(LONGEST_LINE).collect())
+}
+
+/// Names a few and counts the rest. Reasons hold commas, so these do not.
+pub(crate) fn some(items: &[String]) -> String {
+    let named = items.iter().take(EXAMPLES).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match items.len().saturating_sub(EXAMPLES) {
+        0 => named,
+        more => format!("{named}; and {more} more"),
+    }
+}

@@ -1,0 +1,378 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::*;
+use crate::journal::Failure;
+use crate::judge::{Evidence, Step};
+use crate::model::candidate::Candidate;
+use crate::model::digest::Digest;
+use crate::model::trial::{Exit, Limits, Outcome, OutputRef, Phase, Raised, TestResult, Trial};
+use crate::model::verdict::VerdictStatus;
+
+const FIX: &str = "tests/test_a.py::test_fix";
+const OTHER_FIX: &str = "tests/test_a.py::test_other_fix";
+const KEEP: &str = "tests/test_a.py::test_keep";
+
+/// What the candidate changes: the second line is its own.
+const DIFF: &str = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,3 @@\n one\n+two\n three\n";
+
+/// How a run is scripted to go.
+#[derive(Clone, Debug)]
+enum Run {
+    Failing(Vec<(&'static str, &'static str)>),
+    Ends(Exit),
+    Alarm,
+    Cut,
+    /// Passes, and changes these trusted files.
+    Tampers(&'static [&'static str]),
+    /// The file is not collected, with this error.
+    Uncollected(&'static str),
+    /// So, and the report tells of the first what failed there, and where that was raised.
+    Told(Box<Run>, &'static str, Origin, (&'static str, u32)),
+}
+
+fn told(run: Run, text: &'static str, origin: Origin) -> Run {
+    Run::Told(Box::new(run), text, origin, ("a.py", 2))
+}
+
+fn pass() -> Run {
+    Run::Failing(Vec::new())
+}
+
+fn fails(id: &'static str) -> Run {
+    Run::Failing(vec![(id, "AssertionError")])
+}
+
+type Ran = (Arc<Outcome>, Arc<TestReport>);
+
+/// A lab of paper: every trial that is asked for goes as the script says.
+#[derive(Default)]
+struct Paper {
+    ran: RefCell<BTreeMap<Digest, Ran>>,
+    log: RefCell<Vec<(String, u32, u64)>>,
+}
+
+impl Evidence for Paper {
+    fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {
+        self.ran.borrow().get(trial).map(|(outcome, _)| outcome.clone())
+    }
+
+    fn failure(&self, _: &Digest) -> Option<Failure> {
+        None
+    }
+
+    fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>> {
+        self.ran.borrow().get(&outcome.trial_id).map(|(_, report)| report.clone())
+    }
+
+    fn output(&self, _: &Outcome) -> Option<String> {
+        None
+    }
+}
+
+impl Paper {
+    fn run(&self, trial: &Trial, run: &Run) {
+        let (run, trace) = match run {
+            Run::Told(run, text, origin, (file, line)) => {
+                let raised = Some(Raised { file: (*file).to_owned(), line: *line });
+                (&**run, Some(Trace { digest: Digest::of(text.as_bytes()), origin: *origin, raised }))
+            }
+            run => (run, None),
+        };
+        let failing: BTreeMap<_, _> = match run {
+            Run::Failing(failing) => failing.iter().copied().collect(),
+            Run::Ends(_) | Run::Alarm | Run::Cut | Run::Tampers(_) | Run::Uncollected(_) | Run::Told(..) => {
+                BTreeMap::new()
+            }
+        };
+        let tests = [FIX, OTHER_FIX, KEEP].map(|id| {
+            let error = failing.get(id).map(|error| (*error).to_owned());
+            let call = if error.is_some() { Status::Failed } else { Status::Passed };
+            let phases = [(Phase::Setup, Status::Passed), (Phase::Call, call), (Phase::Teardown, Status::Passed)];
+            (id.to_owned(), TestResult { phases: phases.to_vec(), error, frames: Vec::new() })
+        });
+        let error = if let Run::Uncollected(error) = run { Some((*error).to_owned()) } else { None };
+        let first = failing.keys().next().copied().unwrap_or("tests/test_a.py");
+        let code = i32::from(!failing.is_empty() || error.is_some());
+        let report = TestReport {
+            finished: !matches!(run, Run::Cut),
+            exit_status: Some(code),
+            tests: if error.is_some() { BTreeMap::new() } else { tests.into() },
+            collect_errors: error.map(|error| ("tests/test_a.py".to_owned(), error)).into_iter().collect(),
+            traces: trace.map(|trace| (first.to_owned(), trace)).into_iter().collect(),
+            alarms: if matches!(run, Run::Alarm) { vec!["record 3: wrong nonce".to_owned()] } else { Vec::new() },
+            ..TestReport::default()
+        };
+        let outcome = Outcome {
+            format: crate::model::format::OUTCOME.to_owned(),
+            trial_id: trial.id(),
+            trial: trial.clone(),
+            sandbox: "paper".to_owned(),
+            exit: if let Run::Ends(exit) = run { *exit } else { Exit::Code(code) },
+            report: Some(Digest::of(b"report")),
+            output: OutputRef::default(),
+            wall_ms: 1000,
+            overhead_ms: 1,
+            peak_memory_bytes: None,
+            tampered: match run {
+                Run::Tampers(paths) => paths.iter().map(|path| (*path).to_owned()).collect(),
+                Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut | Run::Uncollected(_) | Run::Told(..) => {
+                    Vec::new()
+                }
+            },
+            retried: Vec::new(),
+            reused: false,
+        };
+        self.log.borrow_mut().push((trial.tree.clone(), trial.repeat, trial.limits.deadline_ms));
+        self.ran.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
+    }
+}
+
+fn admission(fail_to_pass: &[&str]) -> Admission {
+    let expected = [fail_to_pass, &[KEEP]].concat();
+    serde_json::from_value(serde_json::json!({
+        "format": crate::model::format::ADMISSION, "instance_id": "a", "key": Digest::of(b"key"), "image": Digest::of(b"image"),
+        "trees": {"base": "b", "gold": "g", "tested_base": "base", "tested_gold": "gold"},
+        "fail_to_pass": fail_to_pass, "pass_to_pass": [KEEP], "gold_files": [], "framework": "pytest/1", "repeats": 3,
+        "splits": [{"files": ["tests/test_a.py"], "expected": expected}],
+        "limits": Limits { deadline_ms: 60_000, ..Limits::default() }, "trials": [],
+    }))
+    .unwrap()
+}
+
+fn candidate() -> Candidate {
+    serde_json::from_value(serde_json::json!({
+        "format": crate::model::format::CANDIDATE, "candidate_id": Digest::of(b"c"), "instance_id": "a", "skill": "repair",
+        "generation": {"file": "g", "line": 1, "index": 0},
+        "prepared": {"tree": "p", "diff": DIFF, "files": ["a.py"]},
+        "trees": {"skill": "repair", "policy": "candidate"}, "screen": {},
+    }))
+    .unwrap()
+}
+
+/// Takes the candidate through what `script` says of (tree, how often that tree ran before).
+fn judged(admission: &Admission, script: impl Fn(&str, usize) -> Run) -> (Reason, String, Paper) {
+    let paper = Paper::default();
+    let runner = crate::runner::by_name("pytest").unwrap();
+    let step = || {
+        let rules = crate::judge::LocalizationRules::default();
+        crate::judge::judge(&candidate(), admission, runner, &crate::judge::Peers::default(), &rules, &paper)
+    };
+    for _ in 0..40 {
+        match step() {
+            Step::Done(judgement) => {
+                assert_eq!(step(), Step::Done(judgement.clone()), "the same again from the same facts");
+                return (judgement.reason, judgement.detail, paper);
+            }
+            Step::Needs(trial) => {
+                let before = paper.log.borrow().iter().filter(|(tree, ..)| *tree == trial.tree).count();
+                paper.run(&trial, &script(&trial.tree, before));
+            }
+        }
+    }
+    panic!("no end: {:?}", paper.log.borrow())
+}
+
+fn runs(paper: &Paper, tree: &str) -> usize {
+    paper.log.borrow().iter().filter(|(ran, ..)| ran == tree).count()
+}
+
+/// What the candidate does, run by run; gold passes, base fails as an unmended tree does.
+fn with(fail_to_pass: &[&str], candidate: Vec<Run>, gold: impl Fn(usize) -> Run) -> (Reason, String, Paper) {
+    judged(&admission(fail_to_pass), |tree, before| match tree {
+        "base" => Run::Failing(vec![(FIX, "AssertionError"), (OTHER_FIX, "AssertionError")]),
+        "gold" => gold(before),
+        _ => candidate[before.min(candidate.len() - 1)].clone(),
+    })
+}
+
+#[test]
+fn what_fails_plainly_as_base_does_costs_one_run_and_what_may_be_chance_three_and_one_of_gold() {
+    let both = [FIX, OTHER_FIX];
+    let unmended = Run::Failing(vec![(FIX, "AssertionError"), (OTHER_FIX, "AssertionError")]);
+    for (what, fail_to_pass, run, reason, expected) in [
+        ("as on base", &both[..], unmended, Reason::StillFailing, (1, 0)),
+        ("one expectation", &both[..1], fails(FIX), Reason::StillFailing, (3, 1)),
+        ("another error", &both[..], Run::Failing(vec![(FIX, "KeyError")]), Reason::StillFailing, (3, 1)),
+        ("a regression", &both[..], fails(KEEP), Reason::Regressed, (3, 1)),
+    ] {
+        let (found, detail, paper) = with(fail_to_pass, vec![run], |_| pass());
+        assert_eq!(found, reason, "{what}: {detail}");
+        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
+    }
+}
+
+#[test]
+fn source_that_is_no_python_costs_one_run_and_another_error_on_import_three_and_one_of_gold() {
+    for (error, file, runs_of_candidate, runs_of_gold) in [
+        ("SyntaxError", "a.py", 1, 0),
+        ("IndentationError", "a.py", 1, 0),
+        // Not the repair's: nobody wrote it so.
+        ("SyntaxError", "b.py", 3, 1),
+        ("OSError", "a.py", 3, 1),
+    ] {
+        let run = Run::Told(Box::new(Run::Uncollected(error)), "line 3", Origin::Repository, (file, 1));
+        let (reason, detail, paper) = with(&[FIX], vec![run], |_| pass());
+        assert_eq!(reason, Reason::StillFailing, "{detail}");
+        assert!(detail.contains(error), "{detail}");
+        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (runs_of_candidate, runs_of_gold), "{error}");
+    }
+    // What passes in the second run was chance, or nobody knows.
+    let (reason, ..) = with(&[FIX], vec![Run::Uncollected("OSError"), pass()], |_| pass());
+    assert_eq!(reason, Reason::Unsteady);
+}
+
+#[test]
+fn the_same_expectation_as_on_base_to_the_letter_is_plain_and_another_one_or_an_error_of_the_system_is_not() {
+    let on_base = |origin| told(fails(FIX), "assert 1 == 2", origin);
+    for (what, text, origin, expected) in [
+        ("the same", "assert 1 == 2", Origin::Repository, (1, 0)),
+        ("the same, of pytest.raises", "assert 1 == 2", Origin::Elsewhere, (1, 0)),
+        ("another", "assert 1 == 3", Origin::Repository, (3, 1)),
+        ("of the system", "assert 1 == 2", Origin::System, (3, 1)),
+    ] {
+        let (reason, detail, paper) = judged(&admission(&[FIX]), |tree, _| match tree {
+            "base" => on_base(origin),
+            "gold" => pass(),
+            _ => told(fails(FIX), text, origin),
+        });
+        assert_eq!(reason, Reason::StillFailing, "{what}: {detail}");
+        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
+    }
+}
+
+#[test]
+fn code_that_twice_does_not_load_for_the_same_reason_costs_two_runs() {
+    let first = || told(Run::Uncollected("TypeError"), "line 3", Origin::Repository);
+    let of_base = || Run::Told(Box::new(Run::Uncollected("TypeError")), "line 3", Origin::Repository, ("a.py", 1));
+    for (what, runs_of_candidate, expected) in [
+        ("the same", vec![first()], (2, 0)),
+        ("another reason", vec![first(), told(Run::Uncollected("TypeError"), "line 4", Origin::Repository)], (3, 1)),
+        ("not told", vec![first(), Run::Uncollected("TypeError")], (3, 1)),
+        ("on a line of base", vec![of_base()], (3, 1)),
+    ] {
+        let (reason, detail, paper) = with(&[FIX], runs_of_candidate, |_| pass());
+        assert_eq!(reason, Reason::StillFailing, "{what}: {detail}");
+        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
+    }
+    // What the machine or the runner may have done is looked at as before.
+    for origin in [Origin::System, Origin::Elsewhere] {
+        let (_, _, paper) = with(&[FIX], vec![told(Run::Uncollected("TypeError"), "line 3", origin)], |_| pass());
+        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (3, 1));
+    }
+    let (reason, ..) = with(&[FIX], vec![first(), pass()], |_| pass());
+    assert_eq!(reason, Reason::Unsteady);
+}
+
+#[test]
+fn an_error_of_its_own_is_plain_at_once() {
+    let run = || Run::Failing(vec![(FIX, "AttributeError")]);
+    let (reason, _, paper) = judged(&admission(&[FIX]), |tree, _| if tree == "gold" { pass() } else { run() });
+    assert_eq!((reason, runs(&paper, "candidate")), (Reason::StillFailing, 1));
+}
+
+#[test]
+fn a_test_that_wobbles_on_gold_too_leaves_the_verdict_and_one_that_does_not_leaves_it_open() {
+    let flaky = || vec![fails(KEEP), pass()];
+    let (reason, detail, paper) = with(&[FIX], flaky(), |before| if before == 3 { fails(KEEP) } else { pass() });
+    assert_eq!(reason, Reason::Resolved, "{detail}");
+    assert!(detail.starts_with("1 expected") && detail.contains(KEEP), "{detail}");
+    assert_eq!(runs(&paper, "gold"), 4, "no more than needed");
+
+    let (reason, detail, paper) = with(&[FIX], flaky(), |_| pass());
+    assert_eq!(reason, Reason::Unsteady, "{detail}");
+    assert_eq!(runs(&paper, "gold"), 10);
+
+    // The only test that the change was to mend wobbles: nothing is left that could tell.
+    let (reason, detail, _) =
+        with(&[FIX], vec![fails(FIX), pass()], |before| if before == 0 { fails(FIX) } else { pass() });
+    assert_eq!(reason, Reason::Unsteady, "{detail}");
+
+    // Failing every time, once on gold too: never a rejection.
+    // Nor a verification, even if gold fails it every time from now on.
+    for more in [pass(), fails(KEEP)] {
+        let gold = |before| if before == 0 { fails(KEEP) } else { more.clone() };
+        let (reason, detail, _) = with(&[FIX], vec![fails(KEEP)], gold);
+        assert_eq!(reason, Reason::Unsteady, "{detail}");
+    }
+
+    // A wobbling test beside one that fails every time.
+    let two = Run::Failing(vec![(FIX, "KeyError"), (KEEP, "AssertionError")]);
+    let once = Run::Failing(vec![(FIX, "KeyError")]);
+    let (reason, detail, _) = with(&[FIX], vec![two, once], |_| pass());
+    assert_eq!(reason, Reason::StillFailing, "{detail}");
+}
+
+#[test]
+fn a_bad_end_rejects_only_if_it_comes_again_and_gold_ends_well_between() {
+    let ends = [
+        (Run::Ends(Exit::TimedOut), Reason::TimedOut),
+        (Run::Ends(Exit::OutOfMemory), Reason::OutOfMemory),
+        (Run::Ends(Exit::Signal(9)), Reason::EndedEarly),
+        (Run::Ends(Exit::Code(3)), Reason::ExitContradictsReport),
+        (Run::Alarm, Reason::ForgedReport),
+        (Run::Cut, Reason::EndedEarly),
+    ];
+    for (end, reason) in ends {
+        let (found, detail, paper) = with(&[FIX], vec![end.clone()], |_| pass());
+        assert_eq!(found, reason, "{detail}");
+        let order: Vec<_> = paper.log.borrow().iter().map(|(tree, ..)| tree.clone()).collect();
+        assert_eq!(order, ["candidate", "gold", "candidate"]);
+
+        let (found, detail, _) = with(&[FIX], vec![end.clone(), pass()], |_| pass());
+        assert_eq!(found, Reason::Unsteady, "{detail}");
+        for (what, bad) in
+            [("ends so too", end.clone()), ("passes nothing", Run::Failing(vec![(FIX, "OSError"), (KEEP, "OSError")]))]
+        {
+            let (found, detail, paper) = with(&[FIX], vec![end.clone()], |_| bad.clone());
+            assert_eq!(found, Reason::ControlFailed, "gold {what}: {detail}");
+            assert_eq!(runs(&paper, "candidate"), 1);
+        }
+        // The second run ends well and fails: judged by that, confirmed on its own.
+        let (found, detail, paper) = with(&[FIX], vec![end, fails(KEEP)], |_| pass());
+        assert_eq!(found, Reason::Regressed, "{detail}");
+        assert_eq!(runs(&paper, "candidate"), 4);
+    }
+}
+
+#[test]
+fn every_candidate_has_its_own_control_and_a_second_timeout_is_measured_by_it() {
+    let (_, _, paper) = with(&[FIX], vec![Run::Ends(Exit::TimedOut)], |_| pass());
+    let log = paper.log.borrow();
+    assert_eq!(log.iter().map(|(.., deadline)| *deadline).collect::<Vec<_>>(), [60_000, 60_000, 20_000]);
+    let mut number = Vec::new();
+    for tree in ["aaaa", "aaab"] {
+        let paper = Paper::default();
+        let admission = admission(&[FIX]);
+        let mut bench = Bench::new(&admission, &crate::runner::python::pytest::Pytest, &paper);
+        match control_run(tree, &admission.splits[0], &admission, &mut bench) {
+            Err(Halt::Needs(trial)) => number.push(trial.repeat),
+            Ok(_) | Err(Halt::Judged(..)) => panic!("nothing ran yet"),
+        }
+    }
+    assert_ne!(number[0], number[1]);
+    assert!(number.iter().all(|number| *number >= FIRST_CONTROL));
+}
+
+#[test]
+fn a_fault_that_hits_every_run_after_admission_judges_nobody() {
+    for fault in [Run::Ends(Exit::Signal(9)), Run::Cut, Run::Alarm, Run::Ends(Exit::OutOfMemory)] {
+        let (reason, detail, _) = judged(&admission(&[FIX]), |_, _| fault.clone());
+        assert_eq!(reason.status(), VerdictStatus::Inconclusive, "{fault:?}: {detail}");
+    }
+}
+
+#[test]
+fn passing_by_changed_trusted_files_is_a_rejection_unless_gold_changes_them_too() {
+    let one = Run::Tampers(&["tests/data.json"]);
+    let more = Run::Tampers(&["tests/data.json", "tests/test_a.py"]);
+    let (reason, detail, _) = with(&[FIX], vec![one.clone()], |_| one.clone());
+    assert_eq!(reason, Reason::Resolved, "{detail}");
+    let (reason, detail, _) = with(&[FIX], vec![more.clone()], |_| one.clone());
+    assert_eq!((reason, detail.as_str()), (Reason::TampersWithTests, "tests/test_a.py"));
+    let (reason, _, _) = with(&[FIX], vec![more.clone(), pass()], |_| one.clone());
+    assert_eq!(reason, Reason::Unsteady);
+    let (reason, _, _) = with(&[FIX], vec![more], |before| if before == 0 { pass() } else { fails(FIX) });
+    assert_eq!(reason, Reason::TampersWithTests, "a wobbling test on gold is no excuse");
+}

@@ -1,0 +1,141 @@
+//! Repair: every expected test passes on the policy tree, and fails there once its expectations are changed.
+//!
+//! Every expected test must be reported exactly once, with set-up, call and tear-down passed. The session must say that
+//! it ended, and its exit status must agree with the process and with the report. Then the control session runs
+//! (`control`). Rejected candidates never get that far.
+
+pub mod confirm;
+pub mod pass_counts;
+pub mod repair_lines;
+pub mod shared_run;
+
+use std::collections::BTreeSet;
+
+use super::asker::{Ask, Bench};
+use super::control::bare as plain;
+use super::run_result;
+use super::run_result::Shown;
+use super::{Halt, control, name_some};
+use crate::model::admission::Admission;
+use crate::model::candidate::{Candidate, TrialTrees};
+use crate::model::verdict::{Evidence, Reason, VerdictStatus};
+use shared_run::Joint;
+
+pub(super) fn judge<'a>(
+    candidate: &'a Candidate,
+    admission: &Admission,
+    bench: &mut Bench<'a>,
+) -> Result<(Reason, Evidence, String), Halt> {
+    let (Some(prepared), Some(TrialTrees::Repair { policy, submitted, canary })) =
+        (&candidate.prepared, &candidate.trees)
+    else {
+        return Err(Halt::Judged(Reason::NotRun, "the candidate was never put on the base tree".to_owned()));
+    };
+    bench.repair = Some(prepared);
+    let on_policy = if prepared.diff.is_empty() {
+        Err(Halt::Judged(Reason::NoChange, "nothing is left of the change".to_owned()))
+    } else {
+        passes(policy, canary.as_deref(), admission, bench)
+    };
+    match (on_policy, submitted) {
+        // Asked for last, so that a rejected repair costs no control session.
+        (Ok(Passed { wobbling, controls }), _) => {
+            let session = |bench: &mut Bench| control::session(canary.as_deref(), policy, admission, bench);
+            let (evidence, canaries) = match controls {
+                Controls::Held(evidence, said) => (evidence, said),
+                Controls::Against(reason, detail) => confirm::confirm(reason, detail, session(bench))?,
+                Controls::Unknown => confirm::twice(bench, session)?,
+            };
+            let passed = expected(admission) - wobbling.len();
+            let left_out = match wobbling.len() {
+                0 => String::new(),
+                _ => format!("; gold does not always pass {}", name_some(wobbling.iter().map(String::as_str))),
+            };
+            let said = format!("{passed} expected tests passed; {canaries}{left_out}");
+            Ok(match plain::must_hold(policy, canary.as_deref(), admission, bench)? {
+                None => (Reason::Resolved, evidence, said),
+                Some((held, seen)) => {
+                    let level = if held && evidence >= Evidence::E2 { Evidence::E3 } else { evidence };
+                    (Reason::Resolved, level, format!("{said}; {seen}"))
+                }
+            })
+        }
+        (Err(halt @ Halt::Needs(_)), _) | (Err(halt), None) => Err(halt),
+        // What is not known about the policy tree cannot be learned from another tree, so no rejection may rest on that.
+        (Err(Halt::Judged(reason, detail)), Some(_)) if reason.status() == VerdictStatus::Inconclusive => {
+            Err(Halt::Judged(reason, detail))
+        }
+        // If what the policy took back makes it pass, the reason says so, because that is a different fault.
+        (Err(judged @ Halt::Judged(..)), Some(submitted)) => match once(submitted, admission, bench) {
+            Ok(()) => Err(Halt::Judged(
+                Reason::DependsOnInfraEdit,
+                format!("passes only with {}", super::name_some(prepared.stripped.iter().map(|s| s.path.as_str()))),
+            )),
+            Err(needs @ Halt::Needs(_)) => Err(needs),
+            Err(Halt::Judged(..)) => Err(judged),
+        },
+    }
+}
+
+/// Every split passed.
+struct Passed {
+    /// Tests that are given back: gold does not always pass them, so they say nothing.
+    wobbling: BTreeSet<String>,
+    controls: Controls,
+}
+
+/// What the control session showed, if it was part of the last run.
+enum Controls {
+    Held(Evidence, String),
+    Against(Reason, String),
+    Unknown,
+}
+
+/// Runs the splits of a policy tree; `canary` is the same tree with the files of the control session.
+fn passes(tree: &str, canary: Option<&str>, admission: &Admission, bench: &mut Bench) -> Result<Passed, Halt> {
+    let mut passed = Passed { wobbling: BTreeSet::new(), controls: Controls::Unknown };
+    let together = shared_run::last(admission).filter(|_| admission.joint);
+    for split in &admission.splits {
+        passed.wobbling.extend(match (together, canary) {
+            (Some(last), Some(canary)) if std::ptr::eq(last, split) => {
+                match shared_run::run(canary, tree, split, admission, bench)? {
+                    Joint::Clean(evidence, said) => {
+                        passed.controls = Controls::Held(evidence, said);
+                        BTreeSet::new()
+                    }
+                    Joint::Against(reason, detail) => {
+                        passed.controls = Controls::Against(reason, detail);
+                        BTreeSet::new()
+                    }
+                    Joint::Failing(seen, failing) => {
+                        confirm::passes_after(&seen, failing, tree, split, admission, bench)?
+                    }
+                    Joint::Unclear => confirm::passes(tree, split, admission, bench)?,
+                }
+            }
+            _ => confirm::passes(tree, split, admission, bench)?,
+        });
+    }
+    if admission.fail_to_pass.iter().all(|id| passed.wobbling.contains(id)) {
+        let detail = format!("gold does not always pass {}", name_some(passed.wobbling.iter().map(String::as_str)));
+        return Err(Halt::Judged(Reason::Unsteady, detail));
+    }
+    Ok(passed)
+}
+
+/// Whether the tests pass in one run. Good enough if the candidate is rejected already and only the reason is asked for.
+fn once(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<(), Halt> {
+    for split in &admission.splits {
+        let seen = bench.seen(&Ask::suite(tree, &split.files))?;
+        match run_result::shown(&seen, &split.expected, admission, bench.runner) {
+            Shown::Passed => {}
+            Shown::Failing(failing) => return Err(run_result::rejection(&seen, &failing, admission)),
+            Shown::Abnormal(reason, detail) => return Err(Halt::Judged(reason, detail)),
+        }
+    }
+    Ok(())
+}
+
+fn expected(admission: &Admission) -> usize {
+    admission.splits.iter().map(|split| split.expected.len()).sum()
+}

@@ -1,0 +1,10 @@
+//! Admission. In: an instance. Out: its site (repository, trees, sealed image) and what running base and gold showed.
+
+pub mod bare;
+pub mod canaries;
+pub mod contests;
+pub mod controls;
+pub mod foreign_image;
+pub mod image_request;
+pub mod minimal;
+pub mod site;

@@ -1,0 +1,6 @@
+//! Running trials. In: a trial. Out: its outcome in the journal. Workers, their memory and what is known already.
+
+pub mod facts;
+pub mod memory;
+pub mod pool;
+pub mod trials;

@@ -1,0 +1,394 @@
+//! Samples to candidates, and candidates through their trials.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::generated_tests::test_trees;
+use super::peers::peers;
+use super::samples::Samples;
+use super::screen::{Memory, screened};
+use crate::console::Stage;
+use crate::judge::{LocalizationRules, Peers, Step, count_passes, judge};
+use crate::lab::admit::controls::control_tree;
+use crate::lab::admit::site::Site;
+use crate::lab::run::pool;
+use crate::lab::run::trials::KeptSlot;
+use crate::lab::{CANDIDATES, CONTESTS, Lab, Located, Sample, Workshop};
+use crate::model::admission::{Admission, Trees};
+use crate::model::candidate::{Candidate, Payload, Prepared, TrialTrees};
+use crate::model::contest::Contest;
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::generation::Skill;
+use crate::model::layout::Layout;
+use crate::model::trial::Trial;
+use crate::model::verdict::Reason;
+use crate::prompt::extract::extract;
+use crate::repo;
+use crate::repo::Repository;
+use crate::runner::{self, Runner};
+
+/// Candidates in memory at a time; more only if one instance has more.
+const HELD: usize = 256;
+/// The same for each worker, so that many of them seldom wait for the last trials of a batch.
+const HELD_PER_WORKER: usize = 32;
+
+/// What makes two candidates the same although their texts differ: everything that runs, or what is predicted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SameAs(String, Skill, Vec<String>);
+
+/// What a row of the candidate would hold: its content without what the policy took back.
+pub(crate) fn exported_content(candidate: &Candidate) -> Option<SameAs> {
+    let SameAs(instance, skill, mut content) = SameAs::of(candidate)?;
+    if skill == Skill::Repair {
+        content.truncate(1);
+    }
+    Some(SameAs(instance, skill, content))
+}
+
+impl SameAs {
+    /// `None` if nothing of the candidate was understood.
+    pub fn of(candidate: &Candidate) -> Option<Self> {
+        let prepared = candidate.prepared.as_ref()?;
+        let content = match (&candidate.trees, candidate.skill) {
+            (_, Skill::Localization) => prepared.files.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+            (Some(TrialTrees::Repair { policy, submitted, .. }), _) => {
+                vec![policy.clone(), submitted.clone().unwrap_or_default()]
+            }
+            (Some(TrialTrees::Test { on_base, files, script, .. }), _) => {
+                let mut content = vec![on_base.clone(), script.to_string()];
+                content.extend(files.clone());
+                content
+            }
+            (None, _) => return None,
+        };
+        Some(Self(candidate.instance_id.clone(), candidate.skill, content))
+    }
+}
+
+impl Lab<'_> {
+    /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. About [`HELD`]
+    /// samples are in memory at a time.
+    pub(crate) fn read_candidates(
+        &self,
+        instances: &[Located],
+        admissions: &BTreeMap<String, Admission>,
+        samples: &mut Samples,
+    ) -> anyhow::Result<()> {
+        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
+        samples.sort();
+        let mut lines = self.run.lines_writer(CANDIDATES)?;
+        for piece in samples.pieces(self.run.blobs(), HELD) {
+            let read = pool::each(
+                self.settings.workers,
+                &piece?,
+                || None,
+                |kept, sample| {
+                    self.check_interrupt()?;
+                    self.read_one(
+                        located.get(sample.generation.instance_id.as_str()).copied(),
+                        admissions,
+                        sample,
+                        kept,
+                    )
+                },
+            )?;
+            for candidate in read {
+                lines.push(&candidate)?;
+            }
+        }
+        lines.finish()
+    }
+
+    /// `kept` is the repository that the worker opened last, and what the worker has read of it.
+    fn read_one<'l>(
+        &self,
+        located: Option<&'l Located>,
+        admissions: &BTreeMap<String, Admission>,
+        sample: &Sample,
+        kept: &mut Option<(&'l Path, Repository, Memory)>,
+    ) -> anyhow::Result<Candidate> {
+        let admission = admissions.get(&sample.generation.instance_id);
+        let known = located.zip(admission.and_then(|admission| Some((admission, admission.trees.as_ref()?))));
+        let Some((located, (admission, trees))) = known else { return read_candidate(sample, None) };
+        let path = located.repository.as_path();
+        let (_, repository, memory) = match kept.take().filter(|(opened, ..)| *opened == path) {
+            Some(same) => kept.insert(same),
+            None => kept.insert((path, Repository::open(path)?, Memory::default())),
+        };
+        let (repository, memory) = (&*repository, &*memory);
+        let framework = crate::runner::by_name(&located.instance.environment.framework);
+        let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
+        let issue = &located.instance.problem_statement;
+        read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue, memory }))
+    }
+
+    /// Takes whole instances through their trials: together at least as many candidates as keep the workers busy, and then the
+    /// next ones.
+    pub(crate) fn run_all_trials(
+        &self,
+        instances: &[Located],
+        admissions: &BTreeMap<String, Admission>,
+    ) -> anyhow::Result<()> {
+        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
+        let candidates = self.run.by_instance(CANDIDATES)?;
+        let mut contests = self.run.lines_writer(CONTESTS)?;
+        let mut ids: Vec<_> = candidates.instances().collect();
+        ids.sort_by_key(|(id, _)| order(admissions.get(*id)));
+        let stage = self.console.stage("verify", ids.iter().map(|(_, count)| *count as u64).sum());
+        let mut kept: Vec<_> = (0..self.settings.workers.max(1)).map(|_| Kept::default()).collect();
+        let most = HELD.max(HELD_PER_WORKER * kept.len());
+        let mut batch = Vec::new();
+        let mut waiting = ids.into_iter().peekable();
+        while let Some((id, _)) = waiting.next() {
+            batch.extend(candidates.read(id)?);
+            if batch.len() >= most || waiting.peek().is_none() {
+                for contest in self.run_trials(&located, admissions, &batch, &mut kept, &stage)?.into_values() {
+                    contests.push(&contest)?;
+                }
+                batch.clear();
+            }
+        }
+        contests.finish()
+    }
+
+    /// Runs the trials that the candidates' verdicts need. Of candidates that are the same, the first is run. Repairs come
+    /// first, because tests are run against what repairs showed.
+    fn run_trials(
+        &self,
+        located: &BTreeMap<&str, &Located>,
+        admissions: &BTreeMap<String, Admission>,
+        candidates: &[Candidate],
+        kept: &mut [Kept],
+        stage: &Stage,
+    ) -> anyhow::Result<BTreeMap<String, Contest>> {
+        let mut taken = BTreeSet::new();
+        let mut tasks = Vec::new();
+        for candidate in candidates {
+            let runs = candidate.skill != Skill::Localization && candidate.prepared.is_some();
+            let known = located.get(candidate.instance_id.as_str()).copied();
+            let admission = admissions.get(&candidate.instance_id).filter(|admission| admission.admitted());
+            match (runs, known, admission) {
+                (true, Some(located), Some(admission))
+                    if SameAs::of(candidate).is_some_and(|same| taken.insert(same)) =>
+                {
+                    tasks.push(Task { located, admission, candidate });
+                }
+                _ => stage.step(),
+            }
+        }
+        let (tests, repairs): (Vec<_>, Vec<_>) =
+            tasks.into_iter().partition(|task| task.candidate.skill == Skill::Test);
+        let none = BTreeMap::new();
+        self.take_all(repairs, &none, kept, |_, reason| stage.judged(reason.status()))?;
+        if tests.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+
+        // Tests first run on base, on gold and in the suite. Those that hold then run against the other candidates.
+        let mut peers = peers(candidates, admissions, &self.knowledge)?;
+        let reached = std::sync::Mutex::new(BTreeSet::new());
+        self.take_all(tests.clone(), &peers, kept, |candidate, reason| match reason {
+            Reason::NotRun => {
+                reached.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(&candidate.candidate_id);
+            }
+            reason => stage.judged(reason.status()),
+        })?;
+        let reached = reached.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let tests: Vec<_> = tests.into_iter().filter(|task| reached.contains(&task.candidate.candidate_id)).collect();
+        let contests = self.contests(&tests, &peers)?;
+        for (id, contest) in &contests {
+            peers.entry(id.clone()).or_default().contest = Some(contest.clone());
+        }
+        self.take_all(tests, &peers, kept, |_, reason| stage.judged(reason.status()))?;
+        Ok(contests)
+    }
+
+    /// Takes tasks through their trials, by instance in the order in which they come.
+    fn take_all<'t>(
+        &self,
+        tasks: Vec<Task<'t>>,
+        peers: &BTreeMap<String, Peers>,
+        kept: &mut [Kept],
+        done: impl Fn(&'t Candidate, Reason) + Sync,
+    ) -> anyhow::Result<()> {
+        let none = Peers::default();
+        let mut groups: Vec<Vec<Task>> = Vec::new();
+        let mut numbers = BTreeMap::new();
+        for task in tasks {
+            let number = *numbers.entry(task.candidate.instance_id.as_str()).or_insert(groups.len());
+            match groups.get_mut(number) {
+                Some(group) => group.push(task),
+                None => groups.push(vec![task]),
+            }
+        }
+        // Workers stay on an image: its slot is open and its files are warm.
+        let suits = |kept: &Kept, task: &Task| {
+            kept.slot.as_ref().is_some_and(|(image, _)| task.admission.image.as_ref() == Some(image))
+        };
+        pool::grouped(kept, &groups, suits, |kept, task| {
+            let peers = peers.get(&task.candidate.instance_id).unwrap_or(&none);
+            done(task.candidate, self.take_through(task, peers, kept)?);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn take_through(&self, task: &Task, peers: &Peers, kept: &mut Kept) -> anyhow::Result<Reason> {
+        let Task { located, admission, candidate } = task;
+        let framework = Workshop::new(self, located).framework()?;
+        let rules = LocalizationRules::default();
+        let reason = loop {
+            match judge(candidate, admission, framework, peers, &rules, &self.knowledge) {
+                Step::Done(judgement) => break judgement.reason,
+                Step::Needs(trial) => self.run_kept(located, kept, &trial)?,
+            }
+        };
+        while self.settings.full
+            && let Step::Needs(trial) = count_passes(candidate, reason, admission, framework, &self.knowledge)
+        {
+            self.run_kept(located, kept, &trial)?;
+        }
+        Ok(reason)
+    }
+
+    fn run_kept(&self, located: &Located, kept: &mut Kept, trial: &Trial) -> anyhow::Result<()> {
+        self.check_interrupt()?;
+        let id = &located.instance.instance_id;
+        let (_, site) = match kept.site.take().filter(|(made_for, _)| made_for == id) {
+            Some(site) => kept.site.insert(site),
+            None => kept.site.insert((id.clone(), Workshop::new(self, located).site()?)),
+        };
+        self.run_trial(site, &mut kept.slot, trial)
+    }
+}
+
+/// The instances that take longest come first, so that no worker is left alone with one at the end. Those that share an
+/// image stay together. How long a trial may take follows from how long gold took.
+fn order(admission: Option<&Admission>) -> (Reverse<u64>, Option<&Digest>) {
+    let deadline_ms = admission.map_or(0, |admission| admission.limits.deadline_ms);
+    (Reverse(deadline_ms), admission.and_then(|admission| admission.image.as_ref()))
+}
+
+/// A candidate to take through its trials.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
+    pub located: &'a Located,
+    pub admission: &'a Admission,
+    pub candidate: &'a Candidate,
+}
+
+impl Task<'_> {
+    /// The runner of the instance's tests.
+    pub fn runner(&self) -> anyhow::Result<&'static dyn Runner> {
+        let framework = &self.admission.framework;
+        runner::of(framework).with_context(|| format!("{}: {framework} is not known", self.admission.instance_id))
+    }
+}
+
+/// What a worker keeps from one candidate to the next: the last instance's site and the slot that is open for it.
+#[derive(Default)]
+pub(crate) struct Kept {
+    site: Option<(String, Site)>,
+    slot: KeptSlot,
+}
+
+/// What a sample is held against.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub repository: &'a Repository,
+    pub trees: &'a Trees,
+    pub admission: &'a Admission,
+    pub framework: Option<&'static dyn Runner>,
+    /// Files of the fail-to-pass tests.
+    pub tests: &'a [String],
+    pub issue: &'a str,
+    /// What reading other samples showed.
+    pub memory: &'a Memory,
+}
+
+impl std::fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").field("trees", self.trees).finish_non_exhaustive()
+    }
+}
+
+/// Reads one sample. Without a tree (the instance was refused before it had one) only the answer's form is known.
+pub fn read_candidate(sample: &Sample, place: Option<Place>) -> anyhow::Result<Candidate> {
+    let generation = &sample.generation;
+    let (completion, reasoning) = generation.answer();
+    let extraction = extract(generation.skill, completion, reasoning);
+    let mut candidate = Candidate {
+        format: format::CANDIDATE.to_owned(),
+        candidate_id: generation.id(),
+        instance_id: generation.instance_id.clone(),
+        skill: generation.skill,
+        generation: sample.place.clone(),
+        form: None,
+        malformed: None,
+        prepared: None,
+        trees: None,
+        screen: None,
+    };
+    let payload = match extraction.payload {
+        Ok(payload) => payload,
+        Err(malformed) => {
+            candidate.malformed = Some(malformed);
+            return Ok(candidate);
+        }
+    };
+    candidate.form = Some(payload.form().to_owned());
+    let Some(place) = place else { return Ok(candidate) };
+    match repo::prepare(place.repository, place.trees, generation.skill, &payload)? {
+        Ok(prepared) => {
+            candidate.trees = trial_trees(place, generation.skill, &payload, &prepared)?;
+            if generation.skill == Skill::Repair {
+                candidate.screen = Some(screened(place, &prepared)?);
+            }
+            candidate.prepared = Some(prepared);
+        }
+        Err(malformed) => candidate.malformed = Some(malformed),
+    }
+    Ok(candidate)
+}
+
+fn trial_trees(
+    place: Place,
+    skill: Skill,
+    payload: &Payload,
+    prepared: &Prepared,
+) -> anyhow::Result<Option<TrialTrees>> {
+    let Place { repository, trees, admission, .. } = place;
+    Ok(match skill {
+        Skill::Localization => None,
+        Skill::Repair => {
+            let policy = repo::trial_tree(repository, trees, &prepared.tree)?;
+            let submitted = match &prepared.submitted_tree {
+                Some(tree) => Some(repo::submitted_trial_tree(repository, trees, tree)?),
+                None => None,
+            };
+            let canary = control_tree(repository, &policy, admission)?;
+            Some(TrialTrees::Repair { policy, submitted, canary })
+        }
+        Skill::Test => {
+            let script = matches!(payload, Payload::Script { .. });
+            Some(test_trees(place, prepared, script)?)
+        }
+    })
+}
+
+/// Location sets of verified changes: source files that exist at base.
+pub(crate) fn locations(prepared: &Prepared, layout: &Layout) -> Vec<String> {
+    let created: BTreeSet<_> = created_files(&prepared.diff);
+    let is_source = |path: &&String| layout.class(path) == crate::model::candidate::PathClass::Source;
+    prepared.files.iter().filter(is_source).filter(|path| !created.contains(path.as_str())).cloned().collect()
+}
+
+/// Paths that a canonical diff creates.
+fn created_files(diff: &str) -> BTreeSet<&str> {
+    let lines: Vec<_> = diff.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair[0] == "--- /dev/null");
+    pairs.filter_map(|pair| pair[1].strip_prefix("+++ b/")).collect()
+}

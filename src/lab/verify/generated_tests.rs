@@ -1,0 +1,82 @@
+//! A generated test put on its trees, and its source read.
+
+use std::collections::BTreeSet;
+
+use super::candidates::Place;
+use crate::language::python::oracle::{Project, screen};
+use crate::language::python::statements;
+use crate::model::candidate::{Oracle, PathClass, Prepared, TrialTrees};
+use crate::model::strength::Doubt;
+use crate::source::{self, Versions};
+
+/// The trees of a test, and what its source shows.
+pub(crate) fn test_trees(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<TrialTrees> {
+    let Place { repository, trees, framework, .. } = place;
+    let collected =
+        |path: &&String| script || framework.is_some_and(|framework| trees.layout.collects_new(framework, path));
+    let files: Vec<_> = prepared.files.iter().filter(collected).cloned().collect();
+    let mut edited = Vec::new();
+    for path in &files {
+        if repository.read(&trees.base, path)?.is_some() {
+            edited.push(path.clone());
+        }
+    }
+    let trusted: BTreeSet<_> = repository.changed_paths(&trees.base, &trees.tested_base)?.into_iter().collect();
+    let own: Vec<_> = prepared.files.iter().filter(|path| !trusted.contains(*path)).cloned().collect();
+    Ok(TrialTrees::Test {
+        on_base: prepared.tree.clone(),
+        on_gold: repository.take_paths(&trees.gold, &prepared.tree, &prepared.files)?,
+        in_suite: repository.take_paths(&trees.tested_gold, &prepared.tree, &own)?,
+        overruled: files.iter().filter(|path| trusted.contains(*path)).cloned().collect(),
+        oracle: read(place, prepared, script)?,
+        files,
+        script,
+        edited,
+    })
+}
+
+/// Reads every Python file of the answer.
+fn read(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<Oracle> {
+    let Place { repository, trees, issue, .. } = place;
+    let mut project = Project::default();
+    for path in repository.paths(&trees.base)? {
+        if trees.layout.class(&path) == PathClass::Source && path.ends_with(".py") {
+            let parts = path.trim_end_matches(".py").split('/').filter(|part| *part != "src" && *part != "lib");
+            project.modules.extend(parts.map(str::to_owned));
+            project.files.insert(path);
+        }
+    }
+    let bytes = |tree: &str, path: &str| anyhow::Ok(repository.read(tree, path)?.unwrap_or_default());
+    let text = |tree: &str, path: &str| anyhow::Ok(source::text(&bytes(tree, path)?));
+    let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
+    for path in repository.changed_paths(&trees.base, &trees.gold)? {
+        if trees.layout.class(&path) != PathClass::Source || !path.ends_with(".py") {
+            continue;
+        }
+        if repository.read(&trees.base, &path)?.is_none() {
+            after.extend(path.trim_end_matches(".py").rsplit('/').next().map(str::to_owned));
+        }
+        before.extend(statements::mentioned(&text(&trees.base, &path)?));
+        after.extend(statements::defined(&text(&trees.gold, &path)?));
+    }
+    let mut oracle = Oracle::default();
+    for path in prepared.files.iter().filter(|path| path.ends_with(".py")) {
+        let [base, candidate, gold] = [&trees.base, &prepared.tree, &trees.tested_gold].map(|tree| bytes(tree, path));
+        let (base, candidate, gold) = (base?, candidate?, gold?);
+        oracle.not_read.extend(source::unread(path, Versions { base: &base, candidate: &candidate, gold: &gold }));
+        let source = source::text(&candidate);
+        let found = screen(path, &source, script, &project);
+        oracle.faults.extend(found.faults);
+        oracle.doubts.extend(found.doubts);
+        oracle.uses_project |= found.uses_project;
+        let own = statements::defined(&source);
+        let expected = statements::expected(&source).into_iter();
+        let wanted = expected.filter(|name| after.contains(name) && !before.contains(name) && !own.contains(name));
+        oracle.new_names.extend(wanted);
+    }
+    let said = |name: &String| issue.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+    if oracle.new_names.iter().any(|name| !said(name)) {
+        oracle.doubts.insert(Doubt::NamesOnlyInGold);
+    }
+    Ok(oracle)
+}

@@ -1,0 +1,121 @@
+//! Every repair under the regression tests and under every generated test that fails on base: what selection may use. Made
+//! after the verdicts, for all repairs alike, so that nothing follows from which ones were tried.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::candidates::{SameAs, Task};
+use crate::judge::{OnBase, Step, on_base, on_repair, regression};
+use crate::lab::admit::site::Site;
+use crate::lab::run::pool;
+use crate::lab::run::trials::KeptSlot;
+use crate::lab::{Lab, Located, MATRIX, Workshop};
+use crate::model::admission::Admission;
+use crate::model::candidate::Candidate;
+use crate::model::contest::Joined;
+use crate::model::format;
+use crate::model::generation::Skill;
+use crate::model::matrix::Matrix;
+
+/// What a worker keeps from one candidate to the next.
+#[derive(Default)]
+struct Kept {
+    site: Option<(String, Site)>,
+    slot: KeptSlot,
+}
+
+impl Kept {
+    fn at(&mut self, lab: &Lab, task: &Task) -> anyhow::Result<(&Site, &mut KeptSlot)> {
+        let id = &task.candidate.instance_id;
+        let site = match self.site.take().filter(|(made_for, _)| made_for == id) {
+            Some(site) => self.site.insert(site),
+            None => self.site.insert((id.clone(), Workshop::new(lab, task.located).site()?)),
+        };
+        Ok((&site.1, &mut self.slot))
+    }
+}
+
+impl Lab<'_> {
+    /// Runs what is missing and writes `matrix.jsonl`, one line per instance with repairs.
+    pub fn matrix(
+        &self,
+        instances: &[Located],
+        admissions: &BTreeMap<String, Admission>,
+        candidates: &[Candidate],
+    ) -> anyhow::Result<Vec<Matrix>> {
+        let mut taken = BTreeSet::new();
+        let mut work = Vec::new();
+        for located in instances {
+            let id = &located.instance.instance_id;
+            let Some(admission) = admissions.get(id).filter(|admission| admission.admitted()) else { continue };
+            let tasks: Vec<_> = candidates
+                .iter()
+                .filter(|candidate| candidate.instance_id == *id && candidate.prepared.is_some())
+                .filter(|candidate| SameAs::of(candidate).is_some_and(|same| taken.insert(same)))
+                .map(|candidate| Task { located, admission, candidate })
+                .collect();
+            work.push(tasks);
+        }
+        let tasks: Vec<Task> = work.iter().flatten().copied().collect();
+        let tests: Vec<_> = tasks.iter().copied().filter(|task| task.candidate.skill == Skill::Test).collect();
+        let repairs: Vec<_> = tasks.into_iter().filter(|task| task.candidate.skill == Skill::Repair).collect();
+        let stage = self.console.stage("matrix", (tests.len() + repairs.len()) as u64);
+
+        let found = pool::each(self.settings.workers, &tests, Kept::default, |kept, task| {
+            let runner = task.runner()?;
+            let found =
+                self.settle(task, kept, |lab| on_base(task.candidate, task.admission, runner, &lab.knowledge))?;
+            stage.step();
+            Ok(found.map(|test| (task.candidate.instance_id.as_str(), task.candidate, test)))
+        })?;
+        let mut by_instance: BTreeMap<&str, Vec<(&Candidate, OnBase)>> = BTreeMap::new();
+        for (id, candidate, test) in found.into_iter().flatten() {
+            by_instance.entry(id).or_default().push((candidate, test));
+        }
+        let none = Vec::new();
+        let rows = pool::each(self.settings.workers, &repairs, Kept::default, |kept, task| {
+            let id = task.candidate.instance_id.as_str();
+            let runner = task.runner()?;
+            self.settle(task, kept, |lab| regression(task.candidate, task.admission, runner, &lab.knowledge))?;
+            let repair = task.candidate.prepared.as_ref();
+            let mut joined = Vec::new();
+            for (candidate, test) in by_instance.get(id).unwrap_or(&none) {
+                let Some((repair, files)) = repair.zip(candidate.prepared.as_ref().map(|prepared| &prepared.files))
+                else {
+                    continue;
+                };
+                let over = repair.tree.clone();
+                let tree = kept.at(self, task)?.0.repository.take_paths(&over, &test.tree, files)?;
+                self.settle(task, kept, |lab| on_repair(test, &tree, task.admission, runner, &lab.knowledge))?;
+                joined.push(Joined { test: test.tree.clone(), over, tree });
+            }
+            stage.step();
+            Ok((id, joined))
+        })?;
+        let mut matrices: BTreeMap<&str, Matrix> = BTreeMap::new();
+        for (id, joined) in rows {
+            let matrix = matrices.entry(id).or_insert_with(|| Matrix {
+                format: format::MATRIX.to_owned(),
+                instance_id: id.to_owned(),
+                joined: Vec::new(),
+            });
+            matrix.joined.extend(joined);
+        }
+        matrices.values_mut().for_each(|matrix| matrix.joined.sort());
+        self.run.write_lines(MATRIX, matrices.values())?;
+        Ok(matrices.into_values().collect())
+    }
+
+    /// Runs trials until a question is answered.
+    fn settle<T>(&self, task: &Task, kept: &mut Kept, ask: impl Fn(&Self) -> Step<T>) -> anyhow::Result<T> {
+        loop {
+            self.check_interrupt()?;
+            match ask(self) {
+                Step::Done(answer) => return Ok(answer),
+                Step::Needs(trial) => {
+                    let (site, slot) = kept.at(self, task)?;
+                    self.run_trial(site, slot, &trial)?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Path classes by name: which part a path plays in a repository, and which parts a candidate may not decide. Pure.
+//!
+//! A repair may change source, CI, docs, generated files and binary files. Everything else is taken back and noted in
+//! `stripped`, and what is left is judged. Packaging is taken back too, because the sealed image was made from base's
+//! copy. Generated code may be changed, because it runs like source and the screen reads it.
+//!
+//! What a repository's own layout says beside the names is [`crate::model::layout::Layout`].
+
+use super::class_table::{CODE, Kind, ROWS, Scope};
+use crate::model::candidate::PathClass;
+
+/// Modules that a test run imports before the repository's own: the runner, its dependencies and the standard library.
+/// A new one of these names at an import root would run in their place. What else a sealed environment holds is asked of
+/// it ([`crate::model::layout::Layout::installed`]).
+pub(crate) const SHADOWED: &str = "\
+    pytest _pytest pluggy py iniconfig packaging exceptiongroup tomli pygments colorama xdist pytest_cov \
+    pytest_timeout pytest_xdist coverage nose nose2 hypothesis assay_reporter pip setuptools pkg_resources \
+    _distutils_hack wheel virtualenv __future__ _pydecimal _pyio _weakrefset _collections_abc _sitebuiltins abc \
+    argparse array ast asyncio atexit base64 bdb binascii bisect builtins bz2 calendar cmd code codecs codeop \
+    collections colorsys compileall concurrent configparser contextlib contextvars copy copyreg csv ctypes \
+    curses dataclasses datetime decimal difflib dis distutils doctest email encodings enum errno faulthandler \
+    fcntl filecmp fnmatch fractions functools gc genericpath getopt getpass gettext glob graphlib grp gzip \
+    hashlib heapq hmac html http imp importlib inspect io ipaddress itertools json keyword linecache locale \
+    logging lzma marshal math mimetypes mmap multiprocessing numbers opcode operator os pathlib pdb pickle \
+    pkgutil platform posix posixpath pprint profile pwd pydoc queue quopri random re readline reprlib resource \
+    runpy secrets select selectors shelve shlex shutil signal site socket socketserver sqlite3 sre_compile \
+    sre_constants sre_parse ssl stat statistics string stringprep struct subprocess symtable sys sysconfig \
+    syslog tarfile tempfile termios textwrap threading time timeit token tokenize tomllib trace traceback \
+    tracemalloc types typing unicodedata unittest urllib uuid warnings weakref xml zipfile zipimport zlib \
+    zoneinfo";
+
+/// The class of a path, by the table alone, with the rows of the framework's language.
+pub fn classify(path: &str, framework: &str) -> PathClass {
+    let path = path.to_ascii_lowercase();
+    let scope = scope_of(framework);
+    let row = ROWS.iter().find(|row| {
+        let for_it = row.0 == Scope::Any || scope.is_none_or(|scope| row.0 == scope);
+        for_it && row.2.split_ascii_whitespace().any(|pattern| fits(row.1, pattern, &path))
+    });
+    row.map_or(PathClass::Source, |row| row.3)
+}
+
+/// Whether a repair candidate's changes to this class are taken back.
+///
+/// Packaging is: the sealed image was made from base's copy, so a change to it was never tried. Generated code and binary
+/// files are not: a repair may need them, and they are judged like the source they go with.
+pub fn protected(class: PathClass) -> bool {
+    match class {
+        PathClass::Test
+        | PathClass::Fixture
+        | PathClass::RunnerConfig
+        | PathClass::BuildConfig
+        | PathClass::Startup
+        | PathClass::Bytecode
+        | PathClass::Vcs => true,
+        PathClass::Source | PathClass::Ci | PathClass::Docs | PathClass::Generated | PathClass::Binary => false,
+    }
+}
+
+/// Whether a path has the ending of source code, in any language.
+pub(crate) fn is_code(path: &str) -> bool {
+    let suffix = path.rsplit_once('.').map_or("", |(_, suffix)| suffix).to_ascii_lowercase();
+    CODE.split_ascii_whitespace().any(|code| code == suffix)
+}
+
+/// Whether `*` and plain letters of a pattern cover a text.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(text) = text.strip_prefix(head) else { return false };
+    (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))
+}
+
+/// The language of a framework; `None` for an unknown one, which gets every row.
+fn scope_of(framework: &str) -> Option<Scope> {
+    Some(match framework {
+        "pytest" | "unittest" | "plain" | "doctest" | "django" | "sympy" | "nose" | "nose2" | "tox" => Scope::Python,
+        "cargo" | "nextest" => Scope::Rust,
+        "go" => Scope::Go,
+        "maven" | "gradle" | "sbt" => Scope::Jvm,
+        "jest" | "vitest" | "mocha" | "ava" | "tap" | "npm" | "node" => Scope::Node,
+        "rspec" | "minitest" => Scope::Ruby,
+        "phpunit" | "pest" => Scope::Php,
+        "ctest" => Scope::Cmake,
+        _ => return None,
+    })
+}
+
+fn fits(kind: Kind, pattern: &str, path: &str) -> bool {
+    let (dirs, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let below = || {
+        let parts: Vec<_> = dirs.split('/').collect();
+        let wanted: Vec<_> = pattern.split('/').collect();
+        parts.windows(wanted.len()).any(|run| run.iter().zip(&wanted).all(|(part, want)| matches(want, part)))
+    };
+    match kind {
+        Kind::Name => matches(pattern, name),
+        Kind::Part => path.split('/').any(|part| matches(pattern, part)),
+        Kind::Below => below(),
+        Kind::CodeBelow => is_code(name) && below(),
+        Kind::Tail => {
+            let parts = pattern.split('/').count();
+            let tail: Vec<_> = path.rsplitn(parts + 1, '/').take(parts).collect();
+            let tail: Vec<_> = tail.into_iter().rev().collect();
+            tail.len() == parts && tail.iter().zip(pattern.split('/')).all(|(part, want)| matches(want, part))
+        }
+        Kind::Path => matches(pattern, path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use PathClass::*;
+
+    #[test]
+    fn every_path_has_the_class_the_table_says() {
+        for (path, class) in [
+            ("src/jinja2/sandbox.py", Source),
+            ("src/jinja2/tests.py", Source),
+            ("flask/testing.py", Source),
+            ("latest/attest.py", Source),
+            ("pkg/pytest.py", Source),
+            ("unittest.txt", Source),
+            ("tests/test_a.py", Test),
+            ("Tests/helper.py", Test),
+            ("pkg/tests/helpers.py", Test),
+            ("pkg/test_a.py", Test),
+            ("pkg/a_test.py", Test),
+            ("testing/code/x.py", Test),
+            ("tests/data/a.json", Fixture),
+            ("pkg/testdata/a.json", Fixture),
+            ("tests/README.md", Fixture),
+            ("tests/picture.png", Fixture),
+            ("conftest.py", RunnerConfig),
+            ("tests/deep/conftest.py", RunnerConfig),
+            ("pytest.ini", RunnerConfig),
+            ("tox.ini", RunnerConfig),
+            ("setup.cfg", RunnerConfig),
+            ("pyproject.toml", RunnerConfig),
+            ("noxfile.py", RunnerConfig),
+            (".coveragerc", RunnerConfig),
+            ("setup.py", BuildConfig),
+            ("MANIFEST.in", BuildConfig),
+            ("requirements-dev.txt", BuildConfig),
+            ("requirements/tests.txt", BuildConfig),
+            ("poetry.lock", BuildConfig),
+            ("PKG-INFO", BuildConfig),
+            ("sitecustomize.py", Startup),
+            ("a/usercustomize.py", Startup),
+            ("a/b/evil.pth", Startup),
+            ("x.egg-info/entry_points.txt", Startup),
+            ("src/x.Dist-INFO/METADATA", Startup),
+            ("src/sitecustomize/__init__.py", Startup),
+            ("usercustomize/deep/a.json", Startup),
+            ("pkg/sitecustomizer.py", Source),
+            ("pkg/a.pyc", Bytecode),
+            ("tests/__pycache__/x", Bytecode),
+            ("pkg/_speedups.so", Bytecode),
+            ("vendored.egg", Bytecode),
+            (".gitattributes", Vcs),
+            ("a/.gitignore", Vcs),
+            (".github/workflows/x.yml", Ci),
+            (".gitlab-ci.yml", Ci),
+            ("docs/conf.py", Docs),
+            ("CHANGES.rst", Docs),
+            ("README.md", Docs),
+            ("pkg/schema_pb2.py", Generated),
+            ("pkg/logo.png", Binary),
+        ] {
+            assert_eq!(classify(path, "pytest"), class, "{path}");
+            assert_eq!(classify(path, "unittest"), class, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_languages_find_their_rows_and_only_theirs() {
+        for (framework, path, class) in [
+            ("cargo", ".cargo/config.toml", RunnerConfig),
+            ("cargo", "crates/x/tests/api.rs", Test),
+            ("cargo", "crates/x/tests/data/a.json", Fixture),
+            ("cargo", "build.rs", BuildConfig),
+            ("cargo", "src/lib.rs", Source),
+            ("cargo", "src/test_tools.py", Source),
+            ("go", "pkg/a_test.go", Test),
+            ("go", "pkg/a.go", Source),
+            ("go", "pkg/testdata/a", Fixture),
+            ("go", "vendor/x/y.go", BuildConfig),
+            ("maven", ".mvn/jvm.config", RunnerConfig),
+            ("maven", "core/src/test/java/FooTest.java", Test),
+            ("maven", "core/src/test/resources/a.xml", Fixture),
+            ("maven", "core/src/main/java/Foo.java", Source),
+            ("gradle", "lib/build.gradle.kts", BuildConfig),
+            ("jest", "src/a.test.ts", Test),
+            ("jest", "src/__snapshots__/a.snap", Fixture),
+            ("jest", "node_modules/.bin/node", Startup),
+            ("vitest", "vitest.config.mts", RunnerConfig),
+            ("mocha", ".mocharc.json", RunnerConfig),
+            ("npm", "package.json", BuildConfig),
+            ("rspec", "spec/models/user_spec.rb", Test),
+            ("rspec", ".rspec", RunnerConfig),
+            ("phpunit", "phpunit.xml.dist", RunnerConfig),
+            ("phpunit", "tests/FooTest.php", Test),
+            ("ctest", "CMakeLists.txt", BuildConfig),
+            ("ctest", "tests/parse.cpp", Test),
+            ("pytest", "package.json", Source),
+            ("a runner of tomorrow", "spec/x_spec.rb", Test),
+        ] {
+            assert_eq!(classify(path, framework), class, "{framework}: {path}");
+        }
+    }
+
+    #[test]
+    fn a_repair_may_decide_source_ci_docs_generated_and_binary_files_only() {
+        for class in [Source, Ci, Docs, Generated, Binary] {
+            assert!(!protected(class), "{class:?}");
+        }
+        for class in [Test, Fixture, RunnerConfig, BuildConfig, Startup, Bytecode, Vcs] {
+            assert!(protected(class), "{class:?}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, fit) in [
+            ("*", "", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            ("*.py", "é.py", true),
+            ("x", "xy", false),
+        ] {
+            assert_eq!(matches(pattern, text), fit, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! A channel: where a runner's report comes from, and so what a report is worth. One table, here and in `docs/threats.md`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::verdict::Evidence;
+
+/// Where a report comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A reporter of ours in the test process, which got a nonce before anything of the tree was loaded.
+    #[default]
+    Reporter,
+    /// A reporter in a parent process that the candidate's code cannot reach.
+    Parent,
+    /// One process per test: the runner's own word and the exit status.
+    Process,
+    /// Text of the test process in which the runner marks its own lines (Go 1.20 and newer).
+    MarkedText,
+    /// Text or a result file that any code can write (a test command, TAP, JUnit XML).
+    Text,
+}
+
+impl Channel {
+    /// The level that evidence may have if the report comes by this channel. `strong_canary` says whether a strong canary
+    /// failed, as it must, on gold and on the candidate.
+    ///
+    /// | channel | without a strong canary | with one |
+    /// | --- | --- | --- |
+    /// | reporter, parent, process | as found | as found |
+    /// | marked text | E1 at most | E2 at most |
+    /// | text | E0: judged and never exported | E1 at most |
+    pub fn cap(self, found: Evidence, strong_canary: bool) -> Evidence {
+        let most = match (self, strong_canary) {
+            (Self::Reporter | Self::Parent | Self::Process, _) => return found,
+            (Self::MarkedText, true) => Evidence::E2,
+            (Self::MarkedText, false) | (Self::Text, true) => Evidence::E1,
+            (Self::Text, false) => Evidence::E0,
+        };
+        found.min(most)
+    }
+
+    /// Whether rows must say by which channel they were judged.
+    pub fn is_said(self) -> bool {
+        match self {
+            Self::Reporter | Self::Parent | Self::Process => false,
+            Self::MarkedText | Self::Text => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Evidence::{E0, E1, E2, E3};
+
+    #[test]
+    fn a_channel_that_a_candidate_can_write_to_caps_the_evidence() {
+        for (channel, plain, strong) in [
+            (Channel::Reporter, [E0, E1, E2, E3], [E0, E1, E2, E3]),
+            (Channel::Parent, [E0, E1, E2, E3], [E0, E1, E2, E3]),
+            (Channel::Process, [E0, E1, E2, E3], [E0, E1, E2, E3]),
+            (Channel::MarkedText, [E0, E1, E1, E1], [E0, E1, E2, E2]),
+            (Channel::Text, [E0; 4], [E0, E1, E1, E1]),
+        ] {
+            assert_eq!([E0, E1, E2, E3].map(|found| channel.cap(found, false)), plain, "{channel:?}");
+            assert_eq!([E0, E1, E2, E3].map(|found| channel.cap(found, true)), strong, "{channel:?}");
+        }
+    }
+}

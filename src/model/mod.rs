@@ -1,0 +1,24 @@
+//! The nouns of the tool, and nothing else: plain data with its JSON form. In: nothing of ours, but for a type beside it.
+//! Out: every other folder uses these words.
+
+pub mod admission;
+pub mod canary_form;
+pub mod candidate;
+pub mod cause;
+pub mod channel;
+pub mod contest;
+pub mod digest;
+pub mod format;
+pub mod generation;
+pub mod instance;
+pub mod layout;
+pub mod lost;
+pub mod matrix;
+pub mod near_names;
+pub mod receipt;
+pub mod repository_name;
+pub mod strength;
+pub mod test_id;
+pub mod test_record;
+pub mod trial;
+pub mod verdict;
