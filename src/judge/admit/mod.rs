@@ -14,10 +14,11 @@
 //!
 //! An instance without a fail-to-pass test is refused, by what became of the tests that might have been one:
 //! `no_stable_fail_to_pass`, `order_dependent`, `network_dependent`, `base_does_not_end`, `empty_fail_to_pass`,
-//! `base_passes`, `gold_fails`. It is also refused if another release or a fork of the project would be in its
+//! `base_passes`, `gold_fails`. It is refused too if it loses too much of its suite (`lost`) or of its lists (`listed`). It is also refused if another release or a fork of the project would be in its
 //! environment (`answer_in_image`); the modules that the wheels bring tell that.
 
 pub mod fate;
+pub mod listed;
 pub mod lost;
 pub mod tally;
 
@@ -132,6 +133,8 @@ pub(super) fn blank(input: &AdmissionInput, runner: &dyn Runner) -> Admission {
         limits: input.limits.clone(),
         shadows: BTreeSet::new(),
         lost: None,
+        lost_tests: None,
+        witnesses: Vec::new(),
         trials: Vec::new(),
         canaries: None,
         held_out: None,
@@ -200,6 +203,16 @@ fn derive(
     if admission.fail_to_pass.is_empty() {
         return Err(none_left(input, runner, admission, &tally));
     }
+    admission.lost_tests = tally.first(Side::Gold).and_then(|gold| listed::find(input, runner, gold, admission));
+    if let Some(lost) = &mut admission.lost_tests
+        && let Some(why) = listed::too_much(input.instance, lost)
+    {
+        lost.accepted = input.accept_lost;
+        if !lost.accepted {
+            return Err(Stopped::Refused(Refusal::LostListedTests, why));
+        }
+    }
+    admission.witnesses = listed::witnesses(admission);
     admission.limits.deadline_ms = pace.deadline_ms();
     admission.shadows = pace.shadows;
     if let Some(trees) = &mut admission.trees {

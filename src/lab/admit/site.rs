@@ -353,6 +353,8 @@ impl<'a> Workshop<'a> {
             limits: self.limits(),
             shadows: Default::default(),
             lost: None,
+            lost_tests: None,
+            witnesses: Vec::new(),
             trials: Vec::new(),
             canaries: None,
             held_out: None,
