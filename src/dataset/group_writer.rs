@@ -9,7 +9,7 @@ use super::card::facts::Tally;
 use super::evidence;
 use super::export::{ExportOptions, PREFERENCE, RL, SFT};
 use super::files::tables::{Table, Tables};
-use super::rows::{Attempts, SftRow, columns_of, lost_files, own_prompt, rl_row, sft_row};
+use super::rows::{Attempts, LostColumns, SftRow, columns_of, lost_files, lost_tests, own_prompt, rl_row, sft_row};
 use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
 use super::seal::manifest::Config;
 use super::select::contamination::Contamination;
@@ -18,11 +18,13 @@ use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
 use super::source::Source;
 use super::views::files::ViewFiles;
+use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
+use crate::model::lost_tests::LostTests;
 use crate::model::verdict::{Verdict, VerdictStatus};
 
 /// Writes group after group.
@@ -49,7 +51,7 @@ impl<'a> GroupWriter<'a> {
         tally: &'a mut Tally,
     ) -> Result<Self> {
         let mut skills = BTreeMap::new();
-        let lost = lost_instances(source) > 0;
+        let lost = LostColumns { files: lost_instances(source) > 0, tests: instances_without_tests(source) > 0 };
         for skill in Skill::ALL {
             let columns = columns_of(SFT, lost);
             skills.insert(skill, tables.config(&format!("{SFT}-{skill}"), &columns, format::SFT_ROW)?);
@@ -177,7 +179,8 @@ impl<'a> GroupWriter<'a> {
         let rendered = prompt.as_deref().unwrap_or_default();
         let row = sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning);
         let admission = self.source.admissions().get(&instance.instance_id);
-        Ok(SftRow { lost_files: admission.map(lost_files).unwrap_or_default(), ..row })
+        let lost_files = admission.map(lost_files).unwrap_or_default();
+        Ok(SftRow { lost_files, lost_tests: admission.map(lost_tests).unwrap_or_default(), ..row })
     }
 
     /// Writes pairs of the group's rows and its rejected answers.
@@ -283,6 +286,12 @@ impl<'a> GroupWriter<'a> {
 /// Admitted instances that lost test files.
 pub(super) fn lost_instances(source: &dyn Source) -> u64 {
     source.admissions().values().filter(|admission| admission.admitted() && admission.lost.is_some()).count() as u64
+}
+
+/// Admitted instances that lost listed tests.
+pub(super) fn instances_without_tests(source: &dyn Source) -> u64 {
+    let lost = |admission: &&Admission| admission.lost_tests.as_ref().is_some_and(LostTests::any);
+    source.admissions().values().filter(|admission| admission.admitted()).filter(lost).count() as u64
 }
 
 /// Judged attempts. Duplicates are attempts too; inconclusive ones are not.

@@ -14,6 +14,7 @@ use crate::model::digest::Digest;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
 use crate::model::lost::Lost;
+use crate::model::lost_tests::LostTests;
 use crate::model::strength::Tier;
 use crate::model::verdict::{Evidence, Verdict};
 use crate::prompt::render::prompt_id;
@@ -70,6 +71,10 @@ pub struct SftRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Listed tests of the instance that nothing was judged by, with the reason. The column is there only if an instance of the
+    /// dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_tests: Vec<String>,
 }
 
 /// How a reward is computed, in verl's layout.
@@ -108,6 +113,10 @@ pub struct PreferenceRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Listed tests of the instance that nothing was judged by, with the reason. The column is there only if an instance of the
+    /// dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_tests: Vec<String>,
 }
 
 /// verl's side data.
@@ -165,6 +174,10 @@ pub struct RlRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Listed tests of the instance that nothing was judged by, with the reason. The column is there only if an instance of the
+    /// dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_tests: Vec<String>,
 }
 
 /// Where the reasoning of an answer goes.
@@ -277,15 +290,24 @@ pub fn rl_columns() -> Vec<Column> {
     ]
 }
 
-/// Columns of a config, by its name. `lost`: some row names lost files.
-pub(super) fn columns_of(config: &str, lost: bool) -> Vec<Column> {
+/// What some row of a dataset names as lost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LostColumns {
+    pub files: bool,
+    pub tests: bool,
+}
+
+/// Columns of a config, by its name.
+pub(super) fn columns_of(config: &str, lost: LostColumns) -> Vec<Column> {
     let mut columns = match config {
         RL => rl_columns(),
         PREFERENCE => preference_columns(),
         _ => sft_columns(),
     };
-    if lost {
-        columns.push(Column { optional: true, ..Column::texts("lost_files") });
+    for (some, name) in [(lost.files, "lost_files"), (lost.tests, "lost_tests")] {
+        if some {
+            columns.push(Column { optional: true, ..Column::texts(name) });
+        }
     }
     columns
 }
@@ -351,6 +373,7 @@ pub fn sft_row(
         })
         .to_string(),
         lost_files: Vec::new(),
+        lost_tests: Vec::new(),
     }
 }
 
@@ -373,6 +396,7 @@ pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> P
         chosen_receipt: row.receipt.clone(),
         rejected_receipt: other.receipt.clone(),
         lost_files: row.lost_files.clone(),
+        lost_tests: row.lost_tests.clone(),
     }
 }
 
@@ -429,12 +453,18 @@ pub fn rl_row(
         solution_in_issue: leaks.solution_in_issue,
         path_named_in_issue: leaks.path_named_in_issue,
         lost_files: lost_files(admission),
+        lost_tests: lost_tests(admission),
     }
 }
 
 /// Lost files of an admission as rows name them.
 pub fn lost_files(admission: &Admission) -> Vec<String> {
     admission.lost.as_ref().map(Lost::lines).unwrap_or_default()
+}
+
+/// Lost listed tests of an admission as rows name them.
+pub fn lost_tests(admission: &Admission) -> Vec<String> {
+    admission.lost_tests.as_ref().map(LostTests::lines).unwrap_or_default()
 }
 
 /// The answer as a message, and its reasoning if that is to stand apart.
@@ -537,12 +567,12 @@ mod tests {
             let properties = schema.get("properties").unwrap().as_object().unwrap().clone();
             properties.keys().cloned().collect::<Vec<_>>()
         };
-        let lost = |config: &str| names(columns_of(config, true));
+        let lost = |config: &str| names(columns_of(config, LostColumns { files: true, tests: true }));
         assert_eq!(lost("sft-repair"), fields(schemars::schema_for!(SftRow)));
         assert_eq!(lost(RL), fields(schemars::schema_for!(RlRow)));
         assert_eq!(lost(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
         // Where nothing is lost the tables are as they were before that was looked at.
-        assert_eq!(names(columns_of("sft-repair", false)), names(sft_columns()));
-        assert!(!names(sft_columns()).contains(&"lost_files"));
+        assert_eq!(names(columns_of("sft-repair", LostColumns::default())), names(sft_columns()));
+        assert!(!names(sft_columns()).iter().any(|name| name.starts_with("lost")));
     }
 }
