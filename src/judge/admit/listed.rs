@@ -193,3 +193,7 @@ impl<'a> GoldsRun<'a> {
         remarks.and_then(|remarks| remarks.messages.get(place)).map_or("", String::as_str)
     }
 }
+
+#[cfg(test)]
+#[path = "listed_tests.rs"]
+mod tests;
