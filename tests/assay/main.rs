@@ -32,6 +32,7 @@ mod generated_tests;
 mod intake;
 mod kill;
 mod lost_files;
+mod lost_tests;
 mod misbehaviour;
 mod names;
 mod outputs;
@@ -89,6 +90,7 @@ fn main() -> std::process::ExitCode {
         intake::TESTS,
         kill::TESTS,
         lost_files::TESTS,
+        lost_tests::TESTS,
         misbehaviour::TESTS,
         names::TESTS,
         outputs::TESTS,
