@@ -300,20 +300,10 @@ fn ago(second: u64) -> String {
     }
 }
 
-/// A size in bytes, or in powers of 1024.
+/// A size in bytes, or in powers of 1024 whatever the unit is called: 40G, 40GB and 40GiB are the same.
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    let wrong = || "give bytes, or a number with K, M, G or T, such as 40G".to_owned();
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let shift = match unit.trim_end_matches('B').trim_end_matches('i') {
-        "" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "that is more than there is".to_owned())
+    let wrong = |error| format!("{error}; give bytes, or a number with K, M, G or T, such as 40G");
+    parse_size::Config::new().with_binary().parse_size(text).map_err(wrong)
 }
 
 fn open(cache: Option<PathBuf>) -> anyhow::Result<Cache> {
@@ -356,10 +346,11 @@ mod tests {
             ("40G", 40 << 30),
             ("1TiB", 1 << 40),
             ("5GB", 5 << 30),
+            ("1.5G", 3 << 29),
         ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "G", "1.5G", "-1", "4X", "99999999999T", "4Gx"] {
+        for text in ["", "G", "-1", "4X", "99999999999T", "4Gx"] {
             assert!(size(text).is_err(), "{text}");
         }
     }
