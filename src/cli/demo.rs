@@ -14,7 +14,7 @@ use super::export_input::export_run;
 use super::session::SandboxOptions;
 use super::verify::{Input, exit_code, summary_table, verify_into};
 use crate::console::Console;
-use crate::dataset::export::ExportOptions;
+use crate::dataset::options::ExportOptions;
 use crate::dataset::seal::proof::prove;
 use crate::dataset::select::quarantine::held_back;
 use crate::exit_code::{ExitCode, Stop};
