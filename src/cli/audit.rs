@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::audit_rerun::{Rerun, Sampler};
 use super::judge::runner;
 use super::publish::until_interrupted;
-use super::session::default_cache;
+use crate::pipeline::default_cache;
 use crate::audit::{
     AuditReport, Benchmarks, Checks, Place, Rule, Shape, Source, check, grade_logs, judge_logs, open, read_expected,
     sarif, show,

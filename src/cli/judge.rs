@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::verify::{Summary, summary_table};
+use super::verify::summary_table;
+use crate::pipeline::Summary;
 use crate::audit::{GradedLog, disagrees, grade_logs, read_expected};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
