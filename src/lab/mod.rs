@@ -10,6 +10,7 @@
 //! times.
 
 pub mod admit;
+mod locations;
 pub mod run;
 pub mod verify;
 
@@ -35,11 +36,11 @@ use crate::sandbox::{Engine, Sandbox};
 pub use admit::image_request::Made;
 pub use admit::site::Workshop;
 pub use run::facts::Knowledge;
-use run::memory::Room;
+use run::memory::MemoryGate;
 pub use verify::candidates::read_candidate;
 pub use verify::prompts::Prompt;
 pub use verify::samples::Samples;
-pub use verify::single::{Answered, Desk};
+pub use verify::single::{SingleJudge, SingleVerdict};
 pub use verify::verdicts::{Tally, recompute};
 
 /// What generated tests were run against, one line per instance that has any.
@@ -107,7 +108,7 @@ pub struct Lab<'a> {
     /// Outcomes of earlier runs; `None` if every trial is to be run.
     shared: Option<SharedOutcomes>,
     share_failed: Arc<AtomicBool>,
-    room: Arc<Room>,
+    memory: Arc<MemoryGate>,
     /// Trials run by this lab, failures aside.
     ran: AtomicU64,
     pub(crate) writer: Arc<std::sync::Mutex<Writer>>,
@@ -136,7 +137,7 @@ impl<'a> Lab<'a> {
         let knowledge = Knowledge::new(index.without_failures(), run.blobs().clone());
         let shared = settings.reuse.then(|| SharedOutcomes::new(&settings.cache));
         let share_failed = Arc::default();
-        let room = Arc::new(Room::new(settings.memory_budget));
+        let memory = Arc::new(MemoryGate::new(settings.memory_budget));
         let ran = AtomicU64::new(0);
         Ok(Self {
             run,
@@ -148,7 +149,7 @@ impl<'a> Lab<'a> {
             sandbox: None,
             shared,
             share_failed,
-            room,
+            memory,
             ran,
             writer,
         })
@@ -172,7 +173,7 @@ impl<'a> Lab<'a> {
             sandbox: self.sandbox.clone(),
             shared: self.shared.clone(),
             share_failed: self.share_failed.clone(),
-            room: self.room.clone(),
+            memory: self.memory.clone(),
             ran: AtomicU64::new(0),
             writer: self.writer.clone(),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::site::Site;
 use crate::judge::Peers;
 use crate::lab::run::pool;
-use crate::lab::verify::candidates::Task;
+use crate::lab::verify::task::Task;
 use crate::lab::{Lab, Workshop};
 use crate::language::python::{mutants, statements};
 use crate::model::candidate::{PathClass, Prepared};
