@@ -12,6 +12,7 @@
 pub mod admit;
 mod locations;
 pub mod run;
+mod site;
 pub mod verify;
 
 use std::collections::BTreeMap;
@@ -34,22 +35,15 @@ use crate::runner::python::{bare as plain_run, sentinel};
 use crate::sandbox::{Engine, Sandbox};
 
 pub use admit::image_request::Made;
-pub use admit::site::Workshop;
+pub use admit::site_builder::SiteBuilder;
 pub use run::facts::Knowledge;
 use run::memory::MemoryGate;
 pub use verify::candidates::read_candidate;
+pub use verify::file_names::MATRIX;
 pub use verify::prompts::Prompt;
 pub use verify::samples::Samples;
 pub use verify::single::{SingleJudge, SingleVerdict};
 pub use verify::verdicts::{Tally, recompute};
-
-/// What generated tests were run against, one line per instance that has any.
-const CONTESTS: &str = "contests.jsonl";
-/// What was understood of every sample.
-const CANDIDATES: &str = "candidates.jsonl";
-
-/// What selection may use, one line per instance with repairs.
-pub const MATRIX: &str = "matrix.jsonl";
 
 /// How a run is done.
 #[derive(Clone, Debug)]
@@ -188,7 +182,7 @@ impl<'a> Lab<'a> {
         let stage = self.console.stage("admit", instances.len() as u64);
         let admissions = run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
-            let admission = Workshop::new(self, located).admit()?;
+            let admission = SiteBuilder::new(self, located).admit()?;
             if let Some(refusal) = admission.refusal {
                 self.console.say(format!("{} refused: {refusal}: {}", admission.instance_id, admission.detail));
             }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use crate::exit_code::Stop;
 use crate::journal::{Failure, Record, Shared};
 use crate::lab::Lab;
-use crate::lab::admit::site::Site;
+use crate::lab::site::Site;
 use crate::model::digest::{Digest, canonical_json};
 use crate::model::format;
 use crate::model::instance::Environment;

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::file_names::{CANDIDATES, CONTESTS};
 use super::generated_tests::test_trees;
 use super::ground::Ground;
 use super::identity::Identity;
@@ -14,17 +15,17 @@ use super::screen::screened;
 use super::task::Task;
 use super::worker_state::WorkerState;
 use crate::console::Stage;
-use crate::judge::{LocalizationRules, Peers, Step, count_passes, judge};
+use crate::judge::{LocalizationRules, Peers, count_passes, judge};
 use crate::lab::admit::controls::control_tree;
+use crate::lab::run::facts::Knowledge;
 use crate::lab::run::pool;
-use crate::lab::{CANDIDATES, CONTESTS, Lab, Located, Sample, Workshop};
+use crate::lab::{Lab, Located, Sample, SiteBuilder};
 use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::model::contest::Contest;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::generation::Skill;
-use crate::model::trial::Trial;
 use crate::model::verdict::Reason;
 use crate::prompt::extract::extract;
 use crate::repo;
@@ -204,26 +205,15 @@ impl Lab<'_> {
 
     pub(crate) fn take_through(&self, task: &Task, peers: &Peers, kept: &mut WorkerState) -> anyhow::Result<Reason> {
         let Task { located, admission, candidate } = task;
-        let framework = Workshop::new(self, located).framework()?;
+        let framework = SiteBuilder::new(self, located).framework()?;
         let rules = LocalizationRules::default();
-        let reason = loop {
-            match judge(candidate, admission, framework, peers, &rules, &self.knowledge) {
-                Step::Done(judgement) => break judgement.reason,
-                Step::Needs(trial) => self.run_kept(located, kept, &trial)?,
-            }
-        };
-        while self.settings.full
-            && let Step::Needs(trial) = count_passes(candidate, reason, admission, framework, &self.knowledge)
-        {
-            self.run_kept(located, kept, &trial)?;
+        let ask = |known: &Knowledge| judge(candidate, admission, framework, peers, &rules, known);
+        let reason = self.settle(ask, |trial| kept.run(self, located, trial))?.reason;
+        if self.settings.full {
+            let ask = |known: &Knowledge| count_passes(candidate, reason, admission, framework, known);
+            self.settle(ask, |trial| kept.run(self, located, trial))?;
         }
         Ok(reason)
-    }
-
-    fn run_kept(&self, located: &Located, kept: &mut WorkerState, trial: &Trial) -> anyhow::Result<()> {
-        self.check_interrupt()?;
-        let (site, slot) = kept.at(self, located)?;
-        self.run_trial(site, slot, trial)
     }
 }
 

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::file_names::MATRIX;
 use super::identity::Identity;
 use super::task::Task;
 use super::worker_state::WorkerState;
-use crate::judge::{OnBase, Step, on_base, on_repair, regression};
+use crate::judge::{OnBase, on_base, on_repair, regression};
 use crate::lab::run::pool;
-use crate::lab::{Lab, Located, MATRIX};
+use crate::lab::{Lab, Located};
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
 use crate::model::contest::Joined;
@@ -44,8 +45,10 @@ impl Lab<'_> {
 
         let found = pool::each(self.settings.workers, &tests, WorkerState::default, |kept, task| {
             let runner = task.runner()?;
-            let found =
-                self.settle(task, kept, |lab| on_base(task.candidate, task.admission, runner, &lab.knowledge))?;
+            let found = self.settle(
+                |known| on_base(task.candidate, task.admission, runner, known),
+                |trial| kept.run(self, task.located, trial),
+            )?;
             stage.step();
             Ok(found.map(|test| (task.candidate.instance_id.as_str(), task.candidate, test)))
         })?;
@@ -57,7 +60,10 @@ impl Lab<'_> {
         let rows = pool::each(self.settings.workers, &repairs, WorkerState::default, |kept, task| {
             let id = task.candidate.instance_id.as_str();
             let runner = task.runner()?;
-            self.settle(task, kept, |lab| regression(task.candidate, task.admission, runner, &lab.knowledge))?;
+            self.settle(
+                |known| regression(task.candidate, task.admission, runner, known),
+                |trial| kept.run(self, task.located, trial),
+            )?;
             let repair = task.candidate.prepared.as_ref();
             let mut joined = Vec::new();
             for (candidate, test) in by_instance.get(id).unwrap_or(&none) {
@@ -67,7 +73,10 @@ impl Lab<'_> {
                 };
                 let over = repair.tree.clone();
                 let tree = kept.at(self, task.located)?.0.repository.take_paths(&over, &test.tree, files)?;
-                self.settle(task, kept, |lab| on_repair(test, &tree, task.admission, runner, &lab.knowledge))?;
+                self.settle(
+                    |known| on_repair(test, &tree, task.admission, runner, known),
+                    |trial| kept.run(self, task.located, trial),
+                )?;
                 joined.push(Joined { test: test.tree.clone(), over, tree });
             }
             stage.step();
@@ -85,19 +94,5 @@ impl Lab<'_> {
         matrices.values_mut().for_each(|matrix| matrix.joined.sort());
         self.run.write_lines(MATRIX, matrices.values())?;
         Ok(matrices.into_values().collect())
-    }
-
-    /// Runs trials until a question is answered.
-    fn settle<T>(&self, task: &Task, kept: &mut WorkerState, ask: impl Fn(&Self) -> Step<T>) -> anyhow::Result<T> {
-        loop {
-            self.check_interrupt()?;
-            match ask(self) {
-                Step::Done(answer) => return Ok(answer),
-                Step::Needs(trial) => {
-                    let (site, slot) = kept.at(self, task.located)?;
-                    self.run_trial(site, slot, &trial)?;
-                }
-            }
-        }
     }
 }

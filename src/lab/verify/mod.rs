@@ -1,6 +1,7 @@
 //! Verification. In: samples and admissions. Out: candidates, taken through their trials, and their verdicts.
 
 pub mod candidates;
+pub mod file_names;
 pub mod generated_tests;
 pub mod ground;
 pub mod identity;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
+use super::file_names::{CANDIDATES, CONTESTS};
 use super::identity::{Identity, exported_content};
 use super::judge_one::judge_one;
 use super::peers::{judge_repairs, peers_of};
 use crate::journal::RunDir;
 use crate::judge::{Judgement, Peers, Step, count_passes};
 use crate::lab::run::facts::Knowledge;
-use crate::lab::{CANDIDATES, CONTESTS};
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
 use crate::model::contest::Contest;
