@@ -39,8 +39,8 @@ type Ran = (Arc<Outcome>, Arc<TestReport>);
 #[derive(Default)]
 struct Paper {
     ran: RefCell<BTreeMap<Digest, Ran>>,
-    /// Tree, repeat, files and tests of each run of witnesses.
-    log: RefCell<Vec<(String, u32, Vec<String>, Vec<String>)>>,
+    /// Runs of witnesses.
+    log: RefCell<Vec<Trial>>,
 }
 
 impl Evidence for Paper {
@@ -80,8 +80,7 @@ impl Paper {
             report.tests.insert(FIX.to_owned(), result(None));
             exit = Exit::Code(0);
         } else {
-            let plan = &trial.plan;
-            self.log.borrow_mut().push((trial.tree.clone(), trial.repeat, plan.files.clone(), plan.only.clone()));
+            self.log.borrow_mut().push(trial.clone());
             match run {
                 Fails(error, origin, raised) => [NET, MORE].iter().for_each(|id| fail(id, (error, origin, raised))),
                 SecondFails(error, origin, raised) => {
@@ -157,13 +156,11 @@ fn a_repair_that_gets_as_far_as_the_network_runs_the_witnesses_once_and_is_verif
     assert_eq!(reason, Reason::Resolved, "{detail}");
     assert!(detail.contains("2 tests that need the network fail as on gold"), "{detail}");
     let runs = paper.log.borrow();
-    let trees: Vec<_> = runs.iter().map(|(tree, repeat, ..)| (tree.as_str(), *repeat)).collect();
+    let trees: Vec<_> = runs.iter().map(|trial| (trial.tree.as_str(), trial.repeat)).collect();
     assert_eq!(trees, [("gold", 0), ("candidate", 0)]);
-    for (_, _, files, only) in runs.iter() {
-        assert_eq!(
-            (files.as_slice(), only.as_slice()),
-            (&["tests/test_web.py".to_owned()][..], &[NET, MORE].map(str::to_owned)[..])
-        );
+    for trial in runs.iter() {
+        assert_eq!(trial.plan.files, ["tests/test_web.py"]);
+        assert_eq!(trial.plan.only, [NET, MORE]);
     }
     // The same error from another unchanged line is the network's too.
     let (reason, detail, _) = judged(NETWORK, &[Fails("ConnectionError", Origin::System, Some(("other.py", 3)))]);
