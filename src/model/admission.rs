@@ -6,7 +6,6 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::candidate::PathClass;
 use crate::model::digest::Digest;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
@@ -238,14 +237,6 @@ impl Admission {
     /// Held-out tests that candidates run.
     pub fn held_out_count(&self) -> usize {
         self.held_out.as_ref().map_or(0, |held_out| held_out.checks.len())
-    }
-
-    /// The part that a path plays in this instance.
-    pub fn class_of(&self, path: &str) -> PathClass {
-        match &self.trees {
-            Some(trees) => trees.layout.class(path),
-            None => Layout::by_name(self.framework.split('/').next().unwrap_or_default()).class(path),
-        }
     }
 
     /// Fail-to-pass tests by their canary: strong, weak, none.
