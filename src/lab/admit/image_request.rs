@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::site::Workshop;
+use super::site_builder::SiteBuilder;
 use crate::images::cache::Cache;
 use crate::images::inventory;
 use crate::images::python::environment::Environments;
@@ -49,7 +49,7 @@ impl Lab<'_> {
         let stage = self.console.stage("images", instances.len() as u64);
         pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
-            let made = Workshop::new(self, located).make_image()?;
+            let made = SiteBuilder::new(self, located).make_image()?;
             stage.step();
             Ok(made)
         })
