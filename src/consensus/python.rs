@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tree_sitter::{Node, Tree};
 
 use super::literal;
-use crate::source::depth_within;
+use crate::language::depth::depth_within;
 
 /// Deepest nesting that is read; what lies deeper is left as it is. Chains of operators count one level each.
 const DEEPEST: usize = 300;

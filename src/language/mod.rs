@@ -7,6 +7,7 @@
 pub mod c;
 pub mod class_table;
 pub mod classes;
+pub mod depth;
 pub mod files;
 pub mod go;
 pub mod jvm;
@@ -14,8 +15,10 @@ pub mod layout;
 pub mod node;
 pub mod php;
 pub mod python;
+pub mod reader;
 pub mod ruby;
 pub mod rust;
+pub mod screen;
 mod survey;
 
 use std::sync::{PoisonError, RwLock};
@@ -25,6 +28,7 @@ use crate::runner::{self, Runner};
 
 pub use class_table::{Kind, Row};
 pub use files::{Files, Stated};
+pub use reader::Reader;
 
 /// One language.
 pub trait Language: Send + Sync {
@@ -61,6 +65,11 @@ pub trait Language: Send + Sync {
     /// Whether a new file of this path would run in place of a module of the runner, the language or the environment.
     fn shadows(&self, _layout: &Layout, _path: &str) -> bool {
         false
+    }
+
+    /// What reads the syntax of its sources, if anything does.
+    fn reader(&self) -> Option<&'static dyn Reader> {
+        None
     }
 }
 

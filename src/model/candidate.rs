@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::language::python::screen::Screen;
 use crate::model::digest::Digest;
 use crate::model::generation::{GenerationRef, Skill};
+use crate::model::screen::Screen;
 use crate::model::strength::Doubt;
-use crate::source::Unread;
+use crate::model::unread::Unread;
 
 /// One SEARCH/REPLACE edit: `search` must occur in the file at `path`; an empty `search` creates the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -11,13 +11,16 @@ pub mod inputs;
 pub mod mutants;
 pub mod oracle;
 pub mod pytest_options;
+mod reader;
 pub mod recording;
 pub mod screen;
+pub mod source;
 pub mod statements;
 pub mod survey;
 pub mod syntax;
 
 use super::files::{Files, Stated};
+use super::reader::Reader;
 use super::{Language, Row};
 use crate::model::layout::Layout;
 
@@ -56,5 +59,9 @@ impl Language for Python {
 
     fn shadows(&self, layout: &Layout, path: &str) -> bool {
         import_roots::shadows(layout, path)
+    }
+
+    fn reader(&self) -> Option<&'static dyn Reader> {
+        Some(&Python)
     }
 }
