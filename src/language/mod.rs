@@ -5,6 +5,7 @@
 //! held-out tests and no mutants, and every answer is *not read*, so a row reaches E1 at most and says so.
 
 pub mod c;
+pub mod canonical;
 pub mod class_table;
 pub mod classes;
 pub mod depth;
@@ -21,11 +22,13 @@ pub mod rust;
 pub mod screen;
 mod survey;
 
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use crate::model::layout::Layout;
 use crate::runner::{self, Runner};
 
+pub use canonical::Canonical;
 pub use class_table::{Kind, Row};
 pub use files::{Files, Stated};
 pub use reader::Reader;
@@ -65,6 +68,22 @@ pub trait Language: Send + Sync {
     /// Whether a new file of this path would run in place of a module of the runner, the language or the environment.
     fn shadows(&self, _layout: &Layout, _path: &str) -> bool {
         false
+    }
+
+    /// The grammar of a file of this path, if it is one of the language's and there is a grammar.
+    fn grammar(&self, _path: &str) -> Option<tree_sitter::Language> {
+        None
+    }
+
+    /// A source in canonical form. `None` if the file is not one of the language's, or does not parse.
+    fn canonical(&self, path: &str, source: &str, _functions: bool) -> Option<Canonical> {
+        let text = canonical::rows(&self.grammar(path)?, source)?;
+        Some(Canonical { text, functions: BTreeMap::new() })
+    }
+
+    /// The name by which sources import a file, if it tells more than the file's own name.
+    fn import_name(&self, _path: &str) -> Option<String> {
+        None
     }
 
     /// What reads the syntax of its sources, if anything does.
@@ -113,6 +132,11 @@ pub fn of_runner(name: &str) -> Option<&'static dyn Language> {
 /// The language of a runner's name; the general rules if no runner and no language has heard of it.
 pub fn of_framework(name: &str) -> &'static dyn Language {
     of_runner(name).unwrap_or(&Unknown)
+}
+
+/// A source in the canonical form of whichever language its path belongs to.
+pub fn canonical(path: &str, source: &str, functions: bool) -> Option<Canonical> {
+    all().find_map(|language| language.canonical(path, source, functions))
 }
 
 /// A language of which nothing is known but that its files end like code.

@@ -1,4 +1,4 @@
-//! Go. Paths only: nothing reads the sources yet.
+//! Go. Paths and a grammar: nothing reads what the sources say yet.
 
 mod classes;
 
@@ -23,5 +23,10 @@ impl Language for Go {
 
     fn rows(&self) -> &'static [Row] {
         classes::ROWS
+    }
+
+    fn grammar(&self, path: &str) -> Option<tree_sitter::Language> {
+        let (_, ending) = path.rsplit_once('.')?;
+        (ending == "go").then(|| tree_sitter_go::LANGUAGE.into())
     }
 }

@@ -1,4 +1,4 @@
-//! Languages of the JVM: Maven, Gradle and sbt. Paths only: nothing reads the sources yet.
+//! Languages of the JVM: Maven, Gradle and sbt. Paths and a grammar: nothing reads what the sources say yet.
 
 mod classes;
 
@@ -23,5 +23,10 @@ impl Language for Jvm {
 
     fn rows(&self) -> &'static [Row] {
         classes::ROWS
+    }
+
+    fn grammar(&self, path: &str) -> Option<tree_sitter::Language> {
+        let (_, ending) = path.rsplit_once('.')?;
+        (ending == "java").then(|| tree_sitter_java::LANGUAGE.into())
     }
 }

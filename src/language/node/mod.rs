@@ -1,4 +1,4 @@
-//! JavaScript and TypeScript. Paths only: nothing reads the sources yet.
+//! JavaScript and TypeScript. Paths and a grammar: nothing reads what the sources say yet.
 
 mod classes;
 
@@ -23,5 +23,15 @@ impl Language for Node {
 
     fn rows(&self) -> &'static [Row] {
         classes::ROWS
+    }
+
+    fn grammar(&self, path: &str) -> Option<tree_sitter::Language> {
+        let (_, ending) = path.rsplit_once('.')?;
+        Some(match ending {
+            "cjs" | "js" | "jsx" | "mjs" => tree_sitter_javascript::LANGUAGE.into(),
+            "cts" | "mts" | "ts" => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
+            "tsx" => tree_sitter_typescript::LANGUAGE_TSX.into(),
+            _ => return None,
+        })
     }
 }

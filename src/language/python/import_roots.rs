@@ -51,3 +51,11 @@ pub(crate) fn top_module(inside: &str) -> Option<&str> {
         None => inside.strip_suffix(".py").or_else(|| inside.strip_suffix(".pyi")),
     }
 }
+
+/// Dotted name of a module; `None` if it has one part only, which is as often an ordinary word.
+pub(crate) fn dotted_name(path: &str) -> Option<String> {
+    let path = path.strip_suffix(".py")?;
+    let path = path.strip_suffix("/__init__").unwrap_or(path);
+    let path = ["src/", "lib/"].iter().find_map(|root| path.strip_prefix(root)).unwrap_or(path);
+    path.contains('/').then(|| path.replace('/', "."))
+}

@@ -3,11 +3,13 @@
 
 pub mod canary;
 pub mod canary_edits;
+mod canonical;
 mod classes;
 pub mod held_out;
 pub mod import_roots;
 pub mod imports;
 pub mod inputs;
+mod literal;
 pub mod mutants;
 pub mod oracle;
 pub mod pytest_options;
@@ -21,7 +23,7 @@ pub mod syntax;
 
 use super::files::{Files, Stated};
 use super::reader::Reader;
-use super::{Language, Row};
+use super::{Canonical, Language, Row};
 use crate::model::layout::Layout;
 
 /// The language.
@@ -59,6 +61,19 @@ impl Language for Python {
 
     fn shadows(&self, layout: &Layout, path: &str) -> bool {
         import_roots::shadows(layout, path)
+    }
+
+    fn canonical(&self, path: &str, source: &str, functions: bool) -> Option<Canonical> {
+        if !path.ends_with(".py") && !path.ends_with(".pyi") {
+            return None;
+        }
+        let parsed = canonical::Parsed::parse(source)?;
+        let functions = if functions { parsed.functions() } else { Default::default() };
+        Some(Canonical { text: parsed.text(), functions })
+    }
+
+    fn import_name(&self, path: &str) -> Option<String> {
+        import_roots::dotted_name(path)
     }
 
     fn reader(&self) -> Option<&'static dyn Reader> {

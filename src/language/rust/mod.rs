@@ -1,4 +1,4 @@
-//! Rust: Cargo and nextest. Paths only: nothing reads the sources yet.
+//! Rust: Cargo and nextest. Paths and a grammar: nothing reads what the sources say yet.
 
 mod classes;
 
@@ -23,5 +23,10 @@ impl Language for Rust {
 
     fn rows(&self) -> &'static [Row] {
         classes::ROWS
+    }
+
+    fn grammar(&self, path: &str) -> Option<tree_sitter::Language> {
+        let (_, ending) = path.rsplit_once('.')?;
+        (ending == "rs").then(|| tree_sitter_rust::LANGUAGE.into())
     }
 }
