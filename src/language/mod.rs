@@ -86,10 +86,29 @@ pub trait Language: Send + Sync {
         None
     }
 
+    /// How reproduction scripts are written in it, if its answers may be scripts.
+    fn script(&self) -> Option<Script> {
+        None
+    }
+
+    /// Words of its syntax that say nothing about what a text is about.
+    fn common_words(&self) -> &'static str {
+        ""
+    }
+
     /// What reads the syntax of its sources, if anything does.
     fn reader(&self) -> Option<&'static dyn Reader> {
         None
     }
+}
+
+/// A reproduction script: one file that prints what it found.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    /// Where it is put in the tree.
+    pub path: &'static str,
+    /// What a fence may say before one.
+    pub fences: &'static [&'static str],
 }
 
 /// The languages that come with the tool. Their order decides which row holds for a runner that is not known.

@@ -28,7 +28,7 @@ pub enum Token {
     StackDepth,
     /// An equality that is true whatever it is asked.
     AlwaysEqual,
-    /// Changes the test runner's or unittest's own objects.
+    /// Changes the test runner's own objects.
     PatchesRunner,
     /// Writes to descriptors by number.
     RawDescriptors,

@@ -37,7 +37,7 @@ pub use super::model::layout::Layout;
 pub use blob::blob_id;
 pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
-pub use prepare::{SCRIPT_PATH, prepare};
+pub use prepare::prepare;
 pub use record::Recorded;
 pub use reduce::GoldParts;
 pub use store::Repository;

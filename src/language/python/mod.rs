@@ -23,7 +23,7 @@ pub mod syntax;
 
 use super::files::{Files, Stated};
 use super::reader::Reader;
-use super::{Canonical, Language, Row};
+use super::{Canonical, Language, Row, Script};
 use crate::model::layout::Layout;
 
 /// The language.
@@ -74,6 +74,14 @@ impl Language for Python {
 
     fn import_name(&self, path: &str) -> Option<String> {
         import_roots::dotted_name(path)
+    }
+
+    fn script(&self) -> Option<Script> {
+        Some(Script { path: "reproduce_bug.py", fences: &["python", "python3", "py"] })
+    }
+
+    fn common_words(&self) -> &'static str {
+        "def none py python self"
     }
 
     fn reader(&self) -> Option<&'static dyn Reader> {
