@@ -7,11 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::candidate::PathClass;
+use crate::model::channel::Channel;
 use crate::model::digest::Digest;
+use crate::model::generation::Skill;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
 use crate::model::test_record::TestRecord;
 use crate::model::trial::{Limits, Note};
+use crate::model::verdict::Evidence;
 
 /// Why an instance cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +101,9 @@ pub struct Admission {
     pub unneeded: Option<Vec<GoldPart>>,
     /// Adapter name and version, as in [`crate::model::trial::TestPlan`].
     pub framework: String,
+    /// Where the reports of its runs come from. It caps the evidence of candidates.
+    #[serde(default, skip_serializing_if = "Channel::is_default")]
+    pub channel: Channel,
     /// Runs of base and of gold each.
     pub repeats: u32,
     /// Limits for candidates; the deadline is derived from the slowest gold run.
@@ -245,6 +251,18 @@ impl Admission {
         match &self.trees {
             Some(trees) => trees.layout.class(path),
             None => Layout::by_name(self.framework.split('/').next().unwrap_or_default()).class(path),
+        }
+    }
+
+    /// The most that a verified answer is worth if its report comes by this channel; `None` if there is no bound. A strong canary
+    /// of the admission failed on gold, and a repair is verified only if every canary failed on it too. A generated test has no
+    /// canary. Nothing of a localization is run.
+    pub fn bound(&self, channel: Channel, skill: Skill) -> Option<Evidence> {
+        let [strong, ..] = self.canary_counts();
+        match skill {
+            Skill::Localization => None,
+            Skill::Test => channel.most(false),
+            Skill::Repair => channel.most(strong > 0),
         }
     }
 

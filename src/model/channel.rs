@@ -32,13 +32,33 @@ impl Channel {
     /// | marked text | E1 at most | E2 at most |
     /// | text | E0: judged and never exported | E1 at most |
     pub fn cap(self, found: Evidence, strong_canary: bool) -> Evidence {
-        let most = match (self, strong_canary) {
-            (Self::Reporter | Self::Parent | Self::Process, _) => return found,
-            (Self::MarkedText, true) => Evidence::E2,
-            (Self::MarkedText, false) | (Self::Text, true) => Evidence::E1,
-            (Self::Text, false) => Evidence::E0,
-        };
-        found.min(most)
+        self.most(strong_canary).map_or(found, |most| found.min(most))
+    }
+
+    /// The bound of [`Channel::cap`]; `None` if there is no bound.
+    pub fn most(self, strong_canary: bool) -> Option<Evidence> {
+        match (self, strong_canary) {
+            (Self::Reporter | Self::Parent | Self::Process, _) => None,
+            (Self::MarkedText, true) => Some(Evidence::E2),
+            (Self::MarkedText, false) | (Self::Text, true) => Some(Evidence::E1),
+            (Self::Text, false) => Some(Evidence::E0),
+        }
+    }
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reporter => "reporter",
+            Self::Parent => "parent",
+            Self::Process => "process",
+            Self::MarkedText => "marked_text",
+            Self::Text => "text",
+        }
+    }
+
+    /// Whether it is the channel of a record that names none.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 
     /// Whether rows must say by which channel they were judged.
@@ -54,6 +74,13 @@ impl Channel {
 mod tests {
     use super::*;
     use Evidence::{E0, E1, E2, E3};
+
+    #[test]
+    fn the_name_of_a_channel_is_the_one_in_files() {
+        for channel in [Channel::Reporter, Channel::Parent, Channel::Process, Channel::MarkedText, Channel::Text] {
+            assert_eq!(serde_json::to_value(channel).unwrap(), channel.name());
+        }
+    }
 
     #[test]
     fn a_channel_that_a_candidate_can_write_to_caps_the_evidence() {

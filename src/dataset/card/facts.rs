@@ -10,7 +10,7 @@ use super::{CardFacts, ConfigFacts, CountLine, RepositoryFacts};
 use crate::chart::BarChart;
 use crate::dataset::export::{ExportOptions, PREFERENCE, RL, SFT};
 use crate::dataset::files::tables::Tables;
-use crate::dataset::group_writer::lost_instances;
+use crate::dataset::group_writer::{lost_instances, said_instances};
 use crate::dataset::rows::{Attempts, SftRow};
 use crate::dataset::select::contamination::{Benchmarks, built_in_counts};
 use crate::dataset::select::matched::Matched;
@@ -197,6 +197,7 @@ pub(crate) fn facts(
             .filter(|one| one.lost.as_ref().is_some_and(|lost| lost.accepted))
             .count() as u64,
         lost_rows: tally.lost,
+        said_instances: said_instances(source),
         leaks: tally.leaks.clone(),
         evidence: tally.evidence.clone(),
         tiers: tally.tiers.clone(),

@@ -101,7 +101,8 @@ fn refusal(entry: &Entry, instance: &InstanceState, options: &SelectOptions) -> 
     if entry.duplicate {
         return Some("duplicate".to_owned());
     }
-    if entry.evidence < options.min_evidence.max(Evidence::E1) {
+    // What was verified at E0 is counted as `evidence/E0`.
+    if entry.status.at(entry.evidence) != entry.status || entry.evidence < options.min_evidence {
         return Some(format!("evidence/{}", name(&entry.evidence)));
     }
     instance.excluded.clone()

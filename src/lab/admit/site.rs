@@ -349,6 +349,7 @@ impl<'a> Workshop<'a> {
             gold_files: Vec::new(),
             unneeded: None,
             framework: self.located.instance.environment.framework.clone(),
+            channel: Default::default(),
             repeats: self.lab.settings.repeats,
             limits: self.limits(),
             shadows: Default::default(),
