@@ -234,6 +234,11 @@ impl Admission {
         self.refusal.is_none()
     }
 
+    /// The admission refused, because the sandbox failed when something was to be proved for it.
+    pub fn sandbox_failed(self, detail: String) -> Self {
+        Self { refusal: Some(Refusal::SandboxFailed), detail, splits: Vec::new(), ..self }
+    }
+
     /// Whether candidates that pass everything run a control session.
     pub fn has_controls(&self) -> bool {
         self.canaries.as_ref().is_some_and(|canaries| !canaries.tests.is_empty())
