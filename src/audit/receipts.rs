@@ -10,10 +10,10 @@ use super::finding::{Findings, Place, Rule};
 use super::shape::{Facts, Shape};
 use crate::dataset::evidence::{ADMISSIONS, INSTANCES, RECEIPTS, VERDICTS, read_table};
 use crate::dataset::seal::manifest::Manifest;
-use crate::dataset::select::name;
 use crate::model::admission::Admission;
 use crate::model::digest::Digest;
 use crate::model::instance::Instance;
+use crate::model::name::name;
 use crate::model::receipt::Receipt;
 use crate::model::verdict::{Evidence, Reason, Verdict, VerdictStatus};
 

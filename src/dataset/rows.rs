@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::dataset::config_names::{PREFERENCE, RL, SPLIT};
 use crate::dataset::files::columns::{Column, Kind};
-use crate::dataset::select::name;
 use crate::leak::Leaks;
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
@@ -15,6 +14,7 @@ use crate::model::digest::Digest;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
 use crate::model::lost::Lost;
+use crate::model::name::name;
 use crate::model::strength::Tier;
 use crate::model::verdict::{Evidence, Verdict};
 use crate::prompt::render::prompt_id;

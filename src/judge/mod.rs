@@ -25,6 +25,7 @@ use crate::model::candidate::{Candidate, MalformedReason, TrialTrees};
 use crate::model::contest::Contest;
 use crate::model::digest::Digest;
 use crate::model::generation::Skill;
+use crate::model::name::name;
 use crate::model::strength::Strength;
 use crate::model::trial::Trial;
 use crate::model::verdict::{Evidence as Level, Reason, VerdictStatus};
@@ -183,7 +184,7 @@ fn by_channel(
 ) -> (Reason, Level, String) {
     let channel = runner.channel();
     let Some(most) = admission.bound(channel, skill) else { return (reason, level, detail) };
-    let name = channel.name();
+    let name = name(&channel);
     (reason, level.min(most), format!("{detail}; {most:?} at most, for the report comes by the channel: {name}"))
 }
 

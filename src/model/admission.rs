@@ -53,10 +53,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     /// Its name in files.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::String(name)) => f.write_str(&name),
-            _ => fmt::Debug::fmt(self, f),
-        }
+        f.write_str(&super::name::name(self))
     }
 }
 

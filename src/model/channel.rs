@@ -45,17 +45,6 @@ impl Channel {
         }
     }
 
-    /// Its name in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Reporter => "reporter",
-            Self::Parent => "parent",
-            Self::Process => "process",
-            Self::MarkedText => "marked_text",
-            Self::Text => "text",
-        }
-    }
-
     /// Whether it is the channel of a record that names none.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -74,13 +63,6 @@ impl Channel {
 mod tests {
     use super::*;
     use Evidence::{E0, E1, E2, E3};
-
-    #[test]
-    fn the_name_of_a_channel_is_the_one_in_files() {
-        for channel in [Channel::Reporter, Channel::Parent, Channel::Process, Channel::MarkedText, Channel::Text] {
-            assert_eq!(serde_json::to_value(channel).unwrap(), channel.name());
-        }
-    }
 
     #[test]
     fn a_channel_that_a_candidate_can_write_to_caps_the_evidence() {

@@ -14,10 +14,11 @@ use crate::dataset::options::ExportOptions;
 use crate::dataset::rows::{Attempts, SftRow};
 use crate::dataset::select::contamination::{Benchmarks, built_in_counts};
 use crate::dataset::select::matched::Matched;
-use crate::dataset::select::{name, usable};
+use crate::dataset::select::usable;
 use crate::dataset::source::Source;
 use crate::dataset::source::{lost_instances, said_instances};
 use crate::model::generation::Skill;
+use crate::model::name::name;
 use crate::model::receipt::Tool;
 use crate::model::verdict::Counts;
 

@@ -362,7 +362,7 @@ mod tests {
         assert!(names.len() > 20, "{names:?}");
         for name in names {
             let reason: crate::model::verdict::Reason = serde_json::from_value(name.clone().into()).unwrap();
-            let status = super::super::select::name(&reason.status());
+            let status = crate::model::name::name(&reason.status());
             if status != "verified" {
                 assert!(!explained(&format!("{status}/{name}")).starts_with("see the"), "{status}/{name}");
             }
