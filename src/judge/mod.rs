@@ -28,9 +28,9 @@ use crate::model::generation::Skill;
 use crate::model::name::name;
 use crate::model::strength::Strength;
 use crate::model::trial::Trial;
+use crate::model::unread::Unread;
 use crate::model::verdict::{Evidence as Level, Reason, VerdictStatus};
 use crate::runner::Runner;
-use crate::source::Unread;
 
 pub use admit::lost::lost_as_stored;
 pub use admit::{AdmissionInput, DeadlineRule, admit};
@@ -253,7 +253,8 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_never_verified_beyond_what_gold_allows() {
-        let unread = |in_gold| Unread { path: "a.py".to_owned(), line: 3, why: crate::source::Why::TooDeep, in_gold };
+        let unread =
+            |in_gold| Unread { path: "a.py".to_owned(), line: 3, why: crate::model::unread::Why::TooDeep, in_gold };
         let verified = || (Reason::Resolved, Level::E3, "passed".to_owned());
         let Err(Halt::Judged(reason, detail)) = readable(&[unread(true), unread(false)], verified()) else {
             panic!("it was not read");

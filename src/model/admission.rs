@@ -6,7 +6,6 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::candidate::PathClass;
 use crate::model::channel::Channel;
 use crate::model::digest::Digest;
 use crate::model::generation::Skill;
@@ -246,14 +245,6 @@ impl Admission {
     /// Held-out tests that candidates run.
     pub fn held_out_count(&self) -> usize {
         self.held_out.as_ref().map_or(0, |held_out| held_out.checks.len())
-    }
-
-    /// The part that a path plays in this instance.
-    pub fn class_of(&self, path: &str) -> PathClass {
-        match &self.trees {
-            Some(trees) => trees.layout.class(path),
-            None => Layout::by_name(self.framework.split('/').next().unwrap_or_default()).class(path),
-        }
     }
 
     /// The most that a verified answer is worth if its report comes by this channel; `None` if there is no bound. A strong canary

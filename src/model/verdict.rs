@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::language::python::screen::Token;
 use crate::model::candidate::Stripped;
 use crate::model::digest::Digest;
 use crate::model::generation::{GenerationRef, Skill};
+use crate::model::screen::Token;
 use crate::model::strength::Strength;
 
 /// The three answers.

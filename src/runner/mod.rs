@@ -138,6 +138,9 @@ pub trait Runner: Send + Sync {
 /// Sentinels: a test file of ours, of which some tests must fail and the others pass. Which of them must fail follows from
 /// the candidate's tree.
 pub trait Sentinels: Send + Sync {
+    /// Raised whenever the sentinels change: old admissions then prove them again.
+    fn version(&self) -> u32;
+
     /// The path of the file, in the folder of a target. `tag` makes it free.
     fn path(&self, beside: &str, tag: &str) -> String;
 

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Unanswered;
 use crate::lab::SingleVerdict;
-use crate::language::python::screen::Token as Flag;
 use crate::model::candidate::Stripped;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::generation::Skill;
+use crate::model::screen::Token as Flag;
 use crate::model::strength::Tier;
 use crate::model::verdict::{Evidence, Reason, Verdict, VerdictStatus};
 
