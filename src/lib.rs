@@ -33,6 +33,7 @@ pub mod leak;
 pub mod logs;
 pub mod model;
 pub mod output;
+mod pipeline;
 pub mod prompt;
 pub mod repo;
 pub mod report;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::verify::{Summary, summary_table};
+use super::verify::summary_table;
 use crate::audit::{GradedLog, disagrees, grade_logs, read_expected};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
@@ -14,6 +14,7 @@ use crate::journal::{RunDir, write_atomically};
 use crate::lab::recompute;
 use crate::logs::LogFormat;
 use crate::output::{Kind, Plan};
+use crate::pipeline::Summary;
 
 /// Recomputes the verdicts of a run directory, or grades other people's logs; needs no sandbox
 #[derive(Debug, Args)]

@@ -10,7 +10,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::sampling::Sampling;
-use super::verify::Input;
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
 use crate::intake;
@@ -23,6 +22,7 @@ use crate::model::layout::Layout;
 use crate::model::near_names::nearest;
 use crate::model::verdict::{Verdict, VerdictStatus};
 use crate::output::{FileSet, Kind, NewFile, Plan};
+use crate::pipeline::Input;
 use crate::prompt::batch::{MOST_BYTES, MOST_REQUESTS, request};
 use crate::prompt::compose::{Composer, Recipe};
 use crate::prompt::embed::Embedder;

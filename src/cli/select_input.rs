@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::consensus::change::read_together;
-use crate::consensus::normal::{FileEdit, Normaliser, Sides};
+use crate::consensus::normal::Normaliser;
 use crate::consensus::repeats::{Line, repeats};
 use crate::consensus::selection::Origin;
-use crate::consensus::{Column, Entry, LeftOut, Panel, Seen, Unfit};
+use crate::consensus::{Column, Entry, FileEdit, LeftOut, Panel, Seen, Sides, Unfit};
 use crate::intake::{self, Quarantined};
 use crate::journal::RunDir;
 use crate::judge::{OnBase, Step, on_base, on_repair, regression};

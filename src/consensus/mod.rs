@@ -20,10 +20,14 @@
 
 mod agreement;
 pub mod change;
-pub mod choose;
+pub mod choice;
+mod choose;
 #[cfg(test)]
 mod choose_tests;
 pub mod curve;
+mod file_edit;
+mod filters;
+mod hunk;
 mod language;
 mod lcs;
 mod literal;
@@ -35,6 +39,7 @@ pub mod selection;
 pub mod similarity;
 mod surroundings;
 
-pub use choose::{Choice, Method, Rules, Used};
+pub use choice::{Choice, Method, Rules, Used};
+pub use file_edit::{FileEdit, Sides};
 pub use panel::{Cell, Column, Entry, LeftOut, Panel, Seen, Unfit};
 pub use similarity::Similarities;

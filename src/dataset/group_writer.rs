@@ -6,17 +6,18 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 
 use super::card::facts::Tally;
+use super::config_names::{PREFERENCE, RL, SFT};
 use super::evidence;
-use super::export::{ExportOptions, PREFERENCE, RL, SFT};
 use super::files::tables::{Table, Tables};
+use super::options::ExportOptions;
 use super::rows::{Attempts, SftRow, columns_of, lost_files, own_prompt, rl_row, sft_row};
 use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
-use super::seal::manifest::Config;
+use super::seal::entries::Config;
 use super::select::contamination::Contamination;
 use super::select::pairs::Pairs;
 use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
-use super::source::Source;
+use super::source::{Source, lost_instances};
 use super::views::files::ViewFiles;
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
@@ -278,11 +279,6 @@ impl<'a> GroupWriter<'a> {
         }
         Ok(self.quarantine)
     }
-}
-
-/// Admitted instances that lost test files.
-pub(super) fn lost_instances(source: &dyn Source) -> u64 {
-    source.admissions().values().filter(|admission| admission.admitted() && admission.lost.is_some()).count() as u64
 }
 
 /// Judged attempts. Duplicates are attempts too; inconclusive ones are not.

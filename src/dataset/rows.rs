@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::dataset::export::{PREFERENCE, RL};
+use crate::dataset::config_names::{PREFERENCE, RL, SPLIT};
 use crate::dataset::files::columns::{Column, Kind};
 use crate::dataset::select::name;
 use crate::leak::Leaks;
@@ -17,9 +17,6 @@ use crate::model::lost::Lost;
 use crate::model::strength::Tier;
 use crate::model::verdict::{Evidence, Verdict};
 use crate::prompt::render::prompt_id;
-
-/// The only split there is: held-out repositories are left out, not labelled.
-pub const SPLIT: &str = "train";
 
 /// A chat message as trainers read it: role and content, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

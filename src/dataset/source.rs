@@ -57,3 +57,8 @@ pub trait Source {
     /// A candidate is written or left out: for those who show how far it is.
     fn done(&self) {}
 }
+
+/// Admitted instances that lost test files.
+pub(super) fn lost_instances(source: &dyn Source) -> u64 {
+    source.admissions().values().filter(|admission| admission.admitted() && admission.lost.is_some()).count() as u64
+}

@@ -10,7 +10,9 @@
 //! times.
 
 pub mod admit;
+mod locations;
 pub mod run;
+mod site;
 pub mod verify;
 
 use std::collections::BTreeMap;
@@ -33,22 +35,15 @@ use crate::runner::python::{bare as plain_run, sentinel};
 use crate::sandbox::{Engine, Sandbox};
 
 pub use admit::image_request::Made;
-pub use admit::site::Workshop;
+pub use admit::site_builder::SiteBuilder;
 pub use run::facts::Knowledge;
-use run::memory::Room;
+use run::memory::MemoryGate;
 pub use verify::candidates::read_candidate;
+pub use verify::file_names::MATRIX;
 pub use verify::prompts::Prompt;
 pub use verify::samples::Samples;
-pub use verify::single::{Answered, Desk};
+pub use verify::single::{SingleJudge, SingleVerdict};
 pub use verify::verdicts::{Tally, recompute};
-
-/// What generated tests were run against, one line per instance that has any.
-const CONTESTS: &str = "contests.jsonl";
-/// What was understood of every sample.
-const CANDIDATES: &str = "candidates.jsonl";
-
-/// What selection may use, one line per instance with repairs.
-pub const MATRIX: &str = "matrix.jsonl";
 
 /// How a run is done.
 #[derive(Clone, Debug)]
@@ -107,7 +102,7 @@ pub struct Lab<'a> {
     /// Outcomes of earlier runs; `None` if every trial is to be run.
     shared: Option<SharedOutcomes>,
     share_failed: Arc<AtomicBool>,
-    room: Arc<Room>,
+    memory: Arc<MemoryGate>,
     /// Trials run by this lab, failures aside.
     ran: AtomicU64,
     pub(crate) writer: Arc<std::sync::Mutex<Writer>>,
@@ -136,7 +131,7 @@ impl<'a> Lab<'a> {
         let knowledge = Knowledge::new(index.without_failures(), run.blobs().clone());
         let shared = settings.reuse.then(|| SharedOutcomes::new(&settings.cache));
         let share_failed = Arc::default();
-        let room = Arc::new(Room::new(settings.memory_budget));
+        let memory = Arc::new(MemoryGate::new(settings.memory_budget));
         let ran = AtomicU64::new(0);
         Ok(Self {
             run,
@@ -148,7 +143,7 @@ impl<'a> Lab<'a> {
             sandbox: None,
             shared,
             share_failed,
-            room,
+            memory,
             ran,
             writer,
         })
@@ -172,7 +167,7 @@ impl<'a> Lab<'a> {
             sandbox: self.sandbox.clone(),
             shared: self.shared.clone(),
             share_failed: self.share_failed.clone(),
-            room: self.room.clone(),
+            memory: self.memory.clone(),
             ran: AtomicU64::new(0),
             writer: self.writer.clone(),
         }
@@ -187,7 +182,7 @@ impl<'a> Lab<'a> {
         let stage = self.console.stage("admit", instances.len() as u64);
         let admissions = run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
-            let admission = Workshop::new(self, located).admit()?;
+            let admission = SiteBuilder::new(self, located).admit()?;
             if let Some(refusal) = admission.refusal {
                 self.console.say(format!("{} refused: {refusal}: {}", admission.instance_id, admission.detail));
             }

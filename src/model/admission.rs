@@ -6,7 +6,6 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::candidate::PathClass;
 use crate::model::digest::Digest;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
@@ -228,6 +227,11 @@ impl Admission {
         self.refusal.is_none()
     }
 
+    /// The admission refused, because the sandbox failed when something was to be proved for it.
+    pub fn sandbox_failed(self, detail: String) -> Self {
+        Self { refusal: Some(Refusal::SandboxFailed), detail, splits: Vec::new(), ..self }
+    }
+
     /// Whether candidates that pass everything run a control session.
     pub fn has_controls(&self) -> bool {
         self.canaries.as_ref().is_some_and(|canaries| !canaries.tests.is_empty())
@@ -238,14 +242,6 @@ impl Admission {
     /// Held-out tests that candidates run.
     pub fn held_out_count(&self) -> usize {
         self.held_out.as_ref().map_or(0, |held_out| held_out.checks.len())
-    }
-
-    /// The part that a path plays in this instance.
-    pub fn class_of(&self, path: &str) -> PathClass {
-        match &self.trees {
-            Some(trees) => trees.layout.class(path),
-            None => Layout::by_name(self.framework.split('/').next().unwrap_or_default()).class(path),
-        }
     }
 
     /// Fail-to-pass tests by their canary: strong, weak, none.

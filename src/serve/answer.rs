@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Unanswered;
-use crate::lab::Answered;
+use crate::lab::SingleVerdict;
 use crate::language::python::screen::Token as Flag;
 use crate::model::candidate::Stripped;
 use crate::model::digest::Digest;
@@ -98,8 +98,8 @@ pub enum NoVerdict {
 }
 
 impl Answer {
-    pub(super) fn new(answered: Answered, queued: Duration, judged: Duration) -> Self {
-        let Answered { verdict, receipt: _, trials_run } = answered;
+    pub(super) fn new(answered: SingleVerdict, queued: Duration, judged: Duration) -> Self {
+        let SingleVerdict { verdict, receipt: _, trials_run } = answered;
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             format: format::REWARD.to_owned(),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::CardFacts;
 use crate::dataset::files::columns::{Column, Kind};
 use crate::dataset::rows::columns_of;
-use crate::dataset::seal::manifest::FileEntry;
+use crate::dataset::seal::entries::FileEntry;
 
 /// Name of the file in a dataset directory.
 pub const CROISSANT: &str = "croissant.json";

@@ -8,14 +8,15 @@ use serde_json::Value;
 
 use super::{CardFacts, ConfigFacts, CountLine, RepositoryFacts};
 use crate::chart::BarChart;
-use crate::dataset::export::{ExportOptions, PREFERENCE, RL, SFT};
+use crate::dataset::config_names::{PREFERENCE, RL, SFT};
 use crate::dataset::files::tables::Tables;
-use crate::dataset::group_writer::lost_instances;
+use crate::dataset::options::ExportOptions;
 use crate::dataset::rows::{Attempts, SftRow};
 use crate::dataset::select::contamination::{Benchmarks, built_in_counts};
 use crate::dataset::select::matched::Matched;
 use crate::dataset::select::{name, usable};
 use crate::dataset::source::Source;
+use crate::dataset::source::lost_instances;
 use crate::model::generation::Skill;
 use crate::model::receipt::Tool;
 use crate::model::verdict::Counts;

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::site::Site;
-use crate::judge::{Forms, Proof, Step, prove};
+use crate::judge::{Forms, prove};
 use crate::lab::Lab;
+use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::KeptSlot;
+use crate::lab::site::Site;
 use crate::language::python::canary::mutate;
-use crate::model::admission::{Admission, Canaries, CanaryStrength, Refusal};
+use crate::model::admission::{Admission, Canaries, CanaryStrength};
 use crate::sandbox::FileChange;
 
 impl Lab<'_> {
@@ -28,10 +29,10 @@ impl Lab<'_> {
             if canaries.tests.is_empty() {
                 return Ok(admission);
             }
-            let proof = self.proof(site, kept, &admission, &canaries, &forms)?;
+            let ask = |known: &Knowledge| prove(&admission, site.framework, &canaries, &forms, known);
+            let proof = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
             if let Some(detail) = proof.sandbox_failed {
-                let refusal = Some(Refusal::SandboxFailed);
-                return Ok(Admission { refusal, detail, splits: Vec::new(), ..admission });
+                return Ok(admission.sandbox_failed(detail));
             }
             admission.trials.extend(proof.trials);
             let demoted = demoted(&canaries.tests, &proof.failed);
@@ -45,23 +46,6 @@ impl Lab<'_> {
             let files = canaries.files.into_iter().filter(|file| held.contains(file)).collect();
             admission.canaries = (!tests.is_empty()).then_some(Canaries { tests, files, ..canaries });
             return Ok(admission);
-        }
-    }
-
-    fn proof(
-        &self,
-        site: &Site,
-        kept: &mut KeptSlot,
-        admission: &Admission,
-        canaries: &Canaries,
-        forms: &Forms,
-    ) -> anyhow::Result<Proof> {
-        loop {
-            self.check_interrupt()?;
-            match prove(admission, site.framework, canaries, forms, &self.knowledge) {
-                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
-                Step::Done(proof) => return Ok(proof),
-            }
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::site::Site;
 use crate::judge::Peers;
 use crate::lab::run::pool;
-use crate::lab::verify::candidates::Task;
-use crate::lab::{Lab, Workshop};
+use crate::lab::site::Site;
+use crate::lab::verify::task::Task;
+use crate::lab::{Lab, SiteBuilder};
 use crate::language::python::{mutants, statements};
 use crate::model::candidate::{PathClass, Prepared};
 use crate::model::contest::{Contest, Joined, Mutant};
@@ -33,7 +33,7 @@ impl Lab<'_> {
         let made = pool::map(self.settings.workers, &groups, |(id, tasks)| {
             self.check_interrupt()?;
             let Some(first) = tasks.first() else { return Ok(None) };
-            let site = Workshop::new(self, first.located).site()?;
+            let site = SiteBuilder::new(self, first.located).site()?;
             let prepared = tasks.iter().filter_map(|task| task.candidate.prepared.as_ref());
             Ok(Some(contest(id, &site, prepared, peers.get(*id))?))
         })?;

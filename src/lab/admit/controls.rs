@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::site::Site;
-use crate::judge::{
-    LEAST_CHECKS, Observed, Planned, Rehearsed, Step, observe, rehearse, rehearse_joint, sentinel_seed,
-};
+use crate::judge::{LEAST_CHECKS, Planned, Rehearsed, observe, rehearse, rehearse_joint, sentinel_seed};
 use crate::lab::Lab;
+use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::KeptSlot;
+use crate::lab::site::Site;
 use crate::language::python::held_out::{beside, derive};
-use crate::model::admission::{Admission, HeldOut, Refusal};
+use crate::model::admission::{Admission, HeldOut};
 use crate::repo::Repository;
 use crate::runner::{self, Runner};
 use crate::sandbox::FileChange;
@@ -32,9 +31,10 @@ impl Lab<'_> {
             return Ok(admission);
         }
         if let Some((planned, mut held_out)) = plan(site, &admission)? {
-            let observed = self.observed(site, kept, &admission, &planned)?;
+            let ask = |known: &Knowledge| observe(&admission, site.framework, &planned, known);
+            let observed = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
             if let Some(detail) = observed.sandbox_failed {
-                return Ok(sandbox_failed(admission, detail));
+                return Ok(admission.sandbox_failed(detail));
             }
             admission.trials.extend(observed.trials);
             held_out.checks = observed.checks;
@@ -46,9 +46,10 @@ impl Lab<'_> {
             let tree = &site.trees.tested_gold;
             let seed = sentinel_seed(tree, &admission);
             let Some(session) = control_tree(&site.repository, tree, &admission)? else { break };
-            let rehearsed = self.rehearsed(site, kept, &admission, &session, &seed)?;
+            let ask = |known: &Knowledge| rehearse(&admission, site.framework, &session, &seed, known);
+            let rehearsed = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
             if let Some(detail) = rehearsed.sandbox_failed {
-                return Ok(sandbox_failed(admission, detail));
+                return Ok(admission.sandbox_failed(detail));
             }
             admission.trials.extend(rehearsed.trials.iter().cloned());
             if rehearsed.ended && (rehearsed.sentinels || admission.sentinels.is_none()) {
@@ -66,54 +67,11 @@ impl Lab<'_> {
     fn with_joint(&self, site: &Site, kept: &mut KeptSlot, admission: Admission) -> anyhow::Result<Admission> {
         let gold = &site.trees.tested_gold;
         let Some(session) = control_tree(&site.repository, gold, &admission)? else { return Ok(admission) };
-        loop {
-            self.check_interrupt()?;
-            match rehearse_joint(&admission, site.framework, gold, &session, &self.knowledge) {
-                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
-                Step::Done((joint, trials)) => {
-                    let trials = [admission.trials, trials].concat();
-                    return Ok(Admission { joint, trials, ..admission });
-                }
-            }
-        }
+        let ask = |known: &Knowledge| rehearse_joint(&admission, site.framework, gold, &session, known);
+        let (joint, trials) = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
+        let trials = [admission.trials, trials].concat();
+        Ok(Admission { joint, trials, ..admission })
     }
-
-    fn observed(
-        &self,
-        site: &Site,
-        kept: &mut KeptSlot,
-        admission: &Admission,
-        planned: &Planned,
-    ) -> anyhow::Result<Observed> {
-        loop {
-            self.check_interrupt()?;
-            match observe(admission, site.framework, planned, &self.knowledge) {
-                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
-                Step::Done(observed) => return Ok(observed),
-            }
-        }
-    }
-
-    fn rehearsed(
-        &self,
-        site: &Site,
-        kept: &mut KeptSlot,
-        admission: &Admission,
-        tree: &str,
-        seed: &crate::model::digest::Digest,
-    ) -> anyhow::Result<Rehearsed> {
-        loop {
-            self.check_interrupt()?;
-            match rehearse(admission, site.framework, tree, seed, &self.knowledge) {
-                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
-                Step::Done(rehearsed) => return Ok(rehearsed),
-            }
-        }
-    }
-}
-
-fn sandbox_failed(admission: Admission, detail: String) -> Admission {
-    Admission { refusal: Some(Refusal::SandboxFailed), detail, splits: Vec::new(), ..admission }
 }
 
 /// Keeps only what held in the rehearsal.

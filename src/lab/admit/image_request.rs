@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::site::Workshop;
+use super::site_builder::SiteBuilder;
 use crate::images::Images;
 use crate::lab::run::pool;
 use crate::lab::{Lab, Located};
@@ -24,7 +24,7 @@ impl Lab<'_> {
         let stage = self.console.stage("images", instances.len() as u64);
         pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
-            let made = Workshop::new(self, located).make_image()?;
+            let made = SiteBuilder::new(self, located).make_image()?;
             stage.step();
             Ok(made)
         })

@@ -9,7 +9,7 @@ use crate::exit_code::Stop;
 use crate::images::toolchain::Toolchain;
 use crate::journal::{Failure, Record, Shared};
 use crate::lab::Lab;
-use crate::lab::admit::site::Site;
+use crate::lab::site::Site;
 use crate::model::digest::{Digest, canonical_json};
 use crate::model::format;
 use crate::model::instance::Environment;
@@ -34,9 +34,9 @@ impl Lab<'_> {
             let nonce = nonce()?;
             let command = command(site, trial, &nonce)?;
             let job = job(site.toolchain, &site.environment, trial, &command, changes.clone());
-            let entered = self.room.enter(&trial.image, trial.limits.memory_bytes);
+            let reserved = self.memory.enter(&trial.image, trial.limits.memory_bytes);
             let ran = self.attempt(site, kept, &job);
-            drop(entered);
+            drop(reserved);
             match ran {
                 Ok(executed) => return self.record_outcome(site, trial, executed, &nonce, attempts),
                 Err(SandboxError::Interrupted) => return Err(Stop::Interrupted.into()),
@@ -100,7 +100,7 @@ impl Lab<'_> {
         nonce: &str,
         retried: Vec<String>,
     ) -> anyhow::Result<()> {
-        self.room.saw(&trial.image, executed.peak_memory_bytes);
+        self.memory.saw(&trial.image, executed.peak_memory_bytes);
         let blobs = self.run.blobs();
         let report = (trial.plan.mode != Mode::Script).then(|| {
             let mut report = site.framework.parse(&executed.report, executed.report_truncated, nonce);

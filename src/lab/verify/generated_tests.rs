@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::candidates::Place;
+use super::ground::Ground;
 use crate::language::python::oracle::{Project, screen};
 use crate::language::python::statements;
 use crate::model::candidate::{Oracle, PathClass, Prepared, TrialTrees};
@@ -10,8 +10,8 @@ use crate::model::strength::Doubt;
 use crate::source::{self, Versions};
 
 /// The trees of a test, and what its source shows.
-pub(crate) fn test_trees(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<TrialTrees> {
-    let Place { repository, trees, framework, .. } = place;
+pub(crate) fn test_trees(place: Ground, prepared: &Prepared, script: bool) -> anyhow::Result<TrialTrees> {
+    let Ground { repository, trees, framework, .. } = place;
     let collected =
         |path: &&String| script || framework.is_some_and(|framework| trees.layout.collects_new(framework, path));
     let own_tests: Vec<_> = prepared.files.iter().filter(collected).cloned().collect();
@@ -45,8 +45,8 @@ pub(crate) fn test_trees(place: Place, prepared: &Prepared, script: bool) -> any
 }
 
 /// Reads every Python file of the answer.
-fn read(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<Oracle> {
-    let Place { repository, trees, issue, .. } = place;
+fn read(place: Ground, prepared: &Prepared, script: bool) -> anyhow::Result<Oracle> {
+    let Ground { repository, trees, issue, .. } = place;
     let mut project = Project::default();
     for path in repository.paths(&trees.base)? {
         if trees.layout.class(&path) == PathClass::Source && path.ends_with(".py") {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::candidates::{SameAs, locations};
-use super::verdicts::judge_one;
+use super::identity::Identity;
+use super::judge_one::judge_one;
 use crate::judge::{Judgement, Peers};
+use crate::lab::locations::locations;
 use crate::lab::run::facts::Knowledge;
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
@@ -31,10 +32,10 @@ pub(crate) fn judge_repairs<'a>(
     knowledge: &Knowledge,
 ) -> anyhow::Result<BTreeMap<&'a Digest, Judgement>> {
     let mut judged = BTreeMap::new();
-    let mut known: BTreeMap<SameAs, Judgement> = BTreeMap::new();
+    let mut known: BTreeMap<Identity, Judgement> = BTreeMap::new();
     let none = Peers::default();
     for candidate in candidates.iter().filter(|candidate| candidate.skill == Skill::Repair) {
-        let same = SameAs::of(candidate);
+        let same = Identity::of(candidate);
         let judgement = match same.as_ref().and_then(|same| known.get(same)) {
             Some(judgement) => judgement.clone(),
             None => judge_one(candidate, admissions, &none, knowledge)?,

@@ -1,10 +1,10 @@
 //! What the static screen reads of a repair: its source files in base, candidate and gold, and the trusted tests.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::candidates::Place;
+use super::ground::Ground;
+use super::read_cache::keep;
 use crate::language::classes;
 use crate::language::python::screen;
 use crate::language::python::screen::{Screen, SourceFile, Token};
@@ -12,7 +12,7 @@ use crate::model::candidate::Prepared;
 use crate::source::{self, Versions};
 
 /// The screen of a repair that was put on the base tree. Repairs that come to the same tree are read once.
-pub(crate) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
+pub(crate) fn screened(place: Ground, prepared: &Prepared) -> anyhow::Result<Screen> {
     let key = (place.admission.instance_id.clone(), prepared.tree.clone());
     if let Some(screen) = place.memory.screens.borrow().get(&key) {
         return Ok(screen.clone());
@@ -22,7 +22,7 @@ pub(crate) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Scre
     Ok(screen)
 }
 
-fn screen_of(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
+fn screen_of(place: Ground, prepared: &Prepared) -> anyhow::Result<Screen> {
     let trees = place.trees;
     let mut files = Vec::new();
     let mut not_read = Vec::new();
@@ -42,7 +42,7 @@ fn screen_of(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
 
 /// How many literals the lines that a repair adds share with the fail-to-pass tests, and with nothing that its author was
 /// shown: source and tests of base, what gold's change touches, the issue.
-fn overlap(place: Place, prepared: &Prepared, files: &[SourceFile]) -> anyhow::Result<u32> {
+fn overlap(place: Ground, prepared: &Prepared, files: &[SourceFile]) -> anyhow::Result<u32> {
     let trees = place.trees;
     let added = files.iter().flat_map(|file| screen::added_literals(&file.base, &file.candidate));
     let tests: Vec<_> =
@@ -54,29 +54,7 @@ fn overlap(place: Place, prepared: &Prepared, files: &[SourceFile]) -> anyhow::R
     screen::overlap(added, &tests, place.issue, shown.map(|(tree, path)| literals(place, tree, path)))
 }
 
-/// What is remembered from one repair to the next.
-#[derive(Debug, Default)]
-pub struct Memory {
-    /// By instance and tree.
-    screens: Remembered<Screen>,
-    /// Of files that every repair of an instance is held against, by tree and path.
-    literals: Remembered<Rc<BTreeSet<String>>>,
-}
-
-type Remembered<T> = RefCell<BTreeMap<(String, String), T>>;
-
-/// At most this many are remembered; then the memory begins anew.
-const MOST: usize = 256;
-
-fn keep<T>(remembered: &Remembered<T>, key: (String, String), value: T) {
-    let mut remembered = remembered.borrow_mut();
-    if remembered.len() >= MOST {
-        remembered.clear();
-    }
-    remembered.insert(key, value);
-}
-
-fn literals(place: Place, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<String>>> {
+fn literals(place: Ground, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<String>>> {
     let key = (tree.to_owned(), path.to_owned());
     if let Some(found) = place.memory.literals.borrow().get(&key) {
         return Ok(found.clone());
@@ -87,13 +65,13 @@ fn literals(place: Place, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<
 }
 
 /// A file of a tree; empty if the tree lacks it.
-fn text(place: Place, tree: &str, path: &str) -> anyhow::Result<String> {
+fn text(place: Ground, tree: &str, path: &str) -> anyhow::Result<String> {
     let bytes = place.repository.read(tree, path)?.unwrap_or_default();
     Ok(source::text(&bytes))
 }
 
 /// Whether a token stands anywhere in base's own source, because the project itself does such things.
-fn base_has(place: Place, token: Token) -> anyhow::Result<bool> {
+fn base_has(place: Ground, token: Token) -> anyhow::Result<bool> {
     for path in place.repository.paths(&place.trees.base)?.iter().filter(|path| is_source(place, path)) {
         if screen::everywhere(&text(place, &place.trees.base, path)?).contains(&token) {
             return Ok(true);
@@ -103,6 +81,6 @@ fn base_has(place: Place, token: Token) -> anyhow::Result<bool> {
 }
 
 /// Code that a repair may decide, whatever it is called: a generated module runs like any other.
-fn is_source(place: Place, path: &str) -> bool {
+fn is_source(place: Ground, path: &str) -> bool {
     path.ends_with(".py") && !classes::protected(place.trees.layout.class(path))
 }

@@ -3,7 +3,9 @@
 
 pub mod canary;
 pub mod canary_edits;
+mod classes;
 pub mod held_out;
+pub mod import_roots;
 pub mod imports;
 pub mod inputs;
 pub mod mutants;
@@ -14,3 +16,45 @@ pub mod screen;
 pub mod statements;
 pub mod survey;
 pub mod syntax;
+
+use super::files::{Files, Stated};
+use super::{Language, Row};
+use crate::model::layout::Layout;
+
+/// The language.
+#[derive(Clone, Copy, Debug)]
+pub struct Python;
+
+impl Language for Python {
+    fn name(&self) -> &'static str {
+        "python"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["py", "pyi", "pyx", "pxd"]
+    }
+
+    fn runners(&self) -> &'static [&'static str] {
+        &["pytest", "unittest", "plain", "doctest", "django", "sympy", "nose", "nose2", "tox"]
+    }
+
+    fn rows(&self) -> &'static [Row] {
+        classes::ROWS
+    }
+
+    fn is_source(&self, path: &str) -> bool {
+        path.ends_with(".py")
+    }
+
+    fn joins_tests(&self, path: &str) -> bool {
+        path.ends_with(".py") && !path.ends_with("/__init__.py")
+    }
+
+    fn survey(&self, files: &dyn Files, runner: &str, stated: Stated<'_>) -> anyhow::Result<Layout> {
+        survey::survey(files, runner, stated)
+    }
+
+    fn shadows(&self, layout: &Layout, path: &str) -> bool {
+        import_roots::shadows(layout, path)
+    }
+}

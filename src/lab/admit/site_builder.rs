@@ -18,9 +18,11 @@ use crate::images::seal_host::SealError;
 use crate::images::toolchain;
 use crate::images::toolchain::{Toolchain, WarmUp};
 use crate::journal::Record;
-use crate::judge::{AdmissionInput, Step, admit, lost_as_stored};
+use crate::judge::{AdmissionInput, admit, lost_as_stored};
+use crate::lab::locations::locations;
+use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::{KeptSlot, job, nonce};
-use crate::lab::verify::candidates::locations;
+use crate::lab::site::Site;
 use crate::lab::{Lab, Located};
 use crate::model::admission::{Admission, Refusal, Trees};
 use crate::model::digest::Digest;
@@ -34,19 +36,9 @@ use crate::runner::Runner;
 use crate::sandbox::{Job, LAYER_MTIME, SandboxError, SealedImage};
 
 /// Prepares one instance.
-pub struct Workshop<'a> {
+pub struct SiteBuilder<'a> {
     lab: &'a Lab<'a>,
     located: &'a Located,
-}
-
-/// Everything that trials of an instance share.
-pub(crate) struct Site {
-    pub repository: Repository,
-    pub trees: Trees,
-    pub image: SealedImage,
-    pub framework: &'static dyn Runner,
-    pub toolchain: &'static dyn Toolchain,
-    pub environment: Environment,
 }
 
 /// What a site is made from, before it has an image.
@@ -71,13 +63,13 @@ impl From<anyhow::Error> for NoSite {
     }
 }
 
-impl std::fmt::Debug for Workshop<'_> {
+impl std::fmt::Debug for SiteBuilder<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Workshop").field("located", &self.located).finish_non_exhaustive()
+        f.debug_struct("SiteBuilder").field("located", &self.located).finish_non_exhaustive()
     }
 }
 
-impl<'a> Workshop<'a> {
+impl<'a> SiteBuilder<'a> {
     pub fn new(lab: &'a Lab<'a>, located: &'a Located) -> Self {
         Self { lab, located }
     }
@@ -123,27 +115,18 @@ impl<'a> Workshop<'a> {
             return Ok(admission);
         }
         let mut kept: KeptSlot = None;
-        loop {
-            self.lab.check_interrupt()?;
-            match admit(&input, site.framework, &self.lab.knowledge) {
-                Step::Needs(trial) => self.lab.run_trial(&site, &mut kept, &trial)?,
-                Step::Done(admission) => {
-                    let admission = match admission.admitted() {
-                        true => {
-                            let admission = self.lab.with_controls(&site, &mut kept, admission)?;
-                            let admission = self.lab.with_plain(&site, &mut kept, admission)?;
-                            self.lab.with_minimal_gold(&site, &mut kept, admission)?
-                        }
-                        false => admission,
-                    };
-                    // A sandbox failure is not remembered: the next run tries again.
-                    if admission.refusal != Some(Refusal::SandboxFailed) {
-                        self.lab.record(Record::Admission(Box::new(admission.clone())))?;
-                    }
-                    return Ok(admission);
-                }
-            }
+        let ask = |known: &Knowledge| admit(&input, site.framework, known);
+        let mut admission = self.lab.settle(ask, |trial| self.lab.run_trial(&site, &mut kept, trial))?;
+        if admission.admitted() {
+            admission = self.lab.with_controls(&site, &mut kept, admission)?;
+            admission = self.lab.with_plain(&site, &mut kept, admission)?;
+            admission = self.lab.with_minimal_gold(&site, &mut kept, admission)?;
         }
+        // A sandbox failure is not remembered: the next run tries again.
+        if admission.refusal != Some(Refusal::SandboxFailed) {
+            self.lab.record(Record::Admission(Box::new(admission.clone())))?;
+        }
+        Ok(admission)
     }
 
     /// Makes the sealed image, or finds it.

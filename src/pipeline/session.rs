@@ -1,12 +1,13 @@
-//! What the commands that run trials share: sandbox choice, limits, interruption, start-up sweep.
+//! A session: the sandbox that a run uses, how its trials are run, and the flag that ends it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 
+use super::interrupt::interrupt_flag;
 use crate::console::Console;
 use crate::exit_code::Stop;
 use crate::images::cache::Cache;
@@ -33,69 +34,27 @@ pub enum SandboxChoice {
     Container,
 }
 
-/// How much is asked of a verified repair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EvidenceChoice {
-    /// Sealed runs, exact ids, and canaries that fail as they must.
-    #[value(name = "E2", alias = "e2")]
-    E2,
-    /// The same, and the tests once more without their runner, if their form allows it.
-    #[value(name = "E3", alias = "e3")]
-    E3,
-}
-
-/// Options of every command that runs trials.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Running")]
-pub struct SandboxOptions {
-    /// Admit instances of which more than a tenth of the test files, or one that gold changes, do not load; nothing of them
-    /// is worth more than evidence E1, and their rows name the files
-    #[arg(long)]
-    pub accept_lost: bool,
-    /// Run even if this host cannot enforce memory, process or network limits
-    #[arg(long)]
-    pub allow_weak_sandbox: bool,
-    /// Where environments and base layers are kept between runs [default: ~/.cache/assay]
-    #[arg(long, env = "ASSAY_CACHE", value_name = "DIR")]
-    pub cache: Option<PathBuf>,
-    /// Shortest deadline of a candidate's trial in seconds
-    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub deadline_floor: u64,
-    /// Deadline of a candidate's trial, as a multiple of what gold took
-    #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
-    pub deadline_multiplier: u64,
-    /// Evidence that is asked of repairs; E3 also runs the tests' bodies without the test runner
-    #[arg(long, value_enum, default_value_t = EvidenceChoice::E2, value_name = "LEVEL")]
-    pub evidence: EvidenceChoice,
-    /// Run every trial; take no outcome of an earlier run from the cache, and leave none there
-    #[arg(long, env = "ASSAY_FRESH")]
-    pub fresh: bool,
-    /// Room that prepared images may take, e.g. 40G; the least recently used are removed, and made again if they are needed
-    #[arg(long, value_name = "SIZE", value_parser = super::image::size)]
-    pub image_budget: Option<u64>,
-    /// Memory of one trial in MiB; swap is off
-    #[arg(long, default_value_t = 2048, value_name = "MIB")]
-    pub memory: u64,
-    /// Memory in MiB that trials may take together, counted by what trials of their image took before; a trial that does
-    /// not fit waits [default: four fifths of what is available]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
-    pub memory_budget: Option<u64>,
-    /// Find the parts of gold that no expected test needs, by leaving them out; an answer need not name a file that holds
-    /// only such parts
-    #[arg(long)]
-    pub minimal_gold: bool,
-    /// How often base and gold each run when an instance is admitted
-    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub repeats: u32,
-    /// How trials are isolated
-    #[arg(long, env = "ASSAY_SANDBOX", value_enum, default_value_t = SandboxChoice::Auto)]
+/// How the sandbox of a run is opened, and how its trials are run.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
     pub sandbox: SandboxChoice,
-    /// Longest time for one trial in seconds; the deadline itself follows from how fast gold is
-    #[arg(long, default_value_t = 1800, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub timeout: u64,
-    /// Trials at the same time [default: one per core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub workers: Option<u16>,
+    /// Whether a run goes on if this host cannot enforce memory, process or network limits.
+    pub allow_weak_sandbox: bool,
+    /// Where environments and base layers are kept between runs; `None`: in the default place.
+    pub cache: Option<PathBuf>,
+    /// Whether every trial is run, with no outcome of an earlier run taken and none left.
+    pub fresh: bool,
+    /// Trials at the same time; `None`: one per core.
+    pub workers: Option<usize>,
+    pub repeats: u32,
+    pub evidence: Evidence,
+    pub minimal_gold: bool,
+    pub accept_lost: bool,
+    pub limits: Limits,
+    pub deadline: DeadlineRule,
+    /// Bytes that running trials may take together; `None`: four fifths of what is available.
+    pub memory_budget: Option<u64>,
+    pub image_budget: Option<u64>,
 }
 
 /// An opened sandbox, with the flag that Ctrl-C sets.
@@ -105,9 +64,9 @@ pub struct Session {
     pub cancel: Arc<AtomicBool>,
 }
 
-impl SandboxOptions {
+impl SessionOptions {
     /// Sweeps what dead owners left, probes the host and opens the sandbox.
-    pub fn open(&self, console: &Console) -> anyhow::Result<Session> {
+    pub fn open(self, console: &Console) -> anyhow::Result<Session> {
         let cache = match &self.cache {
             Some(cache) => cache.clone(),
             None => default_cache()?,
@@ -118,26 +77,21 @@ impl SandboxOptions {
         }
         let engine = self.choose(console, &cancel, &cache)?;
         let workers = match self.workers {
-            Some(workers) => usize::from(workers),
+            Some(workers) => workers,
             None => std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        let limits = Limits { deadline_ms: self.timeout * 1000, memory_bytes: self.memory << 20, ..Limits::default() };
-        let evidence = match self.evidence {
-            EvidenceChoice::E2 => Evidence::E2,
-            EvidenceChoice::E3 => Evidence::E3,
         };
         // What a weak sandbox let happen is no evidence for a run that asks for a sound one.
         let reuse = !self.fresh && !self.allow_weak_sandbox;
         let settings = Settings {
             workers,
             repeats: self.repeats,
-            evidence,
+            evidence: self.evidence,
             minimal_gold: self.minimal_gold,
             accept_lost: self.accept_lost,
-            limits,
-            deadline: DeadlineRule { floor_ms: self.deadline_floor * 1000, multiplier: self.deadline_multiplier },
+            limits: self.limits,
+            deadline: self.deadline,
             memory_budget: match self.memory_budget {
-                Some(mib) => mib << 20,
+                Some(bytes) => bytes,
                 None => available_memory()? / 5 * 4,
             },
             full: false,
@@ -245,35 +199,7 @@ fn available_memory() -> anyhow::Result<u64> {
     Ok(kib.with_context(|| format!("{path} says nothing of MemAvailable; use --memory-budget"))? << 10)
 }
 
-pub(super) fn default_cache() -> anyhow::Result<PathBuf> {
+/// Where environments and base layers are kept if nothing else is said.
+pub fn default_cache() -> anyhow::Result<PathBuf> {
     Cache::default_place().map_err(|error| Stop::Usage(error.to_string()).into())
-}
-
-/// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the process at once.
-pub(super) fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
-    let cancel = Arc::new(AtomicBool::new(false));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the thread that waits for Ctrl-C")?;
-    let flag = cancel.clone();
-    std::thread::Builder::new()
-        .name("interrupt".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                use tokio::signal::unix::{SignalKind, signal};
-                let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-                loop {
-                    tokio::select! {
-                        result = tokio::signal::ctrl_c() => if result.is_err() { return },
-                        _ = terminate.recv() => {}
-                    }
-                    if flag.swap(true, Ordering::SeqCst) {
-                        std::process::exit(crate::exit_code::ExitCode::Interrupted as i32);
-                    }
-                }
-            });
-        })
-        .context("cannot start the thread that waits for Ctrl-C")?;
-    Ok(cancel)
 }
