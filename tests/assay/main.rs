@@ -9,6 +9,7 @@ mod start_up;
 mod support;
 
 mod admission;
+mod architecture;
 mod audit;
 mod bad_input;
 mod canary;
@@ -26,9 +27,11 @@ mod faults;
 mod flaky;
 mod flood;
 mod framework;
+mod frozen;
 mod full_disk;
 mod full_run;
 mod generated_tests;
+mod go;
 mod intake;
 mod kill;
 mod lost_files;
@@ -63,6 +66,7 @@ mod unpacked_image;
 fn main() -> std::process::ExitCode {
     harness::run(&[
         admission::TESTS,
+        architecture::TESTS,
         audit::TESTS,
         bad_input::TESTS,
         canary::TESTS,
@@ -83,9 +87,11 @@ fn main() -> std::process::ExitCode {
         flaky::TESTS,
         flood::TESTS,
         framework::TESTS,
+        frozen::TESTS,
         full_disk::TESTS,
         full_run::TESTS,
         generated_tests::TESTS,
+        go::TESTS,
         intake::TESTS,
         kill::TESTS,
         lost_files::TESTS,
