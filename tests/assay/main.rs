@@ -31,6 +31,7 @@ mod frozen;
 mod full_disk;
 mod full_run;
 mod generated_tests;
+mod go;
 mod intake;
 mod kill;
 mod lost_files;
@@ -90,6 +91,7 @@ fn main() -> std::process::ExitCode {
         full_disk::TESTS,
         full_run::TESTS,
         generated_tests::TESTS,
+        go::TESTS,
         intake::TESTS,
         kill::TESTS,
         lost_files::TESTS,
