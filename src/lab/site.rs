@@ -1,5 +1,6 @@
 //! The site of an instance: what its trials run on.
 
+use crate::images::toolchain::Toolchain;
 use crate::model::admission::Trees;
 use crate::model::instance::Environment;
 use crate::repo::Repository;
@@ -12,5 +13,6 @@ pub(crate) struct Site {
     pub trees: Trees,
     pub image: SealedImage,
     pub framework: &'static dyn Runner,
+    pub toolchain: &'static dyn Toolchain,
     pub environment: Environment,
 }

@@ -154,7 +154,7 @@ impl SessionOptions {
     fn docker_cell(&self, console: &Console, docker: Docker, cache: &Path) -> Result<Engine, SandboxError> {
         let cache = Cache::open(cache)
             .map_err(|error| SandboxError::Failed { doing: "opening the cache", why: error.to_string() })?;
-        let cells = DockerCells::open(docker, Some(&cache), self.allow_weak_sandbox)?;
+        let cells = DockerCells::open(docker, Some(&cache.root().join("docker-cells")), self.allow_weak_sandbox)?;
         console.say(cells.describe());
         Ok(Engine::DockerCell(Arc::new(cells)))
     }

@@ -101,6 +101,12 @@ pub trait Runner: Send + Sync {
         Some(path.to_owned())
     }
 
+    /// Whether the test of this id stands in a file of source, which a candidate may edit.
+    fn in_source(&self, id: &str) -> bool {
+        let _ = id;
+        false
+    }
+
     /// What kind of error an error of the report is.
     fn cause(&self, error: &str) -> Cause;
 

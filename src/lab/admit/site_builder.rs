@@ -7,11 +7,16 @@ use anyhow::Context as _;
 
 use super::foreign_image as ready;
 use super::foreign_image::{Gold, Ready};
-use super::image_request as images;
-use super::image_request::{Made, Order};
+use super::image_request::{Made, used};
 use crate::exit_code::Stop;
-use crate::images::python::interpreter::EnvironmentError;
+use crate::images;
+use crate::images::Images;
+use crate::images::cache::Cache;
+use crate::images::environment_error::EnvironmentError;
+use crate::images::order::Order;
 use crate::images::seal_host::SealError;
+use crate::images::toolchain;
+use crate::images::toolchain::{Toolchain, WarmUp};
 use crate::journal::Record;
 use crate::judge::{AdmissionInput, admit, lost_as_stored};
 use crate::lab::locations::locations;
@@ -20,22 +25,30 @@ use crate::lab::run::trials::{KeptSlot, job, nonce};
 use crate::lab::site::Site;
 use crate::lab::{Lab, Located};
 use crate::model::admission::{Admission, Refusal, Trees};
-use crate::model::candidate::PathClass;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::instance::{Environment, Instance};
-use crate::model::layout::Layout;
 use crate::model::trial::{Limits, TestPlan, Trial};
 use crate::repo;
 use crate::repo::{RepoError, Repository, Sources};
 use crate::runner;
 use crate::runner::Runner;
-use crate::sandbox::{Job, LAYER_MTIME, SealedImage};
+use crate::sandbox::{Job, LAYER_MTIME, SandboxError, SealedImage};
 
 /// Prepares one instance.
 pub struct SiteBuilder<'a> {
     lab: &'a Lab<'a>,
     located: &'a Located,
+}
+
+/// What a site is made from, before it has an image.
+#[derive(Clone, Copy)]
+struct Parts<'p> {
+    repository: &'p Repository,
+    trees: &'p Trees,
+    framework: &'static dyn Runner,
+    toolchain: &'static dyn Toolchain,
+    ready: Option<&'p Ready>,
 }
 
 /// Why an instance has no site: a refusal, which is about the instance, or an error of ours.
@@ -144,7 +157,16 @@ impl<'a> SiteBuilder<'a> {
                        environment.framework to the runner of the suite";
             return Err(NoSite::Refused(Refusal::NoEnvironment, why.to_owned()));
         }
-        let ready = self.ready()?;
+        let refused = |why: String| NoSite::Refused(Refusal::NoEnvironment, why);
+        let language = framework.language();
+        let toolchain = toolchain::of_language(language).ok_or_else(|| {
+            refused(format!(
+                "environments of {language} projects cannot be made yet; choose a runner of another language"
+            ))
+        })?;
+        toolchain::check_settings(toolchain, &instance.environment).map_err(refused)?;
+        let images = self.images()?;
+        let ready = self.ready(images.as_ref())?;
         let repository = Repository::open(&self.located.repository).map_err(|error| {
             let path = self.located.repository.display();
             let next = format!("put a git repository with commit {} at {path}, or use --repos", instance.base_commit);
@@ -165,18 +187,23 @@ impl<'a> SiteBuilder<'a> {
                 });
             }
         };
-        let image = self.image(&repository, &trees, framework, ready.as_ref())?;
-        let environment = self.environment(&repository, &trees.base, ready.as_ref())?;
-        Ok(Site { repository, trees, image, framework, environment })
+        let parts = Parts { repository: &repository, trees: &trees, framework, toolchain, ready: ready.as_ref() };
+        let image = self.image(images.as_ref(), parts)?;
+        let environment = self.environment(toolchain, &repository, &trees.base, ready.as_ref())?;
+        Ok(Site { repository, trees, image, framework, toolchain, environment })
+    }
+
+    /// What holds images for the sandbox in use.
+    fn images(&self) -> anyhow::Result<Box<dyn Images + 'a>> {
+        Ok(images::of(&self.lab.engine, Cache::open(&self.lab.settings.cache)?))
     }
 
     /// The image of others that the instance names, with its work directory recorded.
-    fn ready(&self) -> Result<Option<Ready>, NoSite> {
+    fn ready(&self, images: &dyn Images) -> Result<Option<Ready>, NoSite> {
         let (lab, instance) = (self.lab, &self.located.instance);
         let Some(reference) = &instance.environment.image else { return Ok(None) };
         let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
-        let (cache, repository) = (&lab.settings.cache, &self.located.repository);
-        let recorded = ready::record(&lab.engine, cache, instance, reference, repository, &say);
+        let recorded = ready::record(images, instance, reference, &self.located.repository, &say);
         match recorded {
             Ok(ready) => Ok(Some(ready)),
             Err(_) if lab.check_interrupt().is_err() => Err(NoSite::Error(Stop::Interrupted.into())),
@@ -187,15 +214,19 @@ impl<'a> SiteBuilder<'a> {
         }
     }
 
-    /// The instance's environment with the import roots that base has: a candidate that plants a `src` folder must not
-    /// decide where the project is imported from. What an image of others sets comes after what the instance sets.
-    fn environment(&self, repository: &Repository, base: &str, ready: Option<&Ready>) -> anyhow::Result<Environment> {
-        let paths = repository.paths(base)?;
-        let has_source_root = paths.iter().any(|path| path.starts_with("src/"))
-            && paths.binary_search_by(|path| path.as_str().cmp("src/__init__.py")).is_err();
+    /// The instance's environment with the variables that follow from base. What an image of others sets comes after what
+    /// the instance sets.
+    fn environment(
+        &self,
+        toolchain: &dyn Toolchain,
+        repository: &Repository,
+        base: &str,
+        ready: Option<&Ready>,
+    ) -> anyhow::Result<Environment> {
         let mut environment = self.located.instance.environment.clone();
-        let roots = if has_source_root { "src:." } else { "." };
-        environment.env.entry("ASSAY_IMPORT_PATH".to_owned()).or_insert_with(|| roots.to_owned());
+        for (name, value) in toolchain.variables(&repository.paths(base)?) {
+            environment.env.entry(name).or_insert(value);
+        }
         for (name, value) in ready.iter().flat_map(|ready| &ready.image.env) {
             environment.env.entry(name.clone()).or_insert_with(|| value.clone());
         }
@@ -203,45 +234,41 @@ impl<'a> SiteBuilder<'a> {
     }
 
     /// The sealed image: made once, then found by its content.
-    fn image(
-        &self,
-        repository: &Repository,
-        trees: &Trees,
-        framework: &'static dyn Runner,
-        ready: Option<&Ready>,
-    ) -> Result<SealedImage, NoSite> {
+    fn image(&self, images: &dyn Images, parts: Parts) -> Result<SealedImage, NoSite> {
         let lab = self.lab;
+        let Parts { repository, trees, toolchain, ready, .. } = parts;
         let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
         let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
-        let warm_job = |image: &SealedImage| self.warm_job(repository, trees, framework, image, ready);
+        let warm = |image: &SealedImage| match toolchain.warm_up() {
+            None => Ok(image.clone()),
+            Some(warm_up) => self.warm(parts, image, warm_up),
+        };
+        let paths = repository.paths(&trees.base).map_err(anyhow::Error::from)?;
         let order = Order {
             environment: &self.located.instance.environment,
             base_tree: &trees.base,
-            modules: modules(&repository.paths(&trees.base).map_err(anyhow::Error::from)?, &trees.layout),
+            modules: &toolchain.modules(&paths, &trees.layout),
             layer_tree: &trees.tested_base,
             checkout: &checkout,
-            warm_job: &warm_job,
+            warm: &warm,
             say: &say,
         };
         let sealed = match ready {
-            None => images::seal(&lab.engine, &lab.settings.cache, &order),
+            None => images.seal(toolchain, &order),
             Some(ready) => {
-                let roots = self.environment(repository, &trees.base, None)?;
-                let roots = roots.env.get("ASSAY_IMPORT_PATH").map_or(".", String::as_str);
-                let first = roots.split(':').next().unwrap_or_default();
                 let gold = Gold {
                     repository,
                     base: &trees.base,
                     tested_gold: &trees.tested_gold,
                     patch: &self.located.instance.patch,
-                    import_root: if first == "." { "" } else { first },
                 };
-                ready::seal(&lab.engine, &lab.settings.cache, ready, &order, &gold)
+                let own = self.environment(toolchain, repository, &trees.base, None)?;
+                ready::seal(images, toolchain, ready, &order, &gold, &own.env)
             }
         };
         match sealed {
             Ok(image) => {
-                images::used(lab, &image, self.id())?;
+                used(lab, images, &image, self.id())?;
                 Ok(image)
             }
             Err(error) if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) => {
@@ -252,18 +279,21 @@ impl<'a> SiteBuilder<'a> {
         }
     }
 
-    /// The suite, run once with bytecode writing on to warm the layer.
-    fn warm_job(
-        &self,
-        repository: &Repository,
-        trees: &Trees,
-        framework: &'static dyn Runner,
-        image: &SealedImage,
-        ready: Option<&Ready>,
-    ) -> anyhow::Result<Job> {
-        let collected = |path: &String| trees.layout.collects(framework, path);
+    /// Runs the suite once over an unfinished image, and gives the image with the caches that it filled.
+    fn warm(&self, parts: Parts, image: &SealedImage, warm_up: WarmUp) -> Result<SealedImage, SandboxError> {
+        self.lab.console.say(format!("{}: running the suite once for {}", self.id(), warm_up.for_what));
+        let job = self
+            .warm_job(parts, image, warm_up)
+            .map_err(|error| SandboxError::Failed { doing: "preparing the warm-up run", why: format!("{error:#}") })?;
+        self.lab.engine.sandbox().warm(image, &job)
+    }
+
+    fn warm_job(&self, parts: Parts, image: &SealedImage, warm_up: WarmUp) -> anyhow::Result<Job> {
+        let Parts { repository, trees, framework, toolchain, ready } = parts;
+        let collected = |path: &&String| trees.layout.collects(framework, path);
         let tree = &trees.tested_base;
-        let files = repository.paths(tree)?.into_iter().filter(collected).collect();
+        let paths = repository.paths(tree)?;
+        let files = targets(framework, paths.iter().filter(collected)).into_iter().collect();
         let trial = Trial {
             instance_id: self.id().to_owned(),
             tree: tree.clone(),
@@ -272,24 +302,29 @@ impl<'a> SiteBuilder<'a> {
             limits: self.limits(),
             repeat: 0,
         };
-        let mut command = framework.command(&image.python, &image.workdir, &trial.plan, &nonce()?);
-        command.env.remove("PYTHONDONTWRITEBYTECODE");
-        let environment = self.environment(repository, tree, ready)?;
-        Ok(job(&environment, &trial, &command, Vec::new()))
+        let mut command = framework.command(&image.tool, &image.workdir, &trial.plan, &nonce()?);
+        for name in warm_up.without {
+            command.env.remove(*name);
+        }
+        let environment = self.environment(toolchain, repository, tree, ready)?;
+        Ok(job(toolchain, &environment, &trial, &command, Vec::new()))
     }
 
     fn admission_input(&self, site: &Site, key: Digest) -> anyhow::Result<AdmissionInput<'a>> {
         let collected = |path: &String| site.trees.layout.collects(site.framework, path);
         let test_files: Vec<_> =
             site.repository.paths(&site.trees.tested_gold)?.into_iter().filter(collected).collect();
-        let mut with_tests = BTreeSet::new();
+        let mut with_tests = Vec::new();
         for path in &test_files {
             let text = site.repository.read(&site.trees.tested_gold, path)?.unwrap_or_default();
             if site.framework.defines_tests(&String::from_utf8_lossy(&text)) {
-                with_tests.insert(path.clone());
+                with_tests.push(path);
             }
         }
-        let changed = site.repository.changed_paths(&site.trees.base, &site.trees.tested_gold)?;
+        let mut changed: BTreeSet<_> =
+            site.repository.changed_paths(&site.trees.base, &site.trees.tested_gold)?.into_iter().collect();
+        let changed_targets = targets(site.framework, changed.iter().filter(|path| collected(path)));
+        changed.extend(changed_targets);
         let gold = crate::model::candidate::Prepared {
             tree: site.trees.gold.clone(),
             submitted_tree: None,
@@ -304,9 +339,9 @@ impl<'a> SiteBuilder<'a> {
             key,
             image: site.image.digest.clone(),
             trees: site.trees.clone(),
-            test_files,
-            with_tests,
-            changed: changed.into_iter().collect(),
+            test_files: targets(site.framework, &test_files).into_iter().collect(),
+            with_tests: targets(site.framework, with_tests),
+            changed,
             gold_files: locations(&gold, &site.trees.layout),
             repeats: self.lab.settings.repeats,
             limits: self.limits(),
@@ -362,17 +397,17 @@ impl<'a> SiteBuilder<'a> {
     }
 }
 
-/// Files of the listed tests. A module of which only the doctests are listed is left out: it is source, and a candidate may
-/// edit the doctests with the rest, so nothing is expected of them.
+/// Files of the listed tests. A file of source is left out: a candidate may edit the tests in it with the rest, so nothing
+/// is expected of them.
 fn listed_files(instance: &Instance, framework: &dyn Runner) -> Vec<String> {
-    let doctest = |id: &str| {
-        let name = id.split("::").nth(1).unwrap_or_default();
-        name.split('[').next().is_some_and(|name| name.contains('.'))
-    };
     let listed = instance.fail_to_pass.iter().chain(&instance.pass_to_pass);
-    let files = listed.map(|id| (framework.target_of(id), doctest(id)));
-    let files = files.filter(|(file, doctest)| !(*doctest && file.ends_with(".py"))).map(|(file, _)| file);
+    let files = listed.filter(|id| !framework.in_source(id)).map(|id| framework.target_of(id));
     files.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What the runner is given to run the tests of some files.
+fn targets<'f>(framework: &dyn Runner, files: impl IntoIterator<Item = &'f String>) -> BTreeSet<String> {
+    files.into_iter().filter_map(|file| framework.target_of_file(file)).collect()
 }
 
 /// Whether an image was refused because it would hold the answer.
@@ -382,43 +417,5 @@ fn is_answer(error: &anyhow::Error) -> bool {
         Some(SealError::Environment(inner)) => found(inner),
         Some(_) => false,
         None => error.downcast_ref::<EnvironmentError>().is_some_and(found),
-    }
-}
-
-/// Top-level modules of the project among the paths of its tree, at the root and in `src`.
-fn modules(paths: &[String], layout: &Layout) -> Vec<String> {
-    // Folders of these names are not packages of a project.
-    const SHARED: [&str; 5] = ["docs", "examples", "scripts", "tools", "benchmarks"];
-    let of = |path: &String| {
-        let inside = path.strip_prefix("src/").unwrap_or(path);
-        let name = match inside.split_once('/') {
-            Some((package, "__init__.py")) => package,
-            Some(_) => return None,
-            None => inside.strip_suffix(".py")?,
-        };
-        let source = layout.class(path) == PathClass::Source && !SHARED.contains(&name);
-        source.then(|| name.to_owned())
-    };
-    paths.iter().filter_map(of).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_projects_modules_are_its_top_level_source() {
-        let paths = [
-            "conftest.py",
-            "docs/__init__.py",
-            "mixer/__init__.py",
-            "mixer/deep/__init__.py",
-            "plain.py",
-            "setup.py",
-            "src/blender/__init__.py",
-            "src/blender/core.py",
-            "tests/__init__.py",
-        ];
-        assert_eq!(modules(&paths.map(str::to_owned), &Layout::by_name("pytest")), ["mixer", "plain", "blender"]);
     }
 }

@@ -14,12 +14,21 @@ pub(crate) fn test_trees(place: Ground, prepared: &Prepared, script: bool) -> an
     let Ground { repository, trees, framework, .. } = place;
     let collected =
         |path: &&String| script || framework.is_some_and(|framework| trees.layout.collects_new(framework, path));
-    let files: Vec<_> = prepared.files.iter().filter(collected).cloned().collect();
+    let own_tests: Vec<_> = prepared.files.iter().filter(collected).cloned().collect();
     let mut edited = Vec::new();
-    for path in &files {
+    for path in &own_tests {
         if repository.read(&trees.base, path)?.is_some() {
             edited.push(path.clone());
         }
+    }
+    let mut files: Vec<String> = Vec::new();
+    for path in &own_tests {
+        // A script is run by its path, tests by what their runner is given.
+        let target = match framework {
+            Some(framework) if !script => framework.target_of_file(path),
+            _ => Some(path.clone()),
+        };
+        files.extend(target.filter(|target| !files.contains(target)));
     }
     let trusted: BTreeSet<_> = repository.changed_paths(&trees.base, &trees.tested_base)?.into_iter().collect();
     let own: Vec<_> = prepared.files.iter().filter(|path| !trusted.contains(*path)).cloned().collect();
@@ -27,7 +36,7 @@ pub(crate) fn test_trees(place: Ground, prepared: &Prepared, script: bool) -> an
         on_base: prepared.tree.clone(),
         on_gold: repository.take_paths(&trees.gold, &prepared.tree, &prepared.files)?,
         in_suite: repository.take_paths(&trees.tested_gold, &prepared.tree, &own)?,
-        overruled: files.iter().filter(|path| trusted.contains(*path)).cloned().collect(),
+        overruled: own_tests.iter().filter(|path| trusted.contains(*path)).cloned().collect(),
         oracle: read(place, prepared, script)?,
         files,
         script,

@@ -1,7 +1,9 @@
-//! A recipe: how an environment is made. One folder of `sandboxes/` each; two come with the tool.
+//! A recipe: how a Python environment is made. One folder of `sandboxes/` each; two come with the tool.
 
 use serde::Deserialize;
 use thiserror::Error;
+
+use crate::images::environment_error::EnvironmentError;
 
 /// A folder of `sandboxes/`: `recipe.toml` and `Dockerfile`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,16 +37,22 @@ pub enum RecipeError {
     Invalid { path: String, why: String },
 }
 
+impl From<RecipeError> for EnvironmentError {
+    fn from(error: RecipeError) -> Self {
+        Self::Unsupported(error.to_string())
+    }
+}
+
 const EMBEDDED: [(&str, &str, &str); 2] = [
     (
         "python-pytest",
-        include_str!("../../sandboxes/python-pytest/recipe.toml"),
-        include_str!("../../sandboxes/python-pytest/Dockerfile"),
+        include_str!("../../../sandboxes/python-pytest/recipe.toml"),
+        include_str!("../../../sandboxes/python-pytest/Dockerfile"),
     ),
     (
         "python-stdlib",
-        include_str!("../../sandboxes/python-stdlib/recipe.toml"),
-        include_str!("../../sandboxes/python-stdlib/Dockerfile"),
+        include_str!("../../../sandboxes/python-stdlib/recipe.toml"),
+        include_str!("../../../sandboxes/python-stdlib/Dockerfile"),
     ),
 ];
 
