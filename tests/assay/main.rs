@@ -60,10 +60,15 @@ mod serve_connections;
 mod serve_limits;
 mod serve_support;
 mod tampering;
+mod toy;
 mod traces;
 mod unpacked_image;
 
 fn main() -> std::process::ExitCode {
+    // Commands that run in this process start their slot agent from this binary, as `assay` does.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "cell-agent") {
+        return assay_agent::agent::main();
+    }
     harness::run(&[
         admission::TESTS,
         architecture::TESTS,
@@ -120,6 +125,7 @@ fn main() -> std::process::ExitCode {
         serve_limits::TESTS,
         start_up::TESTS,
         tampering::TESTS,
+        toy::TESTS,
         traces::TESTS,
         unpacked_image::TESTS,
     ])
