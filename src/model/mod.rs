@@ -14,6 +14,7 @@ pub mod instance;
 pub mod layout;
 pub mod lost;
 pub mod matrix;
+pub mod name;
 pub mod near_names;
 pub mod receipt;
 pub mod repository_name;

@@ -85,7 +85,7 @@ impl Token {
 
     /// Its name in files.
     pub fn name(self) -> String {
-        serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+        super::name::name(&self)
     }
 }
 

@@ -22,6 +22,18 @@ pub enum VerdictStatus {
     Inconclusive,
 }
 
+impl VerdictStatus {
+    /// The status as far as anything may rest on it: a row, a pass rate, a reward, an accepted set of locations, a repair that
+    /// a test must pass. A verified verdict of E0 is told to people, and for everything else it is not known.
+    pub fn at(self, evidence: Evidence) -> Self {
+        match (self, evidence) {
+            (Self::Verified, Evidence::E0) => Self::Inconclusive,
+            (Self::Verified, Evidence::E1 | Evidence::E2 | Evidence::E3 | Evidence::E4)
+            | (Self::Rejected | Self::Inconclusive, _) => self,
+        }
+    }
+}
+
 /// Why. Each reason belongs to exactly one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
