@@ -42,6 +42,5 @@ pub mod sampler;
 pub mod sandbox;
 pub mod schema;
 pub mod serve;
-pub mod source;
 pub mod surrogates;
 pub mod tokens;

@@ -176,7 +176,7 @@ impl Rerun {
                 continue;
             };
             let said = |verdict: &Verdict| format!("{:?}: {}", verdict.reason, verdict.detail);
-            match verdict.status {
+            match verdict.status.at(verdict.evidence) {
                 VerdictStatus::Inconclusive => findings.add(Rule::RerunNotPossible, row.place, said(verdict)),
                 status => {
                     of += 1;

@@ -84,10 +84,7 @@ impl Judge {
             }
             write_atomically(path, lines.as_bytes())?;
         }
-        let word = |log: &GradedLog| {
-            let grade = serde_json::to_value(log.graded.grade).unwrap_or_default();
-            grade.as_str().unwrap_or_default().to_owned()
-        };
+        let word = |log: &GradedLog| crate::model::name::name(&log.graded.grade);
         let mut grades: BTreeMap<String, [u64; 3]> = BTreeMap::new();
         for log in graded {
             let counts = grades.entry(word(log)).or_default();

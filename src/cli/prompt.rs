@@ -383,7 +383,8 @@ fn verified(path: &Path, lists: &mut Lists) -> anyhow::Result<()> {
         .collect();
     let verdicts: Vec<Verdict> = run.read_lines("verdicts.jsonl")?;
     for verdict in verdicts {
-        let counts = verdict.skill == Skill::Localization && verdict.status == VerdictStatus::Verified;
+        let status = verdict.status.at(verdict.evidence);
+        let counts = verdict.skill == Skill::Localization && status == VerdictStatus::Verified;
         if let Some(files) = files.get(&verdict.candidate_id).filter(|_| counts) {
             lists.entry(verdict.instance_id).or_default().push(files.clone());
         }

@@ -10,21 +10,23 @@ use super::config_names::{PREFERENCE, RL, SFT};
 use super::evidence;
 use super::files::tables::{Table, Tables};
 use super::options::ExportOptions;
-use super::rows::{Attempts, LostColumns, SftRow, columns_of, lost_files, lost_tests, own_prompt, rl_row, sft_row};
+use super::rows::{
+    Attempts, ExtraColumns, SftRow, columns_of, lost_files, lost_tests, own_prompt, rl_row, said_channel, sft_row,
+};
 use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
 use super::seal::entries::Config;
 use super::select::contamination::Contamination;
 use super::select::pairs::Pairs;
 use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
-use super::source::{Source, instances_without_tests, lost_instances};
+use super::source::{Source, instances_without_tests, lost_instances, said_instances};
 use super::views::files::ViewFiles;
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
-use crate::model::verdict::{Verdict, VerdictStatus};
+use crate::model::verdict::{Evidence, Verdict, VerdictStatus};
 
 /// Writes group after group.
 pub(super) struct GroupWriter<'a> {
@@ -50,9 +52,9 @@ impl<'a> GroupWriter<'a> {
         tally: &'a mut Tally,
     ) -> Result<Self> {
         let mut skills = BTreeMap::new();
-        let lost = LostColumns { files: lost_instances(source) > 0, tests: instances_without_tests(source) > 0 };
+        let extra = extra_columns(source);
         for skill in Skill::ALL {
-            let columns = columns_of(SFT, lost);
+            let columns = columns_of(SFT, extra);
             skills.insert(skill, tables.config(&format!("{SFT}-{skill}"), &columns, format::SFT_ROW)?);
         }
         Ok(Self {
@@ -60,11 +62,11 @@ impl<'a> GroupWriter<'a> {
             options,
             tally,
             skills,
-            rl: tables.config(RL, &columns_of(RL, lost), format::RL_ROW)?,
+            rl: tables.config(RL, &columns_of(RL, extra), format::RL_ROW)?,
             preference: if options.only_tasks || options.pairs == 0 {
                 None
             } else {
-                Some(tables.config(PREFERENCE, &columns_of(PREFERENCE, lost), format::PREFERENCE_ROW)?)
+                Some(tables.config(PREFERENCE, &columns_of(PREFERENCE, extra), format::PREFERENCE_ROW)?)
             },
             views: ViewFiles::open(&options.views, tables)?,
             tasks: 0,
@@ -178,8 +180,9 @@ impl<'a> GroupWriter<'a> {
         let rendered = prompt.as_deref().unwrap_or_default();
         let row = sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning);
         let admission = self.source.admissions().get(&instance.instance_id);
+        let channel = admission.and_then(|admission| said_channel(admission, verdict.skill));
         let lost_files = admission.map(lost_files).unwrap_or_default();
-        Ok(SftRow { lost_files, lost_tests: admission.map(lost_tests).unwrap_or_default(), ..row })
+        Ok(SftRow { lost_files, lost_tests: admission.map(lost_tests).unwrap_or_default(), channel, ..row })
     }
 
     /// Writes pairs of the group's rows and its rejected answers.
@@ -243,6 +246,11 @@ impl<'a> GroupWriter<'a> {
             *self.tally.left_out_tasks.entry(why).or_default() += 1;
             return Ok(());
         };
+        // No answer to such a task could ever be used, whatever it is.
+        if admission.bound(admission.channel, skill) == Some(Evidence::E0) {
+            *self.tally.left_out_tasks.entry("evidence/E0".to_owned()).or_default() += 1;
+            return Ok(());
+        }
         let prompt = match prompt {
             Some(prompt) => prompt,
             None => self.prompt(instance, skill)?,
@@ -282,11 +290,19 @@ impl<'a> GroupWriter<'a> {
     }
 }
 
-/// Judged attempts. Duplicates are attempts too; inconclusive ones are not.
+fn extra_columns(source: &dyn Source) -> ExtraColumns {
+    ExtraColumns {
+        lost_files: lost_instances(source) > 0,
+        lost_tests: instances_without_tests(source) > 0,
+        channel: said_instances(source) > 0,
+    }
+}
+
+/// Judged attempts. Duplicates are attempts too; inconclusive ones are not, nor is what was verified at E0.
 fn attempts(group: &[Entry]) -> Attempts {
     let mut attempts = Attempts::default();
     for entry in group.iter().filter(|entry| entry.reason.status() == entry.status) {
-        match entry.status {
+        match entry.status.at(entry.evidence) {
             VerdictStatus::Verified => attempts.verified += 1,
             VerdictStatus::Rejected => attempts.rejected += 1,
             VerdictStatus::Inconclusive => {}

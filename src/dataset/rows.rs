@@ -6,15 +6,16 @@ use serde_json::json;
 
 use crate::dataset::config_names::{PREFERENCE, RL, SPLIT};
 use crate::dataset::files::columns::{Column, Kind};
-use crate::dataset::select::name;
 use crate::leak::Leaks;
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
+use crate::model::channel::Channel;
 use crate::model::digest::Digest;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
+use crate::model::name::name;
 use crate::model::strength::Tier;
 use crate::model::verdict::{Evidence, Verdict};
 use crate::prompt::render::prompt_id;
@@ -72,6 +73,10 @@ pub struct SftRow {
     /// dataset has such tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_tests: Vec<String>,
+    /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
+    /// that is worth. The column is there only if the dataset has such an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
 }
 
 /// How a reward is computed, in verl's layout.
@@ -114,6 +119,10 @@ pub struct PreferenceRow {
     /// dataset has such tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_tests: Vec<String>,
+    /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
+    /// that is worth. The column is there only if the dataset has such an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
 }
 
 /// verl's side data.
@@ -175,6 +184,10 @@ pub struct RlRow {
     /// dataset has such tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_tests: Vec<String>,
+    /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
+    /// that is worth. The column is there only if the dataset has such an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
 }
 
 /// Where the reasoning of an answer goes.
@@ -287,24 +300,32 @@ pub fn rl_columns() -> Vec<Column> {
     ]
 }
 
-/// What some row of a dataset names as lost.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LostColumns {
-    pub files: bool,
-    pub tests: bool,
+/// Columns that only some datasets have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExtraColumns {
+    /// Some instance lost test files.
+    pub lost_files: bool,
+    /// Some instance lost listed tests.
+    pub lost_tests: bool,
+    /// Some instance is judged by a channel that rows must name.
+    pub channel: bool,
 }
 
 /// Columns of a config, by its name.
-pub(super) fn columns_of(config: &str, lost: LostColumns) -> Vec<Column> {
+pub(super) fn columns_of(config: &str, extra: ExtraColumns) -> Vec<Column> {
     let mut columns = match config {
         RL => rl_columns(),
         PREFERENCE => preference_columns(),
         _ => sft_columns(),
     };
-    for (some, name) in [(lost.files, "lost_files"), (lost.tests, "lost_tests")] {
-        if some {
-            columns.push(Column { optional: true, ..Column::texts(name) });
-        }
+    if extra.lost_files {
+        columns.push(Column { optional: true, ..Column::texts("lost_files") });
+    }
+    if extra.lost_tests {
+        columns.push(Column { optional: true, ..Column::texts("lost_tests") });
+    }
+    if extra.channel {
+        columns.push(Column::optional_text("channel"));
     }
     columns
 }
@@ -371,6 +392,7 @@ pub fn sft_row(
         .to_string(),
         lost_files: Vec::new(),
         lost_tests: Vec::new(),
+        channel: None,
     }
 }
 
@@ -394,6 +416,7 @@ pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> P
         rejected_receipt: other.receipt.clone(),
         lost_files: row.lost_files.clone(),
         lost_tests: row.lost_tests.clone(),
+        channel: row.channel,
     }
 }
 
@@ -451,7 +474,17 @@ pub fn rl_row(
         path_named_in_issue: leaks.path_named_in_issue,
         lost_files: lost_files(admission),
         lost_tests: lost_tests(admission),
+        channel: said_channel(admission, skill),
     }
+}
+
+/// The channel that a row must name, or `None` if it need not. Nothing of a localization is run.
+pub fn said_channel(admission: &Admission, skill: Skill) -> Option<Channel> {
+    let ran = match skill {
+        Skill::Localization => false,
+        Skill::Test | Skill::Repair => true,
+    };
+    Some(admission.channel).filter(|channel| ran && channel.is_said())
 }
 
 /// Lost files of an admission as rows name them.
@@ -564,12 +597,14 @@ mod tests {
             let properties = schema.get("properties").unwrap().as_object().unwrap().clone();
             properties.keys().cloned().collect::<Vec<_>>()
         };
-        let lost = |config: &str| names(columns_of(config, LostColumns { files: true, tests: true }));
-        assert_eq!(lost("sft-repair"), fields(schemars::schema_for!(SftRow)));
-        assert_eq!(lost(RL), fields(schemars::schema_for!(RlRow)));
-        assert_eq!(lost(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
-        // Where nothing is lost the tables are as they were before that was looked at.
-        assert_eq!(names(columns_of("sft-repair", LostColumns::default())), names(sft_columns()));
-        assert!(!names(sft_columns()).iter().any(|name| name.starts_with("lost")));
+        let all = |config: &str| {
+            names(columns_of(config, ExtraColumns { lost_files: true, lost_tests: true, channel: true }))
+        };
+        assert_eq!(all("sft-repair"), fields(schemars::schema_for!(SftRow)));
+        assert_eq!(all(RL), fields(schemars::schema_for!(RlRow)));
+        assert_eq!(all(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
+        // Where nothing is lost, and the reporter is ours, the tables are as they were before that was looked at.
+        assert_eq!(names(columns_of("sft-repair", ExtraColumns::default())), names(sft_columns()));
+        assert!(!names(sft_columns()).iter().any(|name| ["lost_files", "lost_tests", "channel"].contains(name)));
     }
 }

@@ -69,3 +69,9 @@ pub(super) fn instances_without_tests(source: &dyn Source) -> u64 {
     let lost = |admission: &&Admission| admission.lost_tests.as_ref().is_some_and(LostTests::any);
     source.admissions().values().filter(|admission| admission.admitted()).filter(lost).count() as u64
 }
+
+/// Admitted instances whose rows must name the channel of their reports.
+pub(super) fn said_instances(source: &dyn Source) -> u64 {
+    let admitted = source.admissions().values().filter(|admission| admission.admitted());
+    admitted.filter(|admission| admission.channel.is_said()).count() as u64
+}

@@ -13,6 +13,7 @@ pub mod docker;
 pub mod docker_build;
 pub mod environment_error;
 pub mod foreign;
+pub mod go;
 pub mod host;
 pub mod inspector;
 pub mod inventory;

@@ -110,8 +110,8 @@ impl Docker {
         let missing = |why: String| SandboxError::ImageMissing {
             image: base.to_owned(),
             why: format!(
-                "it is not here and cannot be pulled ({why}); set {BASE_VARIABLE} to an image that is here and has python3 \
-                 with venv and pip"
+                "it is not here and cannot be pulled ({why}); set {BASE_VARIABLE} to an image that is here and has \
+                 what the recipe needs of its base"
             ),
         };
         pulled.map_err(|error| missing(said(&error)))?;

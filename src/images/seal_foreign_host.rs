@@ -1,5 +1,5 @@
 //! Sealing an unpacked image for cells on this host: a root without histories and answers, and a base layer with warm
-//! bytecode that appears at the work directory. A sealed root holds further names of the unpacked files, so it takes
+//! caches that appears at the work directory. A sealed root holds further names of the unpacked files, so it takes
 //! room for folders only. A cell sees the sealed root alone and nothing of the host's `/usr` or libraries, so an image
 //! with another C library, or with one static program, will do.
 

@@ -32,7 +32,7 @@ pub enum SealError {
 /// Seals a tree and an environment into an image for host cells; found without any work when it was sealed before.
 ///
 /// `checkout` writes the tree named by `tree_id` into an empty directory, every file with modification time
-/// 1,000,000,000 s. `warm` runs the suite once over the unfinished image so that bytecode is kept in its base layer
+/// 1,000,000,000 s. `warm` runs the suite once over the unfinished image so that its caches are kept in the base layer
 /// ([`crate::sandbox::Sandbox::warm`]); what it gives back may have another base layer. Both happen under a temporary name: if they
 /// fail or the process dies, the next caller starts over, so a half-warm layer is never used.
 pub fn seal_host(
@@ -76,7 +76,7 @@ mod tests {
         Provisioned {
             digest: Digest::of(b"environment"),
             mounts: Vec::new(),
-            tool: "/opt/assay/environment/bin/python".to_owned(),
+            tool: "/opt/assay/environment/bin/tool".to_owned(),
             tool_version: "3.11.7".to_owned(),
             workdir: "/testbed".to_owned(),
             packages: Vec::new(),

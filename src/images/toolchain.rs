@@ -9,6 +9,7 @@ use std::sync::{PoisonError, RwLock};
 use super::cache::Cache;
 use super::docker_build::DockerBuild;
 use super::environment_error::EnvironmentError;
+use super::go::toolchain::GoToolchain;
 use super::inspector::Inspector;
 use super::order::Order;
 use super::provisioned::Provisioned;
@@ -18,7 +19,7 @@ use crate::model::layout::Layout;
 use crate::sandbox::docker::Docker;
 
 /// The tool chains that come with the tool.
-const BUILT_IN: [&dyn Toolchain; 1] = [&PythonToolchain];
+const BUILT_IN: [&dyn Toolchain; 2] = [&PythonToolchain, &GoToolchain];
 
 static REGISTERED: RwLock<Vec<&'static dyn Toolchain>> = RwLock::new(Vec::new());
 

@@ -24,14 +24,14 @@ use crate::console::Console;
 use crate::exit_code::Stop;
 use crate::journal::{RunDir, SharedOutcomes, Writer};
 use crate::judge::DeadlineRule;
-use crate::language::python::{canary, held_out};
+use crate::language::{self, Reader};
 use crate::model::admission::Admission;
 use crate::model::digest::Digest;
 use crate::model::generation::{Generation, GenerationRef};
 use crate::model::instance::Instance;
 use crate::model::trial::Limits;
 use crate::model::verdict::Evidence;
-use crate::runner::python::{bare as plain_run, sentinel};
+use crate::runner::{self, Bare, Runner, Sentinels};
 use crate::sandbox::{Engine, Sandbox};
 
 pub use admit::image_request::Made;
@@ -212,9 +212,11 @@ impl<'a> Lab<'a> {
 
     /// The digest that names a sealed image, adapter, controls and number of repeats for an instance.
     pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
+        let runner = runner::of(framework);
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
         // Another key only if more is asked for: what was admitted without it stays known.
-        let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
+        let plain =
+            (self.settings.evidence >= Evidence::E3).then(|| runner.and_then(Runner::bare).map(Bare::name)).flatten();
         let minimal = self.settings.minimal_gold.then_some("minimal-gold");
         let DeadlineRule { floor_ms, multiplier } = self.settings.deadline;
         let deadline =
@@ -222,7 +224,13 @@ impl<'a> Lab<'a> {
         let accept_lost = self.settings.accept_lost.then_some("accept-lost");
         let framework = [Some(framework), plain, minimal, accept_lost, deadline.as_deref()];
         let framework = framework.into_iter().flatten().collect::<Vec<_>>().join("+");
-        let controls = (canary::VERSION, held_out::VERSION, sentinel::VERSION);
+        let reader = runner.and_then(|runner| language::of(runner).reader());
+        let sentinels = runner.and_then(Runner::sentinels);
+        let controls = (
+            reader.map_or(0, Reader::canary_version),
+            reader.map_or(0, Reader::held_out_version),
+            sentinels.map_or(0, Sentinels::version),
+        );
         Digest::of_json(&(instance.digest(), image, framework, controls, self.settings.repeats, limits))
     }
 }

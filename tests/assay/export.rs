@@ -575,7 +575,7 @@ fn read(config: &Path) -> Vec<RecordBatch> {
     builder.build().unwrap().map(Result::unwrap).collect()
 }
 
-fn rows(dataset: &Path, config: &str) -> Vec<serde_json::Map<String, Value>> {
+pub(crate) fn rows(dataset: &Path, config: &str) -> Vec<serde_json::Map<String, Value>> {
     let mut rows = Vec::new();
     let path = dataset.join(config).join("train-00000-of-00001.parquet");
     each_row(&path, &mut |row| {

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::lost::ONE_OF;
 use super::{AdmissionInput, fate};
 use crate::judge::asker::Seen;
-use crate::judge::name_some;
+use crate::judge::{name_reasons, name_some};
 use crate::model::admission::{Admission, Refusal};
 use crate::model::instance::Instance;
 use crate::model::lost::{Loss, Lost, raised};
@@ -110,7 +110,7 @@ pub(crate) fn too_much(instance: &Instance, lost: &LostTests) -> Option<String> 
         "are lost"
     };
     let next = "give the environment what they need (no sandbox has a network), or use --accept-lost, which leaves its rows at E1";
-    Some(format!("{} {what}: {}; {next}", lost.count(), fate::some(&lost.lines())))
+    Some(format!("{} {what}: {}; {next}", lost.count(), name_reasons(&lost.lines())))
 }
 
 /// What the words of a verdict add for an instance that lost too much and was accepted.

@@ -9,8 +9,9 @@ use crate::lab::Lab;
 use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::KeptSlot;
 use crate::lab::site::Site;
-use crate::language::python::canary::mutate;
+use crate::language;
 use crate::model::admission::{Admission, Canaries, CanaryStrength};
+use crate::runner::Runner;
 use crate::sandbox::FileChange;
 
 impl Lab<'_> {
@@ -35,7 +36,7 @@ impl Lab<'_> {
                 return Ok(admission.sandbox_failed(detail));
             }
             admission.trials.extend(proof.trials);
-            let demoted = demoted(&canaries.tests, &proof.failed);
+            let demoted = demoted(site.framework, &canaries.tests, &proof.failed);
             if weak.is_empty() && !demoted.is_empty() {
                 weak = demoted;
                 continue;
@@ -60,11 +61,14 @@ fn plant(site: &Site, admission: &Admission, weak: &BTreeSet<String>) -> anyhow:
     let mut forms = Forms::new();
     let mut changes = Vec::new();
     let mut files = Vec::new();
+    let reader = language::of(site.framework).reader();
+    // Without a reader, no test has a canary.
     for (path, ids) in by_file {
+        let Some(reader) = reader else { break };
         let Some(source) = site.repository.read(gold, &path)?.and_then(|bytes| String::from_utf8(bytes).ok()) else {
             continue;
         };
-        let mutated = mutate(&source, &ids, weak);
+        let mutated = reader.canaries(&source, &ids, weak);
         if mutated.tests.is_empty() {
             continue;
         }
@@ -77,8 +81,12 @@ fn plant(site: &Site, admission: &Admission, weak: &BTreeSet<String>) -> anyhow:
 }
 
 /// Tests to try in the weak form: the tests of a function of which no strong canary failed.
-fn demoted(tests: &BTreeMap<String, CanaryStrength>, failed: &BTreeSet<String>) -> BTreeSet<String> {
-    let function = |id: &str| id.split('[').next().unwrap_or(id).to_owned();
+fn demoted(
+    runner: &dyn Runner,
+    tests: &BTreeMap<String, CanaryStrength>,
+    failed: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let function = |id: &str| runner.parse_id(id).function.to_owned();
     let proven: BTreeSet<_> = failed.iter().map(|id| function(id)).collect();
     tests
         .iter()

@@ -11,7 +11,7 @@ use crate::lab::Lab;
 use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::KeptSlot;
 use crate::lab::site::Site;
-use crate::language::python::held_out::{beside, derive};
+use crate::language;
 use crate::model::admission::{Admission, HeldOut};
 use crate::repo::Repository;
 use crate::runner::{self, Runner};
@@ -90,6 +90,7 @@ fn keep_proved(site: &Site, admission: &mut Admission, rehearsed: &Rehearsed) {
 
 /// Derives held-out tests from the fail-to-pass tests of gold and writes their trees. Nothing is proved yet.
 fn plan(site: &Site, admission: &Admission) -> anyhow::Result<Option<(Planned, HeldOut)>> {
+    let Some(reader) = language::of(site.framework).reader() else { return Ok(None) };
     let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for id in &admission.fail_to_pass {
         by_file.entry(site.framework.target_of(id)).or_default().push(id.clone());
@@ -100,8 +101,8 @@ fn plan(site: &Site, admission: &Admission) -> anyhow::Result<Option<(Planned, H
     for (file, ids) in by_file {
         let source = site.repository.read(&site.trees.tested_gold, &file)?;
         let Some(source) = source.and_then(|bytes| String::from_utf8(bytes).ok()) else { continue };
-        let path = free_path(site, admission, |tag| beside(&file, tag))?;
-        let Some(derived) = derive(&source, &path, &ids) else { continue };
+        let path = free_path(site, admission, |tag| reader.held_out_path(&file, tag))?;
+        let Some(derived) = reader.held_out(&source, &path, &ids) else { continue };
         tests.extend(derived.tests);
         files.push(path.clone());
         changes.push(FileChange::Write { path, content: Arc::from(derived.source.into_bytes()), executable: false });

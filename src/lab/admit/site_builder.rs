@@ -368,6 +368,7 @@ impl<'a> SiteBuilder<'a> {
             gold_files: Vec::new(),
             unneeded: None,
             framework: self.located.instance.environment.framework.clone(),
+            channel: Default::default(),
             repeats: self.lab.settings.repeats,
             limits: self.limits(),
             shadows: Default::default(),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::language::python::screen::Screen;
+use crate::model::screen::Screen;
 
 /// What is remembered from one repair to the next.
 #[derive(Debug, Default)]

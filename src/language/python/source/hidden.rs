@@ -3,7 +3,7 @@
 use tree_sitter::Tree;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::Why;
+use crate::model::unread::Why;
 
 /// A line that shows something other than what runs.
 pub(super) struct Hidden {

@@ -1,24 +1,21 @@
-//! Source of other languages than Python: comments, blank lines and the spaces between tokens vanish.
+//! One form for sources that differ in nothing that counts: comments, blank lines and the spaces between tokens vanish. A
+//! language may have a closer form of its own.
+
+use std::collections::BTreeMap;
 
 use tree_sitter::{Language, Node, Parser, Tree};
 
-/// The grammar of a path, by its suffix; `None` if the language is not read.
-fn grammar(path: &str) -> Option<Language> {
-    let (_, suffix) = path.rsplit_once('.')?;
-    Some(match suffix {
-        "go" => tree_sitter_go::LANGUAGE.into(),
-        "java" => tree_sitter_java::LANGUAGE.into(),
-        "cjs" | "js" | "jsx" | "mjs" => tree_sitter_javascript::LANGUAGE.into(),
-        "rs" => tree_sitter_rust::LANGUAGE.into(),
-        "cts" | "mts" | "ts" => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
-        "tsx" => tree_sitter_typescript::LANGUAGE_TSX.into(),
-        _ => return None,
-    })
+/// A source in canonical form.
+#[derive(Clone, Debug)]
+pub struct Canonical {
+    pub text: String,
+    /// The form of each function, by the names around it; empty if nobody asked, or if the language does not tell.
+    pub functions: BTreeMap<String, String>,
 }
 
-/// A source without comments and spaces between tokens, row by row; `None` if it is not read or does not parse.
-pub(super) fn canonical(path: &str, source: &str) -> Option<String> {
-    let tree = parse(&grammar(path)?, source)?;
+/// A source without comments and spaces between tokens, row by row; `None` if it does not parse.
+pub(super) fn rows(grammar: &Language, source: &str) -> Option<String> {
+    let tree = parse(grammar, source)?;
     let mut rows = Rows { source, text: String::new(), row: 0, end: 0 };
     let mut open = vec![tree.root_node()];
     while let Some(node) = open.pop() {
@@ -75,7 +72,7 @@ fn is_text(node: Node) -> bool {
 }
 
 /// A tree without errors.
-pub(super) fn parse(language: &Language, source: &str) -> Option<Tree> {
+pub(crate) fn parse(language: &Language, source: &str) -> Option<Tree> {
     // A parser keeps its memory, which a new one would have to ask for again.
     thread_local!(static PARSER: std::cell::RefCell<Parser> = std::cell::RefCell::new(Parser::new()));
     PARSER.with_borrow_mut(|parser| {
@@ -86,7 +83,9 @@ pub(super) fn parse(language: &Language, source: &str) -> Option<Tree> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    fn canonical(path: &str, source: &str) -> Option<String> {
+        crate::language::canonical(path, source, false).map(|form| form.text)
+    }
 
     #[test]
     fn comments_blank_lines_and_spaces_vanish_in_every_language() {

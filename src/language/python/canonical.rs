@@ -6,21 +6,21 @@ use std::collections::BTreeMap;
 use tree_sitter::{Node, Tree};
 
 use super::literal;
-use crate::source::depth_within;
+use crate::language::depth::depth_within;
 
 /// Deepest nesting that is read; what lies deeper is left as it is. Chains of operators count one level each.
 const DEEPEST: usize = 300;
 
 /// A source that parses.
-pub(super) struct Python<'s> {
+pub(super) struct Parsed<'s> {
     source: &'s str,
     tree: Tree,
 }
 
-impl<'s> Python<'s> {
+impl<'s> Parsed<'s> {
     /// `None` if the source does not parse or nests too deeply.
     pub fn parse(source: &'s str) -> Option<Self> {
-        let tree = super::language::parse(&tree_sitter_python::LANGUAGE.into(), source)?;
+        let tree = crate::language::canonical::parse(&tree_sitter_python::LANGUAGE.into(), source)?;
         let shallow = depth_within(tree.root_node(), DEEPEST);
         shallow.then_some(Self { source, tree })
     }
@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     fn canonical(source: &str) -> String {
-        Python::parse(source).unwrap_or_else(|| panic!("does not parse: {source}")).text()
+        Parsed::parse(source).unwrap_or_else(|| panic!("does not parse: {source}")).text()
     }
 
     #[test]
@@ -342,23 +342,23 @@ mod tests {
 
     #[test]
     fn broken_and_very_deep_sources_are_not_read() {
-        assert!(Python::parse("def f(:").is_none());
-        assert!(Python::parse(&format!("x = {}1{}", "(".repeat(5000), ")".repeat(5000))).is_none());
-        assert!(Python::parse(&format!("x = 1{}", " + 1".repeat(5000))).is_none());
-        assert!(Python::parse(&format!("x = {}1{}", "(".repeat(100), ")".repeat(100))).is_some());
+        assert!(Parsed::parse("def f(:").is_none());
+        assert!(Parsed::parse(&format!("x = {}1{}", "(".repeat(5000), ")".repeat(5000))).is_none());
+        assert!(Parsed::parse(&format!("x = 1{}", " + 1".repeat(5000))).is_none());
+        assert!(Parsed::parse(&format!("x = {}1{}", "(".repeat(100), ")".repeat(100))).is_some());
     }
 
     #[test]
     fn functions_are_known_by_the_names_around_them() {
         let functions =
-            Python::parse("def a():\n  def b(): pass\nclass C:\n  def a(self): pass\n").unwrap().functions();
+            Parsed::parse("def a():\n  def b(): pass\nclass C:\n  def a(self): pass\n").unwrap().functions();
         assert_eq!(functions.keys().map(String::as_str).collect::<Vec<_>>(), [".C.a", ".a", ".a.b"]);
     }
 
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_fail(text in "[a-z(),:'\"\\\\ \n\t=+#f{}\u{e9}]{0,120}") {
-            if let Some(python) = Python::parse(&text) {
+            if let Some(python) = Parsed::parse(&text) {
                 let _functions = python.functions();
                 proptest::prop_assert_eq!(python.text(), python.text());
             }

@@ -10,11 +10,12 @@ mod hidden;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use tree_sitter::{Node, Parser, Tree};
+use tree_sitter::{Parser, Tree};
+
+use crate::language::depth::depth_within;
+use crate::language::reader::Versions;
+use crate::model::unread::{Unread, Why};
 
 pub use decode::text;
 
@@ -45,93 +46,6 @@ fn parse_anew(source: &str) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
     parser.parse(source, None).filter(|tree| depth_within(tree.root_node(), DEEPEST))
-}
-
-/// Whether a tree nests at most this deep. Asks no stack.
-pub fn depth_within(root: Node, deepest: usize) -> bool {
-    let mut cursor = root.walk();
-    let mut depth = 0;
-    loop {
-        if cursor.goto_first_child() {
-            depth += 1;
-            if depth > deepest {
-                return false;
-            }
-            continue;
-        }
-        while !cursor.goto_next_sibling() {
-            if !cursor.goto_parent() {
-                return true;
-            }
-            depth -= 1;
-        }
-    }
-}
-
-/// Why a file's text does not tell what runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// Its bytes are not what its encoding allows.
-    Undecodable,
-    /// It nests deeper than we read.
-    TooDeep,
-    /// A part of it is not in the grammar that we know.
-    Unparsed,
-    /// It names an encoding under which other text runs than stands there (PEP 263).
-    Encoding,
-    /// A carriage return without a line feed: Python begins a new line there, most viewers do not.
-    BareReturn,
-    /// A NUL.
-    Nul,
-    /// A control that changes the order in which text is shown.
-    BidirectionalControl,
-    /// A form feed inside an indentation: Python counts the columns anew there.
-    FormFeed,
-    /// A name that Python reads as another one, which is ASCII (NFKC).
-    OtherName,
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Undecodable => "its bytes do not fit its encoding",
-            Self::TooDeep => "it nests too deeply to be read",
-            Self::Unparsed => "it does not parse",
-            Self::Encoding => "its encoding makes other text run than stands there",
-            Self::BareReturn => "a carriage return hides a new line",
-            Self::Nul => "it holds a NUL",
-            Self::BidirectionalControl => "a control character reorders what is shown",
-            Self::FormFeed => "a form feed hides an indentation",
-            Self::OtherName => "a name stands for another name",
-        })
-    }
-}
-
-/// A place of a candidate's file that is not read, and that base does not have.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Unread {
-    pub path: String,
-    /// From 1; the first such line.
-    pub line: u32,
-    pub why: Why,
-    /// Gold's version of the file is not read for the same reason. It speaks against no candidate, but nothing was read.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub in_gold: bool,
-}
-
-impl fmt::Display for Unread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.path, self.line, self.why)
-    }
-}
-
-/// One version of a file; empty if the tree lacks it.
-#[derive(Clone, Copy, Debug)]
-pub struct Versions<'a> {
-    pub base: &'a [u8],
-    pub candidate: &'a [u8],
-    pub gold: &'a [u8],
 }
 
 /// What is not read in a candidate's version of a file. What base has is its own affair. What hides code and stands in gold
