@@ -34,6 +34,7 @@ mod kill;
 mod lost_files;
 mod misbehaviour;
 mod names;
+mod oddities;
 mod outputs;
 mod plain;
 mod policy;
@@ -91,6 +92,7 @@ fn main() -> std::process::ExitCode {
         lost_files::TESTS,
         misbehaviour::TESTS,
         names::TESTS,
+        oddities::TESTS,
         outputs::TESTS,
         plain::TESTS,
         policy::TESTS,

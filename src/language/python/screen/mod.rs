@@ -2,7 +2,8 @@
 //!
 //! In: the files a repair changes, as text, in base, candidate and gold. Out: tokens. A strong one is something that
 //! genuine changes do not contain; a candidate that would otherwise be verified is kept for review because of it. It
-//! does not count if gold's version of the file or base's own source has the same token. A broad one is a flag in the
+//! does not count if gold's version of the file or base's own source has the same token. `os._exit` does not count where a
+//! file is the main program, because no test run comes there. A broad one is a flag in the
 //! row.
 //!
 //! The screen reads syntax, so comments and doc strings never count. Names are seen through imports, aliases,
@@ -11,6 +12,7 @@
 
 pub mod equality;
 pub mod literals;
+pub mod main_block;
 pub mod names;
 pub mod syntax;
 pub mod tokens;
@@ -148,14 +150,17 @@ pub struct SourceFile {
 pub fn screen<E>(files: &[SourceFile], mut base_has: impl FnMut(Token) -> Result<bool, E>) -> Result<Screen, E> {
     let mut screen = Screen::default();
     let mut known: BTreeMap<Token, bool> = BTreeMap::new();
+    // Who may make a module the main program by hand comes to its block too.
+    let poses = || files.iter().any(|file| main_block::poses(&file.candidate));
     for file in files {
         let added = added_lines(&file.base, &file.candidate);
         if added.is_empty() {
             continue;
         }
         let found = tokens::tokens(&file.candidate, &|line| added.contains(&line));
-        screen.flags.extend(found.iter().map(|(token, _)| *token));
-        let strong: Vec<_> = found.into_iter().filter(|(token, _)| token.strong()).collect();
+        screen.flags.extend(found.all());
+        let in_main = if found.in_main.is_empty() || !poses() { BTreeSet::new() } else { found.in_main };
+        let strong: BTreeSet<_> = found.found.into_iter().chain(in_main).filter(|(token, _)| token.strong()).collect();
         let in_gold = if strong.is_empty() { BTreeSet::new() } else { everywhere(&file.gold) };
         for (token, line) in strong.into_iter().filter(|(token, _)| !in_gold.contains(token)) {
             let in_base = match known.get(&token) {
@@ -172,7 +177,7 @@ pub fn screen<E>(files: &[SourceFile], mut base_has: impl FnMut(Token) -> Result
 
 /// Tokens anywhere in a file.
 pub fn everywhere(source: &str) -> BTreeSet<Token> {
-    tokens::tokens(source, &|_| true).into_iter().map(|(token, _)| token).collect()
+    tokens::tokens(source, &|_| true).all().collect()
 }
 
 /// Numbers, from 1, of the lines whose text the candidate has more often than base. Moved lines are not added.
