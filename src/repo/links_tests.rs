@@ -113,7 +113,7 @@ fn a_link_that_shows_protected_files_or_nothing_is_taken_back_and_the_rest_is_ju
     for (extra, class) in [
         (link("tests/alias.txt", "expected.txt"), PathClass::Fixture),
         (link("pkg/expected.txt", "../tests/expected.txt"), PathClass::Fixture),
-        (link("answers", "tests"), PathClass::Test),
+        (link("answers", "tests"), PathClass::Fixture),
         (link("conftest.py", "pkg/a.py"), PathClass::RunnerConfig),
         (link("json.py", "pkg/a.py"), PathClass::Startup),
         (link("json", "shared"), PathClass::Startup),

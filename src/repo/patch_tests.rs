@@ -153,7 +153,7 @@ fn a_hunk_that_lacks_only_blank_context_at_its_end_is_completed_in_answers() {
 
 #[test]
 fn a_binary_stub_is_left_out_of_an_answer_and_nothing_else_goes_with_it() {
-    let text = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
+    let text = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
     for stub in [
         "diff --git a/p.png b/p.png\nindex 1..2 100644\nBinary files a/p.png and b/p.png differ\n",
         "diff --git a/p.png b/p.png\nnew file mode 100644\nindex 0..2\nBinary files /dev/null and b/p.png differ\n",
@@ -171,7 +171,7 @@ fn a_binary_stub_is_left_out_of_an_answer_and_nothing_else_goes_with_it() {
         let stub = format!("diff --git a/p.png b/q.png\n{header}Binary files a/p.png and b/q.png differ\n{text}");
         assert_eq!(parse_answer(&stub).map_err(|malformed| malformed.why), Err(BadFormat), "{stub}");
     }
-    let both = "diff --git a/x b/x\nBinary files a/x and b/x differ\n".to_owned() + text;
+    let both = text.replace("b/x\n---", "b/x\nBinary files a/x and b/x differ\n---");
     assert_eq!(parse_answer(&both).map_err(|malformed| malformed.why), Err(BadFormat), "{both}");
 }
 

@@ -153,7 +153,7 @@ fn what_a_tool_took_from_a_whole_diff_is_bridged_and_noted_and_the_file_must_agr
     let other = on_f("@@ -1,5 +1,5 @@\n a\n-b\n+x");
     assert_eq!(world.apply(&base, &other), Err(MalformedReason::DoesNotApply), "the file has no third blank line");
     let stub = "diff --git a/p.png b/p.png\nindex 1..2 100644\nBinary files a/p.png and b/p.png differ\n";
-    let (tree, notes) = world.apply(&base, &(stub.to_owned() + &on_f("@@ -2 +2 @@\n-b\n+x\n"))).unwrap();
+    let (tree, notes) = world.apply(&base, &(on_f("@@ -2 +2 @@\n-b\n+x\n") + stub)).unwrap();
     assert_eq!(
         (world.repo.changed_paths(&base, &tree).unwrap(), notes),
         (vec!["f".to_owned()], vec!["binary_left_out"])

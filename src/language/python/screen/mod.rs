@@ -3,7 +3,7 @@
 //! In: the files a repair changes, as text, in base, candidate and gold. Out: tokens. A strong one is something that
 //! genuine changes do not contain; a candidate that would otherwise be verified is kept for review because of it. It
 //! does not count if gold's version of the file or base's own source has the same token. `os._exit` does not count where a
-//! file is the main program, because no test run comes there. A broad one is a flag in the
+//! file is the main program, because it ends only that program's process. A broad one is a flag in the
 //! row.
 //!
 //! The screen reads syntax, so comments and doc strings never count. Names are seen through imports, aliases,
