@@ -4,7 +4,7 @@ use tree_sitter::Node;
 
 use super::names::Names;
 use super::syntax::{named, nodes, text};
-use crate::source::parse;
+use crate::language::python::source::parse;
 
 const NAME: &str = "__name__";
 const MAIN: &str = "__main__";

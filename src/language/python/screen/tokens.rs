@@ -6,8 +6,9 @@ use tree_sitter::Node;
 
 use super::names::Names;
 use super::syntax::{named, nodes, text};
-use super::{Token, equality, main_block};
-use crate::source::parse;
+use super::{equality, main_block};
+use crate::language::python::source::parse;
+use crate::model::screen::Token;
 
 /// Modules of test runners, and of ours.
 const RUNNERS: [&str; 10] =
@@ -83,8 +84,14 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    pub fn all(&self) -> impl Iterator<Item = Token> {
-        self.found.iter().chain(&self.in_main).map(|(token, _)| *token)
+    pub fn all(mut self) -> BTreeSet<(Token, u32)> {
+        self.found.extend(self.in_main);
+        self.found
+    }
+
+    /// What stands nowhere else on its line.
+    pub fn only_in_main(self) -> BTreeSet<(Token, u32)> {
+        self.in_main.difference(&self.found).copied().collect()
     }
 }
 
