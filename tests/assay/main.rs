@@ -9,6 +9,7 @@ mod start_up;
 mod support;
 
 mod admission;
+mod answer_fuzz;
 mod audit;
 mod bad_input;
 mod canary;
@@ -36,6 +37,7 @@ mod misbehaviour;
 mod names;
 mod outputs;
 mod plain;
+mod poisoned;
 mod policy;
 mod prompt;
 mod publish;
@@ -93,6 +95,7 @@ fn main() -> std::process::ExitCode {
         names::TESTS,
         outputs::TESTS,
         plain::TESTS,
+        poisoned::TESTS,
         policy::TESTS,
         prompt::TESTS,
         publish::TESTS,
