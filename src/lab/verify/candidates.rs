@@ -10,6 +10,7 @@ use super::generated_tests::test_trees;
 use super::peers::peers;
 use super::samples::Samples;
 use super::screen::{Memory, screened};
+use super::unread;
 use crate::console::Stage;
 use crate::judge::{LocalizationRules, Peers, Step, count_passes, judge};
 use crate::lab::admit::controls::control_tree;
@@ -21,7 +22,6 @@ use crate::model::admission::{Admission, Trees};
 use crate::model::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::model::contest::Contest;
 use crate::model::digest::Digest;
-use crate::model::format;
 use crate::model::generation::Skill;
 use crate::model::layout::Layout;
 use crate::model::trial::Trial;
@@ -88,12 +88,15 @@ impl Lab<'_> {
                 || None,
                 |kept, sample| {
                     self.check_interrupt()?;
-                    self.read_one(
-                        located.get(sample.generation.instance_id.as_str()).copied(),
-                        admissions,
-                        sample,
-                        kept,
-                    )
+                    let located = located.get(sample.generation.instance_id.as_str()).copied();
+                    match unread::guarded(sample, || self.read_one(located, admissions, sample, kept))? {
+                        unread::Read::Understood(candidate) => Ok(candidate),
+                        unread::Read::Not(candidate, why) => {
+                            *kept = None;
+                            self.console.say(why);
+                            Ok(candidate)
+                        }
+                    }
                 },
             )?;
             for candidate in read {
@@ -320,18 +323,7 @@ pub fn read_candidate(sample: &Sample, place: Option<Place>) -> anyhow::Result<C
     let generation = &sample.generation;
     let (completion, reasoning) = generation.answer();
     let extraction = extract(generation.skill, completion, reasoning);
-    let mut candidate = Candidate {
-        format: format::CANDIDATE.to_owned(),
-        candidate_id: generation.id(),
-        instance_id: generation.instance_id.clone(),
-        skill: generation.skill,
-        generation: sample.place.clone(),
-        form: None,
-        malformed: None,
-        prepared: None,
-        trees: None,
-        screen: None,
-    };
+    let mut candidate = unread::blank(sample);
     let payload = match extraction.payload {
         Ok(payload) => payload,
         Err(malformed) => {

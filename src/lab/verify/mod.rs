@@ -8,4 +8,5 @@ pub mod prompts;
 pub mod samples;
 pub mod screen;
 pub mod single;
+mod unread;
 pub mod verdicts;
