@@ -335,7 +335,9 @@ fn poisoned_answers_are_judged_or_quarantined_by_name_and_nine_come_out_as_witho
     assert_eq!(fs::read(among.join("verdicts.jsonl")).unwrap(), before);
     expect_exit(assay().arg("export").arg(&among).arg("--out").arg(&dataset), 0);
     expect_exit(assay().arg("report").arg(&among).arg("--out").arg(&page), 0);
-    expect_exit(assay().arg("select").arg(&among).arg("--out").arg(&chosen), 0);
+    let selected = run(&[&"select", &among, &"--out", &chosen]);
+    assert!(matches!(selected.status.code(), Some(0 | 2)), "{}", stderr(&selected));
+    assert_eq!(lines(&chosen.join("predictions.jsonl")).len(), 1);
     let audited = run(&[&"audit", &dataset]);
     assert!(matches!(audited.status.code(), Some(0 | 2)), "{}", stderr(&audited));
 }
@@ -520,7 +522,7 @@ fn one_poisoned_log_report_or_instance_leaves_nine_grades_as_they_are() {
 fn one_poisoned_prompt_is_named_and_nine_are_answered() {
     for (name, poison, _) in no_rows() {
         let place = Place::with_prompts(0);
-        let nine: Vec<_> = (0..9).map(|number| prompt(number)).collect();
+        let nine: Vec<_> = (0..9).map(prompt).collect();
         write(&place.path("prompts.jsonl"), &nine, Some(&poison));
         let server = ModelServer::start(|_| Say::Json(completion(&["an answer"])));
         let output = place.sample(&server, &["-n", "1"]).output().unwrap();
