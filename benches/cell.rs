@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use swe_assay::images::lease::Lease;
 use swe_assay::images::seal_docker::BASE_VARIABLE;
 use swe_assay::model::digest::Digest;
 use swe_assay::model::trial::Limits;
+use swe_assay::sandbox::Lease;
 use swe_assay::sandbox::cell::Cell;
 use swe_assay::sandbox::docker::Docker;
 use swe_assay::sandbox::docker::cells::DockerCells;
@@ -25,7 +25,7 @@ fn image(workdir: &str, backing: Backing) -> SealedImage {
     SealedImage {
         digest: Digest::of(b"benchmark"),
         workdir: workdir.to_owned(),
-        python: "/usr/bin/python3".to_owned(),
+        tool: "/usr/bin/python3".to_owned(),
         backing,
         lease: Lease::default(),
     }

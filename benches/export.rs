@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use swe_assay::dataset::export::{ExportOptions, export};
+use swe_assay::dataset::export::export;
+use swe_assay::dataset::options::ExportOptions;
 use swe_assay::dataset::select::contamination::Benchmarks;
 use swe_assay::dataset::source::Source;
 use swe_assay::journal::Record;

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use swe_assay::images::cache::Cache;
+use swe_assay::images::python::docker::{ImageRequest, docker_build};
 use swe_assay::images::python::environment::Environments;
-use swe_assay::images::recipe::Recipe;
-use swe_assay::images::seal_docker::ImageRequest;
+use swe_assay::images::python::recipe::Recipe;
 use swe_assay::images::seal_host::seal_host;
 use swe_assay::intake::repository_path;
 use swe_assay::journal::RunDir;
@@ -71,7 +71,8 @@ fn measure(demo: &Path, instance: &Instance, admission: &Admission, container: b
             tree_id: &trees.tested_base,
             workdir: "/testbed",
         };
-        let image = docker.seal(&environments, &request, layer, cold, quiet)?;
+        let build = docker_build(&docker, &environments, &request, quiet)?;
+        let image = docker.seal(environments.cache(), &build, &trees.tested_base, layer, cold, quiet)?;
         (docker.slot(&image)?, image)
     } else {
         (Cell::new(PathBuf::from(env!("CARGO_BIN_EXE_assay")), Arc::default()).slot(&host)?, host.clone())
@@ -90,7 +91,7 @@ fn measure(demo: &Path, instance: &Instance, admission: &Admission, container: b
         without.push(bare.run(&adapter.command(&bare.python, &bare.workdir, &plan, "nonce"))?);
         let started = Instant::now();
         let changes = repository.changes(&trees.tested_base, &trees.tested_gold)?;
-        let command = adapter.command(&image.python, &image.workdir, &plan, "nonce");
+        let command = adapter.command(&image.tool, &image.workdir, &plan, "nonce");
         let job = Job {
             argv: command.argv,
             env: command.env,

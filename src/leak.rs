@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::language::classes::classify;
+use crate::language::{self, classes::classify};
 use crate::model::candidate::PathClass;
 use crate::model::instance::Instance;
 use crate::repo::patch::{Change, FilePatch, LineKind, parse};
@@ -101,15 +101,7 @@ fn names(text: &str, path: &str) -> bool {
     let common = file.starts_with("__") || file.eq_ignore_ascii_case("index.js") || file == "mod.rs";
     stands_alone(text, path)
         || (!common && stands_alone(text, file))
-        || module(path).is_some_and(|module| stands_alone(text, &module))
-}
-
-/// Dotted name of a Python module; `None` if it has one part only, which is as often an ordinary word.
-fn module(path: &str) -> Option<String> {
-    let path = path.strip_suffix(".py")?;
-    let path = path.strip_suffix("/__init__").unwrap_or(path);
-    let path = ["src/", "lib/"].iter().find_map(|root| path.strip_prefix(root)).unwrap_or(path);
-    path.contains('/').then(|| path.replace('/', "."))
+        || language::all().filter_map(|language| language.import_name(path)).any(|name| stands_alone(text, &name))
 }
 
 /// Whether a name stands in a text and is not a part of a longer one.

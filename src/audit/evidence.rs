@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result};
 use super::finding::{Findings, Place, Rule};
 use crate::dataset::evidence::{self, CANDIDATES, JOURNAL};
 use crate::dataset::seal::manifest::Manifest;
-use crate::dataset::select::name;
 use crate::lab::recompute;
 use crate::model::digest::Digest;
+use crate::model::name::name;
 use crate::model::receipt::{Receipt, Tool};
 use crate::model::verdict::Verdict;
 

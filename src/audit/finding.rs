@@ -135,10 +135,7 @@ rules! {
 impl Rule {
     /// Its name in files and on the command line.
     pub fn id(self) -> String {
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::String(name)) => name,
-            other => unreachable!("unit variants are written as text, not {other:?}"),
-        }
+        crate::model::name::name(&self)
     }
 }
 

@@ -201,7 +201,7 @@ fn differences(status: &Value, graded: &LogGrade) -> Vec<String> {
 }
 
 fn seen(seen: &crate::logs::grade::Seen) -> String {
-    serde_json::to_value(seen).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    crate::model::name::name(seen)
 }
 
 /// What the grades mean for a dataset that rests on them.

@@ -10,10 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use rayon::prelude::*;
 
 use super::finding::{Findings, Place, Rule};
-use crate::dataset::seal::manifest::{FileEntry, MANIFEST, Manifest};
+use crate::dataset::seal::entries::FileEntry;
+use crate::dataset::seal::file_names::MANIFEST;
+use crate::dataset::seal::file_names::STATEMENT;
+use crate::dataset::seal::manifest::Manifest;
 use crate::dataset::seal::merkle;
 use crate::dataset::seal::signature::{ENVELOPE, Envelope, PublicKey};
-use crate::dataset::seal::statement::{STATEMENT, Statement};
+use crate::dataset::seal::statement::Statement;
 use crate::dataset::select::strangers::strangers;
 use crate::model::digest::Digest;
 use crate::model::format;

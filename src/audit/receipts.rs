@@ -10,12 +10,12 @@ use super::finding::{Findings, Place, Rule};
 use super::shape::{Facts, Shape};
 use crate::dataset::evidence::{ADMISSIONS, INSTANCES, RECEIPTS, VERDICTS, read_table};
 use crate::dataset::seal::manifest::Manifest;
-use crate::dataset::select::name;
 use crate::model::admission::Admission;
 use crate::model::digest::Digest;
 use crate::model::instance::Instance;
+use crate::model::name::name;
 use crate::model::receipt::Receipt;
-use crate::model::verdict::{Reason, Verdict, VerdictStatus};
+use crate::model::verdict::{Evidence, Reason, Verdict, VerdictStatus};
 
 /// What the evidence says about every candidate, reduced to what rows are held against.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ struct SlimVerdict {
     instance: String,
     skill: String,
     status: VerdictStatus,
-    evidence: String,
+    evidence: Evidence,
     receipt: Digest,
 }
 
@@ -171,6 +171,9 @@ impl Receipts {
         if verdict.status != VerdictStatus::Verified {
             return Some(format!("the verdict is {}", name(&verdict.status)));
         }
+        if verdict.status.at(verdict.evidence) != verdict.status {
+            return Some("the verdict is verified at E0, and no row may rest on that".to_owned());
+        }
         if verdict.receipt.as_str() != receipt {
             return differs("receipt");
         }
@@ -180,7 +183,7 @@ impl Receipts {
         if facts.skill.as_deref() != Some(&verdict.skill) {
             return differs("skill");
         }
-        (facts.evidence.as_deref() != Some(&verdict.evidence))
+        (facts.evidence.as_deref() != Some(&name(&verdict.evidence)))
             .then(|| "the verdict has another evidence level".to_owned())
     }
 }
@@ -204,7 +207,7 @@ impl SlimVerdict {
         Self {
             skill: verdict.skill.to_string(),
             status: verdict.status,
-            evidence: name(&verdict.evidence),
+            evidence: verdict.evidence,
             instance: verdict.instance_id,
             receipt: verdict.receipt,
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use walkdir::WalkDir;
 
-use crate::dataset::seal::manifest::MANIFEST;
+use crate::dataset::seal::file_names::MANIFEST;
 use crate::exit_code::Stop;
 
 /// A dataset on disk.

@@ -9,7 +9,6 @@ use clap::{Args, Subcommand};
 use super::audit_rerun::{Rerun, Sampler};
 use super::judge::runner;
 use super::publish::until_interrupted;
-use super::session::default_cache;
 use crate::audit::{
     AuditReport, Benchmarks, Checks, Place, Rule, Shape, Source, check, grade_logs, judge_logs, open, read_expected,
     sarif, show,
@@ -19,6 +18,7 @@ use crate::exit_code::{ExitCode, Stop};
 use crate::hub::{Account, Hub, Patience, RepoId, download};
 use crate::logs::LogFormat;
 use crate::output::{Kind, Plan, write_file};
+use crate::pipeline::default_cache;
 
 /// Checks a dataset: integrity, receipts, verdicts from the evidence, duplicates, leaks, licences, patches, labels
 #[derive(Debug, Args)]

@@ -12,8 +12,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::session::SandboxOptions;
-use super::verify::{Input, verify_into};
+use super::sandbox_options::SandboxOptions;
 use crate::audit::{Agreement, Facts, Findings, Place, Rule, Shape, Source};
 use crate::console::Console;
 use crate::dataset::evidence;
@@ -23,6 +22,7 @@ use crate::journal::RunDir;
 use crate::model::digest::Digest;
 use crate::model::verdict::{Verdict, VerdictStatus};
 use crate::output::{FileSet, Plan};
+use crate::pipeline::{Input, verify_into};
 
 /// Options of the sample.
 #[derive(Debug, Args)]
@@ -176,7 +176,7 @@ impl Rerun {
                 continue;
             };
             let said = |verdict: &Verdict| format!("{:?}: {}", verdict.reason, verdict.detail);
-            match verdict.status {
+            match verdict.status.at(verdict.evidence) {
                 VerdictStatus::Inconclusive => findings.add(Rule::RerunNotPossible, row.place, said(verdict)),
                 status => {
                     of += 1;

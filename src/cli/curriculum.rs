@@ -240,7 +240,7 @@ fn folder_of(path: &Path) -> &Path {
 fn summary(report: &Report) -> String {
     const SHOWN: usize = 20;
     let mut counts = vec![["rows", "why"].map(str::to_owned).to_vec()];
-    counts.extend(report.reasons.iter().map(|(why, count)| vec![count.to_string(), crate::dataset::select::name(why)]));
+    counts.extend(report.reasons.iter().map(|(why, count)| vec![count.to_string(), crate::model::name::name(why)]));
     let leaving: Vec<_> = report.tasks.iter().filter(|task| !task.stays).collect();
     let mut text = format!(
         "{} of {} rows stay; {} rollouts, {} of them failures of the machine\n{}",
@@ -263,7 +263,7 @@ fn summary(report: &Report) -> String {
                 task.visits.solved.to_string(),
                 task.visits.judged().to_string(),
                 task.accuracy.map_or(String::new(), |accuracy| format!("{accuracy:.3}")),
-                crate::dataset::select::name(&task.why),
+                crate::model::name::name(&task.why),
             ]
         }));
         text.push_str(&format!("\n{}", table(&tasks)));

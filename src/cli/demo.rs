@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::export::rows_table;
 use super::export_input::export_run;
-use super::session::SandboxOptions;
-use super::verify::{Input, exit_code, summary_table, verify_into};
+use super::sandbox_options::SandboxOptions;
+use super::verify::summary_table;
 use crate::console::Console;
-use crate::dataset::export::ExportOptions;
+use crate::dataset::options::ExportOptions;
 use crate::dataset::seal::proof::prove;
 use crate::dataset::select::quarantine::held_back;
 use crate::exit_code::{ExitCode, Stop};
@@ -25,6 +25,7 @@ use crate::model::generation::Skill;
 use crate::model::instance::{Environment, Instance};
 use crate::model::verdict::Counts;
 use crate::output::{Kind, Plan, write_file};
+use crate::pipeline::{Input, exit_code, verify_into};
 use crate::report::report_run;
 
 static RELEASE_PAIRS: Dir = include_dir!("$CARGO_MANIFEST_DIR/sandboxes/release-pairs");

@@ -9,7 +9,8 @@ use super::export_input::export_run;
 
 use crate::console::{Console, table};
 use crate::dataset::card::explained;
-use crate::dataset::export::{ExportOptions, ExportSummary};
+use crate::dataset::export::ExportSummary;
+use crate::dataset::options::ExportOptions;
 use crate::dataset::rows::Reasoning;
 use crate::dataset::seal::checks::{CheckOptions, Licenses, license_key};
 use crate::dataset::seal::proof::prove;

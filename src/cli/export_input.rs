@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::console::Console;
 use crate::dataset::RunSource;
-use crate::dataset::export::{ExportOptions, ExportSummary, export};
+use crate::dataset::export::{ExportSummary, export};
+use crate::dataset::options::ExportOptions;
 use crate::dataset::source::Source as _;
 use crate::journal::RunDir;
 

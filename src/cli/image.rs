@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::session::{SandboxOptions, default_cache};
-use super::verify::Input;
+use super::sandbox_options::SandboxOptions;
+use super::size::size;
 use crate::console::{Console, table};
 use crate::exit_code::{ExitCode, Stop};
 use crate::images::cache::Cache;
@@ -19,6 +19,7 @@ use crate::journal::RunDir;
 use crate::lab::Lab;
 use crate::model::near_names::nearest;
 use crate::output::Plan;
+use crate::pipeline::{Input, default_cache};
 use crate::sandbox::SandboxError;
 use crate::sandbox::docker::Docker;
 
@@ -300,22 +301,6 @@ fn ago(second: u64) -> String {
     }
 }
 
-/// A size in bytes, or in powers of 1024.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    let wrong = || "give bytes, or a number with K, M, G or T, such as 40G".to_owned();
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let shift = match unit.trim_end_matches('B').trim_end_matches('i') {
-        "" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "that is more than there is".to_owned())
-}
-
 fn open(cache: Option<PathBuf>) -> anyhow::Result<Cache> {
     Ok(Cache::open(&cache.map_or_else(default_cache, Ok)?)?)
 }
@@ -340,27 +325,4 @@ fn missing(error: SandboxError) -> anyhow::Error {
 
 fn text(value: &serde_json::Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_bytes_or_powers_of_1024() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("17", 17),
-            ("2K", 2048),
-            ("3M", 3 << 20),
-            ("40G", 40 << 30),
-            ("1TiB", 1 << 40),
-            ("5GB", 5 << 30),
-        ] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "G", "1.5G", "-1", "4X", "99999999999T", "4Gx"] {
-            assert!(size(text).is_err(), "{text}");
-        }
-    }
 }

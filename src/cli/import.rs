@@ -3,15 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
+use crate::images::toolchain::{self, Setting};
 use crate::intake::{self, PypiError, Quarantined, ReleasePair, Wanted};
 use crate::model::instance::{Environment, Instance};
 use crate::output::{Kind, Plan};
+use crate::runner;
 
-/// Makes instances: from SWE-bench-family files, from two releases of a package, from a commit range
+/// The recipe of an instance that names none.
+const RECIPE: &str = "python-pytest";
+
+/// Makes instances: from SWE-bench-family files, from two releases of a package, from a commit range, from two folders
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -20,7 +26,8 @@ use crate::output::{Kind, Plan};
 with its file, line and reason.\n\n\
 Example: assay import swe-bench.parquet more.jsonl.zst --out work\n\
 Example: assay import pypi jinja2 3.1.5 3.1.6 --problem-file issue.md --with markupsafe==3.0.2 --out work\n\
-Example: assay import git ~/code/project 1a2b3c4 5d6e7f8 --problem 'Crashes on empty input' --out work"
+Example: assay import git ~/code/project 1a2b3c4 5d6e7f8 --problem 'Crashes on empty input' --out work\n\
+Example: assay import folders go-toml-1.9.4 go-toml-1.9.5 --runner go --problem-file issue.md --out work"
 )]
 pub struct Import {
     #[command(subcommand)]
@@ -53,6 +60,14 @@ enum Source {
         #[command(flatten)]
         shared: Shared,
     },
+    /// Two folders with the tree before and after: BASE is base, the difference is gold patch and test patch
+    #[command(after_help = "Example: assay import folders v1 v2 --runner go --problem-file issue.md --out work")]
+    Folders {
+        base: PathBuf,
+        fix: PathBuf,
+        #[command(flatten)]
+        shared: Shared,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -72,12 +87,13 @@ struct Shared {
     /// pip requirement beside the recipe's own, e.g. trio==0.27.0; may be given several times
     #[arg(long = "with", value_name = "REQUIREMENT")]
     requirements: Vec<String>,
-    /// Test runner
-    #[arg(long, default_value = "pytest", value_parser = ["pytest", "unittest"])]
-    framework: String,
-    /// How the environment is made: a folder of sandboxes/
-    #[arg(long, default_value = "python-pytest")]
-    recipe: String,
+    /// Test runner; it tells the language
+    #[arg(long, alias = "framework", value_name = "NAME", default_value = "pytest",
+        value_parser = PossibleValuesParser::new(runner::names()))]
+    runner: String,
+    /// How a Python environment is made: a folder of sandboxes/ [default: python-pytest]
+    #[arg(long)]
+    recipe: Option<String>,
     /// Licence of the repository, as an SPDX expression
     #[arg(long, value_name = "SPDX")]
     license: Option<String>,
@@ -104,6 +120,11 @@ impl Import {
             Some(Source::Git { path, base, fix, shared }) => {
                 into(&shared.out, shared.reads()?.reads("PATH", &path.join(".git"))?)?.check()?;
                 let instance = intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?;
+                add(console, &shared.out, &[instance], &[])
+            }
+            Some(Source::Folders { base, fix, shared }) => {
+                into(&shared.out, shared.reads()?.reads("BASE", &base)?.reads("FIX", &fix)?)?.check()?;
+                let instance = intake::import_folders(&base, &fix, shared.wanted()?, &shared.out)?;
                 add(console, &shared.out, &[instance], &[])
             }
             None => {
@@ -151,13 +172,26 @@ impl Shared {
             license: self.license.clone(),
             leave_out: self.leave_out.clone(),
             problem_statement,
-            environment: Environment {
-                recipe: Some(self.recipe.clone()),
-                framework: self.framework.clone(),
-                requirements: self.requirements.clone(),
-                ..Environment::default()
-            },
+            environment: self.environment()?,
         })
+    }
+
+    /// What the tests run in. Settings that the language of the runner does not have are refused.
+    fn environment(&self) -> anyhow::Result<Environment> {
+        let mut environment = Environment {
+            recipe: self.recipe.clone(),
+            framework: self.runner.clone(),
+            requirements: self.requirements.clone(),
+            ..Environment::default()
+        };
+        let toolchain = runner::by_name(&self.runner).and_then(|runner| toolchain::of_language(runner.language()));
+        if let Some(toolchain) = toolchain {
+            toolchain::check_settings(toolchain, &environment).map_err(Stop::Usage)?;
+            if toolchain.settings().contains(&Setting::Recipe) {
+                environment.recipe.get_or_insert_with(|| RECIPE.to_owned());
+            }
+        }
+        Ok(environment)
     }
 }
 

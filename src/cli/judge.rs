@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::verify::{Summary, summary_table};
+use super::verify::summary_table;
 use crate::audit::{GradedLog, disagrees, grade_logs, read_expected};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
@@ -14,6 +14,7 @@ use crate::journal::{RunDir, write_atomically};
 use crate::lab::recompute;
 use crate::logs::LogFormat;
 use crate::output::{Kind, Plan};
+use crate::pipeline::Summary;
 
 /// Recomputes the verdicts of a run directory, or grades other people's logs; needs no sandbox
 #[derive(Debug, Args)]
@@ -88,10 +89,7 @@ impl Judge {
             }
             write_atomically(path, lines.as_bytes())?;
         }
-        let word = |log: &GradedLog| {
-            let grade = serde_json::to_value(log.graded.grade).unwrap_or_default();
-            grade.as_str().unwrap_or_default().to_owned()
-        };
+        let word = |log: &GradedLog| crate::model::name::name(&log.graded.grade);
         let mut grades: BTreeMap<String, [u64; 3]> = BTreeMap::new();
         for log in graded {
             let counts = grades.entry(word(log)).or_default();

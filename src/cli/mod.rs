@@ -15,11 +15,12 @@ mod publish;
 mod report;
 mod sample;
 mod sampling;
+mod sandbox_options;
 mod schema;
 mod select;
 mod select_input;
 mod serve;
-mod session;
+mod size;
 mod validate;
 mod verify;
 

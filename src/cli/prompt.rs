@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::sampling::Sampling;
-use super::verify::Input;
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
 use crate::intake;
@@ -22,6 +21,7 @@ use crate::model::layout::Layout;
 use crate::model::near_names::nearest;
 use crate::model::verdict::{Verdict, VerdictStatus};
 use crate::output::{FileSet, Kind, NewFile, Plan};
+use crate::pipeline::Input;
 use crate::prompt::batch::{MOST_BYTES, MOST_REQUESTS, request};
 use crate::prompt::compose::{Composer, Recipe};
 use crate::prompt::embed::Embedder;
@@ -414,7 +414,8 @@ fn verified(path: &Path, lists: &mut Lists) -> anyhow::Result<()> {
         .collect();
     let verdicts: Vec<Verdict> = run.read_lines("verdicts.jsonl")?;
     for verdict in verdicts {
-        let counts = verdict.skill == Skill::Localization && verdict.status == VerdictStatus::Verified;
+        let status = verdict.status.at(verdict.evidence);
+        let counts = verdict.skill == Skill::Localization && status == VerdictStatus::Verified;
         if let Some(files) = files.get(&verdict.candidate_id).filter(|_| counts) {
             lists.entry(verdict.instance_id).or_default().push(files.clone());
         }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::console::Console;
-use crate::dataset::seal::manifest::MANIFEST;
+use crate::dataset::seal::file_names::MANIFEST;
 use crate::exit_code::{ExitCode, Stop};
 use crate::journal::RunDir;
 use crate::output::{Kind, Plan};

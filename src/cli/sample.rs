@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::sampling::Sampling;
-use super::session::interrupt_flag;
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
 use crate::output::Plan;
+use crate::pipeline::interrupt_flag;
 use crate::sampler::asks::missing;
 use crate::sampler::budget::Caps;
 use crate::sampler::endpoint::Endpoint;

@@ -169,7 +169,7 @@ impl Select {
     fn write(&self, out: &Path, chosen: &Chosen, quarantined: &[Quarantined]) -> anyhow::Result<Summary> {
         let name = match &self.model_name {
             Some(name) => name.clone(),
-            None => format!("assay-{}", crate::dataset::select::name(&self.method)),
+            None => format!("assay-{}", crate::model::name::name(&self.method)),
         };
         let predictions = chosen.picks.iter().map(|pick| {
             let id = &pick.selection.instance_id;
@@ -259,7 +259,7 @@ impl Summary {
             for used in &pick.selection.used {
                 *summary.used.entry(*used).or_default() += 1;
             }
-            let verdict = pick.verdict.map_or("unknown".to_owned(), |status| crate::dataset::select::name(&status));
+            let verdict = pick.verdict.map_or("unknown".to_owned(), |status| crate::model::name::name(&status));
             *summary.chosen.entry(verdict).or_default() += 1;
         }
         summary
@@ -268,7 +268,7 @@ impl Summary {
     /// The curve, or what was chosen where there is none.
     fn table(&self) -> String {
         let used: Vec<_> =
-            self.used.iter().map(|(used, count)| format!("{} {count}", crate::dataset::select::name(used))).collect();
+            self.used.iter().map(|(used, count)| format!("{} {count}", crate::model::name::name(used))).collect();
         let chosen: Vec<_> = self.chosen.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
         let mut text = format!(
             "{} instances, {} candidates, {} without a patch\nevidence used: {}\nchosen: {}",
@@ -343,7 +343,7 @@ fn picture(curve: &Scaling) -> anyhow::Result<String> {
         x_label: "patches per issue",
         y_label: "resolved",
         lines: vec![
-            line(crate::dataset::select::name(&curve.method), &curve.selected),
+            line(crate::model::name::name(&curve.method), &curve.selected),
             bare("oracle", &curve.oracle),
             bare("pass@k", &curve.pass_at),
         ],

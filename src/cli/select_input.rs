@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::consensus::change::read_together;
-use crate::consensus::normal::{FileEdit, Normaliser, Sides};
+use crate::consensus::normal::Normaliser;
 use crate::consensus::repeats::{Line, repeats};
 use crate::consensus::selection::Origin;
-use crate::consensus::{Column, Entry, LeftOut, Panel, Seen, Unfit};
+use crate::consensus::{Column, Entry, FileEdit, LeftOut, Panel, Seen, Sides, Unfit};
 use crate::intake::{self, Quarantined};
 use crate::journal::RunDir;
 use crate::judge::{OnBase, Step, on_base, on_repair, regression};
@@ -258,7 +258,8 @@ pub(super) fn read_run(run: &RunDir, repos: Option<&Path>) -> anyhow::Result<Vec
     let matrices: Vec<Matrix> =
         if run.path().join(crate::lab::MATRIX).exists() { run.read_lines(crate::lab::MATRIX)? } else { Vec::new() };
     let evidence = Knowledge::new(run.index()?, run.blobs().clone());
-    let verdicts: BTreeMap<_, _> = verdicts.iter().map(|verdict| (&verdict.candidate_id, verdict.status)).collect();
+    let verdicts: BTreeMap<_, _> =
+        verdicts.iter().map(|verdict| (&verdict.candidate_id, verdict.status.at(verdict.evidence))).collect();
     let admissions: BTreeMap<_, _> = admissions.iter().map(|a| (a.instance_id.as_str(), a)).collect();
     let matrices: BTreeMap<_, _> = matrices.iter().map(|matrix| (matrix.instance_id.as_str(), matrix)).collect();
     let repositories: BTreeMap<_, _> = instances

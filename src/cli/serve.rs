@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::session::SandboxOptions;
-use super::verify::{Input, admit_into, exit_code, lab};
+use super::sandbox_options::SandboxOptions;
 use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
 use crate::output::Plan;
+use crate::pipeline::{Input, admit_into, exit_code, lab};
 use crate::serve::{Ended, Limits, Options, Place, Running, Token, limits};
 
 /// Answers rewards over HTTP: the same verifier, for reinforcement learning

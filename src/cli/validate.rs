@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::session::SandboxOptions;
-use super::verify::{Input, admit_into, exit_code};
+use super::sandbox_options::SandboxOptions;
 use crate::admission_report::{AdmissionReport, InstanceReport};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
 use crate::model::test_record::Standing;
 use crate::output::Plan;
+use crate::pipeline::{Input, admit_into, exit_code};
 
 /// Admits instances: runs base and gold, derives the expected tests, refuses what is not stable
 #[derive(Debug, Args)]

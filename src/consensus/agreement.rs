@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::choose::{Choice, Rules, Used, fewest_failures, usable};
+use super::choice::{Choice, Rules, Used};
+use super::filters::{fewest_failures, usable};
 use super::panel::Panel;
 
 /// Narrows the eligible candidates: by regression then classes, the other way round, by classes alone, by regression alone; the

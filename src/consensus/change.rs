@@ -6,14 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::normal::{FileEdit, Place, Sides};
+use super::file_edit::{FileEdit, Place, Sides};
+use super::hunk::{CONTEXT, Hunk};
 use super::surroundings::Surroundings;
 use crate::model::candidate::{Malformed, MalformedReason};
 use crate::repo::patch::{self, Change as Content, FilePatch, LineKind};
 use crate::repo::{Mode, paths};
-
-/// Lines of context around a change.
-pub(super) const CONTEXT: usize = 3;
 
 /// What a patch does.
 #[derive(Clone, Debug)]
@@ -26,32 +24,6 @@ struct Section {
     hunks: Vec<Hunk>,
     /// Whether the hunks stand in order and apart, so that their numbers can be believed.
     numbered: bool,
-}
-
-/// Lines that follow each other.
-#[derive(Clone, Debug)]
-pub(super) struct Hunk {
-    /// Old number of the first line; of a line that is added, that of the next old one.
-    pub start: usize,
-    pub lines: Vec<patch::Line>,
-}
-
-impl Hunk {
-    /// Old number of the line after the last one.
-    pub fn end(&self) -> usize {
-        self.start + self.lines.iter().filter(|line| line.kind != LineKind::Added).count()
-    }
-
-    fn is_changed(line: &patch::Line) -> bool {
-        line.kind != LineKind::Context
-    }
-
-    /// Lines of context before the first change and after the last.
-    pub fn context(&self) -> (usize, usize) {
-        let before = self.lines.iter().take_while(|line| !Self::is_changed(line)).count();
-        let after = self.lines.iter().rev().take_while(|line| !Self::is_changed(line)).count();
-        (before, after)
-    }
 }
 
 impl Change {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::choose::{Choice, Method, Rules, Used};
+use super::choice::{Choice, Method, Rules, Used};
 use super::panel::{Cell, Column, Entry, Panel, Seen};
 use super::similarity::Similarities;
 use crate::model::verdict::VerdictStatus;

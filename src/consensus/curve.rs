@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::choose::{Method, Rules};
+use super::choice::{Method, Rules};
 use super::panel::Panel;
 use super::similarity::Similarities;
 use crate::model::digest::Digest;

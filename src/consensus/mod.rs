@@ -20,21 +20,23 @@
 
 mod agreement;
 pub mod change;
-pub mod choose;
+pub mod choice;
+mod choose;
 #[cfg(test)]
 mod choose_tests;
 pub mod curve;
-mod language;
+mod file_edit;
+mod filters;
+mod hunk;
 mod lcs;
-mod literal;
 pub mod normal;
 pub mod panel;
-mod python;
 pub mod repeats;
 pub mod selection;
 pub mod similarity;
 mod surroundings;
 
-pub use choose::{Choice, Method, Rules, Used};
+pub use choice::{Choice, Method, Rules, Used};
+pub use file_edit::{FileEdit, Sides};
 pub use panel::{Cell, Column, Entry, LeftOut, Panel, Seen, Unfit};
 pub use similarity::Similarities;

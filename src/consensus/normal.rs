@@ -2,8 +2,8 @@
 //! and similarity compares keys, as in the released code of SWE-Swiss.
 //!
 //! A key is made file by file, in the order of the paths. Both sides of a file are brought into canonical form
-//! ([`super::python`], [`super::language`]), and the key holds their difference as git writes it, header and blob ids
-//! included. If some functions of a whole Python file were added and nothing else happened to its functions, the key
+//! of its language, and the key holds their difference as git writes it, header and blob ids
+//! included. If some functions of a whole file were added and nothing else happened to its functions, the key
 //! holds the added and removed lines alone, so that the place does not matter. If one side does not parse, both sides
 //! stay as they are, because a difference between a canonical and a written text would be noise; the released code
 //! makes that noise.
@@ -14,38 +14,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::change::Change;
-use super::language;
-use super::python::Python;
+use super::file_edit::{FileEdit, Sides};
+use crate::language::{Canonical, canonical};
 use crate::repo;
-
-/// What a patch does to one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileEdit {
-    pub path: String,
-    /// The name that it had before, said as a line; empty if it keeps its name.
-    pub moved: String,
-    pub sides: Sides,
-}
-
-/// The two sides of an edit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sides {
-    /// The whole file before and after; empty if it is not there.
-    Whole { old: String, new: String },
-    /// The places that a diff shows.
-    Places(Vec<Place>),
-    /// Not text, or a change of mode or name alone: what is done to it.
-    Other(String),
-}
-
-/// A place of a file before and after, with the lines around it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub before: String,
-    pub after: String,
-    /// Number of its first line, if there are no lines around it that tell where it is.
-    pub line: Option<usize>,
-}
 
 /// The edits that a diff shows; its text alone if it cannot be read as one.
 pub fn edits_of(diff: &str) -> Vec<FileEdit> {
@@ -64,15 +35,7 @@ pub fn key(edits: &[FileEdit]) -> String {
 #[derive(Debug, Default)]
 pub struct Normaliser {
     /// Path and text before -> its form, if it parses.
-    before: HashMap<(String, String), Option<Form>>,
-}
-
-/// A text in canonical form.
-#[derive(Clone, Debug)]
-struct Form {
-    text: String,
-    /// Of whole Python files.
-    functions: BTreeMap<String, String>,
+    before: HashMap<(String, String), Option<Canonical>>,
 }
 
 impl Normaliser {
@@ -117,18 +80,11 @@ impl Normaliser {
     }
 
     /// Both sides in canonical form; `None` if one of them does not parse.
-    fn forms(&mut self, path: &str, old: &str, new: &str, whole: bool) -> Option<(&Form, Form)> {
-        let before = self.before.entry((path.to_owned(), old.to_owned())).or_insert_with(|| form(path, old, whole));
-        Some((before.as_ref()?, form(path, new, whole)?))
+    fn forms(&mut self, path: &str, old: &str, new: &str, whole: bool) -> Option<(&Canonical, Canonical)> {
+        let before =
+            self.before.entry((path.to_owned(), old.to_owned())).or_insert_with(|| canonical(path, old, whole));
+        Some((before.as_ref()?, canonical(path, new, whole)?))
     }
-}
-
-fn form(path: &str, source: &str, whole: bool) -> Option<Form> {
-    if !is_python(path) {
-        return language::canonical(path, source).map(|text| Form { text, functions: BTreeMap::new() });
-    }
-    let python = Python::parse(source)?;
-    Some(Form { text: python.text(), functions: if whole { python.functions() } else { BTreeMap::new() } })
 }
 
 /// Functions were added, none is gone and none is another.
@@ -139,10 +95,6 @@ fn only_adds(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> 
 /// With a line feed at the end.
 fn ended(text: &str) -> String {
     if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
-}
-
-fn is_python(path: &str) -> bool {
-    path.ends_with(".py") || path.ends_with(".pyi")
 }
 
 fn changed_lines(diff: &str) -> String {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::choose::{Choice, Method, Rules, Used};
+use super::choice::{Choice, Method, Rules, Used};
 use super::panel::{LeftOut, Panel};
 use crate::model::digest::Digest;
 use crate::model::format;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::change::{CONTEXT, Hunk};
+use super::hunk::{CONTEXT, Hunk};
 use crate::repo::patch::{Line, LineKind};
 
 /// Old lines by path and number.

@@ -6,24 +6,25 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 
 use super::card::facts::Tally;
+use super::config_names::{PREFERENCE, RL, SFT};
 use super::evidence;
-use super::export::{ExportOptions, PREFERENCE, RL, SFT};
 use super::files::tables::{Table, Tables};
-use super::rows::{Attempts, SftRow, columns_of, lost_files, own_prompt, rl_row, sft_row};
+use super::options::ExportOptions;
+use super::rows::{Attempts, ExtraColumns, SftRow, columns_of, lost_files, own_prompt, rl_row, said_channel, sft_row};
 use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
-use super::seal::manifest::Config;
+use super::seal::entries::Config;
 use super::select::contamination::Contamination;
 use super::select::pairs::Pairs;
 use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
-use super::source::Source;
+use super::source::{Source, lost_instances, said_instances};
 use super::views::files::ViewFiles;
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
-use crate::model::verdict::{Verdict, VerdictStatus};
+use crate::model::verdict::{Evidence, Verdict, VerdictStatus};
 
 /// Writes group after group.
 pub(super) struct GroupWriter<'a> {
@@ -49,9 +50,9 @@ impl<'a> GroupWriter<'a> {
         tally: &'a mut Tally,
     ) -> Result<Self> {
         let mut skills = BTreeMap::new();
-        let lost = lost_instances(source) > 0;
+        let extra = extra_columns(source);
         for skill in Skill::ALL {
-            let columns = columns_of(SFT, lost);
+            let columns = columns_of(SFT, extra);
             skills.insert(skill, tables.config(&format!("{SFT}-{skill}"), &columns, format::SFT_ROW)?);
         }
         Ok(Self {
@@ -59,11 +60,11 @@ impl<'a> GroupWriter<'a> {
             options,
             tally,
             skills,
-            rl: tables.config(RL, &columns_of(RL, lost), format::RL_ROW)?,
+            rl: tables.config(RL, &columns_of(RL, extra), format::RL_ROW)?,
             preference: if options.only_tasks || options.pairs == 0 {
                 None
             } else {
-                Some(tables.config(PREFERENCE, &columns_of(PREFERENCE, lost), format::PREFERENCE_ROW)?)
+                Some(tables.config(PREFERENCE, &columns_of(PREFERENCE, extra), format::PREFERENCE_ROW)?)
             },
             views: ViewFiles::open(&options.views, tables)?,
             tasks: 0,
@@ -177,7 +178,8 @@ impl<'a> GroupWriter<'a> {
         let rendered = prompt.as_deref().unwrap_or_default();
         let row = sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning);
         let admission = self.source.admissions().get(&instance.instance_id);
-        Ok(SftRow { lost_files: admission.map(lost_files).unwrap_or_default(), ..row })
+        let channel = admission.and_then(|admission| said_channel(admission, verdict.skill));
+        Ok(SftRow { lost_files: admission.map(lost_files).unwrap_or_default(), channel, ..row })
     }
 
     /// Writes pairs of the group's rows and its rejected answers.
@@ -241,6 +243,11 @@ impl<'a> GroupWriter<'a> {
             *self.tally.left_out_tasks.entry(why).or_default() += 1;
             return Ok(());
         };
+        // No answer to such a task could ever be used, whatever it is.
+        if admission.bound(admission.channel, skill) == Some(Evidence::E0) {
+            *self.tally.left_out_tasks.entry("evidence/E0".to_owned()).or_default() += 1;
+            return Ok(());
+        }
         let prompt = match prompt {
             Some(prompt) => prompt,
             None => self.prompt(instance, skill)?,
@@ -280,16 +287,15 @@ impl<'a> GroupWriter<'a> {
     }
 }
 
-/// Admitted instances that lost test files.
-pub(super) fn lost_instances(source: &dyn Source) -> u64 {
-    source.admissions().values().filter(|admission| admission.admitted() && admission.lost.is_some()).count() as u64
+fn extra_columns(source: &dyn Source) -> ExtraColumns {
+    ExtraColumns { lost_files: lost_instances(source) > 0, channel: said_instances(source) > 0 }
 }
 
-/// Judged attempts. Duplicates are attempts too; inconclusive ones are not.
+/// Judged attempts. Duplicates are attempts too; inconclusive ones are not, nor is what was verified at E0.
 fn attempts(group: &[Entry]) -> Attempts {
     let mut attempts = Attempts::default();
     for entry in group.iter().filter(|entry| entry.reason.status() == entry.status) {
-        match entry.status {
+        match entry.status.at(entry.evidence) {
             VerdictStatus::Verified => attempts.verified += 1,
             VerdictStatus::Rejected => attempts.rejected += 1,
             VerdictStatus::Inconclusive => {}

@@ -12,10 +12,12 @@
 //! The config `sft` lists the shards of the three skills instead of repeating them.
 
 pub mod card;
+mod config_names;
 pub mod evidence;
 pub mod export;
 pub mod files;
 mod group_writer;
+pub mod options;
 pub mod reward;
 pub mod rows;
 mod run_source;

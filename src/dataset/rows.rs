@@ -4,22 +4,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::dataset::export::{PREFERENCE, RL};
+use crate::dataset::config_names::{PREFERENCE, RL, SPLIT};
 use crate::dataset::files::columns::{Column, Kind};
-use crate::dataset::select::name;
 use crate::leak::Leaks;
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
+use crate::model::channel::Channel;
 use crate::model::digest::Digest;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
 use crate::model::lost::Lost;
+use crate::model::name::name;
 use crate::model::strength::Tier;
 use crate::model::verdict::{Evidence, Verdict};
 use crate::prompt::render::prompt_id;
-
-/// The only split there is: held-out repositories are left out, not labelled.
-pub const SPLIT: &str = "train";
 
 /// A chat message as trainers read it: role and content, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +68,10 @@ pub struct SftRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
+    /// that is worth. The column is there only if the dataset has such an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
 }
 
 /// How a reward is computed, in verl's layout.
@@ -108,6 +110,10 @@ pub struct PreferenceRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
+    /// that is worth. The column is there only if the dataset has such an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
 }
 
 /// verl's side data.
@@ -165,6 +171,10 @@ pub struct RlRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
+    /// that is worth. The column is there only if the dataset has such an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
 }
 
 /// Where the reasoning of an answer goes.
@@ -277,15 +287,27 @@ pub fn rl_columns() -> Vec<Column> {
     ]
 }
 
-/// Columns of a config, by its name. `lost`: some row names lost files.
-pub(super) fn columns_of(config: &str, lost: bool) -> Vec<Column> {
+/// Columns that only some datasets have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExtraColumns {
+    /// Some instance lost test files.
+    pub lost_files: bool,
+    /// Some instance is judged by a channel that rows must name.
+    pub channel: bool,
+}
+
+/// Columns of a config, by its name.
+pub(super) fn columns_of(config: &str, extra: ExtraColumns) -> Vec<Column> {
     let mut columns = match config {
         RL => rl_columns(),
         PREFERENCE => preference_columns(),
         _ => sft_columns(),
     };
-    if lost {
+    if extra.lost_files {
         columns.push(Column { optional: true, ..Column::texts("lost_files") });
+    }
+    if extra.channel {
+        columns.push(Column::optional_text("channel"));
     }
     columns
 }
@@ -351,6 +373,7 @@ pub fn sft_row(
         })
         .to_string(),
         lost_files: Vec::new(),
+        channel: None,
     }
 }
 
@@ -373,6 +396,7 @@ pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> P
         chosen_receipt: row.receipt.clone(),
         rejected_receipt: other.receipt.clone(),
         lost_files: row.lost_files.clone(),
+        channel: row.channel,
     }
 }
 
@@ -429,7 +453,17 @@ pub fn rl_row(
         solution_in_issue: leaks.solution_in_issue,
         path_named_in_issue: leaks.path_named_in_issue,
         lost_files: lost_files(admission),
+        channel: said_channel(admission, skill),
     }
+}
+
+/// The channel that a row must name, or `None` if it need not. Nothing of a localization is run.
+pub fn said_channel(admission: &Admission, skill: Skill) -> Option<Channel> {
+    let ran = match skill {
+        Skill::Localization => false,
+        Skill::Test | Skill::Repair => true,
+    };
+    Some(admission.channel).filter(|channel| ran && channel.is_said())
 }
 
 /// Lost files of an admission as rows name them.
@@ -537,12 +571,12 @@ mod tests {
             let properties = schema.get("properties").unwrap().as_object().unwrap().clone();
             properties.keys().cloned().collect::<Vec<_>>()
         };
-        let lost = |config: &str| names(columns_of(config, true));
-        assert_eq!(lost("sft-repair"), fields(schemars::schema_for!(SftRow)));
-        assert_eq!(lost(RL), fields(schemars::schema_for!(RlRow)));
-        assert_eq!(lost(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
-        // Where nothing is lost the tables are as they were before that was looked at.
-        assert_eq!(names(columns_of("sft-repair", false)), names(sft_columns()));
-        assert!(!names(sft_columns()).contains(&"lost_files"));
+        let all = |config: &str| names(columns_of(config, ExtraColumns { lost_files: true, channel: true }));
+        assert_eq!(all("sft-repair"), fields(schemars::schema_for!(SftRow)));
+        assert_eq!(all(RL), fields(schemars::schema_for!(RlRow)));
+        assert_eq!(all(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
+        // Where nothing is lost, and the reporter is ours, the tables are as they were before that was looked at.
+        assert_eq!(names(columns_of("sft-repair", ExtraColumns::default())), names(sft_columns()));
+        assert!(!names(sft_columns()).iter().any(|name| ["lost_files", "channel"].contains(name)));
     }
 }

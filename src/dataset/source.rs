@@ -57,3 +57,14 @@ pub trait Source {
     /// A candidate is written or left out: for those who show how far it is.
     fn done(&self) {}
 }
+
+/// Admitted instances that lost test files.
+pub(super) fn lost_instances(source: &dyn Source) -> u64 {
+    source.admissions().values().filter(|admission| admission.admitted() && admission.lost.is_some()).count() as u64
+}
+
+/// Admitted instances whose rows must name the channel of their reports.
+pub(super) fn said_instances(source: &dyn Source) -> u64 {
+    let admitted = source.admissions().values().filter(|admission| admission.admitted());
+    admitted.filter(|admission| admission.channel.is_said()).count() as u64
+}

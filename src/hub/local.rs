@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::HubError;
-use crate::dataset::seal::manifest::{MANIFEST, Manifest};
+use crate::dataset::seal::file_names::MANIFEST;
+use crate::dataset::seal::file_names::STATEMENT;
+use crate::dataset::seal::manifest::Manifest;
 use crate::dataset::seal::merkle;
 use crate::dataset::seal::signature::ENVELOPE;
-use crate::dataset::seal::statement::{STATEMENT, Statement};
+use crate::dataset::seal::statement::Statement;
 use crate::dataset::select::strangers::strangers;
 use crate::model::digest::Digest;
 use crate::model::format;

@@ -11,9 +11,9 @@ use super::local::Local;
 use super::plan::{Batch, Claim, Plan, Remote, claim, plan, same};
 use super::pull_request;
 use super::{Hub, HubError, TagName};
-use crate::dataset::seal::manifest::MANIFEST;
+use crate::dataset::seal::file_names::MANIFEST;
+use crate::dataset::seal::file_names::STATEMENT;
 use crate::dataset::seal::signature::ENVELOPE;
-use crate::dataset::seal::statement::STATEMENT;
 
 /// The branch that readers get.
 const MAIN: &str = "main";

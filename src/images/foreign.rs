@@ -13,15 +13,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
-use super::lease::Lease;
-use super::python::inspect::Found;
-use super::python::project::ProjectMetadata;
+use super::inspector::Found;
 use crate::model::digest::Digest;
+use crate::sandbox::Lease;
 
 /// Raised when images of others are sealed differently.
 const LAYOUT: u32 = 2;
-/// Sorts ahead of whatever puts the work directory on the path at start-up.
-const START_UP_LINE: &str = "000-assay-project.pth";
 
 /// An image as its maker left it.
 #[derive(Clone, Debug)]
@@ -44,25 +41,17 @@ pub struct ReadyRequest<'a> {
     pub image: &'a ReadyImage,
     pub found: &'a Found,
     pub workdir: &'a str,
-    /// Where the project is imported from, below the work directory.
-    pub import_root: &'a str,
     pub tree_id: &'a str,
     /// Names the files of the work directory that are not in the tree.
     pub rest: &'a Path,
+    /// Files of [`super::inspector::Inspector::start_up`].
+    pub start_up: &'a BTreeMap<String, String>,
 }
 
 impl ReadyRequest<'_> {
     /// What is taken out of the image: histories and files that hold gold.
     pub(crate) fn removed(&self) -> BTreeSet<String> {
         self.found.histories.iter().chain(&self.found.answers).cloned().collect()
-    }
-
-    /// Start-up files of the interpreter: path in the image -> text.
-    pub(crate) fn site_files(&self) -> BTreeMap<String, String> {
-        let project = ProjectMetadata { import_root: self.import_root.to_owned(), ..ProjectMetadata::default() };
-        let name = |name: &str| if name.ends_with(".pth") { START_UP_LINE.to_owned() } else { name.to_owned() };
-        let files = project.site_files(self.workdir).into_iter();
-        files.map(|(file, text)| (format!("{}/{}", self.found.site, name(&file)), text)).collect()
     }
 
     /// Names the sealed image. `kind` is what holds it: images of one engine are of no use to another.
@@ -73,8 +62,8 @@ impl ReadyRequest<'_> {
             (LAYOUT, kind),
             (&self.image.image_id, &self.image.env),
             (self.tree_id, rest, self.workdir),
-            (&found.python, &found.version, &found.runner, &found.site),
-            (self.removed(), self.site_files()),
+            (&found.tool, &found.version, &found.runner, &found.site),
+            (self.removed(), self.start_up),
         ))
     }
 
@@ -86,8 +75,8 @@ impl ReadyRequest<'_> {
             image_id: self.image.image_id.clone(),
             workdir: self.workdir.to_owned(),
             tree: self.tree_id.to_owned(),
-            python: self.found.python.clone(),
-            python_version: self.found.version.clone(),
+            tool: self.found.tool.clone(),
+            tool_version: self.found.version.clone(),
             runner: self.found.runner.clone(),
             removed: self.removed().into_iter().collect(),
         }
@@ -113,8 +102,10 @@ pub struct SealedRecord {
     pub image_id: String,
     pub workdir: String,
     pub tree: String,
-    pub python: String,
-    pub python_version: String,
+    #[serde(rename = "python")]
+    pub tool: String,
+    #[serde(rename = "python_version")]
+    pub tool_version: String,
     pub runner: String,
     /// What was taken out of the image: histories and files that hold gold.
     pub removed: Vec<String>,

@@ -55,8 +55,9 @@ pub struct Prepared {
     pub name: String,
     /// The image of others that it is or was made from.
     pub reference: Option<String>,
-    /// Interpreter and test runner that were chosen.
-    pub python: Option<String>,
+    /// Tool and test runner that were chosen.
+    #[serde(rename = "python")]
+    pub tool: Option<String>,
     pub runner: Option<String>,
     /// What was taken out of it.
     pub removed: Vec<String>,
@@ -204,7 +205,7 @@ fn prepared(
     let record = cache.sealed_record(&digest)?;
     Ok(Prepared {
         reference: record.as_ref().map(|record| record.reference.clone()),
-        python: record.as_ref().map(|record| format!("{} ({})", record.python, record.python_version)),
+        tool: record.as_ref().map(|record| format!("{} ({})", record.tool, record.tool_version)),
         runner: record.as_ref().map(|record| record.runner.clone()),
         removed: record.map(|record| record.removed).unwrap_or_default(),
         instances: cache.users(&digest)?.instances,
@@ -250,7 +251,7 @@ mod tests {
             kind: Kind::Docker,
             name: name.to_owned(),
             reference: None,
-            python: None,
+            tool: None,
             runner: None,
             removed: Vec::new(),
             instances: BTreeSet::new(),

@@ -10,12 +10,11 @@ use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptionsBuil
 
 use super::cache::Cache;
 use super::inventory::{Piece, Prepared, StockError};
-use super::lease::Lease;
-use super::seal_docker::DIGEST_LABEL;
 use super::unpacked::lease_name;
 use crate::model::digest::Digest;
-use crate::sandbox::SandboxError;
+use crate::sandbox::docker::warm::DIGEST_LABEL;
 use crate::sandbox::docker::{Docker, failed};
+use crate::sandbox::{Lease, SandboxError};
 
 const PULLED: &str = "pulled-images";
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, FileTimes, OpenOptions, TryLockError};
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
@@ -12,16 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::cache::{Cache, CacheError, io_error};
 use super::foreign::SealedRecord;
 use crate::model::digest::{Digest, canonical_json};
+use crate::sandbox::Lease;
 
 const LEASES: &str = "leases";
 const USERS: &str = "image-users";
 const SEALED: &str = "sealed-images";
-
-/// Keeps a sealed image from being removed while it or a clone of it lives; a process that dies holds none.
-#[derive(Clone, Debug, Default)]
-pub struct Lease {
-    _lock: Option<Arc<File>>,
-}
 
 /// Instances that used an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +31,7 @@ impl Cache {
         file.lock_shared().map_err(failed)?;
         let now = SystemTime::now();
         file.set_times(FileTimes::new().set_modified(now).set_accessed(now)).map_err(failed)?;
-        Ok(Lease { _lock: Some(Arc::new(file)) })
+        Ok(Lease::of(file))
     }
 
     /// The right to remove a sealed image, until the file is dropped; `None` while somebody holds a lease.

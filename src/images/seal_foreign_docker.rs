@@ -18,11 +18,10 @@ use futures_util::StreamExt as _;
 use walkdir::WalkDir;
 
 use super::cache::Cache;
+use super::environment_error::EnvironmentError;
 use super::foreign::{Holder, ReadyImage, ReadyRequest};
-use super::lease::Lease;
-use super::python::inspect::{Found, Question, Wanted, shell_job, tail};
-use super::python::interpreter::EnvironmentError;
-use super::seal_docker::settings;
+use super::inspector::{Found, Inspector, Wanted, shell_job, tail};
+use super::order::Order;
 use super::seal_host::SealError;
 use super::unpack::unpack;
 use crate::model::digest::Digest;
@@ -30,8 +29,9 @@ use crate::model::trial::Exit;
 use crate::sandbox::docker::files::{CHANGED_MTIME, quoted};
 use crate::sandbox::docker::run as docker_run;
 use crate::sandbox::docker::run::USER;
+use crate::sandbox::docker::warm::settings;
 use crate::sandbox::docker::{Docker, failed};
-use crate::sandbox::{Backing, Executed, Job, LAYER_MTIME, SandboxError, SealedImage};
+use crate::sandbox::{Backing, Executed, Job, LAYER_MTIME, Lease, SandboxError, SealedImage};
 
 impl Docker {
     /// An image by its reference; pulled if it is not here.
@@ -103,32 +103,30 @@ impl Docker {
         unpack(io::BufReader::new(file), top, into).map_err(fault)
     }
 
-    /// Chooses the image's interpreter and asks it what else the image holds.
-    pub fn look(&self, image: &ReadyImage, wanted: &Wanted<'_>) -> Result<Found, SealError> {
-        let question = Question::new(image, wanted);
-        let (executed, _) = self.run_as_root(&image.image_id, &question.job, false)?;
-        question.answer(image, &executed)
+    /// Chooses the image's tool and asks what else the image holds.
+    pub fn look(&self, inspector: &dyn Inspector, image: &ReadyImage, wanted: &Wanted<'_>) -> Result<Found, SealError> {
+        let (executed, _) = self.run_as_root(&image.image_id, &inspector.job(image, wanted), false)?;
+        inspector.read(image, wanted, &executed)
     }
 
-    /// Seals a tree into an image of others; found without any work when it was sealed before. `checkout` and `warm` as in
-    /// [`super::seal_host::seal_host`].
+    /// Seals a tree into an image of others; found without any work when it was sealed before. Its tree and its warm-up
+    /// are those of the order.
     pub fn seal_ready(
         &self,
         cache: &Cache,
+        inspector: &dyn Inspector,
         request: &ReadyRequest<'_>,
-        checkout: impl FnOnce(&Path) -> anyhow::Result<()>,
-        warm: impl FnOnce(&SealedImage) -> Result<SealedImage, SandboxError>,
-        progress: &mut dyn FnMut(&str),
+        order: &Order,
     ) -> Result<SealedImage, SealError> {
-        let ReadyRequest { image, found, workdir, tree_id, rest, .. } = *request;
-        let (site, removed) = (request.site_files(), request.removed());
+        let ReadyRequest { image, found, workdir, tree_id, rest, start_up } = *request;
+        let removed = request.removed();
         let digest = request.digest("docker", cache);
         let tag = format!("assay/ready:{}", digest.short());
         let lease = cache.lease(&digest)?;
         let sealed = |image_id: String| SealedImage {
             digest: digest.clone(),
             workdir: workdir.to_owned(),
-            python: found.python.clone(),
+            tool: found.tool.clone(),
             backing: Backing::Docker { image_id },
             lease: lease.clone(),
         };
@@ -136,12 +134,13 @@ impl Docker {
         if let Some(image_id) = self.wait(self.labelled(&tag, &digest))? {
             return Ok(sealed(image_id));
         }
-        progress(&format!("sealing {} as {tag}", image.reference));
+        (order.say)(&format!("sealing {} as {tag}", image.reference));
         let scratch = cache.scratch()?;
         let tree = scratch.path().join("tree");
         fs::create_dir(&tree).map_err(|error| EnvironmentError::io("making", &tree, &error))?;
-        checkout(&tree).map_err(|error| SealError::Checkout { tree: tree_id.to_owned(), why: format!("{error:#}") })?;
-        let layer = layer(&tree, rest, workdir, &removed, &site)
+        (order.checkout)(tree_id, &tree)
+            .map_err(|error| SealError::Checkout { tree: tree_id.to_owned(), why: format!("{error:#}") })?;
+        let layer = layer(&tree, rest, workdir, &removed, start_up)
             .map_err(|error| EnvironmentError::io("packing", &tree, &error))?;
 
         let clear = shell_job(&clearing(workdir, &removed, found), Vec::new());
@@ -159,11 +158,12 @@ impl Docker {
         // What was removed must be gone, and nothing like it may have come in.
         let again = ReadyImage { image_id: cold.clone(), ..image.clone() };
         let check =
-            Wanted { workdir, python: Some(&found.python), runner: found.runner_module(), modules: &[], lines: &[] };
-        if let Some(left) = self.look(&again, &check)?.histories.first() {
+            Wanted { workdir, tool: Some(&found.tool), runner: found.runner_module(), modules: &[], lines: &[] };
+        if let Some(left) = self.look(inspector, &again, &check)?.histories.first() {
             return Err(EnvironmentError::AnswerInImage { path: left.clone() }.into());
         }
-        let warmed = warm(&sealed(cold)).map_err(|source| SealError::Warm { tree: tree_id.to_owned(), source })?;
+        let warmed =
+            (order.warm)(&sealed(cold)).map_err(|source| SealError::Warm { tree: tree_id.to_owned(), source })?;
         let Backing::Docker { image_id } = warmed.backing else {
             let source = SandboxError::ImageMissing { image: tag, why: "the warm-up gave a host image".to_owned() };
             return Err(SealError::Warm { tree: tree_id.to_owned(), source });
@@ -223,7 +223,7 @@ fn as_root(mut body: ContainerCreateBody) -> ContainerCreateBody {
     body
 }
 
-/// Empties the work directory, removes what tells the answer, and lets everybody reach the interpreter.
+/// Empties the work directory, removes what tells the answer, and lets everybody reach the tool.
 fn clearing(workdir: &str, removed: &BTreeSet<String>, found: &Found) -> String {
     let quote = quoted(workdir);
     let mut script = format!("set -e\ncd {quote}\nfor entry in * .[!.]* ..?*; do rm -rf -- \"$entry\"; done\ncd /\n");
@@ -231,7 +231,7 @@ fn clearing(workdir: &str, removed: &BTreeSet<String>, found: &Found) -> String 
         script.push_str(&format!("rm -rf -- {}\n", quoted(path)));
     }
     let mut reached = BTreeSet::new();
-    for path in [workdir, found.python.as_str(), found.real.as_str(), found.site.as_str()] {
+    for path in [workdir, found.tool.as_str(), found.real.as_str(), found.site.as_str()] {
         reached.extend(Path::new(path).ancestors().skip(1).map(|folder| folder.display().to_string()));
     }
     for folder in reached.iter().filter(|folder| folder.as_str() != "/" && !folder.starts_with(workdir)) {
@@ -242,7 +242,7 @@ fn clearing(workdir: &str, removed: &BTreeSet<String>, found: &Found) -> String 
 }
 
 /// The new work directory as a tar to unpack in `/`: the tree, and around it the rest that the image had there; and the
-/// start-up files of the interpreter.
+/// start-up files.
 fn layer(
     tree: &Path,
     rest: &Path,

@@ -1,5 +1,5 @@
 //! Sealing an unpacked image for cells on this host: a root without histories and answers, and a base layer with warm
-//! bytecode that appears at the work directory. A sealed root holds further names of the unpacked files, so it takes
+//! caches that appears at the work directory. A sealed root holds further names of the unpacked files, so it takes
 //! room for folders only. A cell sees the sealed root alone and nothing of the host's `/usr` or libraries, so an image
 //! with another C library, or with one static program, will do.
 
@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::cache::Cache;
+use super::environment_error::EnvironmentError;
 use super::foreign::{Holder, ReadyImage, ReadyRequest};
-use super::python::inspect::{Found, Question, Wanted};
-use super::python::interpreter::EnvironmentError;
+use super::inspector::{Found, Inspector, Wanted};
+use super::order::Order;
 use super::seal_host::SealError;
 use super::unpacked::folders::{copy_tree, link_tree, place, remove, set_times, write_anew};
 use crate::sandbox::docker::files::CHANGED_MTIME;
@@ -30,10 +31,15 @@ pub fn read_workdir(image: &ReadyImage, workdir: &str, into: &Path) -> Result<()
     copy_tree(&from, into, |_| true).map_err(|error| fault(error.to_string()))
 }
 
-/// Chooses the image's interpreter and asks it, in a cell, what else the image holds. `layer` stands at the work directory
-/// meanwhile, because the interpreter may be there.
-pub fn look(sandbox: &dyn Sandbox, image: &ReadyImage, layer: &Path, wanted: &Wanted<'_>) -> Result<Found, SealError> {
-    let question = Question::new(image, wanted);
+/// Chooses the image's tool and asks, in a cell, what else the image holds. `layer` stands at the work directory meanwhile,
+/// because the tool may be there.
+pub fn look(
+    sandbox: &dyn Sandbox,
+    inspector: &dyn Inspector,
+    image: &ReadyImage,
+    layer: &Path,
+    wanted: &Wanted<'_>,
+) -> Result<Found, SealError> {
     let root = image.root.clone().ok_or_else(|| SandboxError::ImageMissing {
         image: image.reference.clone(),
         why: "it was not unpacked".to_owned(),
@@ -41,13 +47,13 @@ pub fn look(sandbox: &dyn Sandbox, image: &ReadyImage, layer: &Path, wanted: &Wa
     let looked = SealedImage {
         digest: super::unpacked::lease_name(&crate::model::digest::Digest::of(image.image_id.as_bytes())),
         workdir: wanted.workdir.to_owned(),
-        python: String::new(),
+        tool: String::new(),
         backing: Backing::Unpacked { root: root.clone(), base_layer: layer.to_owned() },
         lease: image.lease.clone(),
     };
     let own = place(&root, &Path::new(wanted.workdir).join(".git"));
-    let executed = sandbox.slot(&looked)?.run(&question.job)?;
-    let mut found = question.answer(image, &executed)?;
+    let executed = sandbox.slot(&looked)?.run(&inspector.job(image, wanted))?;
+    let mut found = inspector.read(image, wanted, &executed)?;
     // Out of sight of the job, because the layer stands there.
     if own.is_ok_and(|path| path.is_some_and(|path| fs::symlink_metadata(path).is_ok())) {
         found.histories.push(format!("{}/.git", wanted.workdir));
@@ -55,15 +61,14 @@ pub fn look(sandbox: &dyn Sandbox, image: &ReadyImage, layer: &Path, wanted: &Wa
     Ok(found)
 }
 
-/// Seals a tree into an unpacked image; found without any work when it was sealed before. `checkout` and `warm` as in
-/// [`super::seal_host::seal_host`].
+/// Seals a tree into an unpacked image; found without any work when it was sealed before. Its tree and its warm-up are
+/// those of the order.
 pub fn seal(
     cache: &Cache,
     sandbox: &dyn Sandbox,
+    inspector: &dyn Inspector,
     request: &ReadyRequest<'_>,
-    checkout: impl FnOnce(&Path) -> anyhow::Result<()>,
-    warm: impl FnOnce(&SealedImage) -> Result<SealedImage, SandboxError>,
-    progress: &mut dyn FnMut(&str),
+    order: &Order,
 ) -> Result<SealedImage, SealError> {
     let ReadyRequest { image, found, workdir, tree_id, .. } = *request;
     let digest = request.digest("unpacked", cache);
@@ -71,24 +76,25 @@ pub fn seal(
     let sealed = |folder: &Path| SealedImage {
         digest: digest.clone(),
         workdir: workdir.to_owned(),
-        python: found.python.clone(),
+        tool: found.tool.clone(),
         backing: Backing::Unpacked { root: folder.join("root"), base_layer: folder.join("tree") },
         lease: lease.clone(),
     };
     let folder = cache.directory(SEALED, digest.as_str(), |making| {
-        progress(&format!("sealing {} for cells on this host", image.reference));
+        (order.say)(&format!("sealing {} for cells on this host", image.reference));
         let tree = making.join("tree");
         fs::create_dir(&tree).map_err(|error| EnvironmentError::io("making", &tree, &error))?;
-        checkout(&tree).map_err(|error| SealError::Checkout { tree: tree_id.to_owned(), why: format!("{error:#}") })?;
+        (order.checkout)(tree_id, &tree)
+            .map_err(|error| SealError::Checkout { tree: tree_id.to_owned(), why: format!("{error:#}") })?;
         fill(making, request).map_err(|error| EnvironmentError::io("sealing an image in", making, &error))?;
         // What was removed must be gone, and nothing like it may have come in.
         let again = ReadyImage { root: Some(making.join("root")), ..image.clone() };
         let runner = found.runner_module();
-        let check = Wanted { workdir, python: Some(&found.python), runner, modules: &[], lines: &[] };
-        if let Some(left) = look(sandbox, &again, &tree, &check)?.histories.first() {
+        let check = Wanted { workdir, tool: Some(&found.tool), runner, modules: &[], lines: &[] };
+        if let Some(left) = look(sandbox, inspector, &again, &tree, &check)?.histories.first() {
             return Err(EnvironmentError::AnswerInImage { path: left.clone() }.into());
         }
-        warm(&sealed(making)).map_err(|source| SealError::Warm { tree: tree_id.to_owned(), source })?;
+        (order.warm)(&sealed(making)).map_err(|source| SealError::Warm { tree: tree_id.to_owned(), source })?;
         Ok::<(), SealError>(())
     })?;
     cache.keep_record(&request.record(&digest, Holder::Cache))?;
@@ -123,11 +129,11 @@ fn fill(making: &Path, request: &ReadyRequest<'_>) -> io::Result<()> {
     })?;
     set_times(&tree, LAYER_MTIME)?;
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(CHANGED_MTIME);
-    for (path, text) in request.site_files() {
-        let inside = Path::new(&path).strip_prefix(workdir).ok();
+    for (path, text) in request.start_up {
+        let inside = Path::new(path).strip_prefix(workdir).ok();
         let at = match inside {
             Some(inside) => place(&tree, inside)?,
-            None => place(&root, Path::new(&path))?,
+            None => place(&root, Path::new(path))?,
         };
         let at = at.ok_or_else(|| io::Error::other(format!("{path} lies behind a link")))?;
         write_anew(&at, text.as_bytes(), changed)?;

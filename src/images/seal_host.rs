@@ -1,13 +1,13 @@
-//! Sealing for host cells: a base layer with warm bytecode and an environment, named by what they hold. An environment
-//! is made per lock of wheels, a base layer per tree and environment. The suite runs once with the layer writable, and
-//! only bytecode is kept.
+//! Sealing for host cells: a base layer and an environment, named by what they hold. An environment
+//! is made per lock of packages, a base layer per tree and environment. If the language has warm caches, the suite runs once
+//! with the layer writable, and only they are kept.
 
 use std::fs;
 use std::path::Path;
 
 use super::cache::Cache;
-use super::python::environment::Provisioned;
-use super::python::interpreter::EnvironmentError;
+use super::environment_error::EnvironmentError;
+use super::provisioned::Provisioned;
 use crate::model::digest::Digest;
 use crate::sandbox::{Backing, SandboxError, SealedImage};
 
@@ -32,7 +32,7 @@ pub enum SealError {
 /// Seals a tree and an environment into an image for host cells; found without any work when it was sealed before.
 ///
 /// `checkout` writes the tree named by `tree_id` into an empty directory, every file with modification time
-/// 1,000,000,000 s. `warm` runs the suite once over the unfinished image so that bytecode is kept in its base layer
+/// 1,000,000,000 s. `warm` runs the suite once over the unfinished image so that its caches are kept in the base layer
 /// ([`crate::sandbox::Sandbox::warm`]); what it gives back may have another base layer. Both happen under a temporary name: if they
 /// fail or the process dies, the next caller starts over, so a half-warm layer is never used.
 pub fn seal_host(
@@ -42,12 +42,12 @@ pub fn seal_host(
     checkout: impl FnOnce(&Path) -> anyhow::Result<()>,
     warm: impl FnOnce(&SealedImage) -> Result<SealedImage, SandboxError>,
 ) -> Result<SealedImage, SealError> {
-    let digest = Digest::of_json(&(tree_id, &environment.digest, &environment.python_version, &environment.workdir));
+    let digest = Digest::of_json(&(tree_id, &environment.digest, &environment.tool_version, &environment.workdir));
     let lease = cache.lease(&digest)?;
     let image = |layer: &Path| SealedImage {
         digest: digest.clone(),
         workdir: environment.workdir.clone(),
-        python: environment.python.clone(),
+        tool: environment.tool.clone(),
         backing: Backing::Host { base_layer: layer.join("tree"), mounts: environment.mounts.clone() },
         lease: lease.clone(),
     };
@@ -76,8 +76,8 @@ mod tests {
         Provisioned {
             digest: Digest::of(b"environment"),
             mounts: Vec::new(),
-            python: "/opt/assay/environment/bin/python".to_owned(),
-            python_version: "3.11.7".to_owned(),
+            tool: "/opt/assay/environment/bin/tool".to_owned(),
+            tool_version: "3.11.7".to_owned(),
             workdir: "/testbed".to_owned(),
             packages: Vec::new(),
         }

@@ -8,13 +8,13 @@ use serde_json::Map;
 
 use super::license;
 use super::pypi::ReleasePair;
-use crate::language::python::survey::{Stated, survey};
+use crate::language::{self, Stated};
 use crate::model::candidate::PathClass;
 use crate::model::format;
 use crate::model::instance::{Environment, Instance, Source};
 use crate::model::layout::Layout;
 use crate::model::near_names::nearest;
-use crate::repo::Repository;
+use crate::repo::{self, Repository};
 
 /// What the caller says about an instance beside its two trees.
 #[derive(Clone, Debug, Default)]
@@ -180,7 +180,7 @@ fn patches(repo: &Repository, base: &str, fix: &str, wanted: &Wanted) -> Result<
         }
     }
     let fix = repo.take_paths(&fix, &base, &wanted.leave_out)?;
-    let layout = survey(repo, &wanted.environment.framework, &base, &fix, Stated::default())?;
+    let layout = repo::layout(repo, &wanted.environment.framework, &base, &fix, Stated::default())?;
     let split = split(repo.changed_paths(&base, &fix)?, &layout);
     if split.gold.is_empty() {
         bail!("nothing differs outside tests, so there is nothing to repair; check the order of the two versions");
@@ -208,7 +208,7 @@ fn instance(store: &Repository, draft: Draft<'_>, wanted: Wanted) -> Result<Inst
         pass_to_pass: Vec::new(),
         version: draft.version.map(str::to_owned),
         created_at: None,
-        language: Some("python".to_owned()),
+        language: language::of_runner(&wanted.environment.framework).map(|language| language.name().to_owned()),
         license: wanted.license.or(found),
         source: Some(draft.source),
         environment: wanted.environment,

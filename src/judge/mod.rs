@@ -25,11 +25,12 @@ use crate::model::candidate::{Candidate, MalformedReason, TrialTrees};
 use crate::model::contest::Contest;
 use crate::model::digest::Digest;
 use crate::model::generation::Skill;
+use crate::model::name::name;
 use crate::model::strength::Strength;
 use crate::model::trial::Trial;
+use crate::model::unread::Unread;
 use crate::model::verdict::{Evidence as Level, Reason, VerdictStatus};
 use crate::runner::Runner;
-use crate::source::Unread;
 
 pub use admit::lost::lost_as_stored;
 pub use admit::{AdmissionInput, DeadlineRule, admit};
@@ -83,7 +84,7 @@ pub struct Peers {
     pub accepted: BTreeSet<Vec<String>>,
     /// Policy trees of repairs that the instance's tests rejected.
     pub rejected: Vec<String>,
-    /// Policy trees of verified repairs other than gold.
+    /// Policy trees of verified repairs other than gold. A repair of E0 is not among them.
     pub verified: Vec<String>,
     /// What generated tests are run against; `None` before it was made.
     pub contest: Option<Contest>,
@@ -126,7 +127,7 @@ pub fn judge(
     };
     let trials = bench.into_trials();
     let (reason, evidence, detail) = match result {
-        Ok(verified) => admit::lost::bounded(admission, verified),
+        Ok(verified) => by_channel(candidate.skill, admission, runner, admit::lost::bounded(admission, verified)),
         Err(Halt::Judged(reason, detail)) => {
             let ran = reason.status() == VerdictStatus::Rejected && !trials.is_empty();
             (reason, if ran { Level::E1 } else { Level::E0 }, detail)
@@ -174,6 +175,19 @@ fn readable(not_read: &[Unread], verified: (Reason, Level, String)) -> Result<(R
     Ok((reason, level.min(Level::E1), format!("{detail}; not read, and gold's version is not either: {named}")))
 }
 
+/// A verified answer as it counts: never more than the channel of its report allows, whatever else ran.
+fn by_channel(
+    skill: Skill,
+    admission: &Admission,
+    runner: &dyn Runner,
+    (reason, level, detail): (Reason, Level, String),
+) -> (Reason, Level, String) {
+    let channel = runner.channel();
+    let Some(most) = admission.bound(channel, skill) else { return (reason, level, detail) };
+    let name = name(&channel);
+    (reason, level.min(most), format!("{detail}; {most:?} at most, for the report comes by the channel: {name}"))
+}
+
 /// Evidence of sealed runs and exact ids alone.
 fn at_e1((reason, detail): (Reason, String)) -> (Reason, Level, String) {
     (reason, Level::E1, detail)
@@ -202,6 +216,18 @@ fn name_some<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
+/// The same for reasons. They hold commas, so the list does not.
+fn name_reasons(items: &[String]) -> String {
+    let named = items.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match items.len().saturating_sub(3) {
+        0 => named,
+        more => format!("{named}; and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod channel_tests;
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -227,7 +253,8 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_never_verified_beyond_what_gold_allows() {
-        let unread = |in_gold| Unread { path: "a.py".to_owned(), line: 3, why: crate::source::Why::TooDeep, in_gold };
+        let unread =
+            |in_gold| Unread { path: "a.py".to_owned(), line: 3, why: crate::model::unread::Why::TooDeep, in_gold };
         let verified = || (Reason::Resolved, Level::E3, "passed".to_owned());
         let Err(Halt::Judged(reason, detail)) = readable(&[unread(true), unread(false)], verified()) else {
             panic!("it was not read");

@@ -10,7 +10,9 @@
 //! times.
 
 pub mod admit;
+mod locations;
 pub mod run;
+mod site;
 pub mod verify;
 
 use std::collections::BTreeMap;
@@ -22,33 +24,26 @@ use crate::console::Console;
 use crate::exit_code::Stop;
 use crate::journal::{RunDir, SharedOutcomes, Writer};
 use crate::judge::DeadlineRule;
-use crate::language::python::{canary, held_out};
+use crate::language::{self, Reader};
 use crate::model::admission::Admission;
 use crate::model::digest::Digest;
 use crate::model::generation::{Generation, GenerationRef};
 use crate::model::instance::Instance;
 use crate::model::trial::Limits;
 use crate::model::verdict::Evidence;
-use crate::runner::python::{bare as plain_run, sentinel};
+use crate::runner::{self, Bare, Runner, Sentinels};
 use crate::sandbox::{Engine, Sandbox};
 
 pub use admit::image_request::Made;
-pub use admit::site::Workshop;
+pub use admit::site_builder::SiteBuilder;
 pub use run::facts::Knowledge;
-use run::memory::Room;
+use run::memory::MemoryGate;
 pub use verify::candidates::read_candidate;
+pub use verify::file_names::MATRIX;
 pub use verify::prompts::Prompt;
 pub use verify::samples::Samples;
-pub use verify::single::{Answered, Desk};
+pub use verify::single::{SingleJudge, SingleVerdict};
 pub use verify::verdicts::{Tally, recompute};
-
-/// What generated tests were run against, one line per instance that has any.
-const CONTESTS: &str = "contests.jsonl";
-/// What was understood of every sample.
-const CANDIDATES: &str = "candidates.jsonl";
-
-/// What selection may use, one line per instance with repairs.
-pub const MATRIX: &str = "matrix.jsonl";
 
 /// How a run is done.
 #[derive(Clone, Debug)]
@@ -107,7 +102,7 @@ pub struct Lab<'a> {
     /// Outcomes of earlier runs; `None` if every trial is to be run.
     shared: Option<SharedOutcomes>,
     share_failed: Arc<AtomicBool>,
-    room: Arc<Room>,
+    memory: Arc<MemoryGate>,
     /// Trials run by this lab, failures aside.
     ran: AtomicU64,
     pub(crate) writer: Arc<std::sync::Mutex<Writer>>,
@@ -136,7 +131,7 @@ impl<'a> Lab<'a> {
         let knowledge = Knowledge::new(index.without_failures(), run.blobs().clone());
         let shared = settings.reuse.then(|| SharedOutcomes::new(&settings.cache));
         let share_failed = Arc::default();
-        let room = Arc::new(Room::new(settings.memory_budget));
+        let memory = Arc::new(MemoryGate::new(settings.memory_budget));
         let ran = AtomicU64::new(0);
         Ok(Self {
             run,
@@ -148,7 +143,7 @@ impl<'a> Lab<'a> {
             sandbox: None,
             shared,
             share_failed,
-            room,
+            memory,
             ran,
             writer,
         })
@@ -172,7 +167,7 @@ impl<'a> Lab<'a> {
             sandbox: self.sandbox.clone(),
             shared: self.shared.clone(),
             share_failed: self.share_failed.clone(),
-            room: self.room.clone(),
+            memory: self.memory.clone(),
             ran: AtomicU64::new(0),
             writer: self.writer.clone(),
         }
@@ -187,7 +182,7 @@ impl<'a> Lab<'a> {
         let stage = self.console.stage("admit", instances.len() as u64);
         let admissions = run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
-            let admission = Workshop::new(self, located).admit()?;
+            let admission = SiteBuilder::new(self, located).admit()?;
             if let Some(refusal) = admission.refusal {
                 self.console.say(format!("{} refused: {refusal}: {}", admission.instance_id, admission.detail));
             }
@@ -217,9 +212,11 @@ impl<'a> Lab<'a> {
 
     /// The digest that names a sealed image, adapter, controls and number of repeats for an instance.
     pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
+        let runner = runner::of(framework);
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
         // Another key only if more is asked for: what was admitted without it stays known.
-        let plain = (self.settings.evidence >= Evidence::E3).then_some(plain_run::NAME);
+        let plain =
+            (self.settings.evidence >= Evidence::E3).then(|| runner.and_then(Runner::bare).map(Bare::name)).flatten();
         let minimal = self.settings.minimal_gold.then_some("minimal-gold");
         let DeadlineRule { floor_ms, multiplier } = self.settings.deadline;
         let deadline =
@@ -227,7 +224,13 @@ impl<'a> Lab<'a> {
         let accept_lost = self.settings.accept_lost.then_some("accept-lost");
         let framework = [Some(framework), plain, minimal, accept_lost, deadline.as_deref()];
         let framework = framework.into_iter().flatten().collect::<Vec<_>>().join("+");
-        let controls = (canary::VERSION, held_out::VERSION, sentinel::VERSION);
+        let reader = runner.and_then(|runner| language::of(runner).reader());
+        let sentinels = runner.and_then(Runner::sentinels);
+        let controls = (
+            reader.map_or(0, Reader::canary_version),
+            reader.map_or(0, Reader::held_out_version),
+            sentinels.map_or(0, Sentinels::version),
+        );
         Digest::of_json(&(instance.digest(), image, framework, controls, self.settings.repeats, limits))
     }
 }

@@ -6,38 +6,20 @@
 //!
 //! What a repository's own layout says beside the names is [`crate::model::layout::Layout`].
 
-use super::class_table::{CODE, Kind, ROWS, Scope};
+use super::class_table::{Kind, ROWS, STAGES, stage};
 use crate::model::candidate::PathClass;
 
-/// Modules that a test run imports before the repository's own: the runner, its dependencies and the standard library.
-/// A new one of these names at an import root would run in their place. What else a sealed environment holds is asked of
-/// it ([`crate::model::layout::Layout::installed`]).
-pub(crate) const SHADOWED: &str = "\
-    pytest _pytest pluggy py iniconfig packaging exceptiongroup tomli pygments colorama xdist pytest_cov \
-    pytest_timeout pytest_xdist coverage nose nose2 hypothesis assay_reporter pip setuptools pkg_resources \
-    _distutils_hack wheel virtualenv __future__ _pydecimal _pyio _weakrefset _collections_abc _sitebuiltins abc \
-    argparse array ast asyncio atexit base64 bdb binascii bisect builtins bz2 calendar cmd code codecs codeop \
-    collections colorsys compileall concurrent configparser contextlib contextvars copy copyreg csv ctypes \
-    curses dataclasses datetime decimal difflib dis distutils doctest email encodings enum errno faulthandler \
-    fcntl filecmp fnmatch fractions functools gc genericpath getopt getpass gettext glob graphlib grp gzip \
-    hashlib heapq hmac html http imp importlib inspect io ipaddress itertools json keyword linecache locale \
-    logging lzma marshal math mimetypes mmap multiprocessing numbers opcode operator os pathlib pdb pickle \
-    pkgutil platform posix posixpath pprint profile pwd pydoc queue quopri random re readline reprlib resource \
-    runpy secrets select selectors shelve shlex shutil signal site socket socketserver sqlite3 sre_compile \
-    sre_constants sre_parse ssl stat statistics string stringprep struct subprocess symtable sys sysconfig \
-    syslog tarfile tempfile termios textwrap threading time timeit token tokenize tomllib trace traceback \
-    tracemalloc types typing unicodedata unittest urllib uuid warnings weakref xml zipfile zipimport zlib \
-    zoneinfo";
-
-/// The class of a path, by the table alone, with the rows of the framework's language.
-pub fn classify(path: &str, framework: &str) -> PathClass {
+/// The class of a path, by the table alone, with the rows of the runner's language. A runner that is not known gets the
+/// rows of every language.
+pub fn classify(path: &str, runner: &str) -> PathClass {
     let path = path.to_ascii_lowercase();
-    let scope = scope_of(framework);
-    let row = ROWS.iter().find(|row| {
-        let for_it = row.0 == Scope::Any || scope.is_none_or(|scope| row.0 == scope);
-        for_it && row.2.split_ascii_whitespace().any(|pattern| fits(row.1, pattern, &path))
+    let languages: Vec<_> = super::of_runner(runner).map_or_else(|| super::all().collect(), |language| vec![language]);
+    let mut rows = (0..STAGES).flat_map(|at| {
+        let own = languages.iter().flat_map(|language| language.rows());
+        own.chain(ROWS).filter(move |row| stage(row.2) == at)
     });
-    row.map_or(PathClass::Source, |row| row.3)
+    let row = rows.find(|row| row.1.split_ascii_whitespace().any(|pattern| fits(row.0, pattern, &path)));
+    row.map_or(PathClass::Source, |row| row.2)
 }
 
 /// Whether a repair candidate's changes to this class are taken back.
@@ -60,7 +42,7 @@ pub fn protected(class: PathClass) -> bool {
 /// Whether a path has the ending of source code, in any language.
 pub(crate) fn is_code(path: &str) -> bool {
     let suffix = path.rsplit_once('.').map_or("", |(_, suffix)| suffix).to_ascii_lowercase();
-    CODE.split_ascii_whitespace().any(|code| code == suffix)
+    super::all().any(|language| language.endings().contains(&suffix.as_str()))
 }
 
 /// Whether `*` and plain letters of a pattern cover a text.
@@ -68,21 +50,6 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(text) = text.strip_prefix(head) else { return false };
     (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))
-}
-
-/// The language of a framework; `None` for an unknown one, which gets every row.
-fn scope_of(framework: &str) -> Option<Scope> {
-    Some(match framework {
-        "pytest" | "unittest" | "plain" | "doctest" | "django" | "sympy" | "nose" | "nose2" | "tox" => Scope::Python,
-        "cargo" | "nextest" => Scope::Rust,
-        "go" => Scope::Go,
-        "maven" | "gradle" | "sbt" => Scope::Jvm,
-        "jest" | "vitest" | "mocha" | "ava" | "tap" | "npm" | "node" => Scope::Node,
-        "rspec" | "minitest" => Scope::Ruby,
-        "phpunit" | "pest" => Scope::Php,
-        "ctest" => Scope::Cmake,
-        _ => return None,
-    })
 }
 
 fn fits(kind: Kind, pattern: &str, path: &str) -> bool {
@@ -96,7 +63,7 @@ fn fits(kind: Kind, pattern: &str, path: &str) -> bool {
         Kind::Name => matches(pattern, name),
         Kind::Part => path.split('/').any(|part| matches(pattern, part)),
         Kind::Below => below(),
-        Kind::CodeBelow => is_code(name) && below(),
+        Kind::CodeBelow => below() && is_code(name),
         Kind::Tail => {
             let parts = pattern.split('/').count();
             let tail: Vec<_> = path.rsplitn(parts + 1, '/').take(parts).collect();

@@ -6,12 +6,14 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::candidate::PathClass;
+use crate::model::channel::Channel;
 use crate::model::digest::Digest;
+use crate::model::generation::Skill;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
 use crate::model::test_record::TestRecord;
 use crate::model::trial::{Limits, Note};
+use crate::model::verdict::Evidence;
 
 /// Why an instance cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -50,10 +52,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     /// Its name in files.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::String(name)) => f.write_str(&name),
-            _ => fmt::Debug::fmt(self, f),
-        }
+        f.write_str(&super::name::name(self))
     }
 }
 
@@ -98,6 +97,9 @@ pub struct Admission {
     pub unneeded: Option<Vec<GoldPart>>,
     /// Adapter name and version, as in [`crate::model::trial::TestPlan`].
     pub framework: String,
+    /// Where the reports of its runs come from. It caps the evidence of candidates.
+    #[serde(default, skip_serializing_if = "Channel::is_default")]
+    pub channel: Channel,
     /// Runs of base and of gold each.
     pub repeats: u32,
     /// Limits for candidates; the deadline is derived from the slowest gold run.
@@ -228,6 +230,11 @@ impl Admission {
         self.refusal.is_none()
     }
 
+    /// The admission refused, because the sandbox failed when something was to be proved for it.
+    pub fn sandbox_failed(self, detail: String) -> Self {
+        Self { refusal: Some(Refusal::SandboxFailed), detail, splits: Vec::new(), ..self }
+    }
+
     /// Whether candidates that pass everything run a control session.
     pub fn has_controls(&self) -> bool {
         self.canaries.as_ref().is_some_and(|canaries| !canaries.tests.is_empty())
@@ -240,11 +247,15 @@ impl Admission {
         self.held_out.as_ref().map_or(0, |held_out| held_out.checks.len())
     }
 
-    /// The part that a path plays in this instance.
-    pub fn class_of(&self, path: &str) -> PathClass {
-        match &self.trees {
-            Some(trees) => trees.layout.class(path),
-            None => Layout::by_name(self.framework.split('/').next().unwrap_or_default()).class(path),
+    /// The most that a verified answer is worth if its report comes by this channel; `None` if there is no bound. A strong canary
+    /// of the admission failed on gold, and a repair is verified only if every canary failed on it too. A generated test has no
+    /// canary. Nothing of a localization is run.
+    pub fn bound(&self, channel: Channel, skill: Skill) -> Option<Evidence> {
+        let [strong, ..] = self.canary_counts();
+        match skill {
+            Skill::Localization => None,
+            Skill::Test => channel.most(false),
+            Skill::Repair => channel.most(strong > 0),
         }
     }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::language::python::screen::Screen;
 use crate::model::digest::Digest;
 use crate::model::generation::{GenerationRef, Skill};
+use crate::model::screen::Screen;
 use crate::model::strength::Doubt;
-use crate::source::Unread;
+use crate::model::unread::Unread;
 
 /// One SEARCH/REPLACE edit: `search` must occur in the file at `path`; an empty `search` creates the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,9 +91,9 @@ pub enum PathClass {
     Test,
     /// Data that tests read.
     Fixture,
-    /// Configures the test runner: conftest, pytest.ini, tox.ini, ...
+    /// Configures the test runner.
     RunnerConfig,
-    /// Packaging and build: pyproject.toml, setup.py, ...
+    /// Packaging and build.
     BuildConfig,
     /// Read by the interpreter or shadowing what it imports at start-up: sitecustomize, `.pth`, ...
     Startup,
@@ -197,7 +197,7 @@ pub enum TrialTrees {
 /// What reading a test's source showed about how it decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Oracle {
-    /// What certainly decides by something other than behaviour: `tests/test_a.py:3: reads the source of ...`.
+    /// What certainly decides by something other than behaviour: path, line and what it does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

@@ -32,13 +32,22 @@ impl Channel {
     /// | marked text | E1 at most | E2 at most |
     /// | text | E0: judged and never exported | E1 at most |
     pub fn cap(self, found: Evidence, strong_canary: bool) -> Evidence {
-        let most = match (self, strong_canary) {
-            (Self::Reporter | Self::Parent | Self::Process, _) => return found,
-            (Self::MarkedText, true) => Evidence::E2,
-            (Self::MarkedText, false) | (Self::Text, true) => Evidence::E1,
-            (Self::Text, false) => Evidence::E0,
-        };
-        found.min(most)
+        self.most(strong_canary).map_or(found, |most| found.min(most))
+    }
+
+    /// The bound of [`Channel::cap`]; `None` if there is no bound.
+    pub fn most(self, strong_canary: bool) -> Option<Evidence> {
+        match (self, strong_canary) {
+            (Self::Reporter | Self::Parent | Self::Process, _) => None,
+            (Self::MarkedText, true) => Some(Evidence::E2),
+            (Self::MarkedText, false) | (Self::Text, true) => Some(Evidence::E1),
+            (Self::Text, false) => Some(Evidence::E0),
+        }
+    }
+
+    /// Whether it is the channel of a record that names none.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 
     /// Whether rows must say by which channel they were judged.

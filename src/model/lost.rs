@@ -27,7 +27,7 @@ pub struct LostFile {
     /// First line of what was raised, or the reason of a skip.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// What could not be loaded, if it is not the file itself: a class of it, a conftest file, a folder.
+    /// What could not be loaded, if it is not the file itself: a class of it, a file of fixtures, a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Gold or its tests change the file.
@@ -101,7 +101,7 @@ pub fn raised(error: &str, message: &str) -> String {
 }
 
 impl Lost {
-    /// Paths with their reasons, e.g. `tests/test_tags.py: ModuleNotFoundError: No module named 'pretend'`.
+    /// Paths with their reasons: `path: error: message`.
     pub fn lines(&self) -> Vec<String> {
         self.files.iter().map(|(path, file)| format!("{path}: {}", file.reason())).collect()
     }

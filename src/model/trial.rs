@@ -39,7 +39,7 @@ pub enum Mode {
     Suite,
     /// As a plain script whose standard output is the result.
     Script,
-    /// Test bodies without their runner, under neutral names ([`crate::runner::python::bare`]).
+    /// Test bodies without their runner, under neutral names ([`crate::runner::Bare`]).
     Plain,
 }
 

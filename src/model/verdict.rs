@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::language::python::screen::Token;
 use crate::model::candidate::Stripped;
 use crate::model::digest::Digest;
 use crate::model::generation::{GenerationRef, Skill};
+use crate::model::screen::Token;
 use crate::model::strength::Strength;
 
 /// The three answers.
@@ -20,6 +20,18 @@ pub enum VerdictStatus {
     Rejected,
     /// We do not know. In no dataset and in no pass rate.
     Inconclusive,
+}
+
+impl VerdictStatus {
+    /// The status as far as anything may rest on it: a row, a pass rate, a reward, an accepted set of locations, a repair that
+    /// a test must pass. A verified verdict of E0 is told to people, and for everything else it is not known.
+    pub fn at(self, evidence: Evidence) -> Self {
+        match (self, evidence) {
+            (Self::Verified, Evidence::E0) => Self::Inconclusive,
+            (Self::Verified, Evidence::E1 | Evidence::E2 | Evidence::E3 | Evidence::E4)
+            | (Self::Rejected | Self::Inconclusive, _) => self,
+        }
+    }
 }
 
 /// Why. Each reason belongs to exactly one status.

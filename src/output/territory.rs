@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::dataset::seal::manifest::MANIFEST;
+use crate::dataset::seal::file_names::MANIFEST;
 
 /// What `assay validate`, `verify` and `judge` write into a run directory.
 pub const RUN_NAMES: [&str; 16] = [

@@ -10,6 +10,7 @@ use ahash::AHashMap;
 use bm25::{Embedding, Scorer, TokenEmbedding};
 
 use super::words::each_word;
+use crate::language::{self, Language};
 
 /// Words of the issue that count, the rarest first. More would cost time and hardly change the order.
 const MOST_WORDS: usize = 64;
@@ -21,12 +22,12 @@ const PATH_WEIGHT: u32 = 3;
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
-/// English and Python words that say nothing about where something is.
+/// English words and words of most languages that say nothing about where something is.
 const COMMON: &str = "\
-    a about after all also an and any are as at be because been but by can class code could def do does else error \
+    a about after all also an and any are as at be because been but by can class code could do does else error \
     even expected false file for from get had has have here how i if import in instead into is issue it its just \
-    last like line lines me more most my new no none not now of on one only or other our out py python return same \
-    self should so some such than that the their them then there these they this to true try two up use used using \
+    last like line lines me more most my new no not now of on one only or other our out return same \
+    should so some such than that the their them then there these they this to true try two up use used using \
     version want was way we were what when where which while will with without work works would you your following \
     example";
 
@@ -51,7 +52,8 @@ pub struct Profile {
 impl Query {
     /// The words of a text, common ones aside.
     pub fn of(text: &str) -> Self {
-        let common: BTreeSet<&[u8]> = COMMON.split_whitespace().map(str::as_bytes).collect();
+        let common = language::all().map(Language::common_words).chain([COMMON]);
+        let common: BTreeSet<&[u8]> = common.flat_map(str::split_whitespace).map(str::as_bytes).collect();
         let mut query = Self { words: AHashMap::new(), lengths: vec![0; 256] };
         each_word(text.as_bytes(), |word| {
             if word.len() > 1 && !common.contains(word) && !query.words.contains_key(word) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::extract::change;
 use super::fence::{Block, path_of, scan};
+use crate::language::{self, Language};
 use crate::model::candidate::{Malformed, MalformedReason, Payload, WholeFile};
 
 /// What a reproduction script prints, by the SWE-Swiss recipe. A fence without a path is a script only if it holds one.
@@ -36,11 +37,11 @@ pub(super) fn parse(answer: &str) -> Result<Payload, Malformed> {
     if !files.is_empty() {
         return Ok(Payload::TestFiles { files });
     }
-    let mut python = fences.blocks.iter().filter(|block| is_python(block)).peekable();
-    if python.peek().is_none() {
+    let mut scripts = fences.blocks.iter().filter(|block| is_script(block)).peekable();
+    if scripts.peek().is_none() {
         return Err(Malformed::new(MalformedReason::NoAnswer, "no fenced test, diff or edit was found"));
     }
-    let script = python.find(|block| MARKERS.iter().any(|marker| block.body.contains(marker)));
+    let script = scripts.find(|block| MARKERS.iter().any(|marker| block.body.contains(marker)));
     match script {
         Some(block) => Ok(Payload::Script { content: lf(block.body) }),
         None => Err(Malformed::new(
@@ -67,11 +68,14 @@ fn whole_file(block: &Block<'_>) -> Option<WholeFile> {
 
 /// A comment such as `# numpy.testing` names no file.
 fn is_file(path: &str) -> bool {
-    path.contains('/') || path.ends_with(".py")
+    path.contains('/') || language::all().any(|language| language.script().is_some() && language.is_source(path))
 }
 
-fn is_python(block: &Block<'_>) -> bool {
-    matches!(block.language().as_str(), "" | "python" | "python3" | "py")
+/// A block that may be a script: it names no language, or one that has scripts.
+fn is_script(block: &Block<'_>) -> bool {
+    let named = block.language();
+    let scripts = || language::all().filter_map(Language::script);
+    named.is_empty() || scripts().any(|script| script.fences.contains(&named.as_str()))
 }
 
 fn lf(text: &str) -> String {

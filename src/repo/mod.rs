@@ -37,12 +37,12 @@ pub use super::model::layout::Layout;
 pub use blob::blob_id;
 pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
-pub use prepare::{SCRIPT_PATH, prepare};
+pub use prepare::prepare;
 pub use record::Recorded;
 pub use reduce::GoldParts;
 pub use store::Repository;
 pub use text_diff::text_diff;
-pub use trees::{Sources, instance_trees, protected_among, submitted_trial_tree, trial_tree};
+pub use trees::{Sources, instance_trees, layout, protected_among, submitted_trial_tree, trial_tree};
 
 use crate::model::candidate::Malformed;
 
@@ -58,6 +58,9 @@ pub enum RepoError {
     /// A file that a git tree of ours cannot hold: a name that is not UTF-8, a socket, a nested repository, ...
     #[error("{path}: {why}")]
     Unstorable { path: String, why: String },
+    /// A tree whose layout its language cannot read.
+    #[error("the layout of tree {tree} cannot be read: {why}")]
+    Survey { tree: String, why: String },
     #[error("{} is not an empty directory; give a new one", path.display())]
     NotEmpty { path: PathBuf },
     #[error("{doing} in {}: {source}", repository.display())]

@@ -10,18 +10,16 @@ use super::edits::apply_edits;
 use super::store::Repository;
 use super::trees::protected_changes;
 use super::{Stop, layered};
+use crate::language::{self, Language};
 use crate::model::admission::Trees;
 use crate::model::candidate::{Malformed, MalformedReason, Payload, Prepared, Stripped};
 use crate::model::generation::Skill;
-
-/// Where a reproduction script is put.
-pub const SCRIPT_PATH: &str = "reproduce_bug.py";
 
 /// Puts an answer on the base tree.
 ///
 /// Repair: the answer is applied, then every protected path is taken back to base; a candidate whose whole change is
 /// taken back, or that changes nothing, has an empty diff. Test: files, edits or diff applied to base, nothing taken
-/// back; a script becomes `reproduce_bug.py` at the root. Localization: the tree is base, and predicted files it lacks
+/// back; a script becomes the file that its language gives it. Localization: the tree is base, and predicted files it lacks
 /// are `missing`.
 ///
 /// # Errors
@@ -67,7 +65,16 @@ fn test(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepared,
                 write_file(&mut draft, &file.path, &file.content)?;
             }
         }
-        Payload::Script { content } => write_file(&mut draft, SCRIPT_PATH, content)?,
+        Payload::Script { content } => {
+            let runner = &trees.layout.framework;
+            let none = || format!("tests of {runner} cannot be reproduction scripts; give a test file with its path");
+            let script = match language::of_runner(runner) {
+                Some(language) => language.script(),
+                None => language::all().find_map(Language::script),
+            };
+            let script = script.ok_or_else(|| Malformed::new(MalformedReason::NoAnswer, none()))?;
+            write_file(&mut draft, script.path, content)?;
+        }
         Payload::UnifiedDiff { diff } => apply_diff(&mut draft, diff, Origin::Candidate, &mut notes)?,
         Payload::SearchReplace { edits } => apply_edits(&mut draft, edits, &mut notes)?,
         Payload::FileList { .. } => return Err(wrong_form(Skill::Test, payload)),

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::tests::{World, world};
-use crate::language::python::survey::Stated;
-use crate::language::python::survey::survey;
+use crate::language::Stated;
 use crate::model::candidate::PathClass;
 use crate::model::candidate::PathClass::*;
 use crate::model::layout::Layout;
@@ -14,7 +13,7 @@ const CASE: &str =
 
 fn layout(framework: &str, world: &World, files: &[(&str, &str)], stated: Stated<'_>) -> Layout {
     let tree = world.tree(files);
-    survey(&world.repo, framework, &tree, &tree, stated).unwrap()
+    super::layout(&world.repo, framework, &tree, &tree, stated).unwrap()
 }
 
 fn classes(layout: &Layout, table: &[(&str, PathClass)]) {

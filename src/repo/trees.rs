@@ -13,8 +13,7 @@ use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::Draft;
 use super::store::Repository;
 use super::{RepoError, Stop, layered};
-use crate::language::classes;
-use crate::language::python::survey::{Stated, survey};
+use crate::language::{self, Files, Stated, classes};
 use crate::model::admission::Trees;
 use crate::model::candidate::{Malformed, PathClass};
 use crate::model::layout::Layout;
@@ -45,11 +44,50 @@ fn trees(repo: &Repository, from: Sources<'_>) -> Result<Trees, Stop> {
     let tested_gold = patched(repo, &gold, from.test_patch, "test_patch")?;
     let (changed, tests) = (repo.changed_paths(&base, &gold)?, repo.changed_paths(&gold, &tested_gold)?);
     let stated = Stated { gold: &changed, tests: &tests, listed: from.listed };
-    let layout = survey(repo, from.framework, &base, &tested_gold, stated)?;
+    let layout = layout(repo, from.framework, &base, &tested_gold, stated)?;
     let trusted = protected_changes(repo, &layout, &base, &tested_gold)?;
     let trusted: Vec<_> = trusted.into_iter().map(|(path, _)| path).collect();
     let tested_base = repo.take_paths(&base, &tested_gold, &trusted)?;
     Ok(Trees { base, gold, tested_base, tested_gold, layout })
+}
+
+/// The layout of an instance. `trusted` is the tree that tests are taken from.
+///
+/// # Errors
+/// A fault of the repository.
+pub fn layout(
+    repo: &Repository,
+    framework: &str,
+    base: &str,
+    trusted: &str,
+    stated: Stated<'_>,
+) -> Result<Layout, RepoError> {
+    let view = View { repo, base, trusted };
+    language::of_framework(framework).survey(&view, framework, stated).map_err(|error| {
+        let other = |error: anyhow::Error| RepoError::Survey { tree: trusted.to_owned(), why: format!("{error:#}") };
+        error.downcast::<RepoError>().unwrap_or_else(other)
+    })
+}
+
+/// Two trees of a repository, for a language to read.
+struct View<'a> {
+    repo: &'a Repository,
+    base: &'a str,
+    trusted: &'a str,
+}
+
+impl Files for View<'_> {
+    fn base(&self) -> anyhow::Result<Vec<String>> {
+        Ok(self.repo.paths(self.base)?)
+    }
+
+    fn trusted(&self) -> anyhow::Result<Vec<String>> {
+        Ok(self.repo.paths(self.trusted)?)
+    }
+
+    fn read(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        Ok(self.repo.read(self.trusted, path)?)
+    }
 }
 
 fn patched(repo: &Repository, tree: &str, diff: &str, field: &str) -> Result<String, Stop> {

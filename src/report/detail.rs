@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::cut::{Cut, cut};
-use super::overview::name;
 use crate::judge::Evidence;
 use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, Malformed, Stripped, TrialTrees};
+use crate::model::name::name;
 use crate::model::strength::Strength;
 use crate::model::trial::{Exit, Mode, Outcome, TestReport, TestResult};
 use crate::model::verdict::Verdict;

@@ -8,6 +8,7 @@ use super::why::why;
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
 use crate::model::instance::Instance;
+use crate::model::name::name;
 use crate::model::trial::Outcome;
 use crate::model::verdict::{Counts, Evidence, Reason, Verdict, VerdictStatus};
 
@@ -248,11 +249,6 @@ pub(super) fn tone(status: VerdictStatus) -> &'static str {
         VerdictStatus::Rejected => "bad",
         VerdictStatus::Inconclusive => "open",
     }
-}
-
-/// The name that a value has in our files.
-pub(super) fn name(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn tenth(seconds: f64) -> f64 {

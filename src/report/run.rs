@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::detail::{Detail, Ran, detail};
-use super::overview::{Overview, name};
+use super::overview::Overview;
 use super::page::{Head, Rows, begin, end};
 use super::{shard, why};
 use crate::dataset::evidence;
@@ -25,6 +25,7 @@ use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
 use crate::model::generation::Generation;
 use crate::model::instance::Instance;
+use crate::model::name::name;
 use crate::model::verdict::Verdict;
 use crate::output::NewFile;
 

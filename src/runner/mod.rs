@@ -2,7 +2,7 @@
 //!
 //! A runner is one file in the folder of its language here, one reporter in `sandboxes/reporters/`, and one line in
 //! [`BUILT_IN`]. It is pure. It alone takes test ids apart, knows what its exit statuses say, and knows which kind of error
-//! a name of an error is. `python/` has pytest and unittest.
+//! a name of an error is. `python/` has pytest and unittest, `go/` Go's own.
 //!
 //! A sealed command starts the reporter before anything of the tree. The reporter gets a nonce and the orders on
 //! standard input and writes records to a channel without a path. `docs/threats.md` says in which order things start,
@@ -17,11 +17,12 @@ use crate::model::digest::Digest;
 use crate::model::test_id::TestId;
 use crate::model::trial::{TestPlan, TestReport, Variation};
 
+pub mod go;
 pub mod python;
 pub mod records;
 
 /// The runners that come with the tool.
-const BUILT_IN: [&dyn Runner; 2] = [&python::pytest::Pytest, &python::unittest::Unittest];
+const BUILT_IN: [&dyn Runner; 3] = [&python::pytest::Pytest, &python::unittest::Unittest, &go::test::GoTest];
 
 static REGISTERED: RwLock<Vec<&'static dyn Runner>> = RwLock::new(Vec::new());
 
@@ -101,6 +102,12 @@ pub trait Runner: Send + Sync {
         Some(path.to_owned())
     }
 
+    /// Whether the test of this id stands in a file of source, which a candidate may edit.
+    fn in_source(&self, id: &str) -> bool {
+        let _ = id;
+        false
+    }
+
     /// What kind of error an error of the report is.
     fn cause(&self, error: &str) -> Cause;
 
@@ -132,6 +139,9 @@ pub trait Runner: Send + Sync {
 /// Sentinels: a test file of ours, of which some tests must fail and the others pass. Which of them must fail follows from
 /// the candidate's tree.
 pub trait Sentinels: Send + Sync {
+    /// Raised whenever the sentinels change: old admissions then prove them again.
+    fn version(&self) -> u32;
+
     /// The path of the file, in the folder of a target. `tag` makes it free.
     fn path(&self, beside: &str, tag: &str) -> String;
 

@@ -4,18 +4,20 @@
 //! behind this trait: [`cell`] (own namespaces on the host), [`docker::cells`] (the same inside a container) and
 //! [`docker`] (one container per trial). `Err` means that the sandbox failed and never says anything about a candidate.
 //!
-//! Images are made and kept by [`crate::images`].
+//! Images are made and kept by [`crate::images`], of which nothing here knows.
 
 pub mod cell;
 pub mod docker;
+pub mod engine;
+pub mod lease;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-pub use super::images::lease::Lease;
 pub use assay_agent::{REPORT_FD, SUPPORT_DIR};
+pub use engine::Engine;
+pub use lease::Lease;
 use thiserror::Error;
 
 use crate::model::digest::Digest;
@@ -30,12 +32,12 @@ pub const LAYER_MTIME: i64 = 1_000_000_000;
 /// An environment made ready: everything a trial needs except the candidate's files.
 #[derive(Clone, Debug)]
 pub struct SealedImage {
-    /// Names base layer, environment and interpreter.
+    /// Names base layer, environment and tool.
     pub digest: Digest,
     /// Repository path inside the sandbox, e.g. `/testbed`.
     pub workdir: String,
-    /// Absolute path of the interpreter inside the sandbox.
-    pub python: String,
+    /// Absolute path, inside the sandbox, of the program that tests are run with.
+    pub tool: String,
     pub backing: Backing,
     /// Keeps the image from being removed while it is in use.
     pub lease: Lease,
@@ -128,33 +130,6 @@ pub trait Sandbox: Send + Sync {
 
     /// Opens a slot for one worker: whatever can be kept from one job to the next.
     fn slot(&self, image: &SealedImage) -> Result<Box<dyn Slot>, SandboxError>;
-}
-
-/// The sandbox in use, with what only its kind can do.
-#[derive(Clone, Debug)]
-pub enum Engine {
-    Cell(Arc<cell::Cell>),
-    DockerCell(Arc<docker::cells::DockerCells>),
-    Container(Arc<docker::Docker>),
-}
-
-impl Engine {
-    /// The same way of running jobs, with those of the copy ended and new ones refused once `cancel` is raised.
-    pub fn with_cancel(&self, cancel: &Arc<AtomicBool>) -> Self {
-        match self {
-            Self::Cell(cell) => Self::Cell(Arc::new(cell.as_ref().clone().with_cancel(cancel.clone()))),
-            Self::DockerCell(cells) => Self::DockerCell(Arc::new(cells.as_ref().clone().with_cancel(cancel.clone()))),
-            Self::Container(docker) => Self::Container(Arc::new(docker.as_ref().clone().with_cancel(cancel.clone()))),
-        }
-    }
-
-    pub fn sandbox(&self) -> &dyn Sandbox {
-        match self {
-            Self::Cell(cell) => cell.as_ref(),
-            Self::DockerCell(cells) => cells.as_ref(),
-            Self::Container(docker) => docker.as_ref(),
-        }
-    }
 }
 
 /// A worker's place. Every job starts from a fresh copy of the image and leaves nothing behind.

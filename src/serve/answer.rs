@@ -8,12 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Unanswered;
-use crate::lab::Answered;
-use crate::language::python::screen::Token as Flag;
+use crate::lab::SingleVerdict;
 use crate::model::candidate::Stripped;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::generation::Skill;
+use crate::model::screen::Token as Flag;
 use crate::model::strength::Tier;
 use crate::model::verdict::{Evidence, Reason, Verdict, VerdictStatus};
 
@@ -24,7 +24,7 @@ pub struct Answer {
     pub instance_id: String,
     pub skill: Skill,
     pub status: VerdictStatus,
-    /// 1 for verified, 0 for rejected, null for inconclusive: then there is no reward, not even 0.
+    /// 1 for verified, 0 for rejected, null for inconclusive and for verified at E0: then there is no reward, not even 0.
     pub reward: Option<f64>,
     pub reason: Reason,
     /// For people: which test, which file, what was seen.
@@ -98,8 +98,8 @@ pub enum NoVerdict {
 }
 
 impl Answer {
-    pub(super) fn new(answered: Answered, queued: Duration, judged: Duration) -> Self {
-        let Answered { verdict, receipt: _, trials_run } = answered;
+    pub(super) fn new(answered: SingleVerdict, queued: Duration, judged: Duration) -> Self {
+        let SingleVerdict { verdict, receipt: _, trials_run } = answered;
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             format: format::REWARD.to_owned(),
@@ -130,10 +130,12 @@ impl Answer {
     }
 }
 
-/// Only a verdict that says so is a number. A status that its reason does not have is none.
+/// Only a verdict that says so is a number. A status that its reason does not have is none, and nothing rests on E0.
 fn reward(verdict: &Verdict) -> Option<f64> {
-    match verdict.status {
-        status if status != verdict.reason.status() => None,
+    if verdict.status != verdict.reason.status() {
+        return None;
+    }
+    match verdict.status.at(verdict.evidence) {
         VerdictStatus::Verified => Some(1.0),
         VerdictStatus::Rejected => Some(0.0),
         VerdictStatus::Inconclusive => None,

@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::Answer;
 use super::queue::Depth;
+use crate::model::name::name;
 
 /// Everything that is counted.
 pub(super) struct Metrics {
@@ -101,13 +102,10 @@ impl Metrics {
 
     /// An answer is ready, from a worker or from memory.
     pub fn answered(&self, answer: &Answer) {
-        let name = |value: serde_json::Result<serde_json::Value>| {
-            value.ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-        };
         let labels = Given {
             skill: answer.skill.to_string(),
-            status: name(serde_json::to_value(answer.status)),
-            reason: name(serde_json::to_value(answer.reason)),
+            status: name(&answer.status),
+            reason: name(&answer.reason),
             cached: answer.cached.to_string(),
         };
         self.answers.get_or_create(&labels).inc();

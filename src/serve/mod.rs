@@ -5,7 +5,7 @@
 //!  client ──► accept ─► connection ─► http ─► reading ─► service: known? ──yes──► answer
 //!               │ too many                                    │ no                    ▲
 //!               ▼                                             ▼                       │
-//!             aside: /healthz, 503                          queue (bounded) ─► worker: desk of the lab ─► journal
+//!             aside: /healthz, 503                          queue (bounded) ─► worker: lab, one by one ─► journal
 //! ```
 //! The journal is the store: after a kill, what was run is known again. Nothing but a rejected verdict is a reward of 0.
 

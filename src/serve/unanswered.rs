@@ -135,8 +135,7 @@ impl Unanswered {
     }
 
     pub(super) fn refused(instance_id: &str, refusal: Refusal, detail: &str) -> Self {
-        let name = serde_json::to_value(refusal).map_or_else(|_| String::new(), |name| name.to_string());
-        let message = format!("instance {instance_id} was not admitted: {} {detail}", name.trim_matches('"'));
+        let message = format!("instance {instance_id} was not admitted: {refusal} {detail}");
         Self { refusal: Some(refusal), ..Self::new(Code::InstanceRefused, message.trim_end()) }
     }
 }

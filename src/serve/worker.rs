@@ -1,4 +1,4 @@
-//! A worker: takes questions off the queue and judges them at a desk of the lab. After SIGTERM or Ctrl-C nothing new is
+//! A worker: takes questions off the queue and judges them one at a time. After SIGTERM or Ctrl-C nothing new is
 //! taken, and what was taken is answered for as long as `--grace` lasts.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::queue::{Job, Outcome, shutting_down};
 use super::service::Service;
 use super::{Answer, Code, Unanswered};
 use crate::exit_code::Stop;
-use crate::lab::{Answered, Desk, Lab, Located, Sample};
+use crate::lab::{Lab, Located, Sample, SingleJudge, SingleVerdict};
 use crate::model::admission::Admission;
 use crate::model::generation::GenerationRef;
 
@@ -25,12 +25,12 @@ pub(super) fn work(
     admissions: &BTreeMap<String, Admission>,
     ledger: &Ledger,
 ) {
-    let mut desk = Desk::new(lab);
+    let mut single = SingleJudge::new(lab);
     loop {
-        let Some(job) = service.queue.take(desk.cancel()) else { return };
+        let Some(job) = service.queue.take(single.cancel()) else { return };
         let began = Instant::now();
-        // A panic is a bug of ours in one question. The other questions still have a worker, and a new desk.
-        let judged = catch_unwind(AssertUnwindSafe(|| judge(&mut desk, located, admissions, ledger, &job)));
+        // A panic is a bug of ours in one question. The other questions still have a worker, and a new judge.
+        let judged = catch_unwind(AssertUnwindSafe(|| judge(&mut single, located, admissions, ledger, &job)));
         let broken = judged.is_err();
         let judged = judged.unwrap_or_else(|_| Err(anyhow::anyhow!("the worker panicked; this is a bug of assay")));
         let took = began.elapsed();
@@ -45,24 +45,24 @@ pub(super) fn work(
         };
         service.queue.finish(&job, took, outcome);
         if broken {
-            desk = Desk::new(lab);
+            single = SingleJudge::new(lab);
         }
     }
 }
 
 fn judge(
-    desk: &mut Desk,
+    single: &mut SingleJudge,
     located: &BTreeMap<&str, &Located>,
     admissions: &BTreeMap<String, Admission>,
     ledger: &Ledger,
     job: &Job,
-) -> anyhow::Result<Answered> {
+) -> anyhow::Result<SingleVerdict> {
     let id = &job.generation.instance_id;
     let known = located.get(id.as_str()).zip(admissions.get(id));
     let (located, admission) = known.with_context(|| format!("instance {id} was taken and is not there"))?;
     // It stands in no input file; what is kept of it names no place.
     let place = GenerationRef { file: String::new(), line: 0, index: 0 };
-    let answered = desk.judge(located, admission, &Sample { generation: job.generation.clone(), place })?;
+    let answered = single.judge(located, admission, &Sample { generation: job.generation.clone(), place })?;
     ledger.append(&job.generation)?;
     Ok(answered)
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use swe_assay::intake::{Wanted, import_folders, repository_path};
 use swe_assay::journal::Failure;
 use swe_assay::judge::{Evidence, LocalizationRules, Peers, Step, judge};
-use swe_assay::lab::verify::candidates::Place;
-use swe_assay::lab::verify::screen::Memory;
+use swe_assay::lab::verify::ground::Ground;
+use swe_assay::lab::verify::read_cache::ReadCache;
 use swe_assay::lab::{Sample, read_candidate};
 use swe_assay::model::admission::{Admission, Trees};
 use swe_assay::model::candidate::{Candidate, Payload, TrialTrees};
@@ -211,7 +211,7 @@ struct World {
     repository: Repository,
     trees: Trees,
     admission: Admission,
-    memory: Memory,
+    memory: ReadCache,
 }
 
 /// Nothing was run.
@@ -292,7 +292,7 @@ impl World {
             "sentinels": "tests/test_assay_0000.py",
         });
         let admission = serde_json::from_value(admission).expect("an admission");
-        Self { instance, repository, trees, admission, memory: Memory::default() }
+        Self { instance, repository, trees, admission, memory: ReadCache::default() }
     }
 
     fn runner(&self) -> &'static dyn Runner {
@@ -324,8 +324,8 @@ impl World {
         Ok(candidate.prepared.is_some())
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
+    fn place(&self) -> Ground<'_> {
+        Ground {
             repository: &self.repository,
             trees: &self.trees,
             admission: &self.admission,

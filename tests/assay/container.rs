@@ -7,10 +7,10 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use swe_assay::images::cache::Cache;
+use swe_assay::images::python::docker::{ImageRequest, docker_build};
 use swe_assay::images::python::environment::Environments;
 use swe_assay::images::python::project::ProjectMetadata;
-use swe_assay::images::recipe::Recipe;
-use swe_assay::images::seal_docker::ImageRequest;
+use swe_assay::images::python::recipe::Recipe;
 use swe_assay::images::seal_host::SealError;
 use swe_assay::model::trial::{Exit, Limits};
 use swe_assay::sandbox::docker::{Docker, OWNER_LABEL};
@@ -64,7 +64,8 @@ fn seal(docker: &Docker) -> Result<SealedImage, SealError> {
         job.env.remove("PYTHONDONTWRITEBYTECODE");
         docker.warm(image, &job)
     };
-    docker.seal(&environments, &request, checkout, warm, &mut |_| {})
+    let build = docker_build(docker, &environments, &request, &mut |_| {})?;
+    docker.seal(environments.cache(), &build, TREE, checkout, warm, &mut |_| {})
 }
 
 pub fn job(argv: &[&str]) -> Job {
@@ -86,7 +87,7 @@ pub fn shell(script: &str) -> Job {
 }
 
 pub fn python(image: &SealedImage, script: &str) -> Job {
-    job(&[&image.python, "-c", script])
+    job(&[&image.tool, "-c", script])
 }
 
 fn run(docker: &Docker, image: &SealedImage, job: &Job) -> Executed {

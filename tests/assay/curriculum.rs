@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use swe_assay::dataset::files::parquet::{Bounds, ParquetWriter};
-use swe_assay::dataset::files::tables::LineWriter as _;
+use swe_assay::dataset::files::shard::LineWriter as _;
 use swe_assay::dataset::rows::{Attempts, rl_columns, rl_row};
 use swe_assay::model::format;
 use swe_assay::model::generation::Skill;

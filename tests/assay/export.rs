@@ -11,8 +11,9 @@ use arrow_array::cast::AsArray;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use swe_assay::dataset::evidence;
-use swe_assay::dataset::export::{ExportOptions, ExportSummary, export};
+use swe_assay::dataset::export::{ExportSummary, export};
 use swe_assay::dataset::files::parquet::each_row;
+use swe_assay::dataset::options::ExportOptions;
 use swe_assay::dataset::rows::Reasoning;
 use swe_assay::dataset::seal::checks::{CheckOptions, Licenses};
 use swe_assay::dataset::seal::manifest::Manifest;
@@ -574,7 +575,7 @@ fn read(config: &Path) -> Vec<RecordBatch> {
     builder.build().unwrap().map(Result::unwrap).collect()
 }
 
-fn rows(dataset: &Path, config: &str) -> Vec<serde_json::Map<String, Value>> {
+pub(crate) fn rows(dataset: &Path, config: &str) -> Vec<serde_json::Map<String, Value>> {
     let mut rows = Vec::new();
     let path = dataset.join(config).join("train-00000-of-00001.parquet");
     each_row(&path, &mut |row| {

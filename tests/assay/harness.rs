@@ -42,6 +42,8 @@ pub enum Need {
     HubClient,
     /// Control groups of version 1.
     CgroupV1,
+    /// Go 1.20 or newer.
+    Go,
 }
 
 impl fmt::Display for Need {
@@ -54,6 +56,7 @@ impl fmt::Display for Need {
             Self::Chromium => "chromium",
             Self::HubClient => "hub-client",
             Self::CgroupV1 => "cgroup-v1",
+            Self::Go => "go",
         })
     }
 }

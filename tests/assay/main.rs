@@ -10,6 +10,7 @@ mod support;
 
 mod admission;
 mod answer_fuzz;
+mod architecture;
 mod audit;
 mod bad_input;
 mod canary;
@@ -27,9 +28,11 @@ mod faults;
 mod flaky;
 mod flood;
 mod framework;
+mod frozen;
 mod full_disk;
 mod full_run;
 mod generated_tests;
+mod go;
 mod intake;
 mod kill;
 mod lost_files;
@@ -59,12 +62,18 @@ mod serve_connections;
 mod serve_limits;
 mod serve_support;
 mod tampering;
+mod toy;
 mod traces;
 mod unpacked_image;
 
 fn main() -> std::process::ExitCode {
+    // Commands that run in this process start their slot agent from this binary, as `assay` does.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "cell-agent") {
+        return assay_agent::agent::main();
+    }
     harness::run(&[
         admission::TESTS,
+        architecture::TESTS,
         audit::TESTS,
         bad_input::TESTS,
         canary::TESTS,
@@ -85,9 +94,11 @@ fn main() -> std::process::ExitCode {
         flaky::TESTS,
         flood::TESTS,
         framework::TESTS,
+        frozen::TESTS,
         full_disk::TESTS,
         full_run::TESTS,
         generated_tests::TESTS,
+        go::TESTS,
         intake::TESTS,
         kill::TESTS,
         lost_files::TESTS,
@@ -117,6 +128,7 @@ fn main() -> std::process::ExitCode {
         serve_limits::TESTS,
         start_up::TESTS,
         tampering::TESTS,
+        toy::TESTS,
         traces::TESTS,
         unpacked_image::TESTS,
     ])

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use swe_assay::console::Console;
-use swe_assay::dataset::seal::manifest::{Config, Contents, Manifest};
+use swe_assay::dataset::seal::entries::Config;
+use swe_assay::dataset::seal::manifest::{Contents, Manifest};
 use swe_assay::dataset::select::matched::Matched;
 use swe_assay::hub::{Account, Hub as Client, Patience, RepoId, download};
 use swe_assay::model::digest::Digest;

@@ -16,9 +16,9 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use swe_assay::images::cache::Cache;
-use swe_assay::images::lease::Lease;
 use swe_assay::model::digest::Digest;
 use swe_assay::model::trial::{Exit, Limits};
+use swe_assay::sandbox::Lease;
 use swe_assay::sandbox::cell::Cell;
 use swe_assay::sandbox::{Backing, Job, Sandbox as _, SealedImage};
 
@@ -162,7 +162,7 @@ fn run_in(root: &Path, script: &str) -> (Exit, String) {
     let image = SealedImage {
         digest: Digest::of(b"busybox"),
         workdir: "/work/tree".to_owned(),
-        python: String::new(),
+        tool: String::new(),
         backing: Backing::Unpacked { root: root.to_owned(), base_layer: base.path().to_owned() },
         lease: Lease::default(),
     };

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::CardFacts;
 use crate::dataset::files::columns::{Column, Kind};
-use crate::dataset::rows::columns_of;
-use crate::dataset::seal::manifest::FileEntry;
+use crate::dataset::rows::{ExtraColumns, columns_of};
+use crate::dataset::seal::entries::FileEntry;
 
 /// Name of the file in a dataset directory.
 pub const CROISSANT: &str = "croissant.json";
@@ -57,7 +57,7 @@ pub fn croissant(facts: &CardFacts, shards: &[FileEntry]) -> Value {
             _ => "Issues, accepted changes and answers with keys, e-mail addresses or home directories were left out, by their shape.",
         }],
         "distribution": shards.iter().map(file).collect::<Vec<_>>(),
-        "recordSet": shards.iter().map(|shard| record_set(shard, shards, facts.lost_instances > 0)).collect::<Vec<_>>(),
+        "recordSet": shards.iter().map(|shard| record_set(shard, shards, facts.extra_columns())).collect::<Vec<_>>(),
     })
 }
 
@@ -75,13 +75,13 @@ fn file(shard: &FileEntry) -> Value {
 
 /// One record set per shard: `sft-repair`, or `sft-repair-00000` if the config has several. Nested columns are left to
 /// the features of the card: `mlcroissant` reads no structs out of Parquet.
-fn record_set(shard: &FileEntry, shards: &[FileEntry], lost: bool) -> Value {
+fn record_set(shard: &FileEntry, shards: &[FileEntry], extra: ExtraColumns) -> Value {
     let (config, name) = shard.path.split_once('/').unwrap_or(("", &shard.path));
     let alone =
         shards.iter().filter(|other| other.path.split_once('/').is_some_and(|(of, _)| of == config)).count() == 1;
     let number = name.split('-').nth(1).unwrap_or_default();
     let id = if alone { config.to_owned() } else { format!("{config}-{number}") };
-    let columns = columns_of(config, lost);
+    let columns = columns_of(config, extra);
     let flat = columns.iter().filter_map(|column| Some((column, kind(&column.kind)?)));
     let fields: Vec<_> = flat.map(|(column, kind)| field(&id, &shard.path, column, kind)).collect();
     json!({"@type": "cr:RecordSet", "@id": id, "name": id, "field": fields})

@@ -8,15 +8,17 @@ use serde_json::Value;
 
 use super::{CardFacts, ConfigFacts, CountLine, RepositoryFacts};
 use crate::chart::BarChart;
-use crate::dataset::export::{ExportOptions, PREFERENCE, RL, SFT};
+use crate::dataset::config_names::{PREFERENCE, RL, SFT};
 use crate::dataset::files::tables::Tables;
-use crate::dataset::group_writer::lost_instances;
+use crate::dataset::options::ExportOptions;
 use crate::dataset::rows::{Attempts, SftRow};
 use crate::dataset::select::contamination::{Benchmarks, built_in_counts};
 use crate::dataset::select::matched::Matched;
-use crate::dataset::select::{name, usable};
+use crate::dataset::select::usable;
 use crate::dataset::source::Source;
+use crate::dataset::source::{lost_instances, said_instances};
 use crate::model::generation::Skill;
+use crate::model::name::name;
 use crate::model::receipt::Tool;
 use crate::model::verdict::Counts;
 
@@ -197,6 +199,7 @@ pub(crate) fn facts(
             .filter(|one| one.lost.as_ref().is_some_and(|lost| lost.accepted))
             .count() as u64,
         lost_rows: tally.lost,
+        said_instances: said_instances(source),
         leaks: tally.leaks.clone(),
         evidence: tally.evidence.clone(),
         tiers: tally.tiers.clone(),

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::files::columns::features_yaml;
-use super::rows::columns_of;
+use super::rows::{ExtraColumns, columns_of};
 use super::select::matched::Matched;
 use crate::model::digest::Digest;
 use crate::model::receipt::Tool;
@@ -80,6 +80,8 @@ pub struct CardFacts {
     pub lost_instances: u64,
     pub lost_accepted: u64,
     pub lost_rows: u64,
+    /// Admitted instances whose rows name the channel of their reports.
+    pub said_instances: u64,
     /// SFT rows whose issue gives something of the answer away: `solution_in_issue`, `path_named_in_issue` -> rows.
     pub leaks: BTreeMap<String, u64>,
     /// Evidence levels of the rows -> rows.
@@ -87,6 +89,13 @@ pub struct CardFacts {
     /// Tiers of the rows of the test skill -> rows.
     pub tiers: BTreeMap<String, u64>,
     pub inputs: BTreeMap<String, Digest>,
+}
+
+impl CardFacts {
+    /// Columns that this dataset has and not every one.
+    pub(super) fn extra_columns(&self) -> ExtraColumns {
+        ExtraColumns { lost_files: self.lost_instances > 0, channel: self.said_instances > 0 }
+    }
 }
 
 /// One config.
@@ -121,8 +130,8 @@ pub struct RepositoryFacts {
 /// Renders the card.
 pub fn card(facts: &CardFacts) -> Result<String> {
     let mut environment = environment()?;
-    let lost = facts.lost_instances > 0;
-    environment.add_function("features", move |config: String| features_yaml(&columns_of(&config, lost), 2));
+    let extra = facts.extra_columns();
+    environment.add_function("features", move |config: String| features_yaml(&columns_of(&config, extra), 2));
     environment.add_filter("explained", |reason: String| explained(&reason).to_owned());
     environment.add_filter("cell", |text: String| text.replace('|', "\\|").replace(['\n', '\r'], " "));
     environment.add_filter("json_text", |value: minijinja::Value| {
@@ -311,6 +320,16 @@ mod tests {
     }
 
     #[test]
+    fn channels_that_a_candidate_can_write_to_are_told_of_only_where_there_are_any() {
+        let mut facts = example();
+        assert!(!card(&facts).unwrap().contains("channel"));
+        facts.said_instances = 2;
+        let text = card(&facts).unwrap();
+        assert!(text.contains("can write to: 2."), "{text}");
+        assert!(text.contains("- name: channel\n    dtype: string\n"), "{text}");
+    }
+
+    #[test]
     fn an_unfilled_placeholder_is_an_error() {
         let error = environment().unwrap().render_named_str("t", "{{ nothing }}", minijinja::context! {}).unwrap_err();
         assert!(error.to_string().contains("undefined"), "{error}");
@@ -343,7 +362,7 @@ mod tests {
         assert!(names.len() > 20, "{names:?}");
         for name in names {
             let reason: crate::model::verdict::Reason = serde_json::from_value(name.clone().into()).unwrap();
-            let status = super::super::select::name(&reason.status());
+            let status = crate::model::name::name(&reason.status());
             if status != "verified" {
                 assert!(!explained(&format!("{status}/{name}")).starts_with("see the"), "{status}/{name}");
             }
@@ -463,6 +482,7 @@ mod tests {
             lost_instances: 0,
             lost_accepted: 0,
             lost_rows: 0,
+            said_instances: 0,
             leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),
             tiers: count(&[("silver", 1)]),

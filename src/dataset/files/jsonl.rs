@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use zstd::stream::write::Encoder;
 
 use super::content_bounds::Cut;
-use super::tables::{LineWriter, Shard, partial_name, shard_name};
+use super::shard::{LineWriter, Shard, partial_name, shard_name};
 
 /// Higher levels cost several times the memory and time for a few hundredths of the size.
 const LEVEL: i32 = 3;

@@ -6,4 +6,5 @@ pub mod jsonl;
 pub mod lines;
 pub mod parquet;
 pub mod parquet_copy;
+pub mod shard;
 pub mod tables;

@@ -29,8 +29,8 @@ use serde_json::{Map, Value};
 
 use super::columns::{Column, Kind};
 use super::content_bounds::Cut;
-use super::tables::{LineWriter, Shard, partial_name, shard_name};
-use crate::dataset::rows::SPLIT;
+use super::shard::{LineWriter, Shard, partial_name, shard_name};
+use crate::dataset::config_names::SPLIT;
 use crate::model::receipt::Tool;
 
 /// Bounds of the files, in bytes of the rows written as JSON: what stays in memory, what the Hub's viewer must read at

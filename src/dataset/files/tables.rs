@@ -2,7 +2,7 @@
 //! short, so rows do not pile up.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -12,26 +12,11 @@ use serde::Serialize;
 use super::columns::Column;
 use super::jsonl::{JsonlWriter, Packing};
 use super::parquet::{Bounds, ParquetWriter};
-use crate::dataset::seal::manifest::Config;
+use super::shard::{LineWriter, Shard};
+use crate::dataset::seal::entries::Config;
 
 /// Lines on their way to a table.
 const UNDERWAY: usize = 256;
-
-/// Takes lines of JSON, gives files.
-pub trait LineWriter {
-    /// Adds a row: one JSON object with its line feed.
-    fn push_line(&mut self, line: &[u8]) -> Result<()>;
-
-    /// Makes the files appear under their final names.
-    fn finish(self: Box<Self>) -> Result<Vec<Shard>>;
-}
-
-/// A file with its number of rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shard {
-    pub path: PathBuf,
-    pub rows: u64,
-}
 
 /// The tables of a directory, and what has been written so far.
 pub(crate) struct Tables<'a> {
@@ -146,14 +131,4 @@ impl Tables<'_> {
         self.rows.insert(path.clone(), shard.rows);
         path
     }
-}
-
-/// Name of a shard that is being written.
-pub(crate) fn partial_name(directory: &Path, name: &str, index: usize) -> PathBuf {
-    directory.join(format!("{name}-{index:05}.partial"))
-}
-
-/// Name of a shard as the Hub's loaders know it.
-pub(crate) fn shard_name(name: &str, index: usize, count: usize, extension: &str) -> String {
-    format!("{name}-{index:05}-of-{count:05}.{extension}")
 }

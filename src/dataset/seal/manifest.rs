@@ -5,7 +5,6 @@
 //! The manifest lists none of these three files. A flipped bit in one of them shows against the other two.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -14,16 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use walkdir::WalkDir;
 
+use super::entries::{Config, FileEntry};
+use super::file_names::{MANIFEST, STATEMENT};
 use super::merkle;
-use super::signature::{ENVELOPE, SecretKey};
-use super::statement::{STATEMENT, Statement};
+use super::signature::ENVELOPE;
 use crate::dataset::select::matched::Matched;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::receipt::Tool;
-
-/// Name of the file in a dataset directory.
-pub const MANIFEST: &str = "manifest.json";
 
 /// `manifest.json`, written after all that it lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,27 +53,6 @@ pub struct Contents {
     pub left_out: BTreeMap<String, u64>,
     /// Tasks (instance and skill) that did not become rows of the RL config: reason -> count.
     pub left_out_tasks: BTreeMap<String, u64>,
-}
-
-/// One config of the dataset, or one table of its evidence.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Config {
-    pub rows: u64,
-    /// Format of its rows, e.g. `sft-row.v1`.
-    pub row_format: String,
-    /// Its shards, in order. Configs may share shards: `sft` is those of the three skills.
-    pub data_files: Vec<String>,
-}
-
-/// One file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct FileEntry {
-    /// Relative to the dataset directory, with `/`.
-    pub path: String,
-    pub bytes: u64,
-    pub sha256: Digest,
-    /// Rows or records of a table; null for texts.
-    pub rows: Option<u64>,
 }
 
 impl Manifest {
@@ -122,38 +98,4 @@ impl Manifest {
         bytes.push(b'\n');
         Ok(bytes)
     }
-
-    /// Writes `manifest.json` and the statement into the directory, and the signature if there is a key.
-    pub fn write(&self, directory: &Path, key: Option<&SecretKey>) -> Result<()> {
-        let manifest = self.to_bytes()?;
-        let statement = Statement::of(self, &manifest).to_bytes()?;
-        write(&directory.join(MANIFEST), &manifest)?;
-        write(&directory.join(STATEMENT), &statement)?;
-        match key {
-            Some(key) => write(&directory.join(ENVELOPE), &key.sign(&statement).to_bytes()?),
-            None => Ok(()),
-        }
-    }
-}
-
-impl FileEntry {
-    /// Reads and digests a file below `directory`.
-    pub fn read(directory: &Path, path: &str, rows: Option<u64>) -> Result<Self> {
-        let full = directory.join(path);
-        let digest = || {
-            let file = File::open(&full)?;
-            Ok::<_, std::io::Error>((file.metadata()?.len(), Digest::of_reader(file)?))
-        };
-        let (bytes, sha256) = digest().with_context(|| format!("cannot read back {}", full.display()))?;
-        Ok(Self { path: path.to_owned(), bytes, sha256, rows })
-    }
-
-    /// Whether a file of this size in its place may be the pointer that git holds for a large file.
-    pub fn may_be_pointer(&self, bytes: u64) -> bool {
-        bytes < 200 && self.bytes > 200
-    }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::manifest::FileEntry;
+use super::entries::FileEntry;
 use crate::model::digest::{Digest, canonical_json};
 
 /// Root over the entries in their order; of no entries, the digest of nothing. A leaf is the entry's canonical JSON.

@@ -7,9 +7,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use walkdir::WalkDir;
 
-use super::manifest::{MANIFEST, Manifest};
+use super::file_names::MANIFEST;
+use super::file_names::STATEMENT;
+use super::manifest::Manifest;
 use super::signature::ENVELOPE;
-use super::statement::STATEMENT;
 use crate::model::digest::Digest;
 
 /// Larger files are told by their size alone: an export should not begin with reading the former one whole.

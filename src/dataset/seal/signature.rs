@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, KeypairBytes,
+};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,10 +25,6 @@ use crate::model::digest::Digest;
 pub const ENVELOPE: &str = "statement.dsse.json";
 
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
-
-/// DER before the 32 bytes of an Ed25519 secret (RFC 8410, section 7) and of a public key (section 4).
-const SECRET_PREFIX: [u8; 16] = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
-const PUBLIC_PREFIX: [u8; 12] = [48, 42, 48, 5, 6, 3, 43, 101, 112, 3, 33, 0];
 
 /// `statement.dsse.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,10 +66,10 @@ impl SecretKey {
     /// # Errors
     /// A file that cannot be read or holds another kind of key; the message names it, never its content.
     pub fn read(path: &Path) -> Result<Self> {
-        let seed = read_pem(path, "PRIVATE KEY", &SECRET_PREFIX).with_context(|| {
-            format!("{} is not an Ed25519 signing key; make one with `assay export --new-key FILE`", path.display())
-        })?;
-        Ok(Self(SigningKey::from_bytes(&seed)))
+        let what =
+            || format!("{} is not an Ed25519 signing key; make one with `assay export --new-key FILE`", path.display());
+        let text = fs::read_to_string(path).with_context(what)?;
+        SigningKey::from_pkcs8_pem(&text).map(Self).with_context(what)
     }
 
     /// Writes the key, readable by its owner alone, and the public key beside it as `<path>.pub`. Gives that path.
@@ -78,8 +78,11 @@ impl SecretKey {
     /// A file that is there already: a key is never replaced.
     pub fn write(&self, path: &Path) -> Result<PathBuf> {
         let public = PublicKey::beside(path);
-        create(path, 0o600, &pem("PRIVATE KEY", &SECRET_PREFIX, &self.0.to_bytes()))?;
-        create(&public, 0o644, &self.public().to_pem())?;
+        // The seed alone, as OpenSSL writes it; the public key is in its own file.
+        let secret = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
+        let secret = secret.to_pkcs8_pem(LineEnding::LF).context("cannot write the key as PEM")?;
+        create(path, 0o600, &secret)?;
+        create(&public, 0o644, &self.public().to_pem()?)?;
         Ok(public)
     }
 
@@ -119,8 +122,8 @@ impl PublicKey {
     pub fn read(path: &Path) -> Result<Self> {
         let what =
             || format!("{} is not an Ed25519 public key; it is the .pub file beside the signing key", path.display());
-        let bytes = read_pem(path, "PUBLIC KEY", &PUBLIC_PREFIX).with_context(what)?;
-        VerifyingKey::from_bytes(&bytes).map(Self).with_context(what)
+        let text = fs::read_to_string(path).with_context(what)?;
+        VerifyingKey::from_public_key_pem(&text).map(Self).with_context(what)
     }
 
     /// Names the key in an envelope.
@@ -128,8 +131,12 @@ impl PublicKey {
         Digest::of(self.0.as_bytes())
     }
 
-    pub fn to_pem(&self) -> String {
-        pem("PUBLIC KEY", &PUBLIC_PREFIX, self.0.as_bytes())
+    /// The key as a PEM file.
+    ///
+    /// # Errors
+    /// None that can be caused from outside: the encoder has a limit of its own.
+    pub fn to_pem(&self) -> Result<String> {
+        self.0.to_public_key_pem(LineEnding::LF).context("cannot write the public key as PEM")
     }
 }
 
@@ -168,24 +175,6 @@ impl Envelope {
 fn authenticated(payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len());
     [head.as_bytes(), payload].concat()
-}
-
-fn pem(label: &str, prefix: &[u8], key: &[u8; 32]) -> String {
-    let body = STANDARD.encode([prefix, key].concat());
-    let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
-}
-
-fn read_pem(path: &Path, label: &str, prefix: &[u8]) -> Result<[u8; 32]> {
-    let text = fs::read_to_string(path)?;
-    let inner = text
-        .split_once(&format!("-----BEGIN {label}-----"))
-        .and_then(|(_, rest)| rest.split_once(&format!("-----END {label}-----")))
-        .map(|(inner, _)| inner.split_whitespace().collect::<String>())
-        .with_context(|| format!("no PEM block {label:?}"))?;
-    let der = STANDARD.decode(inner).context("the PEM block is not base64")?;
-    let key = der.strip_prefix(prefix).context("the PEM block holds another kind of key")?;
-    <[u8; 32]>::try_from(key).ok().context("the key has not 32 bytes")
 }
 
 fn create(path: &Path, mode: u32, text: &str) -> Result<()> {
@@ -250,7 +239,7 @@ mod tests {
         .unwrap();
         let public = SecretKey::read(&path).unwrap().public();
         assert_eq!(
-            public.to_pem(),
+            public.to_pem().unwrap(),
             "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
         );
     }

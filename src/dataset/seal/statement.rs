@@ -9,13 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::manifest::{MANIFEST, Manifest};
+use super::file_names::MANIFEST;
+use super::manifest::Manifest;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::receipt::Tool;
-
-/// Name of the file in a dataset directory. The manifest does not list it: it names the manifest.
-pub const STATEMENT: &str = "statement.json";
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// What kind of predicate it is; a name, there is nothing to fetch.

@@ -11,10 +11,9 @@ pub mod strangers;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::model::admission::Admission;
 use crate::model::generation::Skill;
+use crate::model::name::name;
 use crate::model::verdict::{Evidence, Reason, VerdictStatus};
 
 /// What may become a row.
@@ -101,7 +100,8 @@ fn refusal(entry: &Entry, instance: &InstanceState, options: &SelectOptions) -> 
     if entry.duplicate {
         return Some("duplicate".to_owned());
     }
-    if entry.evidence < options.min_evidence.max(Evidence::E1) {
+    // What was verified at E0 is counted as `evidence/E0`.
+    if entry.status.at(entry.evidence) != entry.status || entry.evidence < options.min_evidence {
         return Some(format!("evidence/{}", name(&entry.evidence)));
     }
     instance.excluded.clone()
@@ -126,14 +126,6 @@ fn cap_repositories(entries: &[Entry], instances: &[InstanceState], cap: u64, re
         for (_, index) in rows.into_iter().skip(usize::try_from(cap).unwrap_or(usize::MAX)) {
             refusals[index] = Some("repository_cap".to_owned());
         }
-    }
-}
-
-/// An enum's name as it stands in the files.
-pub fn name<T: serde::Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(name)) => name,
-        other => unreachable!("unit variants are written as text, not {other:?}"),
     }
 }
 

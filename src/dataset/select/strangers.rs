@@ -5,9 +5,10 @@ use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::dataset::seal::manifest::{MANIFEST, Manifest};
+use crate::dataset::seal::file_names::MANIFEST;
+use crate::dataset::seal::file_names::STATEMENT;
+use crate::dataset::seal::manifest::Manifest;
 use crate::dataset::seal::signature::ENVELOPE;
-use crate::dataset::seal::statement::STATEMENT;
 
 /// The Hub puts this file into every repository.
 pub const ATTRIBUTES: &str = ".gitattributes";

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use zstd::stream::write::Encoder;
 
-use crate::dataset::files::tables::{Shard, partial_name, shard_name};
+use crate::dataset::files::shard::{Shard, partial_name, shard_name};
 use crate::model::admission::Admission;
 use crate::model::instance::Instance;
 

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use super::interpreter::{EnvironmentError, Interpreter, PipMode};
+use super::interpreter::{Interpreter, PipMode};
 use super::project::{ProjectMetadata, normalised};
+use super::recipe::Recipe;
 use crate::images::cache::Cache;
-use crate::images::recipe::Recipe;
+use crate::images::environment_error::EnvironmentError;
+use crate::images::provisioned::Provisioned;
 use crate::model::digest::Digest;
 use crate::sandbox::ENVIRONMENT_DIR;
 
@@ -27,23 +29,6 @@ const WHEELS_LAYOUT: u32 = 1;
 pub struct Environments {
     pub(crate) cache: Cache,
     pub(crate) interpreter: Interpreter,
-}
-
-/// An environment that is ready.
-#[derive(Clone, Debug)]
-pub struct Provisioned {
-    /// Names interpreter version, packages and project metadata.
-    pub digest: Digest,
-    /// Read-only mounts of a cell: host path -> path inside.
-    pub mounts: Vec<(PathBuf, String)>,
-    /// Interpreter inside the cell.
-    pub python: String,
-    /// Full version, e.g. `3.11.7`.
-    pub python_version: String,
-    /// Where the project's code is expected, e.g. `/testbed`.
-    pub workdir: String,
-    /// What is installed, as `name==version`, sorted.
-    pub packages: Vec<String>,
 }
 
 /// A resolved set of requirements: wheels, each named by its content.
@@ -126,8 +111,8 @@ impl Environments {
         Ok(Provisioned {
             digest,
             mounts,
-            python: format!("{ENVIRONMENT_DIR}/bin/python"),
-            python_version: self.interpreter.version.clone(),
+            tool: format!("{ENVIRONMENT_DIR}/bin/python"),
+            tool_version: self.interpreter.version.clone(),
             workdir: workdir.to_owned(),
             packages: pins,
         })
@@ -280,6 +265,7 @@ pub(crate) fn requirement_lines(
     lines.dedup();
     match lines.iter().find(|line| line.starts_with('-')) {
         Some(option) => Err(EnvironmentError::Refused {
+            tool: "pip",
             doing: "reading the requirements".to_owned(),
             why: format!("{option:?} is a pip option; give package names with versions"),
         }),

@@ -2,49 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
-use thiserror::Error;
 
-use crate::images::cache::{Cache, CacheError};
-use crate::images::recipe::RecipeError;
-
-/// Why an environment could not be made. None of it is about a candidate.
-#[derive(Debug, Error)]
-pub enum EnvironmentError {
-    /// The host lacks something that can be installed.
-    #[error("{0}")]
-    Missing(String),
-    /// The package index did not answer.
-    #[error(
-        "cannot reach the package index while {doing}: check the network and pip's settings, then run again\n{why}"
-    )]
-    Unreachable { doing: String, why: String },
-    /// pip answered no: no such version, a conflict, a build that fails.
-    #[error("pip failed while {doing}; change the requirements of the instance or recipe\n{why}")]
-    Refused { doing: String, why: String },
-    /// Another release of the project would be in the environment, and answers can be read off it.
-    #[error("{path} would be in the environment beside the project's own code; leave it out of the requirements")]
-    AnswerInImage { path: String },
-    /// The project cannot be run from source.
-    #[error("{0}")]
-    Unsupported(String),
-    #[error("{doing} failed: {why}")]
-    Failed { doing: String, why: String },
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-    #[error(transparent)]
-    Recipe(#[from] RecipeError),
-}
-
-impl EnvironmentError {
-    pub(crate) fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
-        Self::Failed { doing: format!("{doing} {}", path.display()), why: error.to_string() }
-    }
-}
+use crate::images::cache::Cache;
+use crate::images::environment_error::EnvironmentError;
 
 const OLDEST: (u32, u32) = (3, 8);
 
@@ -191,9 +155,9 @@ impl Interpreter {
         let whole = String::from_utf8_lossy(&output.stderr);
         let doing = doing.to_owned();
         Err(if is_network(&whole) {
-            EnvironmentError::Unreachable { doing, why }
+            EnvironmentError::Unreachable { tool: "pip", doing, why }
         } else {
-            EnvironmentError::Refused { doing, why }
+            EnvironmentError::Refused { tool: "pip", doing, why }
         })
     }
 

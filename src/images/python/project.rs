@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use super::environment::Environments;
-use super::interpreter::{EnvironmentError, PipMode};
-use crate::images::recipe::ProjectMode;
+use super::interpreter::PipMode;
+use super::recipe::ProjectMode;
+use crate::images::environment_error::EnvironmentError;
 
 /// What an environment needs to know of a project. Part of the environment's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

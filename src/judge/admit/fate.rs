@@ -7,14 +7,12 @@ use super::AdmissionInput;
 use super::lost::find;
 use super::tally::{Side, Stand, Tally};
 use crate::judge::asker::Seen;
-use crate::judge::name_some;
+use crate::judge::{name_reasons, name_some};
 use crate::model::cause::Cause;
 use crate::model::lost::raised;
 use crate::model::test_record::{FailureClass, Standing, TestRecord};
 use crate::runner::Runner;
 
-/// Tests or files of one fate that are named.
-const EXAMPLES: usize = 3;
 /// Longest line that is quoted of what a runner printed, in characters.
 const LONGEST_LINE: usize = 200;
 
@@ -36,12 +34,12 @@ pub(crate) fn told(input: &AdmissionInput, runner: &dyn Runner, tally: &Tally, p
             lost.iter().filter(|(_, file)| file.changed).map(|(path, file)| format!("{path}: {}", file.reason()));
         let gone: Vec<_> = gone.collect();
         if !gone.is_empty() {
-            parts.push(format!("{} gave no test ({})", gone.len(), some(&gone)));
+            parts.push(format!("{} gave no test ({})", gone.len(), name_reasons(&gone)));
         }
         parts.extend(
             by_fate(input, runner, tally)
                 .into_iter()
-                .map(|(fate, tests)| format!("{} {} ({})", tests.len(), fate, some(&tests))),
+                .map(|(fate, tests)| format!("{} {} ({})", tests.len(), fate, name_reasons(&tests))),
         );
     }
     parts.join("; ")
@@ -106,7 +104,7 @@ fn nothing_ran(gold: &Seen, printed: Option<&str>) -> String {
         .map(|(place, error)| format!("{place}: {}", raised(error, message(place))))
         .collect();
     if !errors.is_empty() {
-        return format!("nothing could be collected on gold ({})", some(&errors));
+        return format!("nothing could be collected on gold ({})", name_reasons(&errors));
     }
     let status = report.exit_status.unwrap_or_default();
     let said = printed.and_then(telling_line).map(|line| format!(": {line}")).unwrap_or_default();
@@ -122,13 +120,4 @@ pub(crate) fn telling_line(printed: &str) -> Option<String> {
     };
     let line = lines().find(error).or_else(|| lines().next_back())?;
     Some(line.chars().filter(|c| !c.is_control()).take(LONGEST_LINE).collect())
-}
-
-/// Names a few and counts the rest. Reasons hold commas, so these do not.
-pub(crate) fn some(items: &[String]) -> String {
-    let named = items.iter().take(EXAMPLES).map(String::as_str).collect::<Vec<_>>().join("; ");
-    match items.len().saturating_sub(EXAMPLES) {
-        0 => named,
-        more => format!("{named}; and {more} more"),
-    }
 }

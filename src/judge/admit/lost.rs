@@ -2,7 +2,7 @@
 //! instance (`lost_test_files`), right after the whole runs. If `--accept-lost` is given, the instance is admitted and
 //! nothing of it is worth more than E1. A stored admission is used only if its lost files agree with its runs.
 //!
-//! - *does not load*: the file, a class of it, a package above it, or a conftest that ends the session;
+//! - *does not load*: the file, a class of it, a package above it, or a configuration that ends the session;
 //! - *not on base*: it loads on gold and not on base, and gold changes neither the file nor the one that raised;
 //! - *silent*: it defines tests, and the run says nothing of it;
 //! - *missing module*: it skips itself for want of a module; this counts only if gold changes the file.
@@ -13,10 +13,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fate::some;
 use super::{AdmissionInput, blank, files_to_run};
 use crate::judge::asker::{Ask, Bench, Evidence, Seen};
-use crate::judge::{Halt, name_some, run_result};
+use crate::judge::{Halt, name_reasons, name_some, run_result};
 use crate::model::admission::Admission;
 use crate::model::candidate::PathClass;
 use crate::model::lost::{Loss, Lost, LostFile};
@@ -95,7 +94,7 @@ pub(crate) fn too_much(lost: &Lost) -> Option<String> {
     };
     let named: Vec<_> = named.into_iter().map(|(path, file)| format!("{path}: {}", file.reason())).collect();
     let next = "install what is missing (`--with` at import, `requirements` of the environment), or use --accept-lost, which leaves its rows at E1";
-    Some(format!("{what}: {}; {next}", some(&named)))
+    Some(format!("{what}: {}; {next}", name_reasons(&named)))
 }
 
 /// A verified answer as it counts: of an instance that lost too much and was accepted, never more than E1.

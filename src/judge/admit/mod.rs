@@ -128,6 +128,7 @@ pub(super) fn blank(input: &AdmissionInput, runner: &dyn Runner) -> Admission {
         gold_files: input.gold_files.clone(),
         unneeded: None,
         framework: format!("{}/{}", runner.name(), runner.version()),
+        channel: runner.channel(),
         repeats: input.repeats,
         limits: input.limits.clone(),
         shadows: BTreeSet::new(),

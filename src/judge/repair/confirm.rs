@@ -35,6 +35,7 @@ use crate::judge::{Halt, name_some};
 use crate::model::admission::{Admission, Split};
 use crate::model::candidate::Prepared;
 use crate::model::cause::Cause;
+use crate::model::name::name;
 use crate::model::trial::{FIRST_CONTROL, Origin, Raised, Status, TestReport, Trace};
 use crate::model::verdict::{Reason, VerdictStatus};
 use crate::runner::Runner;
@@ -132,7 +133,7 @@ pub(crate) fn confirmed<T>(
         match (held, rejections.first()) {
             (Ok(held), None) => return Ok(held),
             (Ok(_), Some((reason, detail))) => {
-                return Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; run again, it held", name(*reason))));
+                return Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; run again, it held", name(reason))));
             }
             (Err(Halt::Judged(reason, detail)), _) if reason.status() == VerdictStatus::Rejected => {
                 // A fault of the machine never makes a run end well with everything passed.
@@ -144,7 +145,7 @@ pub(crate) fn confirmed<T>(
             (Err(halt), _) => return Err(halt),
         }
     }
-    let found: Vec<_> = rejections.iter().map(|(reason, _)| name(*reason)).collect();
+    let found: Vec<_> = rejections.iter().map(|(reason, _)| name(reason)).collect();
     Err(Halt::Judged(Reason::Unsteady, format!("another fault in every run: {}", found.join(", "))))
 }
 
@@ -167,7 +168,7 @@ pub(crate) fn confirm<T>(reason: Reason, detail: String, again: Result<T, Halt>)
         Err(needs @ Halt::Needs(_)) => Err(needs),
         Err(Halt::Judged(again, _)) if again == reason => Err(Halt::Judged(reason, detail)),
         Ok(_) | Err(Halt::Judged(..)) => {
-            Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; not so in a second run", name(reason))))
+            Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; not so in a second run", name(&reason))))
         }
     }
 }
@@ -216,7 +217,7 @@ fn after_bad_end(
         Shown::Failing(failing) => Ok((seen, failing)),
         Shown::Abnormal(..) => Err(Halt::Judged(reason, detail)),
         Shown::Passed => {
-            Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; run again, it passed", name(reason))))
+            Err(Halt::Judged(Reason::Unsteady, format!("{}: {detail}; run again, it passed", name(&reason))))
         }
     }
 }
@@ -230,7 +231,7 @@ fn control(tree: &str, split: &Split, admission: &Admission, bench: &mut Bench) 
         Shown::Failing(failing) if failing.len() < split.expected.len() => Ok(gold.outcome.wall_ms),
         Shown::Passed => Ok(gold.outcome.wall_ms),
         Shown::Failing(failing) => Err(control_failed(name_some(failing.iter().map(String::as_str)))),
-        Shown::Abnormal(reason, detail) => Err(control_failed(format!("{}: {detail}", name(reason)))),
+        Shown::Abnormal(reason, detail) => Err(control_failed(format!("{}: {detail}", name(&reason)))),
     }
 }
 
@@ -249,7 +250,7 @@ fn failing_on_gold(
             Ok(failing.intersection(&on_gold).cloned().collect())
         }
         Shown::Failing(on_gold) => Err(control_failed(name_some(on_gold.iter().map(String::as_str)))),
-        Shown::Abnormal(reason, detail) => Err(control_failed(format!("{}: {detail}", name(reason)))),
+        Shown::Abnormal(reason, detail) => Err(control_failed(format!("{}: {detail}", name(&reason)))),
     }
 }
 
@@ -317,7 +318,7 @@ fn wobbling(
             Shown::Passed => {}
             Shown::Failing(on_gold) => steady.retain(|id| !on_gold.contains(id)),
             Shown::Abnormal(reason, detail) => {
-                return Err(control_failed(format!("{}: {detail}", name(reason))));
+                return Err(control_failed(format!("{}: {detail}", name(&reason))));
             }
         }
         if steady.is_empty() {
@@ -443,10 +444,6 @@ fn control_failed(detail: String) -> Halt {
 
 fn names(tests: &BTreeSet<String>) -> String {
     name_some(tests.iter().map(String::as_str))
-}
-
-fn name(reason: Reason) -> String {
-    serde_json::to_value(reason).map_or_else(|_| String::new(), |name| name.as_str().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Why a test fails on base: an assertion, the code under test, or itself.
 
-use super::Subject;
+use super::subject::Subject;
 use crate::model::candidate::PathClass;
 use crate::model::cause::Cause;
 use crate::model::strength::FailureClass;

@@ -14,50 +14,23 @@
 pub mod failure;
 pub mod script;
 pub mod strength;
+mod subject;
 
 use std::collections::BTreeSet;
 
+use self::subject::{Subject, Verified, repeats, sound, variation};
 use super::asker::{Ask, Bench, Seen};
 use super::repair::confirm;
 use super::{Halt, Peers, name_some, run_result};
 use crate::model::admission::Admission;
-use crate::model::candidate::{Candidate, Oracle, PathClass, TrialTrees};
-use crate::model::strength::{FailureClass, Strength, Tier};
-use crate::model::trial::{Exit, Status, TestResult, Variation};
-use crate::model::verdict::{Evidence as Level, Reason, VerdictStatus};
+use crate::model::candidate::{Candidate, PathClass, TrialTrees};
+use crate::model::strength::FailureClass;
+use crate::model::trial::{Exit, Status, TestResult};
+use crate::model::verdict::{Reason, VerdictStatus};
 use crate::runner::Runner;
 
 /// At most this many tests run alone. The others run in their file and in the suite only.
 const MOST_ALONE: usize = 8;
-
-/// A verified test.
-pub(super) struct Verified {
-    pub detail: String,
-    pub strength: Strength,
-}
-
-impl Verified {
-    /// A test that tells gold from surely wrong programs stands on more than the run of base and gold.
-    pub fn level(&self) -> Level {
-        match self.strength.tier {
-            Tier::Bronze => Level::E1,
-            Tier::Silver | Tier::Gold => Level::E3,
-        }
-    }
-}
-
-/// A test and where it runs.
-pub(super) struct Subject<'a> {
-    pub admission: &'a Admission,
-    /// Base with the test: its name among the trees of a contest, too.
-    pub on_base: &'a str,
-    pub on_gold: &'a str,
-    pub in_suite: &'a str,
-    pub files: &'a [String],
-    pub edited: &'a [String],
-    pub overruled: &'a [String],
-    pub oracle: &'a Oracle,
-}
 
 pub(super) fn judge(
     candidate: &Candidate,
@@ -128,14 +101,6 @@ fn holds(subject: &Subject, runner: &dyn Runner, bench: &mut Bench) -> Result<He
     keeps_edited(subject, &gold, bench)?;
     breaks_nothing(subject, &reproducing, runner, bench)?;
     Ok(Held { reproducing, class, repeats })
-}
-
-/// Checks that nothing in the source certainly decides by something other than behaviour.
-pub(super) fn sound(oracle: &Oracle) -> Result<(), Halt> {
-    match oracle.faults.is_empty() {
-        true => Ok(()),
-        false => Err(Halt::Judged(Reason::UnsoundOracle, name_some(oracle.faults.iter().map(String::as_str)))),
-    }
 }
 
 /// The tests that fail on base in their own body, for a reason that is not theirs.
@@ -211,20 +176,6 @@ fn holds_on_gold(gold: &Seen, reproducing: &BTreeSet<String>, otherwise: Reason)
         .map(|(id, _)| id.as_str())
         .collect();
     if failing.is_empty() { Ok(()) } else { Err(Halt::Judged(otherwise, name_some(failing))) }
-}
-
-/// How a repeat is perturbed. The first two always differ, whatever the number of repeats.
-pub(super) fn variation(repeat: u32) -> Variation {
-    match repeat {
-        1 => Variation::OtherSeedAndZone,
-        2 => Variation::ShuffledFiles,
-        _ => Variation::None,
-    }
-}
-
-/// Runs of base and of gold each.
-pub(super) fn repeats(admission: &Admission) -> u32 {
-    admission.repeats.max(2)
 }
 
 /// Checks that every repeat gives the same result, perturbed or not. The first run of each side is known already.

@@ -4,7 +4,7 @@
 //! A script prints its marker on a line of its own and exits with 0, in every repeat, and uses a module of the
 //! repository.
 
-use super::{Subject, Verified, repeats, sound, variation};
+use super::subject::{Subject, Verified, repeats, sound, variation};
 use crate::judge::Halt;
 use crate::judge::asker::{Ask, Bench};
 use crate::judge::repair::confirm;

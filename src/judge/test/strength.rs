@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Subject;
+use super::subject::Subject;
 use crate::judge::asker::{Ask, Bench, Seen};
 use crate::judge::{Halt, Peers, run_result};
 use crate::model::contest::{Contest, Mutant};

@@ -6,11 +6,13 @@ use serde_json::json;
 use super::super::{Evidence, Judgement, LocalizationRules, Step, judge as judge_candidate};
 use super::*;
 use crate::journal::Failure;
+use crate::model::candidate::Oracle;
 use crate::model::contest::{Contest, Joined, Mutant};
 use crate::model::digest::Digest;
 use crate::model::generation::{GenerationRef, Skill};
-use crate::model::strength::{Doubt, Share};
-use crate::model::trial::{Limits, Mode, Outcome, OutputRef, Phase, TestReport, Trial};
+use crate::model::strength::{Doubt, Share, Tier};
+use crate::model::trial::{Limits, Mode, Outcome, OutputRef, Phase, TestReport, Trial, Variation};
+use crate::model::verdict::Evidence as Level;
 use crate::runner::python::pytest::Pytest;
 
 const FILE: &str = "tests/test_new.py";

@@ -1,10 +1,11 @@
 //! The plain set of an admitted instance: proved if evidence E3 is asked for.
 
-use super::site::Site;
-use crate::judge::{Step, prove_plain};
+use crate::judge::prove_plain;
 use crate::lab::Lab;
+use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::KeptSlot;
-use crate::model::admission::{Admission, Refusal};
+use crate::lab::site::Site;
+use crate::model::admission::Admission;
 use crate::model::verdict::Evidence;
 
 impl Lab<'_> {
@@ -18,16 +19,10 @@ impl Lab<'_> {
         if self.settings.evidence < Evidence::E3 || !admission.admitted() {
             return Ok(admission);
         }
-        let proof = loop {
-            self.check_interrupt()?;
-            match prove_plain(&admission, site.framework, &self.knowledge) {
-                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
-                Step::Done(proof) => break proof,
-            }
-        };
+        let ask = |known: &Knowledge| prove_plain(&admission, site.framework, known);
+        let proof = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
         if let Some(detail) = proof.sandbox_failed {
-            let refusal = Some(Refusal::SandboxFailed);
-            return Ok(Admission { refusal, detail, splits: Vec::new(), ..admission });
+            return Ok(admission.sandbox_failed(detail));
         }
         let mut admission = admission;
         admission.trials.extend(proof.trials);

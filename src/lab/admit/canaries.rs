@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::site::Site;
-use crate::judge::{Forms, Proof, Step, prove};
+use crate::judge::{Forms, prove};
 use crate::lab::Lab;
+use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::KeptSlot;
-use crate::language::python::canary::mutate;
-use crate::model::admission::{Admission, Canaries, CanaryStrength, Refusal};
+use crate::lab::site::Site;
+use crate::language;
+use crate::model::admission::{Admission, Canaries, CanaryStrength};
+use crate::runner::Runner;
 use crate::sandbox::FileChange;
 
 impl Lab<'_> {
@@ -28,13 +30,13 @@ impl Lab<'_> {
             if canaries.tests.is_empty() {
                 return Ok(admission);
             }
-            let proof = self.proof(site, kept, &admission, &canaries, &forms)?;
+            let ask = |known: &Knowledge| prove(&admission, site.framework, &canaries, &forms, known);
+            let proof = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
             if let Some(detail) = proof.sandbox_failed {
-                let refusal = Some(Refusal::SandboxFailed);
-                return Ok(Admission { refusal, detail, splits: Vec::new(), ..admission });
+                return Ok(admission.sandbox_failed(detail));
             }
             admission.trials.extend(proof.trials);
-            let demoted = demoted(&canaries.tests, &proof.failed);
+            let demoted = demoted(site.framework, &canaries.tests, &proof.failed);
             if weak.is_empty() && !demoted.is_empty() {
                 weak = demoted;
                 continue;
@@ -45,23 +47,6 @@ impl Lab<'_> {
             let files = canaries.files.into_iter().filter(|file| held.contains(file)).collect();
             admission.canaries = (!tests.is_empty()).then_some(Canaries { tests, files, ..canaries });
             return Ok(admission);
-        }
-    }
-
-    fn proof(
-        &self,
-        site: &Site,
-        kept: &mut KeptSlot,
-        admission: &Admission,
-        canaries: &Canaries,
-        forms: &Forms,
-    ) -> anyhow::Result<Proof> {
-        loop {
-            self.check_interrupt()?;
-            match prove(admission, site.framework, canaries, forms, &self.knowledge) {
-                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
-                Step::Done(proof) => return Ok(proof),
-            }
         }
     }
 }
@@ -76,11 +61,14 @@ fn plant(site: &Site, admission: &Admission, weak: &BTreeSet<String>) -> anyhow:
     let mut forms = Forms::new();
     let mut changes = Vec::new();
     let mut files = Vec::new();
+    let reader = language::of(site.framework).reader();
+    // Without a reader, no test has a canary.
     for (path, ids) in by_file {
+        let Some(reader) = reader else { break };
         let Some(source) = site.repository.read(gold, &path)?.and_then(|bytes| String::from_utf8(bytes).ok()) else {
             continue;
         };
-        let mutated = mutate(&source, &ids, weak);
+        let mutated = reader.canaries(&source, &ids, weak);
         if mutated.tests.is_empty() {
             continue;
         }
@@ -93,8 +81,12 @@ fn plant(site: &Site, admission: &Admission, weak: &BTreeSet<String>) -> anyhow:
 }
 
 /// Tests to try in the weak form: the tests of a function of which no strong canary failed.
-fn demoted(tests: &BTreeMap<String, CanaryStrength>, failed: &BTreeSet<String>) -> BTreeSet<String> {
-    let function = |id: &str| id.split('[').next().unwrap_or(id).to_owned();
+fn demoted(
+    runner: &dyn Runner,
+    tests: &BTreeMap<String, CanaryStrength>,
+    failed: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let function = |id: &str| runner.parse_id(id).function.to_owned();
     let proven: BTreeSet<_> = failed.iter().map(|id| function(id)).collect();
     tests
         .iter()

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::site::Site;
 use crate::judge::Peers;
 use crate::lab::run::pool;
-use crate::lab::verify::candidates::Task;
-use crate::lab::{Lab, Workshop};
-use crate::language::python::{mutants, statements};
+use crate::lab::site::Site;
+use crate::lab::verify::task::Task;
+use crate::lab::{Lab, SiteBuilder};
+use crate::language;
+use crate::language::reader::Reader;
 use crate::model::candidate::{PathClass, Prepared};
 use crate::model::contest::{Contest, Joined, Mutant};
 use crate::model::format;
@@ -33,7 +34,7 @@ impl Lab<'_> {
         let made = pool::map(self.settings.workers, &groups, |(id, tasks)| {
             self.check_interrupt()?;
             let Some(first) = tasks.first() else { return Ok(None) };
-            let site = Workshop::new(self, first.located).site()?;
+            let site = SiteBuilder::new(self, first.located).site()?;
             let prepared = tasks.iter().filter_map(|task| task.candidate.prepared.as_ref());
             Ok(Some(contest(id, &site, prepared, peers.get(*id))?))
         })?;
@@ -49,14 +50,18 @@ fn contest<'p>(
 ) -> anyhow::Result<Contest> {
     let Site { repository, trees, .. } = site;
     let changed = repository.changed_lines(&trees.base, &trees.gold)?;
-    let is_source = |path: &String| path.ends_with(".py") && trees.layout.class(path) == PathClass::Source;
+    let language = language::of(site.framework);
+    let is_source = |path: &String| language.is_source(path) && trees.layout.class(path) == PathClass::Source;
     let changed: BTreeMap<_, _> = changed.into_iter().filter(|(path, _)| is_source(path)).collect();
-    let added = watched(site, &trees.gold, &changed, |lines| &lines.added)?;
-    let removed = match added.is_empty() {
-        true => watched(site, &trees.base, &changed, |lines| &lines.removed)?,
-        false => BTreeMap::new(),
-    };
-    let mutants = planted(site, &changed)?;
+    let (mut added, mut removed, mut mutants) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    // Without a reader, nothing is watched or mutated.
+    if let Some(reader) = language.reader() {
+        added = watched(site, reader, &trees.gold, &changed, |lines| &lines.added)?;
+        if added.is_empty() {
+            removed = watched(site, reader, &trees.base, &changed, |lines| &lines.removed)?;
+        }
+        mutants = planted(site, reader, &changed)?;
+    }
     let mut joined = BTreeSet::new();
     for test in tests {
         let others = peers.iter().flat_map(|peers| peers.rejected.iter().chain(&peers.verified));
@@ -85,13 +90,14 @@ fn source(site: &Site, tree: &str, path: &str) -> anyhow::Result<String> {
 /// If there are none, the lines of the module.
 fn watched(
     site: &Site,
+    reader: &dyn Reader,
     tree: &str,
     changed: &BTreeMap<String, ChangedLines>,
     side: impl Fn(&ChangedLines) -> &BTreeSet<u32>,
 ) -> anyhow::Result<BTreeMap<String, Vec<u32>>> {
     let (mut called, mut imported) = (BTreeMap::new(), BTreeMap::new());
     for (path, changed) in changed {
-        let lines = statements::executable(&source(site, tree, path)?, side(changed));
+        let lines = reader.executable(&source(site, tree, path)?, side(changed));
         for (lines, kind) in [(lines.called, &mut called), (lines.imported, &mut imported)] {
             if !lines.is_empty() {
                 kind.insert(path.clone(), lines.into_iter().collect());
@@ -102,11 +108,11 @@ fn watched(
 }
 
 /// Mutants of the lines that gold adds, taken from the changed files in turn.
-fn planted(site: &Site, changed: &BTreeMap<String, ChangedLines>) -> anyhow::Result<Vec<Mutant>> {
+fn planted(site: &Site, reader: &dyn Reader, changed: &BTreeMap<String, ChangedLines>) -> anyhow::Result<Vec<Mutant>> {
     let trees = &site.trees;
     let mut found = Vec::new();
     for (path, changed) in changed {
-        let made = mutants::mutants(&source(site, &trees.gold, path)?, &changed.added, MOST_MUTANTS);
+        let made = reader.mutants(&source(site, &trees.gold, path)?, &changed.added, MOST_MUTANTS);
         found.extend(made.into_iter().enumerate().map(|(rank, mutation)| (rank, path, mutation)));
     }
     found.sort_by_key(|(rank, path, _)| (*rank, *path));

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::site::Site;
-use crate::judge::{
-    LEAST_CHECKS, Observed, Planned, Rehearsed, Step, observe, rehearse, rehearse_joint, sentinel_seed,
-};
+use crate::judge::{LEAST_CHECKS, Planned, Rehearsed, observe, rehearse, rehearse_joint, sentinel_seed};
 use crate::lab::Lab;
+use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::KeptSlot;
-use crate::language::python::held_out::{beside, derive};
-use crate::model::admission::{Admission, HeldOut, Refusal};
+use crate::lab::site::Site;
+use crate::language;
+use crate::model::admission::{Admission, HeldOut};
 use crate::repo::Repository;
 use crate::runner::{self, Runner};
 use crate::sandbox::FileChange;
@@ -32,9 +31,10 @@ impl Lab<'_> {
             return Ok(admission);
         }
         if let Some((planned, mut held_out)) = plan(site, &admission)? {
-            let observed = self.observed(site, kept, &admission, &planned)?;
+            let ask = |known: &Knowledge| observe(&admission, site.framework, &planned, known);
+            let observed = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
             if let Some(detail) = observed.sandbox_failed {
-                return Ok(sandbox_failed(admission, detail));
+                return Ok(admission.sandbox_failed(detail));
             }
             admission.trials.extend(observed.trials);
             held_out.checks = observed.checks;
@@ -46,9 +46,10 @@ impl Lab<'_> {
             let tree = &site.trees.tested_gold;
             let seed = sentinel_seed(tree, &admission);
             let Some(session) = control_tree(&site.repository, tree, &admission)? else { break };
-            let rehearsed = self.rehearsed(site, kept, &admission, &session, &seed)?;
+            let ask = |known: &Knowledge| rehearse(&admission, site.framework, &session, &seed, known);
+            let rehearsed = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
             if let Some(detail) = rehearsed.sandbox_failed {
-                return Ok(sandbox_failed(admission, detail));
+                return Ok(admission.sandbox_failed(detail));
             }
             admission.trials.extend(rehearsed.trials.iter().cloned());
             if rehearsed.ended && (rehearsed.sentinels || admission.sentinels.is_none()) {
@@ -66,54 +67,11 @@ impl Lab<'_> {
     fn with_joint(&self, site: &Site, kept: &mut KeptSlot, admission: Admission) -> anyhow::Result<Admission> {
         let gold = &site.trees.tested_gold;
         let Some(session) = control_tree(&site.repository, gold, &admission)? else { return Ok(admission) };
-        loop {
-            self.check_interrupt()?;
-            match rehearse_joint(&admission, site.framework, gold, &session, &self.knowledge) {
-                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
-                Step::Done((joint, trials)) => {
-                    let trials = [admission.trials, trials].concat();
-                    return Ok(Admission { joint, trials, ..admission });
-                }
-            }
-        }
+        let ask = |known: &Knowledge| rehearse_joint(&admission, site.framework, gold, &session, known);
+        let (joint, trials) = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
+        let trials = [admission.trials, trials].concat();
+        Ok(Admission { joint, trials, ..admission })
     }
-
-    fn observed(
-        &self,
-        site: &Site,
-        kept: &mut KeptSlot,
-        admission: &Admission,
-        planned: &Planned,
-    ) -> anyhow::Result<Observed> {
-        loop {
-            self.check_interrupt()?;
-            match observe(admission, site.framework, planned, &self.knowledge) {
-                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
-                Step::Done(observed) => return Ok(observed),
-            }
-        }
-    }
-
-    fn rehearsed(
-        &self,
-        site: &Site,
-        kept: &mut KeptSlot,
-        admission: &Admission,
-        tree: &str,
-        seed: &crate::model::digest::Digest,
-    ) -> anyhow::Result<Rehearsed> {
-        loop {
-            self.check_interrupt()?;
-            match rehearse(admission, site.framework, tree, seed, &self.knowledge) {
-                Step::Needs(trial) => self.run_trial(site, kept, &trial)?,
-                Step::Done(rehearsed) => return Ok(rehearsed),
-            }
-        }
-    }
-}
-
-fn sandbox_failed(admission: Admission, detail: String) -> Admission {
-    Admission { refusal: Some(Refusal::SandboxFailed), detail, splits: Vec::new(), ..admission }
 }
 
 /// Keeps only what held in the rehearsal.
@@ -132,6 +90,7 @@ fn keep_proved(site: &Site, admission: &mut Admission, rehearsed: &Rehearsed) {
 
 /// Derives held-out tests from the fail-to-pass tests of gold and writes their trees. Nothing is proved yet.
 fn plan(site: &Site, admission: &Admission) -> anyhow::Result<Option<(Planned, HeldOut)>> {
+    let Some(reader) = language::of(site.framework).reader() else { return Ok(None) };
     let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for id in &admission.fail_to_pass {
         by_file.entry(site.framework.target_of(id)).or_default().push(id.clone());
@@ -142,8 +101,8 @@ fn plan(site: &Site, admission: &Admission) -> anyhow::Result<Option<(Planned, H
     for (file, ids) in by_file {
         let source = site.repository.read(&site.trees.tested_gold, &file)?;
         let Some(source) = source.and_then(|bytes| String::from_utf8(bytes).ok()) else { continue };
-        let path = free_path(site, admission, |tag| beside(&file, tag))?;
-        let Some(derived) = derive(&source, &path, &ids) else { continue };
+        let path = free_path(site, admission, |tag| reader.held_out_path(&file, tag))?;
+        let Some(derived) = reader.held_out(&source, &path, &ids) else { continue };
         tests.extend(derived.tests);
         files.push(path.clone());
         changes.push(FileChange::Write { path, content: Arc::from(derived.source.into_bytes()), executable: false });

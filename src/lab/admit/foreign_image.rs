@@ -1,23 +1,22 @@
 //! Instances that name an image of others: the base tree is recorded from the image's work directory, then the image is
 //! sealed without its history.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::image_request::{Order, docker_of};
-use crate::images::cache::Cache;
+use crate::images::environment_error::EnvironmentError;
 use crate::images::foreign::{ReadyImage, ReadyRequest};
-use crate::images::python::inspect;
-use crate::images::python::inspect::Wanted;
-use crate::images::python::interpreter::EnvironmentError;
-use crate::images::seal_foreign_host as host_ready;
-use crate::images::unpacked;
+use crate::images::inspector::{Wanted, remembered};
+use crate::images::order::Order;
+use crate::images::toolchain::Toolchain;
+use crate::images::{Images, toolchain};
 use crate::model::digest::Digest;
 use crate::model::instance::Instance;
 use crate::repo::{Recorded, Repository};
-use crate::sandbox::{Engine, SandboxError, SealedImage};
+use crate::sandbox::SealedImage;
 
 /// Raised when work directories are recorded differently.
 const LAYOUT: u32 = 1;
@@ -41,43 +40,18 @@ pub(crate) struct Gold<'a> {
     pub base: &'a str,
     pub tested_gold: &'a str,
     pub patch: &'a str,
-    /// Where the project is imported from, below the work directory.
-    pub import_root: &'a str,
-}
-
-/// The image of a reference; pulled if it is not here.
-fn image(engine: &Engine, cache: &Cache, reference: &str, say: &dyn Fn(&str)) -> anyhow::Result<ReadyImage> {
-    let mut say = |message: &str| say(message);
-    if let Some(docker) = docker_of(engine) {
-        return Ok(docker.ready_image(cache, reference, &mut say)?);
-    }
-    let known = unpacked::find(cache, reference)?;
-    let unpacked = match known {
-        Some(unpacked) => unpacked,
-        None => {
-            unpacked::pull(cache, reference, &mut say).with_context(|| {
-                format!(
-                    "the image {reference} is not unpacked here; `assay image pull --from FILE {reference}` takes it from an \
-                     archive of docker save or an OCI layout"
-                )
-            })?
-        }
-    };
-    Ok(unpacked.ready(cache)?)
 }
 
 /// Records the image's work directory, or finds what was recorded, and puts the tree into the instance's repository, which
 /// is made if it is not there.
 pub(crate) fn record(
-    engine: &Engine,
-    cache: &Path,
+    images: &dyn Images,
     instance: &Instance,
     reference: &str,
     repository: &Path,
     say: &dyn Fn(&str),
 ) -> anyhow::Result<Ready> {
-    let cache = Cache::open(cache)?;
-    let image = image(engine, &cache, reference, say)?;
+    let image = images.foreign(reference, say)?;
     let workdir = &instance.environment.workdir;
     if let Some(volume) = image.volumes.iter().find(|volume| overlap(volume, workdir)) {
         bail!("the image {reference} declares a volume at {volume}; what is there is not part of any image");
@@ -87,14 +61,11 @@ pub(crate) fn record(
         false => Repository::create_bare(repository)?,
     };
     let name = Digest::of_json(&(LAYOUT, &image.image_id, workdir, &instance.base_commit));
-    let folder = cache.directory("recorded", name.as_str(), |making| {
+    let folder = images.cache().directory("recorded", name.as_str(), |making| {
         say(&format!("recording {workdir} of {reference}"));
         let rest = making.join("rest");
         fs::create_dir(&rest).with_context(|| format!("cannot make {}", rest.display()))?;
-        match docker_of(engine) {
-            Some(docker) => docker.read_workdir(&image, workdir, &rest)?,
-            None => host_ready::read_workdir(&image, workdir, &rest)?,
-        }
+        images.read_workdir(&image, workdir, &rest)?;
         let store = Repository::create_bare(&making.join("repository"))?;
         let recorded = store.record(&rest, &instance.base_commit, Some(&repository))?;
         keep_rest(&rest, &recorded)?;
@@ -108,16 +79,22 @@ pub(crate) fn record(
     Ok(Ready { image, commit, rest: folder.join("rest") })
 }
 
-/// Seals the image with the instance's tested base in it.
+/// Seals the image with the instance's tested base in it. `env` holds the variables of instance and tool chain.
 pub(crate) fn seal(
-    engine: &Engine,
-    cache: &Path,
+    images: &dyn Images,
+    toolchain: &dyn Toolchain,
     ready: &Ready,
     order: &Order,
     gold: &Gold,
+    env: &BTreeMap<String, String>,
 ) -> anyhow::Result<SealedImage> {
-    let cache = Cache::open(cache)?;
     let environment = order.environment;
+    let inspector = toolchain.inspector().ok_or_else(|| {
+        EnvironmentError::Unsupported(format!(
+            "an image of others cannot be used for {} projects, because it cannot be looked into; remove environment.image",
+            toolchain.language()
+        ))
+    })?;
     for path in gold.repository.changed_paths(gold.base, gold.tested_gold)? {
         // Git does not track it in the image, and the change brings it, so the answer would lie beside the tree.
         let left = gold.repository.read(gold.base, &path)?.is_none() && ready.rest.join(&path).exists();
@@ -128,44 +105,32 @@ pub(crate) fn seal(
     let lines = telling_lines(gold.patch);
     let wanted = Wanted {
         workdir: &environment.workdir,
-        python: environment.python.as_deref(),
+        tool: environment.python.as_deref(),
         runner: &environment.framework,
-        modules: &order.modules,
+        modules: order.modules,
         lines: &lines,
     };
-    let kind = if docker_of(engine).is_some() { "docker" } else { "unpacked" };
-    let mut found = inspect::remembered(&cache, kind, &ready.image, &wanted, || match docker_of(engine) {
-        Some(docker) => docker.look(&ready.image, &wanted),
-        None => host_ready::look(engine.sandbox(), &ready.image, &ready.rest, &wanted),
-    })?;
+    let look = || images.look(inspector, &ready.image, &ready.rest, &wanted);
+    let mut found = remembered(images.cache(), images.kind(), inspector.question(), &ready.image, &wanted, look)?;
     found.answers.extend(answers_beside(&ready.rest, &environment.workdir, &lines)?);
-    (order.say)(&format!("uses {} (Python {}) with {}", found.python, found.version, found.runner));
+    let name = toolchain.tool_name();
+    (order.say)(&format!("uses {} ({name} {}) with {}", found.tool, found.version, found.runner));
     for removed in found.histories.iter().chain(&found.answers) {
         (order.say)(&format!("takes {removed} out of the image"));
     }
     if let Some(path) = other_release(gold, &found.copies)? {
         return Err(EnvironmentError::AnswerInImage { path }.into());
     }
+    let start_up = inspector.start_up(&found, &environment.workdir, env);
     let request = ReadyRequest {
         image: &ready.image,
         found: &found,
         workdir: &environment.workdir,
-        import_root: gold.import_root,
         tree_id: order.layer_tree,
         rest: &ready.rest,
+        start_up: &start_up,
     };
-    let layer = |folder: &Path| (order.checkout)(order.layer_tree, folder);
-    let warm = |image: &SealedImage| -> Result<SealedImage, SandboxError> {
-        (order.say)("running the suite once for warm bytecode");
-        let job = (order.warm_job)(image)
-            .map_err(|error| SandboxError::Failed { doing: "preparing the warm-up run", why: format!("{error:#}") })?;
-        engine.sandbox().warm(image, &job)
-    };
-    let mut say = |message: &str| (order.say)(message);
-    let sealed = match docker_of(engine) {
-        Some(docker) => docker.seal_ready(&cache, &request, layer, warm, &mut say),
-        None => host_ready::seal(&cache, engine.sandbox(), &request, layer, warm, &mut say),
-    };
+    let sealed = images.seal_foreign(inspector, &request, order);
     sealed.with_context(|| format!("cannot seal the image {}", ready.image.reference))
 }
 
@@ -194,8 +159,9 @@ fn answers_beside(rest: &Path, workdir: &str, lines: &[String]) -> anyhow::Resul
     Ok(answers)
 }
 
-/// Removes what belongs to the tree, every git store, and bytecode, which could stand for files that a candidate changes.
+/// Removes what belongs to the tree, every git store, and compiled files, which could stand for files that a candidate changes.
 fn keep_rest(rest: &Path, recorded: &Recorded) -> anyhow::Result<()> {
+    let caches: Vec<&str> = toolchain::all().iter().flat_map(|one| one.cache_folders()).copied().collect();
     let mut walk = walkdir::WalkDir::new(rest).min_depth(1).into_iter();
     while let Some(entry) = walk.next() {
         let entry = entry?;
@@ -203,7 +169,7 @@ fn keep_rest(rest: &Path, recorded: &Recorded) -> anyhow::Result<()> {
         let name = entry.file_name().to_string_lossy();
         let inside = entry.path().strip_prefix(rest)?.to_string_lossy().into_owned();
         if kind.is_dir() {
-            if name == ".git" || name == "__pycache__" {
+            if name == ".git" || caches.iter().any(|cache| name == *cache) {
                 fs::remove_dir_all(entry.path()).with_context(|| format!("cannot remove {inside}"))?;
                 walk.skip_current_dir();
             }
@@ -215,7 +181,7 @@ fn keep_rest(rest: &Path, recorded: &Recorded) -> anyhow::Result<()> {
 }
 
 /// An installed module that is not what the tree holds: another release, or a fork.
-fn other_release(gold: &Gold, copies: &std::collections::BTreeMap<String, String>) -> anyhow::Result<Option<String>> {
+fn other_release(gold: &Gold, copies: &BTreeMap<String, String>) -> anyhow::Result<Option<String>> {
     let paths = gold.repository.paths(gold.tested_gold)?;
     for (copy, id) in copies {
         let ending = format!("/{copy}");

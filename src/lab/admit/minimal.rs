@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::site::Site;
 use crate::judge::{Reduced, Reduction, reduce};
 use crate::lab::Lab;
 use crate::lab::run::trials::KeptSlot;
-use crate::model::admission::{Admission, Refusal};
+use crate::lab::site::Site;
+use crate::model::admission::Admission;
 use crate::repo::GoldParts;
 
 /// Most parts that gold is taken apart into: each costs at least one run.
@@ -35,10 +35,7 @@ impl Lab<'_> {
                 }
                 Reduction::Trial(trial) => self.run_trial(site, kept, &trial)?,
                 Reduction::Done { unneeded, trials } => break (unneeded, trials),
-                Reduction::Failed(detail) => {
-                    let refusal = Some(Refusal::SandboxFailed);
-                    return Ok(Admission { refusal, detail, splits: Vec::new(), ..admission });
-                }
+                Reduction::Failed(detail) => return Ok(admission.sandbox_failed(detail)),
             }
         };
         let mut admission = admission;

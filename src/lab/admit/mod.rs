@@ -7,4 +7,4 @@ pub mod controls;
 pub mod foreign_image;
 pub mod image_request;
 pub mod minimal;
-pub mod site;
+pub mod site_builder;

@@ -1,4 +1,4 @@
-//! Room on the host: how many trials run at once without its memory running out.
+//! The gate before a trial: how many trials run at once without its memory running out.
 //!
 //! A trial waits until it fits into `--memory-budget` beside the trials that run. It is counted with half as much again
 //! as the largest trial of its image took, or with its whole limit as long as none was measured. Cores are shared by
@@ -14,7 +14,7 @@ const SPARE: u64 = 64 << 20;
 
 /// Shared by the workers. The number of workers shares the cores.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct MemoryGate {
     /// Bytes that running trials may take together.
     budget: u64,
     state: Mutex<State>,
@@ -29,26 +29,26 @@ struct State {
     peaks: BTreeMap<Digest, u64>,
 }
 
-/// A trial that has its room. It leaves when this is dropped.
-pub(crate) struct Entered<'a> {
-    room: &'a Room,
+/// The memory of a trial that runs. It is free again when this is dropped.
+pub(crate) struct Reservation<'a> {
+    gate: &'a MemoryGate,
     bytes: u64,
 }
 
-impl Room {
+impl MemoryGate {
     pub fn new(budget: u64) -> Self {
         Self { budget, state: Mutex::default(), left: Condvar::new() }
     }
 
     /// Waits until a trial in an image fits beside those that run. A trial that never fits runs alone.
-    pub fn enter(&self, image: &Digest, limit: u64) -> Entered<'_> {
+    pub fn enter(&self, image: &Digest, limit: u64) -> Reservation<'_> {
         let mut state = self.lock();
         loop {
             let bytes = need(state.peaks.get(image).copied(), limit);
             if state.running == 0 || state.taken.saturating_add(bytes) <= self.budget {
                 state.running += 1;
                 state.taken += bytes;
-                return Entered { room: self, bytes };
+                return Reservation { gate: self, bytes };
             }
             state = self.left.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
@@ -69,13 +69,13 @@ impl Room {
     }
 }
 
-impl Drop for Entered<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        let mut state = self.room.lock();
+        let mut state = self.gate.lock();
         state.running -= 1;
         state.taken -= self.bytes;
         drop(state);
-        self.room.left.notify_all();
+        self.gate.left.notify_all();
     }
 }
 
@@ -94,13 +94,13 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     /// The most trials of four workers that ran at once, of 40 in all.
-    fn most_at_once(room: &Room, image: &Digest) -> u32 {
+    fn most_at_once(gate: &MemoryGate, image: &Digest) -> u32 {
         let (running, most) = (AtomicU32::new(0), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..10 {
-                        let _entered = room.enter(image, 2 * GIB);
+                        let _entered = gate.enter(image, 2 * GIB);
                         most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         std::thread::sleep(Duration::from_millis(2));
                         running.fetch_sub(1, Ordering::SeqCst);
@@ -114,19 +114,19 @@ mod tests {
     #[test]
     fn trials_run_together_as_far_as_what_was_measured_fits() {
         let (image, other) = (Digest::of(b"image"), Digest::of(b"other"));
-        let room = Room::new(5 * GIB);
-        assert_eq!(most_at_once(&room, &image), 2, "nothing is known: each counts with its limit");
-        room.saw(&image, Some(GIB));
-        room.saw(&image, None);
-        room.saw(&image, Some(GIB / 2));
-        assert_eq!(most_at_once(&room, &image), 3, "1.5 GiB and a little each");
-        assert_eq!(most_at_once(&room, &other), 2);
-        room.saw(&other, Some(8 << 20));
-        assert_eq!(most_at_once(&room, &other), 4);
+        let gate = MemoryGate::new(5 * GIB);
+        assert_eq!(most_at_once(&gate, &image), 2, "nothing is known: each counts with its limit");
+        gate.saw(&image, Some(GIB));
+        gate.saw(&image, None);
+        gate.saw(&image, Some(GIB / 2));
+        assert_eq!(most_at_once(&gate, &image), 3, "1.5 GiB and a little each");
+        assert_eq!(most_at_once(&gate, &other), 2);
+        gate.saw(&other, Some(8 << 20));
+        assert_eq!(most_at_once(&gate, &other), 4);
     }
 
     #[test]
     fn what_never_fits_runs_alone() {
-        assert_eq!(most_at_once(&Room::new(1), &Digest::of(b"image")), 1);
+        assert_eq!(most_at_once(&MemoryGate::new(1), &Digest::of(b"image")), 1);
     }
 }

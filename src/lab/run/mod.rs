@@ -3,4 +3,5 @@
 pub mod facts;
 pub mod memory;
 pub mod pool;
+mod settle;
 pub mod trials;

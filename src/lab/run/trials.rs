@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context as _, anyhow};
 
 use crate::exit_code::Stop;
+use crate::images::toolchain::Toolchain;
 use crate::journal::{Failure, Record, Shared};
 use crate::lab::Lab;
-use crate::lab::admit::site::Site;
+use crate::lab::site::Site;
 use crate::model::digest::{Digest, canonical_json};
 use crate::model::format;
 use crate::model::instance::Environment;
@@ -32,10 +33,10 @@ impl Lab<'_> {
             self.check_interrupt()?;
             let nonce = nonce()?;
             let command = command(site, trial, &nonce)?;
-            let job = job(&site.environment, trial, &command, changes.clone());
-            let entered = self.room.enter(&trial.image, trial.limits.memory_bytes);
+            let job = job(site.toolchain, &site.environment, trial, &command, changes.clone());
+            let reserved = self.memory.enter(&trial.image, trial.limits.memory_bytes);
             let ran = self.attempt(site, kept, &job);
-            drop(entered);
+            drop(reserved);
             match ran {
                 Ok(executed) => return self.record_outcome(site, trial, executed, &nonce, attempts),
                 Err(SandboxError::Interrupted) => return Err(Stop::Interrupted.into()),
@@ -99,7 +100,7 @@ impl Lab<'_> {
         nonce: &str,
         retried: Vec<String>,
     ) -> anyhow::Result<()> {
-        self.room.saw(&trial.image, executed.peak_memory_bytes);
+        self.memory.saw(&trial.image, executed.peak_memory_bytes);
         let blobs = self.run.blobs();
         let report = (trial.plan.mode != Mode::Script).then(|| {
             let mut report = site.framework.parse(&executed.report, executed.report_truncated, nonce);
@@ -139,34 +140,32 @@ impl Lab<'_> {
 }
 
 fn command(site: &Site, trial: &Trial, nonce: &str) -> anyhow::Result<Command> {
-    let (python, workdir, plan) = (&site.image.python, &site.image.workdir, &trial.plan);
+    let (tool, workdir, plan) = (&site.image.tool, &site.image.workdir, &trial.plan);
     Ok(match plan.mode {
-        Mode::Suite => site.framework.command(python, workdir, plan, nonce),
+        Mode::Suite => site.framework.command(tool, workdir, plan, nonce),
         Mode::Plain => {
             let bare = site.framework.bare();
             let bare =
                 bare.with_context(|| format!("trial {}: {} has no run without it", trial.id(), plan.framework))?;
-            bare.command(python, workdir, plan, nonce)
+            bare.command(tool, workdir, plan, nonce)
         }
         Mode::Script => {
             let path = plan.files.first().with_context(|| format!("trial {} names no script", trial.id()))?;
-            let command = site.framework.script_command(python, workdir, path, plan.variation);
+            let command = site.framework.script_command(tool, workdir, path, plan.variation);
             command.with_context(|| format!("trial {}: {} runs no scripts", trial.id(), plan.framework))?
         }
     })
 }
 
 pub(crate) fn job(
+    toolchain: &dyn Toolchain,
     environment: &Environment,
     trial: &Trial,
     command: &Command,
     changes: Vec<crate::sandbox::FileChange>,
 ) -> Job {
     let mut env: BTreeMap<_, _> = environment.env.clone();
-    // An interpreter would read this before anything else. The environment's own start-up puts it behind the standard library.
-    if let Some(path) = env.remove("PYTHONPATH") {
-        env.insert("ASSAY_PYTHONPATH".to_owned(), path);
-    }
+    toolchain.translate(&mut env);
     // The sealed variables win: an instance may add variables and may not loosen any.
     env.extend(command.env.clone());
     Job {

@@ -4,70 +4,37 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::Context as _;
-
+use super::file_names::{CANDIDATES, CONTESTS};
 use super::generated_tests::test_trees;
+use super::ground::Ground;
+use super::identity::Identity;
 use super::peers::peers;
+use super::read_cache::ReadCache;
 use super::samples::Samples;
-use super::screen::{Memory, screened};
+use super::screen::screened;
+use super::task::Task;
 use super::unread;
+use super::worker_state::WorkerState;
 use crate::console::Stage;
-use crate::judge::{LocalizationRules, Peers, Step, count_passes, judge};
+use crate::judge::{LocalizationRules, Peers, count_passes, judge};
 use crate::lab::admit::controls::control_tree;
-use crate::lab::admit::site::Site;
+use crate::lab::run::facts::Knowledge;
 use crate::lab::run::pool;
-use crate::lab::run::trials::KeptSlot;
-use crate::lab::{CANDIDATES, CONTESTS, Lab, Located, Sample, Workshop};
-use crate::model::admission::{Admission, Trees};
+use crate::lab::{Lab, Located, Sample, SiteBuilder};
+use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::model::contest::Contest;
 use crate::model::digest::Digest;
 use crate::model::generation::Skill;
-use crate::model::layout::Layout;
-use crate::model::trial::Trial;
 use crate::model::verdict::Reason;
 use crate::prompt::extract::extract;
 use crate::repo;
 use crate::repo::Repository;
-use crate::runner::{self, Runner};
 
 /// Candidates in memory at a time; more only if one instance has more.
 const HELD: usize = 256;
 /// The same for each worker, so that many of them seldom wait for the last trials of a batch.
 const HELD_PER_WORKER: usize = 32;
-
-/// What makes two candidates the same although their texts differ: everything that runs, or what is predicted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SameAs(String, Skill, Vec<String>);
-
-/// What a row of the candidate would hold: its content without what the policy took back.
-pub(crate) fn exported_content(candidate: &Candidate) -> Option<SameAs> {
-    let SameAs(instance, skill, mut content) = SameAs::of(candidate)?;
-    if skill == Skill::Repair {
-        content.truncate(1);
-    }
-    Some(SameAs(instance, skill, content))
-}
-
-impl SameAs {
-    /// `None` if nothing of the candidate was understood.
-    pub fn of(candidate: &Candidate) -> Option<Self> {
-        let prepared = candidate.prepared.as_ref()?;
-        let content = match (&candidate.trees, candidate.skill) {
-            (_, Skill::Localization) => prepared.files.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
-            (Some(TrialTrees::Repair { policy, submitted, .. }), _) => {
-                vec![policy.clone(), submitted.clone().unwrap_or_default()]
-            }
-            (Some(TrialTrees::Test { on_base, files, script, .. }), _) => {
-                let mut content = vec![on_base.clone(), script.to_string()];
-                content.extend(files.clone());
-                content
-            }
-            (None, _) => return None,
-        };
-        Some(Self(candidate.instance_id.clone(), candidate.skill, content))
-    }
-}
 
 impl Lab<'_> {
     /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. About [`HELD`]
@@ -112,7 +79,7 @@ impl Lab<'_> {
         located: Option<&'l Located>,
         admissions: &BTreeMap<String, Admission>,
         sample: &Sample,
-        kept: &mut Option<(&'l Path, Repository, Memory)>,
+        kept: &mut Option<(&'l Path, Repository, ReadCache)>,
     ) -> anyhow::Result<Candidate> {
         let admission = admissions.get(&sample.generation.instance_id);
         let known = located.zip(admission.and_then(|admission| Some((admission, admission.trees.as_ref()?))));
@@ -120,13 +87,13 @@ impl Lab<'_> {
         let path = located.repository.as_path();
         let (_, repository, memory) = match kept.take().filter(|(opened, ..)| *opened == path) {
             Some(same) => kept.insert(same),
-            None => kept.insert((path, Repository::open(path)?, Memory::default())),
+            None => kept.insert((path, Repository::open(path)?, ReadCache::default())),
         };
         let (repository, memory) = (&*repository, &*memory);
         let framework = crate::runner::by_name(&located.instance.environment.framework);
         let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
         let issue = &located.instance.problem_statement;
-        read_candidate(sample, Some(Place { repository, trees, admission, framework, tests, issue, memory }))
+        read_candidate(sample, Some(Ground { repository, trees, admission, framework, tests, issue, memory }))
     }
 
     /// Takes whole instances through their trials: together at least as many candidates as keep the workers busy, and then the
@@ -142,7 +109,7 @@ impl Lab<'_> {
         let mut ids: Vec<_> = candidates.instances().collect();
         ids.sort_by_key(|(id, _)| order(admissions.get(*id)));
         let stage = self.console.stage("verify", ids.iter().map(|(_, count)| *count as u64).sum());
-        let mut kept: Vec<_> = (0..self.settings.workers.max(1)).map(|_| Kept::default()).collect();
+        let mut kept: Vec<_> = (0..self.settings.workers.max(1)).map(|_| WorkerState::default()).collect();
         let most = HELD.max(HELD_PER_WORKER * kept.len());
         let mut batch = Vec::new();
         let mut waiting = ids.into_iter().peekable();
@@ -165,7 +132,7 @@ impl Lab<'_> {
         located: &BTreeMap<&str, &Located>,
         admissions: &BTreeMap<String, Admission>,
         candidates: &[Candidate],
-        kept: &mut [Kept],
+        kept: &mut [WorkerState],
         stage: &Stage,
     ) -> anyhow::Result<BTreeMap<String, Contest>> {
         let mut taken = BTreeSet::new();
@@ -176,7 +143,7 @@ impl Lab<'_> {
             let admission = admissions.get(&candidate.instance_id).filter(|admission| admission.admitted());
             match (runs, known, admission) {
                 (true, Some(located), Some(admission))
-                    if SameAs::of(candidate).is_some_and(|same| taken.insert(same)) =>
+                    if Identity::of(candidate).is_some_and(|same| taken.insert(same)) =>
                 {
                     tasks.push(Task { located, admission, candidate });
                 }
@@ -215,7 +182,7 @@ impl Lab<'_> {
         &self,
         tasks: Vec<Task<'t>>,
         peers: &BTreeMap<String, Peers>,
-        kept: &mut [Kept],
+        kept: &mut [WorkerState],
         done: impl Fn(&'t Candidate, Reason) + Sync,
     ) -> anyhow::Result<()> {
         let none = Peers::default();
@@ -229,8 +196,8 @@ impl Lab<'_> {
             }
         }
         // Workers stay on an image: its slot is open and its files are warm.
-        let suits = |kept: &Kept, task: &Task| {
-            kept.slot.as_ref().is_some_and(|(image, _)| task.admission.image.as_ref() == Some(image))
+        let suits = |kept: &WorkerState, task: &Task| {
+            kept.image().is_some_and(|image| task.admission.image.as_ref() == Some(image))
         };
         pool::grouped(kept, &groups, suits, |kept, task| {
             let peers = peers.get(&task.candidate.instance_id).unwrap_or(&none);
@@ -239,32 +206,17 @@ impl Lab<'_> {
         })
     }
 
-    pub(crate) fn take_through(&self, task: &Task, peers: &Peers, kept: &mut Kept) -> anyhow::Result<Reason> {
+    pub(crate) fn take_through(&self, task: &Task, peers: &Peers, kept: &mut WorkerState) -> anyhow::Result<Reason> {
         let Task { located, admission, candidate } = task;
-        let framework = Workshop::new(self, located).framework()?;
+        let framework = SiteBuilder::new(self, located).framework()?;
         let rules = LocalizationRules::default();
-        let reason = loop {
-            match judge(candidate, admission, framework, peers, &rules, &self.knowledge) {
-                Step::Done(judgement) => break judgement.reason,
-                Step::Needs(trial) => self.run_kept(located, kept, &trial)?,
-            }
-        };
-        while self.settings.full
-            && let Step::Needs(trial) = count_passes(candidate, reason, admission, framework, &self.knowledge)
-        {
-            self.run_kept(located, kept, &trial)?;
+        let ask = |known: &Knowledge| judge(candidate, admission, framework, peers, &rules, known);
+        let reason = self.settle(ask, |trial| kept.run(self, located, trial))?.reason;
+        if self.settings.full {
+            let ask = |known: &Knowledge| count_passes(candidate, reason, admission, framework, known);
+            self.settle(ask, |trial| kept.run(self, located, trial))?;
         }
         Ok(reason)
-    }
-
-    fn run_kept(&self, located: &Located, kept: &mut Kept, trial: &Trial) -> anyhow::Result<()> {
-        self.check_interrupt()?;
-        let id = &located.instance.instance_id;
-        let (_, site) = match kept.site.take().filter(|(made_for, _)| made_for == id) {
-            Some(site) => kept.site.insert(site),
-            None => kept.site.insert((id.clone(), Workshop::new(self, located).site()?)),
-        };
-        self.run_trial(site, &mut kept.slot, trial)
     }
 }
 
@@ -275,51 +227,8 @@ fn order(admission: Option<&Admission>) -> (Reverse<u64>, Option<&Digest>) {
     (Reverse(deadline_ms), admission.and_then(|admission| admission.image.as_ref()))
 }
 
-/// A candidate to take through its trials.
-#[derive(Clone, Copy)]
-pub(crate) struct Task<'a> {
-    pub located: &'a Located,
-    pub admission: &'a Admission,
-    pub candidate: &'a Candidate,
-}
-
-impl Task<'_> {
-    /// The runner of the instance's tests.
-    pub fn runner(&self) -> anyhow::Result<&'static dyn Runner> {
-        let framework = &self.admission.framework;
-        runner::of(framework).with_context(|| format!("{}: {framework} is not known", self.admission.instance_id))
-    }
-}
-
-/// What a worker keeps from one candidate to the next: the last instance's site and the slot that is open for it.
-#[derive(Default)]
-pub(crate) struct Kept {
-    site: Option<(String, Site)>,
-    slot: KeptSlot,
-}
-
-/// What a sample is held against.
-#[derive(Clone, Copy)]
-pub struct Place<'a> {
-    pub repository: &'a Repository,
-    pub trees: &'a Trees,
-    pub admission: &'a Admission,
-    pub framework: Option<&'static dyn Runner>,
-    /// Files of the fail-to-pass tests.
-    pub tests: &'a [String],
-    pub issue: &'a str,
-    /// What reading other samples showed.
-    pub memory: &'a Memory,
-}
-
-impl std::fmt::Debug for Place<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Place").field("trees", self.trees).finish_non_exhaustive()
-    }
-}
-
 /// Reads one sample. Without a tree (the instance was refused before it had one) only the answer's form is known.
-pub fn read_candidate(sample: &Sample, place: Option<Place>) -> anyhow::Result<Candidate> {
+pub fn read_candidate(sample: &Sample, place: Option<Ground>) -> anyhow::Result<Candidate> {
     let generation = &sample.generation;
     let (completion, reasoning) = generation.answer();
     let extraction = extract(generation.skill, completion, reasoning);
@@ -347,12 +256,12 @@ pub fn read_candidate(sample: &Sample, place: Option<Place>) -> anyhow::Result<C
 }
 
 fn trial_trees(
-    place: Place,
+    place: Ground,
     skill: Skill,
     payload: &Payload,
     prepared: &Prepared,
 ) -> anyhow::Result<Option<TrialTrees>> {
-    let Place { repository, trees, admission, .. } = place;
+    let Ground { repository, trees, admission, .. } = place;
     Ok(match skill {
         Skill::Localization => None,
         Skill::Repair => {
@@ -369,18 +278,4 @@ fn trial_trees(
             Some(test_trees(place, prepared, script)?)
         }
     })
-}
-
-/// Location sets of verified changes: source files that exist at base.
-pub(crate) fn locations(prepared: &Prepared, layout: &Layout) -> Vec<String> {
-    let created: BTreeSet<_> = created_files(&prepared.diff);
-    let is_source = |path: &&String| layout.class(path) == crate::model::candidate::PathClass::Source;
-    prepared.files.iter().filter(is_source).filter(|path| !created.contains(path.as_str())).cloned().collect()
-}
-
-/// Paths that a canonical diff creates.
-fn created_files(diff: &str) -> BTreeSet<&str> {
-    let lines: Vec<_> = diff.lines().collect();
-    let pairs = lines.windows(2).filter(|pair| pair[0] == "--- /dev/null");
-    pairs.filter_map(|pair| pair[1].strip_prefix("+++ b/")).collect()
 }

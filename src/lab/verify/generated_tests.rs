@@ -2,24 +2,31 @@
 
 use std::collections::BTreeSet;
 
-use super::candidates::Place;
-use crate::language::python::oracle::{Project, screen};
-use crate::language::python::statements;
+use super::ground::Ground;
+use crate::language::reader::{Project, Versions};
 use crate::model::candidate::{Oracle, PathClass, Prepared, TrialTrees};
 use crate::model::strength::Doubt;
-use crate::source::{self, Versions};
 
 /// The trees of a test, and what its source shows.
-pub(crate) fn test_trees(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<TrialTrees> {
-    let Place { repository, trees, framework, .. } = place;
+pub(crate) fn test_trees(place: Ground, prepared: &Prepared, script: bool) -> anyhow::Result<TrialTrees> {
+    let Ground { repository, trees, framework, .. } = place;
     let collected =
         |path: &&String| script || framework.is_some_and(|framework| trees.layout.collects_new(framework, path));
-    let files: Vec<_> = prepared.files.iter().filter(collected).cloned().collect();
+    let own_tests: Vec<_> = prepared.files.iter().filter(collected).cloned().collect();
     let mut edited = Vec::new();
-    for path in &files {
+    for path in &own_tests {
         if repository.read(&trees.base, path)?.is_some() {
             edited.push(path.clone());
         }
+    }
+    let mut files: Vec<String> = Vec::new();
+    for path in &own_tests {
+        // A script is run by its path, tests by what their runner is given.
+        let target = match framework {
+            Some(framework) if !script => framework.target_of_file(path),
+            _ => Some(path.clone()),
+        };
+        files.extend(target.filter(|target| !files.contains(target)));
     }
     let trusted: BTreeSet<_> = repository.changed_paths(&trees.base, &trees.tested_base)?.into_iter().collect();
     let own: Vec<_> = prepared.files.iter().filter(|path| !trusted.contains(*path)).cloned().collect();
@@ -27,7 +34,7 @@ pub(crate) fn test_trees(place: Place, prepared: &Prepared, script: bool) -> any
         on_base: prepared.tree.clone(),
         on_gold: repository.take_paths(&trees.gold, &prepared.tree, &prepared.files)?,
         in_suite: repository.take_paths(&trees.tested_gold, &prepared.tree, &own)?,
-        overruled: files.iter().filter(|path| trusted.contains(*path)).cloned().collect(),
+        overruled: own_tests.iter().filter(|path| trusted.contains(*path)).cloned().collect(),
         oracle: read(place, prepared, script)?,
         files,
         script,
@@ -35,42 +42,48 @@ pub(crate) fn test_trees(place: Place, prepared: &Prepared, script: bool) -> any
     })
 }
 
-/// Reads every Python file of the answer.
-fn read(place: Place, prepared: &Prepared, script: bool) -> anyhow::Result<Oracle> {
-    let Place { repository, trees, issue, .. } = place;
+/// Reads every source file of the answer. If nothing reads the language, nothing is held against the answer either: it is
+/// not read.
+fn read(place: Ground, prepared: &Prepared, script: bool) -> anyhow::Result<Oracle> {
+    let Ground { repository, trees, issue, .. } = place;
+    let language = place.language();
+    let Some(reader) = language.reader() else {
+        let doubts = BTreeSet::from([Doubt::Unparsed]);
+        return Ok(Oracle { not_read: Ground::unread(prepared), doubts, uses_project: true, ..Oracle::default() });
+    };
+    let is_source = |path: &str| language.is_source(path);
     let mut project = Project::default();
     for path in repository.paths(&trees.base)? {
-        if trees.layout.class(&path) == PathClass::Source && path.ends_with(".py") {
-            let parts = path.trim_end_matches(".py").split('/').filter(|part| *part != "src" && *part != "lib");
-            project.modules.extend(parts.map(str::to_owned));
+        if trees.layout.class(&path) == PathClass::Source && is_source(&path) {
+            project.modules.extend(reader.modules(&path));
             project.files.insert(path);
         }
     }
     let bytes = |tree: &str, path: &str| anyhow::Ok(repository.read(tree, path)?.unwrap_or_default());
-    let text = |tree: &str, path: &str| anyhow::Ok(source::text(&bytes(tree, path)?));
+    let text = |tree: &str, path: &str| anyhow::Ok(reader.text(&bytes(tree, path)?));
     let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
     for path in repository.changed_paths(&trees.base, &trees.gold)? {
-        if trees.layout.class(&path) != PathClass::Source || !path.ends_with(".py") {
+        if trees.layout.class(&path) != PathClass::Source || !is_source(&path) {
             continue;
         }
         if repository.read(&trees.base, &path)?.is_none() {
-            after.extend(path.trim_end_matches(".py").rsplit('/').next().map(str::to_owned));
+            after.extend(reader.added_module(&path));
         }
-        before.extend(statements::mentioned(&text(&trees.base, &path)?));
-        after.extend(statements::defined(&text(&trees.gold, &path)?));
+        before.extend(reader.mentioned(&text(&trees.base, &path)?));
+        after.extend(reader.defined(&text(&trees.gold, &path)?));
     }
     let mut oracle = Oracle::default();
-    for path in prepared.files.iter().filter(|path| path.ends_with(".py")) {
+    for path in prepared.files.iter().filter(|path| is_source(path)) {
         let [base, candidate, gold] = [&trees.base, &prepared.tree, &trees.tested_gold].map(|tree| bytes(tree, path));
         let (base, candidate, gold) = (base?, candidate?, gold?);
-        oracle.not_read.extend(source::unread(path, Versions { base: &base, candidate: &candidate, gold: &gold }));
-        let source = source::text(&candidate);
-        let found = screen(path, &source, script, &project);
+        oracle.not_read.extend(reader.unread(path, Versions { base: &base, candidate: &candidate, gold: &gold }));
+        let source = reader.text(&candidate);
+        let found = reader.oracle(path, &source, script, &project);
         oracle.faults.extend(found.faults);
         oracle.doubts.extend(found.doubts);
         oracle.uses_project |= found.uses_project;
-        let own = statements::defined(&source);
-        let expected = statements::expected(&source).into_iter();
+        let own = reader.defined(&source);
+        let expected = reader.expected(&source).into_iter();
         let wanted = expected.filter(|name| after.contains(name) && !before.contains(name) && !own.contains(name));
         oracle.new_names.extend(wanted);
     }

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::candidates::{SameAs, locations};
-use super::verdicts::judge_one;
+use super::identity::Identity;
+use super::judge_one::judge_one;
 use crate::judge::{Judgement, Peers};
+use crate::lab::locations::locations;
 use crate::lab::run::facts::Knowledge;
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
 use crate::model::generation::Skill;
-use crate::model::verdict::Reason;
+use crate::model::verdict::{Reason, VerdictStatus};
 
 /// At most this many repairs of each kind that a test is run against.
 const MOST: usize = 8;
@@ -31,10 +32,10 @@ pub(crate) fn judge_repairs<'a>(
     knowledge: &Knowledge,
 ) -> anyhow::Result<BTreeMap<&'a Digest, Judgement>> {
     let mut judged = BTreeMap::new();
-    let mut known: BTreeMap<SameAs, Judgement> = BTreeMap::new();
+    let mut known: BTreeMap<Identity, Judgement> = BTreeMap::new();
     let none = Peers::default();
     for candidate in candidates.iter().filter(|candidate| candidate.skill == Skill::Repair) {
-        let same = SameAs::of(candidate);
+        let same = Identity::of(candidate);
         let judgement = match same.as_ref().and_then(|same| known.get(same)) {
             Some(judgement) => judgement.clone(),
             None => judge_one(candidate, admissions, &none, knowledge)?,
@@ -72,7 +73,8 @@ pub(crate) fn peers_of(
         };
         let Sorted { rejected, verified } = trees.entry(&candidate.instance_id).or_default();
         match judgement.reason {
-            Reason::Resolved => {
+            // Nothing may rest on a repair of E0.
+            Reason::Resolved if VerdictStatus::Verified.at(judgement.evidence) == VerdictStatus::Verified => {
                 let trees = admissions.get(&candidate.instance_id).and_then(|admission| admission.trees.as_ref());
                 if let Some(trees) = trees {
                     let accepted = &mut peers.entry(candidate.instance_id.clone()).or_default().accepted;
@@ -96,4 +98,40 @@ pub(crate) fn peers_of(
         entry.verified = others.map(str::to_owned).take(MOST).collect();
     }
     peers
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::trial::Limits;
+    use crate::model::verdict::Evidence;
+
+    #[test]
+    fn a_repair_of_e0_is_no_accepted_answer_and_no_alternative() {
+        let admission: Admission = serde_json::from_value(json!({
+            "format": crate::model::format::ADMISSION, "instance_id": "a", "key": Digest::of(b"key"),
+            "image": Digest::of(b"image"), "trees": {"base": "b", "gold": "g", "tested_base": "tb", "tested_gold": "tg"},
+            "fail_to_pass": ["t"], "pass_to_pass": [], "gold_files": ["core"], "framework": "pytest/1", "repeats": 3,
+            "limits": Limits::default(), "trials": [],
+        }))
+        .unwrap();
+        let candidate: Candidate = serde_json::from_value(json!({
+            "format": crate::model::format::CANDIDATE, "candidate_id": Digest::of(b"c"), "instance_id": "a",
+            "skill": "repair", "generation": {"file": "g", "line": 1, "index": 0},
+            "prepared": {"tree": "p", "diff": "d", "files": ["other.py"]},
+        }))
+        .unwrap();
+        let admissions = BTreeMap::from([("a".to_owned(), admission)]);
+        let peers = |evidence| {
+            let judgement = Judgement { reason: Reason::Resolved, evidence, ..Judgement::not_run("") };
+            let judged = BTreeMap::from([(&candidate.candidate_id, judgement)]);
+            peers_of(std::slice::from_ref(&candidate), &admissions, &judged).remove("a").unwrap()
+        };
+        let used = peers(Evidence::E1);
+        assert_eq!((used.verified.len(), used.accepted.len()), (1, 2));
+        let unused = peers(Evidence::E0);
+        assert_eq!((unused.verified.len(), unused.rejected.len(), unused.accepted.len()), (0, 0, 1));
+    }
 }

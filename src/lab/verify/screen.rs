@@ -1,18 +1,18 @@
 //! What the static screen reads of a repair: its source files in base, candidate and gold, and the trusted tests.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::candidates::Place;
+use super::ground::Ground;
+use super::read_cache::keep;
 use crate::language::classes;
-use crate::language::python::screen;
-use crate::language::python::screen::{Screen, SourceFile, Token};
+use crate::language::reader::{Reader, Versions};
+use crate::language::screen::{self, SourceFile};
 use crate::model::candidate::Prepared;
-use crate::source::{self, Versions};
+use crate::model::screen::{Screen, Token};
 
 /// The screen of a repair that was put on the base tree. Repairs that come to the same tree are read once.
-pub(crate) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
+pub(crate) fn screened(place: Ground, prepared: &Prepared) -> anyhow::Result<Screen> {
     let key = (place.admission.instance_id.clone(), prepared.tree.clone());
     if let Some(screen) = place.memory.screens.borrow().get(&key) {
         return Ok(screen.clone());
@@ -22,80 +22,64 @@ pub(crate) fn screened(place: Place, prepared: &Prepared) -> anyhow::Result<Scre
     Ok(screen)
 }
 
-fn screen_of(place: Place, prepared: &Prepared) -> anyhow::Result<Screen> {
+fn screen_of(place: Ground, prepared: &Prepared) -> anyhow::Result<Screen> {
     let trees = place.trees;
+    let Some(reader) = place.language().reader() else {
+        return Ok(Screen { not_read: Ground::unread(prepared), ..Screen::default() });
+    };
     let mut files = Vec::new();
     let mut not_read = Vec::new();
     for path in prepared.files.iter().filter(|path| is_source(place, path)) {
         let [base, candidate, gold] =
             [&trees.base, &prepared.tree, &trees.gold].map(|tree| place.repository.read(tree, path));
         let [base, candidate, gold] = [base?, candidate?, gold?].map(Option::unwrap_or_default);
-        not_read.extend(source::unread(path, Versions { base: &base, candidate: &candidate, gold: &gold }));
-        let [base, candidate, gold] = [base, candidate, gold].map(|bytes| source::text(&bytes));
+        not_read.extend(reader.unread(path, Versions { base: &base, candidate: &candidate, gold: &gold }));
+        let [base, candidate, gold] = [base, candidate, gold].map(|bytes| reader.text(&bytes));
         files.push(SourceFile { path: path.clone(), base, candidate, gold });
     }
-    let mut screen = screen::screen(&files, |token| base_has(place, token))?;
+    let mut screen = screen::screen(reader, &files, |token| base_has(place, reader, token))?;
     screen.not_read = not_read;
-    screen.literal_overlap = overlap(place, prepared, &files)?;
+    screen.literal_overlap = overlap(place, reader, prepared, &files)?;
     Ok(screen)
 }
 
 /// How many literals the lines that a repair adds share with the fail-to-pass tests, and with nothing that its author was
 /// shown: source and tests of base, what gold's change touches, the issue.
-fn overlap(place: Place, prepared: &Prepared, files: &[SourceFile]) -> anyhow::Result<u32> {
+fn overlap(place: Ground, reader: &dyn Reader, prepared: &Prepared, files: &[SourceFile]) -> anyhow::Result<u32> {
     let trees = place.trees;
-    let added = files.iter().flat_map(|file| screen::added_literals(&file.base, &file.candidate));
-    let tests: Vec<_> =
-        place.tests.iter().map(|path| literals(place, &trees.tested_gold, path)).collect::<anyhow::Result<_>>()?;
+    let added = files.iter().flat_map(|file| screen::added_literals(reader, &file.base, &file.candidate));
+    let tests: Vec<_> = place
+        .tests
+        .iter()
+        .map(|path| literals(place, reader, &trees.tested_gold, path))
+        .collect::<anyhow::Result<_>>()?;
     let gold_changes = place.repository.changed_paths(&trees.base, &trees.gold)?;
     let sources = prepared.files.iter().chain(&gold_changes).filter(|path| is_source(place, path));
     let shown = sources.flat_map(|path| [(&trees.base, path), (&trees.gold, path)]);
     let shown = shown.chain(place.tests.iter().map(|path| (&trees.base, path)));
-    screen::overlap(added, &tests, place.issue, shown.map(|(tree, path)| literals(place, tree, path)))
+    screen::overlap(added, &tests, place.issue, shown.map(|(tree, path)| literals(place, reader, tree, path)))
 }
 
-/// What is remembered from one repair to the next.
-#[derive(Debug, Default)]
-pub struct Memory {
-    /// By instance and tree.
-    screens: Remembered<Screen>,
-    /// Of files that every repair of an instance is held against, by tree and path.
-    literals: Remembered<Rc<BTreeSet<String>>>,
-}
-
-type Remembered<T> = RefCell<BTreeMap<(String, String), T>>;
-
-/// At most this many are remembered; then the memory begins anew.
-const MOST: usize = 256;
-
-fn keep<T>(remembered: &Remembered<T>, key: (String, String), value: T) {
-    let mut remembered = remembered.borrow_mut();
-    if remembered.len() >= MOST {
-        remembered.clear();
-    }
-    remembered.insert(key, value);
-}
-
-fn literals(place: Place, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<String>>> {
+fn literals(place: Ground, reader: &dyn Reader, tree: &str, path: &str) -> anyhow::Result<Rc<BTreeSet<String>>> {
     let key = (tree.to_owned(), path.to_owned());
     if let Some(found) = place.memory.literals.borrow().get(&key) {
         return Ok(found.clone());
     }
-    let found = Rc::new(screen::literals(&text(place, tree, path)?));
+    let found = Rc::new(screen::literals(reader, &text(place, reader, tree, path)?));
     keep(&place.memory.literals, key, found.clone());
     Ok(found)
 }
 
 /// A file of a tree; empty if the tree lacks it.
-fn text(place: Place, tree: &str, path: &str) -> anyhow::Result<String> {
+fn text(place: Ground, reader: &dyn Reader, tree: &str, path: &str) -> anyhow::Result<String> {
     let bytes = place.repository.read(tree, path)?.unwrap_or_default();
-    Ok(source::text(&bytes))
+    Ok(reader.text(&bytes))
 }
 
 /// Whether a token stands anywhere in base's own source, because the project itself does such things.
-fn base_has(place: Place, token: Token) -> anyhow::Result<bool> {
+fn base_has(place: Ground, reader: &dyn Reader, token: Token) -> anyhow::Result<bool> {
     for path in place.repository.paths(&place.trees.base)?.iter().filter(|path| is_source(place, path)) {
-        if screen::everywhere(&text(place, &place.trees.base, path)?).contains(&token) {
+        if screen::everywhere(reader, &text(place, reader, &place.trees.base, path)?).contains(&token) {
             return Ok(true);
         }
     }
@@ -103,6 +87,6 @@ fn base_has(place: Place, token: Token) -> anyhow::Result<bool> {
 }
 
 /// Code that a repair may decide, whatever it is called: a generated module runs like any other.
-fn is_source(place: Place, path: &str) -> bool {
-    path.ends_with(".py") && !classes::protected(place.trees.layout.class(path))
+fn is_source(place: Ground, path: &str) -> bool {
+    place.language().is_source(path) && !classes::protected(place.trees.layout.class(path))
 }

@@ -1,6 +1,6 @@
-//! A desk: one worker's place for candidates that come one at a time and whose verdict is wanted at once. It is a view
-//! of the lab with the same journal and knowledge, its own cancel flag, and the last instances with their sandbox slots
-//! open.
+//! The judge of single candidates: they come one at a time, and the verdict on each is wanted at once. Every worker has
+//! one. It is a view of the lab with the same journal and knowledge, its own cancel flag, and the last instances with
+//! their sandbox slots open.
 //!
 //! Every candidate is judged by itself: what others of the instance showed has no part in it, so that a verdict depends
 //! on the instance and the answer alone. Tests are still run against gold's mutants; locations are held against gold's
@@ -12,10 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 
-use super::candidates::{Kept, Place, SameAs, Task};
+use super::ground::Ground;
+use super::identity::Identity;
 use super::peers::peers;
-use super::screen::Memory;
+use super::read_cache::ReadCache;
+use super::task::Task;
 use super::verdicts::verdicts;
+use super::worker_state::WorkerState;
 use crate::judge::Peers;
 use crate::lab::{Lab, Located, Sample, read_candidate};
 use crate::model::admission::Admission;
@@ -28,11 +31,11 @@ use crate::model::verdict::{Reason, Verdict};
 use crate::repo::Repository;
 use crate::runner;
 
-/// Instances whose repository and sandbox slot a desk keeps open.
+/// Instances whose repository and sandbox slot are kept open.
 const OPEN: usize = 4;
 
-/// A worker's place.
-pub struct Desk<'a> {
+/// Judges candidates one at a time.
+pub struct SingleJudge<'a> {
     lab: Lab<'a>,
     /// Last used first.
     open: VecDeque<Open>,
@@ -40,7 +43,7 @@ pub struct Desk<'a> {
 
 /// A verdict, its receipt, and what it took.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub struct SingleVerdict {
     pub verdict: Verdict,
     pub receipt: Receipt,
     /// Trials that were run for it; the others were known.
@@ -53,18 +56,18 @@ struct Open {
     admissions: BTreeMap<String, Admission>,
     digests: BTreeMap<String, Digest>,
     repository: Repository,
-    kept: Kept,
-    memory: Memory,
+    kept: WorkerState,
+    memory: ReadCache,
 }
 
-impl std::fmt::Debug for Desk<'_> {
+impl std::fmt::Debug for SingleJudge<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Desk").field("lab", &self.lab).finish_non_exhaustive()
+        f.debug_struct("SingleJudge").field("lab", &self.lab).finish_non_exhaustive()
     }
 }
 
-impl<'a> Desk<'a> {
-    /// A desk that shares journal and knowledge with the lab and has a flag of its own.
+impl<'a> SingleJudge<'a> {
+    /// One that shares journal and knowledge with the lab and has a flag of its own.
     pub fn new(lab: &Lab<'a>) -> Self {
         Self { lab: lab.beside(Arc::default()), open: VecDeque::new() }
     }
@@ -79,7 +82,12 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// The flag was raised, or something of ours failed: disk, repository, journal.
-    pub fn judge(&mut self, located: &Located, admission: &Admission, sample: &Sample) -> anyhow::Result<Answered> {
+    pub fn judge(
+        &mut self,
+        located: &Located,
+        admission: &Admission,
+        sample: &Sample,
+    ) -> anyhow::Result<SingleVerdict> {
         let before = self.lab.ran.load(Ordering::Relaxed);
         self.bring_up(located, admission)?;
         let lab = &self.lab;
@@ -93,7 +101,7 @@ impl<'a> Desk<'a> {
             // Its image may be gone: the next candidate looks for it again.
             self.open.pop_front();
         }
-        Ok(Answered { verdict, receipt, trials_run: self.lab.ran.load(Ordering::Relaxed) - before })
+        Ok(SingleVerdict { verdict, receipt, trials_run: self.lab.ran.load(Ordering::Relaxed) - before })
     }
 
     /// Makes the instance the first of those at hand.
@@ -107,8 +115,8 @@ impl<'a> Desk<'a> {
                 admissions: BTreeMap::from([(id.clone(), admission.clone())]),
                 digests: BTreeMap::from([(id.clone(), located.instance.digest())]),
                 repository: Repository::open(&located.repository)?,
-                kept: Kept::default(),
-                memory: Memory::default(),
+                kept: WorkerState::default(),
+                memory: ReadCache::default(),
             },
         };
         self.open.push_front(open);
@@ -121,7 +129,7 @@ impl Open {
     fn read(&self, located: &Located, sample: &Sample) -> anyhow::Result<Candidate> {
         let admission = self.admissions.get(&self.instance_id).with_context(missing)?;
         let Some(trees) = &admission.trees else { return read_candidate(sample, None) };
-        let place = Place {
+        let place = Ground {
             repository: &self.repository,
             trees,
             admission,
@@ -149,7 +157,7 @@ impl Lab<'_> {
         let [candidate] = candidates;
         let Open { instance_id, admissions, kept, .. } = open;
         let admission = admissions.get(instance_id).with_context(missing)?;
-        let runs = candidate.skill != Skill::Localization && SameAs::of(candidate).is_some();
+        let runs = candidate.skill != Skill::Localization && Identity::of(candidate).is_some();
         if !runs || !admission.admitted() {
             return Ok(BTreeMap::new());
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
-use super::candidates::{SameAs, exported_content};
+use super::file_names::{CANDIDATES, CONTESTS};
+use super::identity::{Identity, exported_content};
+use super::judge_one::judge_one;
 use super::peers::{judge_repairs, peers_of};
 use crate::journal::RunDir;
-use crate::judge::{Judgement, LocalizationRules, Peers, Step, count_passes, judge};
+use crate::judge::{Judgement, Peers, Step, count_passes};
 use crate::lab::run::facts::Knowledge;
-use crate::lab::{CANDIDATES, CONTESTS};
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
 use crate::model::contest::Contest;
@@ -95,9 +96,9 @@ pub(crate) fn verdicts(
         peers.entry(id).or_default().contest = Some(contest);
     }
     let none = Peers::default();
-    let mut known: BTreeMap<SameAs, Judgement> = BTreeMap::new();
+    let mut known: BTreeMap<Identity, Judgement> = BTreeMap::new();
     for candidate in candidates.iter().filter(|candidate| candidate.skill != Skill::Repair) {
-        let same = SameAs::of(candidate);
+        let same = Identity::of(candidate);
         let judgement = match same.as_ref().and_then(|same| known.get(same)) {
             Some(judgement) => judgement.clone(),
             None => judge_one(candidate, admissions, peers.get(&candidate.instance_id).unwrap_or(&none), knowledge)?,
@@ -108,7 +109,7 @@ pub(crate) fn verdicts(
     let id = candidates.first().map_or("", |candidate| &candidate.instance_id);
     let admission = admissions.get(id);
     let grounds = Grounds { admission, digest: admission.map(Digest::of_json), instance: instances.get(id), knowledge };
-    let mut first: BTreeMap<(SameAs, Reason), &Digest> = BTreeMap::new();
+    let mut first: BTreeMap<(Identity, Reason), &Digest> = BTreeMap::new();
     let mut verdicts = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let id = &candidate.candidate_id;
@@ -120,26 +121,6 @@ pub(crate) fn verdicts(
         verdicts.push((grounds.verdict(candidate, judgement, duplicate_of, &receipt), receipt));
     }
     Ok(verdicts)
-}
-
-pub(crate) fn judge_one(
-    candidate: &Candidate,
-    admissions: &BTreeMap<String, Admission>,
-    peers: &Peers,
-    knowledge: &Knowledge,
-) -> anyhow::Result<Judgement> {
-    let Some(admission) = admissions.get(&candidate.instance_id) else {
-        return Ok(Judgement::not_run("the instance was never admitted"));
-    };
-    let Some(framework) = runner::of(&admission.framework) else {
-        return Ok(Judgement::not_run("its test framework is unknown to this version"));
-    };
-    Ok(match judge(candidate, admission, framework, peers, &LocalizationRules::default(), knowledge) {
-        Step::Done(judgement) => judgement,
-        Step::Needs(trial) => {
-            Judgement::not_run(&format!("trial {} has no outcome; run `assay verify` again", trial.id().short()))
-        }
-    })
 }
 
 /// What the verdicts of an instance rest on together.

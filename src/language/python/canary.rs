@@ -74,7 +74,7 @@ pub(crate) fn functions<'t, 'i>(
 
 /// Parses Python; `None` if any part of it is not understood, or if it nests too deeply.
 pub(crate) fn parsed(source: &str) -> Option<Tree> {
-    crate::source::parse(source).filter(|tree| !tree.root_node().has_error())
+    super::source::parse(source).filter(|tree| !tree.root_node().has_error())
 }
 
 /// Classes and function of a test id: `tests/test_a.py::Class::test_b[param]` gives `Class`, `test_b`.

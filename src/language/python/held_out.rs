@@ -14,21 +14,13 @@ use super::canary::{functions, names, parsed};
 use super::inputs::{Constants, Inputs};
 use super::recording::Notes;
 use super::syntax::applied;
+use crate::language::reader::Derived;
 
 /// Raised whenever what is derived changes: old admissions then derive it again.
 pub const VERSION: u32 = 1;
 
 /// Text that replaces bytes of a source.
 pub(crate) type Edits = BTreeMap<(usize, usize), String>;
-
-/// A test file with variants in the place of its tests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Derived {
-    pub source: String,
-    /// Ids of variants, without parameters, and the case that each is near to: a test function and the place of the
-    /// parameters that it keeps.
-    pub tests: BTreeMap<String, String>,
-}
 
 /// Tests of a file that get variants.
 const MOST_FUNCTIONS: usize = 12;

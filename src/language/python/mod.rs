@@ -3,14 +3,88 @@
 
 pub mod canary;
 pub mod canary_edits;
+mod canonical;
+mod classes;
 pub mod held_out;
+pub mod import_roots;
 pub mod imports;
 pub mod inputs;
+mod literal;
 pub mod mutants;
 pub mod oracle;
 pub mod pytest_options;
+mod reader;
 pub mod recording;
 pub mod screen;
+pub mod source;
 pub mod statements;
 pub mod survey;
 pub mod syntax;
+
+use super::files::{Files, Stated};
+use super::reader::Reader;
+use super::{Canonical, Language, Row, Script};
+use crate::model::layout::Layout;
+
+/// The language.
+#[derive(Clone, Copy, Debug)]
+pub struct Python;
+
+impl Language for Python {
+    fn name(&self) -> &'static str {
+        "python"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["py", "pyi", "pyx", "pxd"]
+    }
+
+    fn runners(&self) -> &'static [&'static str] {
+        &["pytest", "unittest", "plain", "doctest", "django", "sympy", "nose", "nose2", "tox"]
+    }
+
+    fn rows(&self) -> &'static [Row] {
+        classes::ROWS
+    }
+
+    fn is_source(&self, path: &str) -> bool {
+        path.ends_with(".py")
+    }
+
+    fn joins_tests(&self, path: &str) -> bool {
+        path.ends_with(".py") && !path.ends_with("/__init__.py")
+    }
+
+    fn survey(&self, files: &dyn Files, runner: &str, stated: Stated<'_>) -> anyhow::Result<Layout> {
+        survey::survey(files, runner, stated)
+    }
+
+    fn shadows(&self, layout: &Layout, path: &str) -> bool {
+        import_roots::shadows(layout, path)
+    }
+
+    fn canonical(&self, path: &str, source: &str, functions: bool) -> Option<Canonical> {
+        if !path.ends_with(".py") && !path.ends_with(".pyi") {
+            return None;
+        }
+        let parsed = canonical::Parsed::parse(source)?;
+        let functions = if functions { parsed.functions() } else { Default::default() };
+        Some(Canonical { text: parsed.text(), functions })
+    }
+
+    fn import_name(&self, path: &str) -> Option<String> {
+        import_roots::dotted_name(path)
+    }
+
+    fn script(&self) -> Option<Script> {
+        Some(Script { path: "reproduce_bug.py", fences: &["python", "python3", "py"] })
+    }
+
+    fn common_words(&self) -> &'static str {
+        "def none py python self"
+    }
+
+    fn reader(&self) -> Option<&'static dyn Reader> {
+        Some(&Python)
+    }
+}

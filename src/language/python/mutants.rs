@@ -6,15 +6,7 @@ use tree_sitter::Node;
 
 use super::canary::{children, parsed};
 use super::syntax::{below, line};
-
-/// A source with one changed place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mutation {
-    pub line: u32,
-    /// What was changed, for people.
-    pub what: String,
-    pub source: String,
-}
+use crate::language::reader::Mutation;
 
 /// Kinds of changes, in the order in which they are taken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

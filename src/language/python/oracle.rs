@@ -9,17 +9,9 @@ use tree_sitter::Node;
 
 use super::canary::{children, parsed};
 use super::syntax::{Source, below, line};
+use crate::language::reader::Project;
 use crate::model::candidate::Oracle;
 use crate::model::strength::Doubt;
-
-/// What the repository holds, as far as the screen needs it.
-#[derive(Clone, Debug, Default)]
-pub struct Project {
-    /// Names that a module or package of the repository has.
-    pub modules: BTreeSet<String>,
-    /// Paths of its Python files.
-    pub files: BTreeSet<String>,
-}
 
 const MARKERS: [&str; 2] = ["Issue reproduced", "Issue resolved"];
 const SOURCE_OF: [&str; 5] =

@@ -6,15 +6,7 @@ use tree_sitter::Node;
 
 use super::canary::{children, parsed};
 use super::syntax::{Source, below, line};
-
-/// Statements by their first line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Statements {
-    /// Run when a function is called.
-    pub called: BTreeSet<u32>,
-    /// Run when the module is imported.
-    pub imported: BTreeSet<u32>,
-}
+use crate::language::reader::Statements;
 
 /// The statements that these lines belong to. Definitions, imports, comments and docstrings do nothing that a test could
 /// reach. `None` if the source does not parse.

@@ -23,50 +23,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::import_roots::top_module;
 use super::imports::{Imports, is_test_support, looks_like_tests};
 use super::pytest_options::{RunnerOptions, plugin_files};
 use crate::language::classes::{classify, is_code, matches};
+use crate::language::files::{Files, Stated};
 use crate::model::candidate::PathClass;
 use crate::model::layout::Layout;
-use crate::model::layout::top_module;
-use crate::repo::RepoError;
-use crate::repo::store::Repository;
 
 /// Larger files are not read: nothing of that size is a hand-written test.
 const MOST_BYTES: usize = 1 << 20;
 
-/// What an instance says about its files.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stated<'a> {
-    /// Files that the gold patch changes.
-    pub gold: &'a [String],
-    /// Files that the test patch changes.
-    pub tests: &'a [String],
-    /// Files of the listed tests.
-    pub listed: &'a [String],
-}
-
-/// The layout of an instance. `trusted` is the tree that tests are taken from.
+/// The layout of an instance.
 ///
 /// # Errors
-/// A fault of the repository.
-pub fn survey(
-    repo: &Repository,
-    framework: &str,
-    base: &str,
-    trusted: &str,
-    stated: Stated<'_>,
-) -> Result<Layout, RepoError> {
-    let base_files = repo.paths(base)?;
+/// A fault of whoever keeps the files.
+pub(crate) fn survey(tree: &dyn Files, framework: &str, stated: Stated<'_>) -> anyhow::Result<Layout> {
+    let base_files = tree.base()?;
     let mut modules = BTreeMap::new();
     let mut options = RunnerOptions::default();
-    let files = repo.paths(trusted)?;
+    let files = tree.trusted()?;
     for path in &files {
         let python = path.ends_with(".py");
         if !python && !RunnerOptions::reads(path) {
             continue;
         }
-        let Some(content) = repo.read(trusted, path)? else { continue };
+        let Some(content) = tree.read(path)? else { continue };
         if content.len() > MOST_BYTES {
             continue;
         }

@@ -79,6 +79,13 @@ fn parse_id(id: &str) -> TestId<'_> {
     TestId { target: id.split_once("::").map_or(id, |(file, _)| file), function: id.split('[').next().unwrap_or(id) }
 }
 
+/// Whether an id is that of a doctest in a module: its name is the dotted name of what it documents.
+fn in_source(id: &str) -> bool {
+    let name = id.split("::").nth(1).unwrap_or_default();
+    let doctest = name.split('[').next().is_some_and(|name| name.contains('.'));
+    doctest && parse_id(id).target.ends_with(".py")
+}
+
 /// Whether the text of a test file defines tests, in a line of its own.
 fn defines_tests(source: &str) -> bool {
     source.lines().map(str::trim_start).any(|line| {

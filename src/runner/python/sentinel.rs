@@ -22,6 +22,10 @@ pub struct Functions;
 pub struct Methods;
 
 impl Sentinels for Functions {
+    fn version(&self) -> u32 {
+        VERSION
+    }
+
     fn path(&self, beside: &str, tag: &str) -> String {
         path(beside, tag)
     }
@@ -36,6 +40,10 @@ impl Sentinels for Functions {
 }
 
 impl Sentinels for Methods {
+    fn version(&self) -> u32 {
+        VERSION
+    }
+
     fn path(&self, beside: &str, tag: &str) -> String {
         path(beside, tag)
     }

@@ -57,6 +57,10 @@ impl Runner for Unittest {
         super::defines_tests(source)
     }
 
+    fn in_source(&self, id: &str) -> bool {
+        super::in_source(id)
+    }
+
     fn cause(&self, error: &str) -> Cause {
         super::cause(error)
     }

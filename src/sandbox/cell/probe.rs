@@ -7,10 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use super::cgroup::{self, SlotCgroup};
 use super::slot::CellSlot;
-use crate::images::lease::Lease;
 use crate::model::digest::Digest;
 use crate::model::trial::{Exit, Limits};
-use crate::sandbox::{Backing, Job, SandboxError, SealedImage};
+use crate::sandbox::{Backing, Job, Lease, SandboxError, SealedImage};
 
 /// Whether one thing is enforced: how, or why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +103,7 @@ fn try_a_cell(agent_exe: &Path) -> Support {
         let image = SealedImage {
             digest: Digest::of(b"probe"),
             workdir: "/testbed".to_owned(),
-            python: String::new(),
+            tool: String::new(),
             backing: Backing::Host { base_layer: base.path().to_path_buf(), mounts: Vec::new() },
             lease: Lease::default(),
         };

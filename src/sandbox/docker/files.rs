@@ -1,16 +1,11 @@
-//! What goes in and out of containers as tar: a job's files, a build context, bytecode.
+//! What goes in and out of containers as tar: a job's files and bytecode.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
-
 use super::run::USER;
-use crate::images::python::environment::Lock;
-use crate::images::python::project::ProjectMetadata;
-use crate::images::recipe::Recipe;
 use crate::sandbox::{FileChange, Job, SUPPORT_DIR};
 
 const STAGE_DIR: &str = "/opt/assay/stage";
@@ -101,7 +96,7 @@ fn append_file(tar: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8], mode
     tar.append_data(&mut header, relative(path), content)
 }
 
-fn header(kind: tar::EntryType, mode: u32, owner: u64) -> tar::Header {
+pub(crate) fn header(kind: tar::EntryType, mode: u32, owner: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);
@@ -118,49 +113,6 @@ fn relative(path: &str) -> &str {
 /// A word that the shell takes as it is.
 pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// The build context, in a file: `Dockerfile`, `environment/` and `tree/`.
-pub(crate) fn context(
-    recipe: &Recipe,
-    lock: &Lock,
-    wheels: &Path,
-    project: Option<&ProjectMetadata>,
-    workdir: &str,
-    tree: &Path,
-) -> io::Result<File> {
-    let mut tar = tar::Builder::new(io::BufWriter::new(tempfile::tempfile()?));
-    tar.follow_symlinks(false);
-    let text = |tar: &mut tar::Builder<_>, path: &str, content: &str| {
-        let mut header = header(tar::EntryType::Regular, 0o644, 0);
-        header.set_size(content.len() as u64);
-        tar.append_data(&mut header, path, content.as_bytes())
-    };
-    text(&mut tar, "Dockerfile", &recipe.dockerfile)?;
-    for folder in ["environment", "environment/wheels", "environment/site"] {
-        let mut header = header(tar::EntryType::Directory, 0o755, 0);
-        header.set_size(0);
-        tar.append_data(&mut header, folder, io::empty())?;
-    }
-    let mut pins = lock.pins(project).join("\n");
-    pins.push('\n');
-    text(&mut tar, "environment/requirements.lock", &pins)?;
-    for wheel in &lock.wheels {
-        let mut header = header(tar::EntryType::Regular, 0o644, 0);
-        let path = wheels.join(&wheel.file);
-        header.set_size(fs::metadata(&path)?.len());
-        tar.append_data(&mut header, format!("environment/wheels/{}", wheel.file), File::open(&path)?)?;
-    }
-    for (name, content) in project.map(|project| project.site_files(workdir)).unwrap_or_default() {
-        text(&mut tar, &format!("environment/site/{name}"), &content)?;
-    }
-    for entry in WalkDir::new(tree).sort_by_file_name() {
-        let entry = entry?;
-        let inside = Path::new("tree").join(entry.path().strip_prefix(tree).unwrap_or(entry.path()));
-        tar.append_path_with_name(entry.path(), inside)?;
-    }
-    let file = tar.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-    Ok(file)
 }
 
 /// Out of an archive, the `__pycache__/*.pyc` whose source is in it too, as a tar to unpack in `/`.

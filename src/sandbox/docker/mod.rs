@@ -11,6 +11,7 @@ pub mod line;
 pub mod probe;
 pub mod run;
 pub mod touched;
+pub mod warm;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -23,7 +24,6 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOpt
 use tokio::runtime::Runtime;
 
 use super::{Backing, Executed, Job, Sandbox, SandboxError, SealedImage, Slot};
-pub use crate::images::seal_docker::{BASE_VARIABLE, ImageRequest};
 use run as docker_run;
 use run::Kept;
 
@@ -156,6 +156,15 @@ impl Docker {
             // 409: a removal is already under way.
             Err(Error::DockerResponseServerError { status_code: 404 | 409, .. }) | Ok(()) => Ok(()),
             Err(error) => Err(failed("removing a container")(error)),
+        }
+    }
+
+    /// The engine's id of an image, if it is here.
+    pub(crate) async fn image(&self, name: &str) -> Result<Option<String>, SandboxError> {
+        match self.engine.inspect_image(name).await {
+            Ok(found) => Ok(found.id),
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(error) => Err(failed("inspecting an image")(error)),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Whether an engine's host lets a container make cells, found out by doing it, and what the engine can limit.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::TryStreamExt;
@@ -8,11 +10,9 @@ use futures_util::TryStreamExt;
 use super::cells::{AGENT, DockerCells};
 use super::files::program_beside;
 use super::{Docker, failed};
-use crate::images::cache::Cache;
-use crate::images::lease::Lease;
 use crate::model::digest::Digest;
 use crate::model::trial::{Exit, Limits};
-use crate::sandbox::{Backing, Job, Sandbox, SandboxError, SealedImage};
+use crate::sandbox::{Backing, Job, Lease, Sandbox, SandboxError, SealedImage};
 
 const REPOSITORY: &str = "assay/probe";
 const PROGRAM: &str = "/probe";
@@ -20,8 +20,8 @@ const WORKDIR: &str = "/testbed";
 
 impl DockerCells {
     /// Looks what the engine and its host can do. Refuses if no cell can be had and, unless `allow_weak`, if memory
-    /// and processes are not bounded. `cache` remembers a host that could, until it starts anew.
-    pub fn open(docker: Docker, cache: Option<&Cache>, allow_weak: bool) -> Result<Self, SandboxError> {
+    /// and processes are not bounded. A file in the folder `known` remembers a host that could, until it starts anew.
+    pub fn open(docker: Docker, known: Option<&Path>, allow_weak: bool) -> Result<Self, SandboxError> {
         let cells = Self::new(docker)?;
         let info =
             cells.docker().wait(cells.docker().engine.info()).map_err(failed("asking the engine what it can"))?;
@@ -34,7 +34,7 @@ impl DockerCells {
             }
         }
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let known = Digest::of_json(&(
+        let host = Digest::of_json(&(
             info.id,
             info.server_version,
             info.kernel_version,
@@ -42,12 +42,14 @@ impl DockerCells {
             boot,
             Digest::of(AGENT),
         ));
-        let remembered = |cache: &Cache| cache.read("docker-cells", known.as_str()).is_ok_and(|found| found.is_some());
-        if !cache.is_some_and(remembered) {
+        let note = known.map(|known| known.join(host.as_str()));
+        if !note.as_ref().is_some_and(|note| note.is_file()) {
             cells.try_one()?;
-            if let Some(cache) = cache {
-                let remember = cache.write("docker-cells", known.as_str(), b"a cell could be made here\n");
-                remember.map_err(|error| SandboxError::Failed { doing: "remembering", why: error.to_string() })?;
+            if let (Some(folder), Some(note)) = (known, note) {
+                let remember =
+                    fs::create_dir_all(folder).and_then(|()| fs::write(&note, "a cell could be made here\n"));
+                let why = |error| format!("{}: {error}", note.display());
+                remember.map_err(|error| SandboxError::Failed { doing: "remembering a host", why: why(error) })?;
             }
         }
         Ok(cells)
@@ -59,7 +61,7 @@ impl DockerCells {
         let image = SealedImage {
             digest: Digest::of(b"probe"),
             workdir: WORKDIR.to_owned(),
-            python: String::new(),
+            tool: String::new(),
             backing: Backing::Docker { image_id },
             lease: Lease::default(),
         };

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use swe_assay::images::lease::Lease;
 use swe_assay::model::digest::Digest;
 use swe_assay::model::trial::{Exit, Limits};
+use swe_assay::sandbox::Lease;
 use swe_assay::sandbox::cell::{Cell, probe, sweep};
 use swe_assay::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
 
@@ -53,7 +53,7 @@ impl World {
         SealedImage {
             digest: Digest::of(b"test"),
             workdir: "/testbed".to_owned(),
-            python: "/usr/bin/python3".to_owned(),
+            tool: "/usr/bin/python3".to_owned(),
             backing: Backing::Host { base_layer: self.base.path().to_path_buf(), mounts: Vec::new() },
             lease: Lease::default(),
         }

@@ -1,7 +1,17 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use super::*;
+use crate::language::python::Python;
+use crate::language::screen::{self as rules, SourceFile, overlap};
+use crate::model::screen::{Finding, Screen, Token};
+
+fn screen<E>(files: &[SourceFile], base_has: impl FnMut(Token) -> Result<bool, E>) -> Result<Screen, E> {
+    rules::screen(&Python, files, base_has)
+}
+
+fn everywhere(source: &str) -> std::collections::BTreeSet<Token> {
+    rules::everywhere(&Python, source)
+}
 
 fn file(base: &str, candidate: &str, gold: &str) -> SourceFile {
     let [base, candidate, gold] = [base, candidate, gold].map(str::to_owned);
@@ -157,18 +167,24 @@ fn an_equality_that_becomes_always_true_is_an_added_one() {
 
 #[test]
 fn literals_that_only_tests_and_patch_have_are_counted() {
-    let tests = literals(
+    let tests = rules::literals(
+        &Python,
         "def test():\n    assert f('alpha') == 1234\n    assert f('beta') == 56\n    assert f('gamma') == 7.25\n",
     );
-    let shown = literals("X = 'beta'\n");
+    let shown = rules::literals(&Python, "X = 'beta'\n");
     let candidate = "TABLE = {'alpha': 1_234, 'beta': 56, 'gamma': 7.25, 'delta': 999}\n";
     let count = |base| {
         let shown = [Ok::<_, ()>(Rc::new(shown.clone()))];
-        overlap(added_literals(base, candidate), &[Rc::new(tests.clone())], "gamma is wrong", shown)
+        overlap(rules::added_literals(&Python, base, candidate), &[Rc::new(tests.clone())], "gamma is wrong", shown)
     };
     assert_eq!(count(""), Ok(3), "alpha, 1234 and 7.25");
     assert_eq!(count(candidate), Ok(0), "nothing added");
-    let unread = overlap(added_literals("", "X = 'delta'\n"), &[Rc::new(tests.clone())], "", [Err("read in vain")]);
+    let unread = overlap(
+        rules::added_literals(&Python, "", "X = 'delta'\n"),
+        &[Rc::new(tests.clone())],
+        "",
+        [Err("read in vain")],
+    );
     assert_eq!(unread, Ok(0));
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use tree_sitter::Node;
 
+use super::equality;
 use super::names::Names;
 use super::syntax::{named, nodes, text};
-use super::{Token, equality};
-use crate::source::parse;
+use crate::language::python::source::parse;
+use crate::model::screen::Token;
 
 /// Modules of test runners, and of ours.
 const RUNNERS: [&str; 10] =

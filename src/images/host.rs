@@ -1,0 +1,91 @@
+//! Images for cells on this host: folders of the cache.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::cache::Cache;
+use super::foreign::{ReadyImage, ReadyRequest};
+use super::inspector::{Found, Inspector, Wanted};
+use super::inventory::{Prepared, StockError, keep_to};
+use super::order::Order;
+use super::seal_host::{SealError, seal_host};
+use super::toolchain::Toolchain;
+use super::{Images, seal_foreign_host, unpacked};
+use crate::sandbox::{Sandbox, SandboxError, SealedImage};
+
+/// Images in the cache.
+pub struct HostImages<'a> {
+    sandbox: &'a dyn Sandbox,
+    cache: Cache,
+}
+
+impl<'a> HostImages<'a> {
+    /// `sandbox` runs the jobs that look into images.
+    pub fn new(sandbox: &'a dyn Sandbox, cache: Cache) -> Self {
+        Self { sandbox, cache }
+    }
+}
+
+impl std::fmt::Debug for HostImages<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostImages").field("cache", &self.cache).finish_non_exhaustive()
+    }
+}
+
+impl Images for HostImages<'_> {
+    fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    fn kind(&self) -> &'static str {
+        "unpacked"
+    }
+
+    fn seal(&self, toolchain: &dyn Toolchain, order: &Order) -> anyhow::Result<SealedImage> {
+        let made = toolchain.provision(&self.cache, order)?;
+        let layer = |folder: &Path| (order.checkout)(order.layer_tree, folder);
+        seal_host(&self.cache, &made, order.layer_tree, layer, order.warm).context("cannot seal the image")
+    }
+
+    fn foreign(&self, reference: &str, say: &dyn Fn(&str)) -> anyhow::Result<ReadyImage> {
+        let known = unpacked::find(&self.cache, reference)?;
+        let unpacked = match known {
+            Some(unpacked) => unpacked,
+            None => unpacked::pull(&self.cache, reference, &mut |message: &str| say(message)).with_context(|| {
+                format!(
+                    "the image {reference} is not unpacked here; `assay image pull --from FILE {reference}` takes it from an \
+                     archive of docker save or an OCI layout"
+                )
+            })?,
+        };
+        Ok(unpacked.ready(&self.cache)?)
+    }
+
+    fn read_workdir(&self, image: &ReadyImage, workdir: &str, into: &Path) -> Result<(), SandboxError> {
+        seal_foreign_host::read_workdir(image, workdir, into)
+    }
+
+    fn look(
+        &self,
+        inspector: &dyn Inspector,
+        image: &ReadyImage,
+        rest: &Path,
+        wanted: &Wanted<'_>,
+    ) -> Result<Found, SealError> {
+        seal_foreign_host::look(self.sandbox, inspector, image, rest, wanted)
+    }
+
+    fn seal_foreign(
+        &self,
+        inspector: &dyn Inspector,
+        request: &ReadyRequest<'_>,
+        order: &Order,
+    ) -> Result<SealedImage, SealError> {
+        seal_foreign_host::seal(&self.cache, self.sandbox, inspector, request, order)
+    }
+
+    fn keep_to(&self, budget: u64) -> Result<(Vec<Prepared>, u64), StockError> {
+        keep_to(&self.cache, None, budget)
+    }
+}

@@ -1,0 +1,184 @@
+//! Python's tool chain.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::docker;
+use super::docker::ImageRequest;
+use super::environment::Environments;
+use super::inspect::PythonInspector;
+use super::project::ProjectMetadata;
+use super::recipe::Recipe;
+use crate::images::cache::Cache;
+use crate::images::docker_build::DockerBuild;
+use crate::images::environment_error::EnvironmentError;
+use crate::images::inspector::Inspector;
+use crate::images::order::Order;
+use crate::images::provisioned::Provisioned;
+use crate::images::toolchain::{Setting, Toolchain, WarmUp};
+use crate::model::candidate::PathClass;
+use crate::model::instance::Environment;
+use crate::model::layout::Layout;
+use crate::sandbox::docker::Docker;
+
+/// Names the folders below the work directory that the project is imported from, with a colon between them.
+const IMPORT_PATH: &str = "ASSAY_IMPORT_PATH";
+
+/// An interpreter of the host or of a base image, with packages by pip.
+#[derive(Debug)]
+pub struct PythonToolchain;
+
+impl Toolchain for PythonToolchain {
+    fn language(&self) -> &'static str {
+        "python"
+    }
+
+    fn tool_name(&self) -> &'static str {
+        "Python"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        &[Setting::Recipe, Setting::Python, Setting::Requirements]
+    }
+
+    fn provision(&self, cache: &Cache, order: &Order) -> Result<Provisioned, EnvironmentError> {
+        let (recipe, environments, project) = ingredients(cache, order)?;
+        let Environment { requirements, workdir, .. } = order.environment;
+        environments.provision(&recipe, requirements, Some(&project), workdir, &mut |message: &str| {
+            (order.say)(message);
+        })
+    }
+
+    fn docker_build(&self, docker: &Docker, cache: &Cache, order: &Order) -> anyhow::Result<DockerBuild> {
+        let (recipe, environments, project) = ingredients(cache, order)?;
+        let request = ImageRequest {
+            recipe: &recipe,
+            requirements: &order.environment.requirements,
+            project: Some(&project),
+            tree_id: order.layer_tree,
+            workdir: &order.environment.workdir,
+        };
+        docker::docker_build(docker, &environments, &request, &mut |message: &str| (order.say)(message))
+            .context("cannot seal the image")
+    }
+
+    fn docker_bases(&self) -> Vec<String> {
+        Recipe::bases()
+    }
+
+    fn inspector(&self) -> Option<&dyn Inspector> {
+        Some(&PythonInspector)
+    }
+
+    fn warm_up(&self) -> Option<WarmUp> {
+        Some(WarmUp { for_what: "warm bytecode", without: &["PYTHONDONTWRITEBYTECODE"] })
+    }
+
+    fn cache_folders(&self) -> &'static [&'static str] {
+        &["__pycache__"]
+    }
+
+    /// The import roots that base has: a candidate that plants a `src` folder must not decide where the project is imported
+    /// from.
+    fn variables(&self, base_paths: &[String]) -> BTreeMap<String, String> {
+        let has_source_root = base_paths.iter().any(|path| path.starts_with("src/"))
+            && base_paths.binary_search_by(|path| path.as_str().cmp("src/__init__.py")).is_err();
+        let roots = if has_source_root { "src:." } else { "." };
+        [(IMPORT_PATH.to_owned(), roots.to_owned())].into()
+    }
+
+    /// An interpreter would read `PYTHONPATH` before anything else. The environment's own start-up puts it behind the
+    /// standard library.
+    fn translate(&self, env: &mut BTreeMap<String, String>) {
+        if let Some(path) = env.remove("PYTHONPATH") {
+            env.insert("ASSAY_PYTHONPATH".to_owned(), path);
+        }
+    }
+
+    /// Modules at the root and in `src`.
+    fn modules(&self, paths: &[String], layout: &Layout) -> Vec<String> {
+        // Folders of these names are not packages of a project.
+        const SHARED: [&str; 5] = ["docs", "examples", "scripts", "tools", "benchmarks"];
+        let of = |path: &String| {
+            let inside = path.strip_prefix("src/").unwrap_or(path);
+            let name = match inside.split_once('/') {
+                Some((package, "__init__.py")) => package,
+                Some(_) => return None,
+                None => inside.strip_suffix(".py")?,
+            };
+            let source = layout.class(path) == PathClass::Source && !SHARED.contains(&name);
+            source.then(|| name.to_owned())
+        };
+        paths.iter().filter_map(of).collect()
+    }
+}
+
+/// Where the project is imported from first, below the work directory; empty for the work directory itself.
+pub(super) fn import_root(env: &BTreeMap<String, String>) -> &str {
+    let roots = env.get(IMPORT_PATH).map_or(".", String::as_str);
+    match roots.split(':').next().unwrap_or_default() {
+        "." => "",
+        root => root,
+    }
+}
+
+fn ingredients(cache: &Cache, order: &Order) -> Result<(Recipe, Environments, ProjectMetadata), EnvironmentError> {
+    let recipe = Recipe::find(recipe_name(order.environment))?;
+    let environments = Environments::open(cache.clone(), order.environment.python.as_deref())?;
+    let base = |folder: &Path| (order.checkout)(order.base_tree, folder);
+    let mut say = |message: &str| (order.say)(message);
+    let mut project = environments.project(recipe.project, order.base_tree, base, &mut say)?;
+    project.modules = order.modules.to_vec();
+    Ok((recipe, environments, project))
+}
+
+fn recipe_name(environment: &Environment) -> &str {
+    match (&environment.recipe, environment.framework.as_str()) {
+        (Some(recipe), _) => recipe,
+        (None, "unittest") => "python-stdlib",
+        (None, _) => "python-pytest",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_projects_modules_are_its_top_level_source() {
+        let paths = [
+            "conftest.py",
+            "docs/__init__.py",
+            "mixer/__init__.py",
+            "mixer/deep/__init__.py",
+            "plain.py",
+            "setup.py",
+            "src/blender/__init__.py",
+            "src/blender/core.py",
+            "tests/__init__.py",
+        ];
+        let modules = PythonToolchain.modules(&paths.map(str::to_owned), &Layout::by_name("pytest"));
+        assert_eq!(modules, ["mixer", "plain", "blender"]);
+    }
+
+    #[test]
+    fn a_source_folder_of_base_is_an_import_root_unless_it_is_a_package() {
+        let root = |paths: &[&str]| {
+            let paths: Vec<_> = paths.iter().map(|path| (*path).to_owned()).collect();
+            import_root(&PythonToolchain.variables(&paths)).to_owned()
+        };
+        assert_eq!(root(&["a.py", "src/a/__init__.py"]), "src");
+        assert_eq!(root(&["a.py", "src/__init__.py", "src/a.py"]), "");
+        assert_eq!(root(&["a.py"]), "");
+    }
+
+    #[test]
+    fn a_variable_that_an_interpreter_reads_first_gets_another_name() {
+        let mut env = BTreeMap::from([("PYTHONPATH".to_owned(), "lib".to_owned()), ("A".to_owned(), "1".to_owned())]);
+        PythonToolchain.translate(&mut env);
+        let expected = [("A", "1"), ("ASSAY_PYTHONPATH", "lib")];
+        assert_eq!(env, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+}

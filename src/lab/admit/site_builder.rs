@@ -1,0 +1,428 @@
+//! An instance made ready: repository, trees and sealed image; then admitted.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::foreign_image as ready;
+use super::foreign_image::{Gold, Ready};
+use super::image_request::{Made, used};
+use crate::exit_code::Stop;
+use crate::images;
+use crate::images::Images;
+use crate::images::cache::Cache;
+use crate::images::environment_error::EnvironmentError;
+use crate::images::order::Order;
+use crate::images::seal_host::SealError;
+use crate::images::toolchain;
+use crate::images::toolchain::{Toolchain, WarmUp};
+use crate::journal::Record;
+use crate::judge::{AdmissionInput, admit, lost_as_stored};
+use crate::lab::locations::locations;
+use crate::lab::run::facts::Knowledge;
+use crate::lab::run::trials::{KeptSlot, job, nonce};
+use crate::lab::site::Site;
+use crate::lab::{Lab, Located};
+use crate::model::admission::{Admission, Refusal, Trees};
+use crate::model::digest::Digest;
+use crate::model::format;
+use crate::model::instance::{Environment, Instance};
+use crate::model::trial::{Limits, TestPlan, Trial};
+use crate::repo;
+use crate::repo::{RepoError, Repository, Sources};
+use crate::runner;
+use crate::runner::Runner;
+use crate::sandbox::{Job, LAYER_MTIME, SandboxError, SealedImage};
+
+/// Prepares one instance.
+pub struct SiteBuilder<'a> {
+    lab: &'a Lab<'a>,
+    located: &'a Located,
+}
+
+/// What a site is made from, before it has an image.
+#[derive(Clone, Copy)]
+struct Parts<'p> {
+    repository: &'p Repository,
+    trees: &'p Trees,
+    framework: &'static dyn Runner,
+    toolchain: &'static dyn Toolchain,
+    ready: Option<&'p Ready>,
+}
+
+/// Why an instance has no site: a refusal, which is about the instance, or an error of ours.
+enum NoSite {
+    Refused(Refusal, String),
+    Error(anyhow::Error),
+}
+
+impl From<anyhow::Error> for NoSite {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl std::fmt::Debug for SiteBuilder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SiteBuilder").field("located", &self.located).finish_non_exhaustive()
+    }
+}
+
+impl<'a> SiteBuilder<'a> {
+    pub fn new(lab: &'a Lab<'a>, located: &'a Located) -> Self {
+        Self { lab, located }
+    }
+
+    /// The adapter that the instance names.
+    pub fn framework(&self) -> anyhow::Result<&'static dyn Runner> {
+        let name = &self.located.instance.environment.framework;
+        runner::by_name(name).with_context(|| {
+            format!(
+                "environment.framework is {name:?}, which is not known; set it to one of {}",
+                runner::names().join(", ")
+            )
+        })
+    }
+
+    /// The limits of the run, with the instance's own upper bound for one trial.
+    fn limits(&self) -> Limits {
+        let limits = self.lab.settings.limits.clone();
+        let bound_ms = self.located.instance.environment.timeout_s.map(|seconds| seconds.saturating_mul(1000));
+        Limits { deadline_ms: bound_ms.map_or(limits.deadline_ms, |bound| bound.min(limits.deadline_ms)), ..limits }
+    }
+
+    /// Admits the instance, from the journal if it was admitted before under the same conditions.
+    pub fn admit(&self) -> anyhow::Result<Admission> {
+        let site = match self.make_site() {
+            Ok(site) => site,
+            Err(NoSite::Refused(refusal, detail)) => return Ok(self.refused(refusal, detail)),
+            Err(NoSite::Error(error)) => return Err(error),
+        };
+        let name = format!("{}/{}", site.framework.name(), site.framework.version());
+        let key = self.lab.admission_key(&self.located.instance, &site.image.digest, &name);
+        // If the canary tree is gone, for example after a new import, the admission is derived again from the known trials.
+        let usable = |admission: &Admission| {
+            let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
+            canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
+        };
+        let known = self.lab.knowledge.read_admission(&key)?.filter(usable);
+        let input = self.admission_input(&site, key)?;
+        // An earlier version did not look for lost files; what it kept is then derived again, from the same trials.
+        if let Some(admission) = known
+            && lost_as_stored(&admission, &input, site.framework, &self.lab.knowledge)
+        {
+            return Ok(admission);
+        }
+        let mut kept: KeptSlot = None;
+        let ask = |known: &Knowledge| admit(&input, site.framework, known);
+        let mut admission = self.lab.settle(ask, |trial| self.lab.run_trial(&site, &mut kept, trial))?;
+        if admission.admitted() {
+            admission = self.lab.with_controls(&site, &mut kept, admission)?;
+            admission = self.lab.with_plain(&site, &mut kept, admission)?;
+            admission = self.lab.with_minimal_gold(&site, &mut kept, admission)?;
+        }
+        // A sandbox failure is not remembered: the next run tries again.
+        if admission.refusal != Some(Refusal::SandboxFailed) {
+            self.lab.record(Record::Admission(Box::new(admission.clone())))?;
+        }
+        Ok(admission)
+    }
+
+    /// Makes the sealed image, or finds it.
+    pub(crate) fn make_image(&self) -> anyhow::Result<Made> {
+        let (image, refusal) = match self.make_site() {
+            Ok(site) => (Some(site.image.digest), None),
+            Err(NoSite::Refused(refusal, detail)) => (None, Some(format!("{refusal}: {detail}"))),
+            Err(NoSite::Error(error)) => return Err(error),
+        };
+        Ok(Made { instance_id: self.id().to_owned(), image, refusal })
+    }
+
+    /// The site of an instance that was admitted.
+    pub(crate) fn site(&self) -> anyhow::Result<Site> {
+        self.make_site().map_err(|no_site| match no_site {
+            NoSite::Refused(refusal, detail) => {
+                anyhow::anyhow!("{} was admitted and is refused now ({refusal}): {detail}", self.id())
+            }
+            NoSite::Error(error) => error,
+        })
+    }
+
+    fn make_site(&self) -> Result<Site, NoSite> {
+        let instance = &self.located.instance;
+        let framework = self.framework().map_err(|error| NoSite::Refused(Refusal::NoEnvironment, error.to_string()))?;
+        if instance.environment.test_command.is_some() {
+            let why = "environment.test_command is not supported, so the tests would not run as it says; remove it, and set \
+                       environment.framework to the runner of the suite";
+            return Err(NoSite::Refused(Refusal::NoEnvironment, why.to_owned()));
+        }
+        let refused = |why: String| NoSite::Refused(Refusal::NoEnvironment, why);
+        let language = framework.language();
+        let toolchain = toolchain::of_language(language).ok_or_else(|| {
+            refused(format!(
+                "environments of {language} projects cannot be made yet; choose a runner of another language"
+            ))
+        })?;
+        toolchain::check_settings(toolchain, &instance.environment).map_err(refused)?;
+        let images = self.images()?;
+        let ready = self.ready(images.as_ref())?;
+        let repository = Repository::open(&self.located.repository).map_err(|error| {
+            let path = self.located.repository.display();
+            let next = format!("put a git repository with commit {} at {path}, or use --repos", instance.base_commit);
+            NoSite::Refused(Refusal::BaseNotFound, format!("{error}; {next}"))
+        })?;
+        let listed = listed_files(instance, framework);
+        let mut sources = self.sources(&listed);
+        if let Some(ready) = &ready {
+            sources.base_commit = &ready.commit;
+        }
+        let trees = match repo::instance_trees(&repository, sources) {
+            Ok(Ok(trees)) => trees,
+            Ok(Err(malformed)) => return Err(NoSite::Refused(Refusal::PatchDoesNotApply, malformed.detail)),
+            Err(error) => {
+                return Err(match error.downcast_ref::<RepoError>() {
+                    Some(RepoError::CommitNotFound { .. }) => NoSite::Refused(Refusal::BaseNotFound, error.to_string()),
+                    // A clone without all its objects, and names that no path of ours can say.
+                    Some(RepoError::Git { source, .. }) if source.code() == git2::ErrorCode::NotFound => {
+                        let next = "the repository lacks objects of the base commit; complete it, for example with `git fetch --refetch`";
+                        NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}; {next}"))
+                    }
+                    Some(RepoError::Unstorable { .. }) => NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}")),
+                    _ => NoSite::Error(error.context(format!("{}: its trees cannot be made", self.id()))),
+                });
+            }
+        };
+        let parts = Parts { repository: &repository, trees: &trees, framework, toolchain, ready: ready.as_ref() };
+        let image = self.image(images.as_ref(), parts)?;
+        let environment = self.environment(toolchain, &repository, &trees.base, ready.as_ref())?;
+        Ok(Site { repository, trees, image, framework, toolchain, environment })
+    }
+
+    /// What holds images for the sandbox in use.
+    fn images(&self) -> anyhow::Result<Box<dyn Images + 'a>> {
+        Ok(images::of(&self.lab.engine, Cache::open(&self.lab.settings.cache)?))
+    }
+
+    /// The image of others that the instance names, with its work directory recorded.
+    fn ready(&self, images: &dyn Images) -> Result<Option<Ready>, NoSite> {
+        let (lab, instance) = (self.lab, &self.located.instance);
+        let Some(reference) = &instance.environment.image else { return Ok(None) };
+        let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
+        let recorded = ready::record(images, instance, reference, &self.located.repository, &say);
+        match recorded {
+            Ok(ready) => Ok(Some(ready)),
+            Err(_) if lab.check_interrupt().is_err() => Err(NoSite::Error(Stop::Interrupted.into())),
+            Err(error) => Err(match error.downcast_ref::<RepoError>() {
+                Some(RepoError::CommitNotFound { .. }) => NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}")),
+                _ => NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}")),
+            }),
+        }
+    }
+
+    /// The instance's environment with the variables that follow from base. What an image of others sets comes after what
+    /// the instance sets.
+    fn environment(
+        &self,
+        toolchain: &dyn Toolchain,
+        repository: &Repository,
+        base: &str,
+        ready: Option<&Ready>,
+    ) -> anyhow::Result<Environment> {
+        let mut environment = self.located.instance.environment.clone();
+        for (name, value) in toolchain.variables(&repository.paths(base)?) {
+            environment.env.entry(name).or_insert(value);
+        }
+        for (name, value) in ready.iter().flat_map(|ready| &ready.image.env) {
+            environment.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Ok(environment)
+    }
+
+    /// The sealed image: made once, then found by its content.
+    fn image(&self, images: &dyn Images, parts: Parts) -> Result<SealedImage, NoSite> {
+        let lab = self.lab;
+        let Parts { repository, trees, toolchain, ready, .. } = parts;
+        let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
+        let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
+        let warm = |image: &SealedImage| match toolchain.warm_up() {
+            None => Ok(image.clone()),
+            Some(warm_up) => self.warm(parts, image, warm_up),
+        };
+        let paths = repository.paths(&trees.base).map_err(anyhow::Error::from)?;
+        let order = Order {
+            environment: &self.located.instance.environment,
+            base_tree: &trees.base,
+            modules: &toolchain.modules(&paths, &trees.layout),
+            layer_tree: &trees.tested_base,
+            checkout: &checkout,
+            warm: &warm,
+            say: &say,
+        };
+        let sealed = match ready {
+            None => images.seal(toolchain, &order),
+            Some(ready) => {
+                let gold = Gold {
+                    repository,
+                    base: &trees.base,
+                    tested_gold: &trees.tested_gold,
+                    patch: &self.located.instance.patch,
+                };
+                let own = self.environment(toolchain, repository, &trees.base, None)?;
+                ready::seal(images, toolchain, ready, &order, &gold, &own.env)
+            }
+        };
+        match sealed {
+            Ok(image) => {
+                used(lab, images, &image, self.id())?;
+                Ok(image)
+            }
+            Err(error) if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) => {
+                Err(NoSite::Error(error))
+            }
+            Err(error) if is_answer(&error) => Err(NoSite::Refused(Refusal::AnswerInImage, format!("{error:#}"))),
+            Err(error) => Err(NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}"))),
+        }
+    }
+
+    /// Runs the suite once over an unfinished image, and gives the image with the caches that it filled.
+    fn warm(&self, parts: Parts, image: &SealedImage, warm_up: WarmUp) -> Result<SealedImage, SandboxError> {
+        self.lab.console.say(format!("{}: running the suite once for {}", self.id(), warm_up.for_what));
+        let job = self
+            .warm_job(parts, image, warm_up)
+            .map_err(|error| SandboxError::Failed { doing: "preparing the warm-up run", why: format!("{error:#}") })?;
+        self.lab.engine.sandbox().warm(image, &job)
+    }
+
+    fn warm_job(&self, parts: Parts, image: &SealedImage, warm_up: WarmUp) -> anyhow::Result<Job> {
+        let Parts { repository, trees, framework, toolchain, ready } = parts;
+        let collected = |path: &&String| trees.layout.collects(framework, path);
+        let tree = &trees.tested_base;
+        let paths = repository.paths(tree)?;
+        let files = targets(framework, paths.iter().filter(collected)).into_iter().collect();
+        let trial = Trial {
+            instance_id: self.id().to_owned(),
+            tree: tree.clone(),
+            plan: TestPlan { framework: framework.name().to_owned(), files, ..TestPlan::default() },
+            image: image.digest.clone(),
+            limits: self.limits(),
+            repeat: 0,
+        };
+        let mut command = framework.command(&image.tool, &image.workdir, &trial.plan, &nonce()?);
+        for name in warm_up.without {
+            command.env.remove(*name);
+        }
+        let environment = self.environment(toolchain, repository, tree, ready)?;
+        Ok(job(toolchain, &environment, &trial, &command, Vec::new()))
+    }
+
+    fn admission_input(&self, site: &Site, key: Digest) -> anyhow::Result<AdmissionInput<'a>> {
+        let collected = |path: &String| site.trees.layout.collects(site.framework, path);
+        let test_files: Vec<_> =
+            site.repository.paths(&site.trees.tested_gold)?.into_iter().filter(collected).collect();
+        let mut with_tests = Vec::new();
+        for path in &test_files {
+            let text = site.repository.read(&site.trees.tested_gold, path)?.unwrap_or_default();
+            if site.framework.defines_tests(&String::from_utf8_lossy(&text)) {
+                with_tests.push(path);
+            }
+        }
+        let mut changed: BTreeSet<_> =
+            site.repository.changed_paths(&site.trees.base, &site.trees.tested_gold)?.into_iter().collect();
+        let changed_targets = targets(site.framework, changed.iter().filter(|path| collected(path)));
+        changed.extend(changed_targets);
+        let gold = crate::model::candidate::Prepared {
+            tree: site.trees.gold.clone(),
+            submitted_tree: None,
+            diff: site.repository.diff(&site.trees.base, &site.trees.gold)?,
+            files: site.repository.changed_paths(&site.trees.base, &site.trees.gold)?,
+            missing: Vec::new(),
+            stripped: Vec::new(),
+            normalised: Vec::new(),
+        };
+        Ok(AdmissionInput {
+            instance: &self.located.instance,
+            key,
+            image: site.image.digest.clone(),
+            trees: site.trees.clone(),
+            test_files: targets(site.framework, &test_files).into_iter().collect(),
+            with_tests: targets(site.framework, with_tests),
+            changed,
+            gold_files: locations(&gold, &site.trees.layout),
+            repeats: self.lab.settings.repeats,
+            limits: self.limits(),
+            deadline: self.lab.settings.deadline,
+            accept_lost: self.lab.settings.accept_lost,
+        })
+    }
+
+    fn refused(&self, refusal: Refusal, detail: String) -> Admission {
+        Admission {
+            format: format::ADMISSION.to_owned(),
+            instance_id: self.id().to_owned(),
+            key: self.located.instance.digest(),
+            refusal: Some(refusal),
+            detail,
+            image: None,
+            trees: None,
+            fail_to_pass: Vec::new(),
+            pass_to_pass: Vec::new(),
+            tests: Default::default(),
+            unstable: Default::default(),
+            disagreements: Default::default(),
+            splits: Vec::new(),
+            gold_files: Vec::new(),
+            unneeded: None,
+            framework: self.located.instance.environment.framework.clone(),
+            channel: Default::default(),
+            repeats: self.lab.settings.repeats,
+            limits: self.limits(),
+            shadows: Default::default(),
+            lost: None,
+            trials: Vec::new(),
+            canaries: None,
+            held_out: None,
+            sentinels: None,
+            joint: false,
+            plain: None,
+        }
+    }
+
+    fn sources<'s>(&'s self, listed: &'s [String]) -> Sources<'s> {
+        let instance = &self.located.instance;
+        Sources {
+            base_commit: &instance.base_commit,
+            patch: &instance.patch,
+            test_patch: &instance.test_patch,
+            framework: &instance.environment.framework,
+            listed,
+        }
+    }
+
+    fn id(&self) -> &'a str {
+        &self.located.instance.instance_id
+    }
+}
+
+/// Files of the listed tests. A file of source is left out: a candidate may edit the tests in it with the rest, so nothing
+/// is expected of them.
+fn listed_files(instance: &Instance, framework: &dyn Runner) -> Vec<String> {
+    let listed = instance.fail_to_pass.iter().chain(&instance.pass_to_pass);
+    let files = listed.filter(|id| !framework.in_source(id)).map(|id| framework.target_of(id));
+    files.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What the runner is given to run the tests of some files.
+fn targets<'f>(framework: &dyn Runner, files: impl IntoIterator<Item = &'f String>) -> BTreeSet<String> {
+    files.into_iter().filter_map(|file| framework.target_of_file(file)).collect()
+}
+
+/// Whether an image was refused because it would hold the answer.
+fn is_answer(error: &anyhow::Error) -> bool {
+    let found = |error: &EnvironmentError| matches!(error, EnvironmentError::AnswerInImage { .. });
+    match error.downcast_ref::<SealError>() {
+        Some(SealError::Environment(inner)) => found(inner),
+        Some(_) => false,
+        None => error.downcast_ref::<EnvironmentError>().is_some_and(found),
+    }
+}

@@ -1,0 +1,75 @@
+//! A run from its input to its files: admissions, trials, verdicts, and what is derived from them.
+
+use std::collections::BTreeMap;
+
+use super::input::Input;
+use super::session::Session;
+use super::summary::Summary;
+use crate::admission_report::AdmissionReport;
+use crate::console::Console;
+use crate::exit_code::ExitCode;
+use crate::journal::{RunDir, RunInfo};
+use crate::lab::Lab;
+use crate::model::admission::{Admission, Refusal};
+use crate::model::format;
+
+/// What a run gave.
+pub struct Verified {
+    pub admissions: BTreeMap<String, Admission>,
+    pub summary: Summary,
+}
+
+/// Runs the whole line into a run directory: admissions, trials, verdicts, and the files that are derived from them.
+pub fn verify_into(run: &RunDir, console: &Console, session: &Session, input: &mut Input) -> anyhow::Result<Verified> {
+    let admissions = admit_into(run, console, session, input)?;
+    let lab = lab(run, console, session)?;
+    let tally = lab.verify(&input.instances, &admissions, &mut input.samples)?;
+    let mut summary = Summary::of(tally, run);
+    summary.instances = Some(admissions.values().filter(|admission| admission.admitted()).count() as u64);
+    summary.quarantined = input.quarantined.len() as u64;
+    run.write_derived("summary.json", &serde_json::to_vec_pretty(&summary)?)?;
+    Ok(Verified { admissions, summary })
+}
+
+/// The first half: instances prepared and admitted.
+pub fn admit_into(
+    run: &RunDir,
+    console: &Console,
+    session: &Session,
+    input: &Input,
+) -> anyhow::Result<BTreeMap<String, Admission>> {
+    let info = RunInfo {
+        format: format::RUN.to_owned(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        sandbox: session.engine.sandbox().name().to_owned(),
+        repeats: session.settings.repeats,
+        evidence: session.settings.evidence,
+        inputs: input.digests.clone(),
+    };
+    run.write_derived("run.json", &serde_json::to_vec_pretty(&info)?)?;
+    run.write_lines("quarantine.jsonl", &input.quarantined)?;
+    run.write_lines("instances.jsonl", input.instances.iter().map(|located| &located.instance))?;
+    let lab = lab(run, console, session)?;
+    let admissions = lab.admit(&input.instances)?;
+    run.write_lines("admissions.jsonl", admissions.values())?;
+    let report = AdmissionReport::of(admissions.values(), input.instances.iter().map(|located| &located.instance));
+    run.write_derived("admission-report.json", &serde_json::to_vec_pretty(&report)?)?;
+    run.write_derived("admission-report.md", report.markdown().as_bytes())?;
+    lab.write_prompts(&input.instances, &admissions)?;
+    Ok(admissions)
+}
+
+/// Opens the lab of a run, with the settings of the session.
+pub fn lab<'a>(run: &'a RunDir, console: &'a Console, session: &Session) -> anyhow::Result<Lab<'a>> {
+    Lab::open(run, console, session.engine.clone(), session.settings.clone(), session.cancel.clone())
+}
+
+/// 4 when nothing could run for want of an environment, 2 when an instance was refused or nothing was verified.
+pub fn exit_code(admissions: &BTreeMap<String, Admission>, verified: u64) -> anyhow::Result<ExitCode> {
+    let no_environment = |admission: &Admission| admission.refusal == Some(Refusal::NoEnvironment);
+    if admissions.values().all(no_environment) {
+        return Ok(ExitCode::Environment);
+    }
+    let refused = admissions.values().any(|admission| !admission.admitted());
+    Ok(if refused || verified == 0 { ExitCode::Findings } else { ExitCode::Done })
+}
