@@ -4,7 +4,7 @@
 //! SWE-Gym), `INSTANCE.MODEL.eval.log` (SWE-bench 1), and any file whose name begins with an instance id.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use walkdir::WalkDir;
 use super::finding::{Findings, Place, Rule};
 use super::shape::{Facts, facts};
 use crate::exit_code::Stop;
-use crate::intake::each_record;
+use crate::intake::{Quarantined, each_record};
 use crate::logs::LogFormat;
 use crate::logs::grade::{Grade, LogGrade, grade_log};
 use crate::model::near_names::nearest;
@@ -44,22 +44,30 @@ pub struct GradedLog {
     /// Tests that were published as passed and did not pass by this log.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tests_that_differ: Vec<String>,
+    /// Why the report beside the log could not be read: the log has no label then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report_unread: Option<String>,
 }
 
-/// Reads what instances expect: rows of the SWE-bench family, SWE-smith's included.
+/// Reads what instances expect: rows of the SWE-bench family, SWE-smith's included. Rows that cannot be used are quarantined.
 ///
 /// # Errors
 /// A file that cannot be read, or in which no row has an instance id.
-pub fn read_expected(file: &Path) -> Result<BTreeMap<String, Expected>> {
-    let mut expected = BTreeMap::new();
+pub fn read_expected(file: &Path) -> Result<(BTreeMap<String, Expected>, Vec<Quarantined>)> {
+    let (mut expected, mut quarantined) = (BTreeMap::new(), Vec::new());
+    let mut refuse = |line, why: &str| quarantined.push(Quarantined::new(file.display().to_string(), line, why));
     each_record(file, &mut |record| {
-        let Ok(row) = record.row else { return };
+        let row = match record.row {
+            Ok(row) => row,
+            Err(why) => return refuse(record.line, &why),
+        };
         let named = ["log_parser", "framework", "test_framework"].iter().find_map(|name| row.get(*name)?.as_str());
         let framework = row.get("environment").and_then(|environment| environment.get("framework")?.as_str());
         let format = named.or(framework).and_then(LogFormat::by_name);
         let facts = facts(row);
-        if let Some(id) = facts.instance_id.clone() {
-            expected.insert(id, expected_of(&facts, format));
+        match facts.instance_id.clone() {
+            Some(id) => drop(expected.insert(id, expected_of(&facts, format))),
+            None => refuse(record.line, "missing field `instance_id`"),
         }
     })
     .with_context(|| format!("reading instances of {}", file.display()))?;
@@ -67,7 +75,7 @@ pub fn read_expected(file: &Path) -> Result<BTreeMap<String, Expected>> {
         let message = format!("{} has no row with an instance_id; name a file of instances", file.display());
         return Err(Stop::Usage(message).into());
     }
-    Ok(expected)
+    Ok((expected, quarantined))
 }
 
 fn expected_of(facts: &Facts, named: Option<LogFormat>) -> Expected {
@@ -84,10 +92,11 @@ fn expected_of(facts: &Facts, named: Option<LogFormat>) -> Expected {
     }
 }
 
-/// Grades every log below a directory that belongs to an instance. `runner` outweighs what instances say.
+/// Grades every log below a directory that belongs to an instance. `runner` outweighs what instances say. A log that cannot be
+/// read is graded as that, and a report that cannot be read leaves its log without a label.
 ///
 /// # Errors
-/// A directory or a file that cannot be read, or no log of any of the instances.
+/// A directory that cannot be listed, or no log of any of the instances.
 pub fn grade_logs(
     directory: &Path,
     expected: &BTreeMap<String, Expected>,
@@ -104,10 +113,18 @@ pub fn grade_logs(
             strangers.push(path.strip_prefix(directory).unwrap_or(path).display().to_string());
             continue;
         };
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read log {}", path.display()))?;
-        let (log, want) = (String::from_utf8_lossy(&bytes), &expected[id]);
-        let grade = grade_log(&log, runner.or(want.format), &want.fail_to_pass, &want.pass_to_pass);
-        let report = report_of(path)?;
+        let want = &expected[id];
+        let grade = match std::fs::read(path) {
+            Ok(bytes) => {
+                let log = String::from_utf8_lossy(&bytes);
+                grade_log(&log, runner.or(want.format), &want.fail_to_pass, &want.pass_to_pass)
+            }
+            Err(error) => LogGrade::unread(format!("the log cannot be read: {error}")),
+        };
+        let (report, report_unread) = match report_of(path) {
+            Ok(report) => (report, None),
+            Err(why) => (None, Some(why)),
+        };
         let status = report.as_ref().and_then(|report| report.get(id).or(Some(report)));
         let published = status.and_then(|status| status.get("resolved")).and_then(Value::as_bool);
         let inner = path.strip_prefix(directory).unwrap_or(path);
@@ -118,6 +135,7 @@ pub fn grade_logs(
             published,
             tests_that_differ: status.map_or_else(Vec::new, |status| differences(status, &grade)),
             graded: grade,
+            report_unread,
         });
     }
     if graded.is_empty() {
@@ -163,14 +181,14 @@ fn model_of(path: &Path, id: &str) -> Option<String> {
     Some(path.parent()?.parent()?.file_name()?.to_string_lossy().into_owned())
 }
 
-fn report_of(log: &Path) -> Result<Option<Value>> {
-    let path: PathBuf = log.with_file_name("report.json");
-    match std::fs::read(&path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map(Some).with_context(|| format!("{} is not JSON", path.display()))
-        }
+/// The report beside a log, if there is one; or why it says nothing.
+fn report_of(log: &Path) -> Result<Option<Value>, String> {
+    match std::fs::read(log.with_file_name("report.json")) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| format!("report.json is not JSON, so the log has no label: {error}")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => Err(format!("report.json cannot be read, so the log has no label: {error}")),
     }
 }
 
@@ -191,6 +209,9 @@ pub fn judge_logs(logs: &[GradedLog], findings: &mut Findings) {
     for log in logs {
         let place = || Place { file: log.log.clone(), row: None, about: Some(log.instance_id.clone()) };
         let (ours, detail) = (log.graded.grade.resolved(), &log.graded.detail);
+        if let Some(why) = &log.report_unread {
+            findings.add(Rule::LogUnreadable, place(), why.clone());
+        }
         match (log.graded.grade, log.published) {
             (Grade::Suspicious, _) => findings.add(Rule::LogSuspicious, place(), detail.clone()),
             (_, Some(published)) if ours.is_some_and(|ours| ours != published) => {

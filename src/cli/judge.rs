@@ -61,8 +61,13 @@ impl Judge {
                 None => plan,
             };
             plan.check()?;
-            let graded = grade_logs(logs, &read_expected(instances)?, self.runner)?;
-            return self.tell(console, &graded);
+            let (expected, quarantined) = read_expected(instances)?;
+            for bad in &quarantined {
+                console.say(format!("{}:{}: {}; left out", bad.file, bad.line, bad.why));
+            }
+            let graded = grade_logs(logs, &expected, self.runner)?;
+            let said = self.tell(console, &graded)?;
+            return Ok(if quarantined.is_empty() { said } else { ExitCode::Findings });
         }
         let run = RunDir::existing(self.run.as_deref().unwrap_or(std::path::Path::new(".")))?;
         let summary = Summary::of(recompute(&run)?, &run);
@@ -93,6 +98,11 @@ impl Judge {
             counts[2] += u64::from(log.published == Some(false));
         }
         let differ: Vec<_> = graded.iter().filter(|log| disagrees(log)).collect();
+        for log in graded {
+            if let Some(why) = &log.report_unread {
+                console.say(format!("{}: {why}", log.log));
+            }
+        }
         if self.json {
             let grades: BTreeMap<_, _> = grades.iter().map(|(grade, counts)| (grade, counts[0])).collect();
             console.print(json!({"logs": graded.len(), "grades": grades, "disagreements": differ}).to_string());

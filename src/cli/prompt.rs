@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
@@ -211,21 +210,40 @@ impl Prompt {
         let mut writer = NewFile::create(out)?;
         let stage = console.stage("prompt", input.instances.len() as u64);
         for located in &input.instances {
-            let repository = Repository::open(&located.repository)?;
-            let mut composer = Composer::new(&recipe, &located.instance, &repository)
-                .with_context(|| located.instance.instance_id.clone())?;
+            // What one instance's repository or patch lacks is that instance's.
+            let repository = match Repository::open(&located.repository) {
+                Ok(repository) => repository,
+                Err(error) => {
+                    let (commit, path) = (&located.instance.base_commit, located.repository.display());
+                    let next = format!("put a git repository with commit {commit} at {path}, or use --repos");
+                    self.without(&located.instance, &format!("{error}; {next}"), console, &mut summary);
+                    stage.step();
+                    continue;
+                }
+            };
+            let mut composer = match Composer::new(&recipe, &located.instance, &repository) {
+                Ok(composer) => composer,
+                Err(error) => {
+                    self.without(&located.instance, &format!("{error:#}"), console, &mut summary);
+                    stage.step();
+                    continue;
+                }
+            };
             for skill in self.skills() {
-                for (set, from) in self.sets(skill, &located.instance, &lists, &mut summary)? {
+                let sets = match self.sets(skill, &located.instance, &lists, &mut summary) {
+                    Ok(sets) => sets,
+                    Err(error) => {
+                        summary.miss(console, &located.instance, skill, format!("{error:#}"));
+                        continue;
+                    }
+                };
+                for (set, from) in sets {
                     match composer.compose(skill, &set, from)? {
                         Ok(prompt) => {
                             summary.add(&prompt);
                             writer.line(&prompt)?;
                         }
-                        Err(why) => {
-                            let instance_id = located.instance.instance_id.clone();
-                            console.say(format!("{instance_id}: no {skill} prompt: {why}"));
-                            summary.missing.push(Missing { instance_id, skill, why });
-                        }
+                        Err(why) => summary.miss(console, &located.instance, skill, why),
                     }
                 }
             }
@@ -245,6 +263,13 @@ impl Prompt {
         self.tell(console, &summary)?;
         let short = !summary.missing.is_empty() || !input.quarantined.is_empty() || summary.prompts == 0;
         Ok(if short { ExitCode::Findings } else { ExitCode::Done })
+    }
+
+    /// None of the prompts of an instance can be made.
+    fn without(&self, instance: &Instance, why: &str, console: &Console, summary: &mut Summary) {
+        for skill in self.skills() {
+            summary.miss(console, instance, skill, why.to_owned());
+        }
     }
 
     /// What is read, and what is written.
@@ -358,6 +383,12 @@ impl Prompt {
 }
 
 impl Summary {
+    fn miss(&mut self, console: &Console, instance: &Instance, skill: Skill, why: String) {
+        let instance_id = instance.instance_id.clone();
+        console.say(format!("{instance_id}: no {skill} prompt: {why}"));
+        self.missing.push(Missing { instance_id, skill, why });
+    }
+
     fn add(&mut self, prompt: &Record) {
         self.prompts += 1;
         *self.skills.entry(prompt.skill).or_default() += 1;
@@ -395,8 +426,8 @@ fn verified(path: &Path, lists: &mut Lists) -> anyhow::Result<()> {
 /// Source files of base that the gold patch touches.
 fn gold_files(instance: &Instance) -> anyhow::Result<Vec<String>> {
     let layout = Layout::by_name(&instance.environment.framework);
-    let files = patch::parse(&instance.patch)
-        .map_err(|malformed| anyhow::anyhow!("{}: its gold patch: {}", instance.instance_id, malformed.detail))?;
+    let files =
+        patch::parse(&instance.patch).map_err(|malformed| anyhow::anyhow!("its gold patch: {}", malformed.detail))?;
     Ok(files.into_iter().filter_map(|file| file.old).filter(|path| layout.class(path) == PathClass::Source).collect())
 }
 

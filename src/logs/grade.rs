@@ -25,6 +25,13 @@ pub struct LogGrade {
     pub format: Option<LogFormat>,
 }
 
+impl LogGrade {
+    /// The grade of a log of which nothing is known.
+    pub fn unread(detail: String) -> Self {
+        Self { grade: Grade::Unreadable, detail, not_passed: BTreeMap::new(), alarms: Vec::new(), format: None }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {

@@ -6,6 +6,8 @@ use crate::model::candidate::{Malformed, MalformedReason};
 pub const MAX_PATH_BYTES: usize = 4096;
 /// Longest component, in bytes: what file systems take.
 pub const MAX_COMPONENT_BYTES: usize = 255;
+/// Most components. Trees are written, and folders removed, by programs that go down one call for each.
+pub const MAX_COMPONENTS: usize = 128;
 
 /// Refuses a path that is absolute, leaves the tree, enters `.git` in any spelling a file system may fold to it, or
 /// holds a backslash, a control character other than a tab, or an empty component.
@@ -35,6 +37,9 @@ pub fn fault(path: &str) -> Option<&'static str> {
     }
     if path.chars().any(|c| c.is_control() && c != '\t') {
         return Some("holds a control character");
+    }
+    if path.split('/').count() > MAX_COMPONENTS {
+        return Some("is nested deeper than 128 components");
     }
     path.split('/').find_map(component_fault)
 }
@@ -72,6 +77,7 @@ mod tests {
     #[test]
     fn every_way_out_of_the_tree_is_refused() {
         let long = "a/".repeat(2100) + "b";
+        let deep = "a/".repeat(128) + "b";
         let component = "a".repeat(256);
         for path in [
             "",
@@ -102,6 +108,7 @@ mod tests {
             "a\u{7f}b",
             "a\u{85}b",
             &long,
+            &deep,
             &component,
         ] {
             let refused = check(path).expect_err(path);
@@ -111,6 +118,7 @@ mod tests {
 
     #[test]
     fn ordinary_paths_pass() {
+        assert_eq!(check(&("a/".repeat(127) + "b")), Ok(()));
         for path in [
             "a.py",
             "src/a b/c.py",

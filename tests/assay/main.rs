@@ -9,6 +9,7 @@ mod start_up;
 mod support;
 
 mod admission;
+mod answer_fuzz;
 mod architecture;
 mod audit;
 mod bad_input;
@@ -41,6 +42,7 @@ mod names;
 mod oddities;
 mod outputs;
 mod plain;
+mod poisoned;
 mod policy;
 mod prompt;
 mod publish;
@@ -108,6 +110,7 @@ fn main() -> std::process::ExitCode {
         oddities::TESTS,
         outputs::TESTS,
         plain::TESTS,
+        poisoned::TESTS,
         policy::TESTS,
         prompt::TESTS,
         publish::TESTS,

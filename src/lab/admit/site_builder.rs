@@ -183,6 +183,12 @@ impl<'a> SiteBuilder<'a> {
             Err(error) => {
                 return Err(match error.downcast_ref::<RepoError>() {
                     Some(RepoError::CommitNotFound { .. }) => NoSite::Refused(Refusal::BaseNotFound, error.to_string()),
+                    // A clone without all its objects, and names that no path of ours can say.
+                    Some(RepoError::Git { source, .. }) if source.code() == git2::ErrorCode::NotFound => {
+                        let next = "the repository lacks objects of the base commit; complete it, for example with `git fetch --refetch`";
+                        NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}; {next}"))
+                    }
+                    Some(RepoError::Unstorable { .. }) => NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}")),
                     _ => NoSite::Error(error.context(format!("{}: its trees cannot be made", self.id()))),
                 });
             }

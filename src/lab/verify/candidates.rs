@@ -13,6 +13,7 @@ use super::read_cache::ReadCache;
 use super::samples::Samples;
 use super::screen::screened;
 use super::task::Task;
+use super::unread;
 use super::worker_state::WorkerState;
 use crate::console::Stage;
 use crate::judge::{LocalizationRules, Peers, count_passes, judge};
@@ -24,7 +25,6 @@ use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::model::contest::Contest;
 use crate::model::digest::Digest;
-use crate::model::format;
 use crate::model::generation::Skill;
 use crate::model::verdict::Reason;
 use crate::prompt::extract::extract;
@@ -55,12 +55,15 @@ impl Lab<'_> {
                 || None,
                 |kept, sample| {
                     self.check_interrupt()?;
-                    self.read_one(
-                        located.get(sample.generation.instance_id.as_str()).copied(),
-                        admissions,
-                        sample,
-                        kept,
-                    )
+                    let located = located.get(sample.generation.instance_id.as_str()).copied();
+                    match unread::guarded(sample, || self.read_one(located, admissions, sample, kept))? {
+                        unread::Read::Understood(candidate) => Ok(candidate),
+                        unread::Read::Not(candidate, why) => {
+                            *kept = None;
+                            self.console.say(why);
+                            Ok(candidate)
+                        }
+                    }
                 },
             )?;
             for candidate in read {
@@ -229,18 +232,7 @@ pub fn read_candidate(sample: &Sample, place: Option<Ground>) -> anyhow::Result<
     let generation = &sample.generation;
     let (completion, reasoning) = generation.answer();
     let extraction = extract(generation.skill, completion, reasoning);
-    let mut candidate = Candidate {
-        format: format::CANDIDATE.to_owned(),
-        candidate_id: generation.id(),
-        instance_id: generation.instance_id.clone(),
-        skill: generation.skill,
-        generation: sample.place.clone(),
-        form: None,
-        malformed: None,
-        prepared: None,
-        trees: None,
-        screen: None,
-    };
+    let mut candidate = unread::blank(sample);
     let payload = match extraction.payload {
         Ok(payload) => payload,
         Err(malformed) => {

@@ -14,5 +14,6 @@ pub mod samples;
 pub mod screen;
 pub mod single;
 pub(crate) mod task;
+mod unread;
 pub mod verdicts;
 pub(crate) mod worker_state;

@@ -1,0 +1,487 @@
+//! Whole answers, mutated, held against the offline demo's repositories: extraction, trees, screen and judge, and nothing
+//! is run. Shared by the short test here and by `cargo bench --bench fuzz_answers`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use swe_assay::intake::{Wanted, import_folders, repository_path};
+use swe_assay::journal::Failure;
+use swe_assay::judge::{Evidence, LocalizationRules, Peers, Step, judge};
+use swe_assay::lab::verify::ground::Ground;
+use swe_assay::lab::verify::read_cache::ReadCache;
+use swe_assay::lab::{Sample, read_candidate};
+use swe_assay::model::admission::{Admission, Trees};
+use swe_assay::model::candidate::{Candidate, Payload, TrialTrees};
+use swe_assay::model::digest::{Digest, canonical_json};
+use swe_assay::model::format;
+use swe_assay::model::generation::{Generation, GenerationRef, Skill};
+use swe_assay::model::instance::{Environment, Instance};
+use swe_assay::model::trial::{Limits, Outcome, TestReport};
+use swe_assay::repo::{Repository, Sources, instance_trees, prepare};
+use swe_assay::runner::{self, Runner};
+
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sandboxes/offline-demo");
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testdata/fuzz-answers");
+
+/// A file that an answer may be about: the base's own, and names that a tree, a file system or git takes amiss.
+const PATHS: [&str; 40] = [
+    "spans/duration.py",
+    "spans/table.py",
+    "spans/interval.py",
+    "spans/agenda.py",
+    "spans/__init__.py",
+    "tests/test_duration.py",
+    "tests/__init__.py",
+    "spans",
+    "spans/",
+    "tests",
+    "spans/duration.py/below.py",
+    "spans/new/er/file.py",
+    "tests/test_new.py",
+    "tests/test_new.py/test_below.py",
+    "spans.py",
+    "../x.py",
+    "/etc/passwd",
+    "/testbed/spans/duration.py",
+    "./spans/duration.py",
+    "spans//duration.py",
+    "spans/../spans/duration.py",
+    "a/spans/duration.py",
+    ".git/config",
+    ".GIT/hooks/x",
+    "spans/.git",
+    "git~1/x",
+    "\"spans/duration.py\"",
+    "\"spans/\\303\\251.py\"",
+    "\"\\000.py\"",
+    "spans/é.py",
+    "spans/e\u{301}.py",
+    "a b.py",
+    "a\tb.py",
+    "spans\\duration.py",
+    "/dev/null",
+    "conftest.py",
+    "sitecustomize.py",
+    "pyproject.toml",
+    "reproduce_bug.py",
+    "tests/test_a::b[1].py",
+];
+
+/// Parts of answers.
+const MARKERS: [&str; 60] = [
+    "```",
+    "````",
+    "~~~",
+    "```python\n",
+    "```diff\n",
+    "<think>",
+    "</think>",
+    "<<<<<<< SEARCH\n",
+    "=======\n",
+    ">>>>>>> REPLACE\n",
+    "--- /dev/null\n",
+    "+++ /dev/null\n",
+    "@@ -1 +1 @@\n",
+    "@@ -0,0 +1 @@\n+x = 1\n",
+    "@@ -1,2 +0,0 @@\n",
+    "@@ -18446744073709551615,4294967296 +1 @@\n",
+    "@@ -1,0 +1,0 @@\n",
+    "@@ @@\n",
+    "\\ No newline at end of file\n",
+    "new file mode 100644\n",
+    "new file mode 100755\n",
+    "new file mode 120000\n",
+    "new file mode 160000\n",
+    "new file mode 040000\n",
+    "deleted file mode 100644\n",
+    "old mode 100644\nnew mode 100755\n",
+    "old mode 100644\nnew mode 120000\n",
+    "similarity index 100%\n",
+    "dissimilarity index 999%\n",
+    "index 0000000..0000000\n",
+    "index 1234567..89abcde 100644\n",
+    "GIT binary patch\n",
+    "literal 0\nHcmV?d00001\n\n",
+    "literal 18446744073709551615\nzcmV\n",
+    "delta 10\nzc$@(*0ssI2\n",
+    "Binary files a/x and b/x differ\n",
+    "*** Begin Patch\n",
+    "*** Update File: spans/duration.py\n",
+    "\u{1b}[31m-x\u{1b}[0m\n",
+    "\r\n",
+    "\r",
+    "\n",
+    "\0",
+    "\t",
+    "\u{c}",
+    "\u{b}",
+    "\u{85}",
+    "\u{2028}",
+    "\u{feff}",
+    "\u{fffd}",
+    "\u{10ffff}",
+    "é",
+    "(((((((((((((((((((((((((((((((((",
+    "f'{f\"{f'''{1}'''}\"}'",
+    "\"\"\"",
+    "# -*- coding: utf-16 -*-\n",
+    "# coding: no-such\n",
+    "if __name__ == '__main__':\n    import os; os._exit(0)\n",
+    "Issue reproduced",
+    "1. `",
+];
+
+/// A small generator of numbers, so that a seed gives the same run everywhere (xorshift64*, Vigna 2016).
+#[derive(Debug)]
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound.max(1)
+    }
+
+    fn place(&mut self, text: &str) -> usize {
+        let mut at = self.below(text.len() + 1);
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+
+    fn path(&mut self) -> String {
+        match self.below(24) {
+            0 => "d/".repeat(self.below(2047)) + "deep.py",
+            1 => "n".repeat(200 + self.below(100)) + ".py",
+            2 => "x".repeat(65_536) + "spans/duration.py",
+            _ => PATHS[self.below(PATHS.len())].to_owned(),
+        }
+    }
+}
+
+/// An answer to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    pub skill: Skill,
+    pub completion: String,
+}
+
+/// Answers of the demo, and those that once failed or are odd in a way of their own, each in a file whose name begins with
+/// the skill.
+pub fn corpus() -> Vec<Tried> {
+    let mut corpus = stored();
+    let demo = fs::read_to_string(Path::new(DEMO).join("generations.jsonl")).expect("the demo's generations");
+    for line in demo.lines() {
+        let row: Value = serde_json::from_str(line).expect("a generation");
+        let skill = row["skill"].as_str().and_then(|skill| skill.parse().ok()).expect("a skill");
+        corpus.push(Tried { skill, completion: row["completion"].as_str().expect("a completion").to_owned() });
+    }
+    corpus
+}
+
+fn stored() -> Vec<Tried> {
+    let entries = fs::read_dir(CORPUS).expect("the stored corpus");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    let read = |file: &PathBuf| {
+        let name = file.file_name()?.to_str()?;
+        let skill = name.split('-').next()?.parse().ok()?;
+        Some(Tried { skill, completion: fs::read_to_string(file).ok()? })
+    };
+    files.iter().map(|file| read(file).unwrap_or_else(|| panic!("{} is no seed", file.display()))).collect()
+}
+
+/// The instances of the demo, with what an admission knows before anything ran.
+#[derive(Debug)]
+pub struct Worlds {
+    _folder: tempfile::TempDir,
+    worlds: Vec<World>,
+}
+
+#[derive(Debug)]
+struct World {
+    instance: Instance,
+    repository: Repository,
+    trees: Trees,
+    admission: Admission,
+    memory: ReadCache,
+}
+
+/// Nothing was run.
+struct Nothing;
+
+impl Evidence for Nothing {
+    fn outcome(&self, _: &Digest) -> Option<Arc<Outcome>> {
+        None
+    }
+
+    fn failure(&self, _: &Digest) -> Option<Failure> {
+        None
+    }
+
+    fn report(&self, _: &Outcome) -> Option<Arc<TestReport>> {
+        None
+    }
+
+    fn output(&self, _: &Outcome) -> Option<String> {
+        None
+    }
+}
+
+impl Worlds {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let one = |base: &str, fix: &str, files: &[&str]| World::new(folder.path(), base, fix, files);
+        let worlds = vec![
+            one("v1", "v2", &["tests/test_duration.py", "tests/test_table.py"]),
+            one("v2", "v3", &["tests/test_agenda.py", "tests/test_interval.py"]),
+        ];
+        Self { _folder: folder, worlds }
+    }
+
+    /// Takes an answer through all that comes before its first run, for each instance. Says what went wrong.
+    pub fn check(&self, tried: &Tried) -> Result<bool, String> {
+        let began = Instant::now();
+        let mut prepared = false;
+        for world in &self.worlds {
+            let seen = catch_unwind(AssertUnwindSafe(|| world.check(tried)));
+            prepared |= seen.map_err(|_| "a panic".to_owned())??;
+        }
+        let allowed = Duration::from_secs(10) + Duration::from_micros(tried.completion.len() as u64 * 40);
+        match began.elapsed() {
+            took if took > allowed => Err(format!("it took {took:?}")),
+            _ => Ok(prepared),
+        }
+    }
+}
+
+impl World {
+    fn new(folder: &Path, base: &str, fix: &str, files: &[&str]) -> Self {
+        let out = folder.join(fix);
+        let tree = |name: &str| Path::new(DEMO).join(name);
+        let wanted = Wanted {
+            problem_statement: "render and parse disagree".to_owned(),
+            instance_id: Some(format!("assay__spans-{fix}")),
+            repo: Some("assay/spans".to_owned()),
+            environment: Environment { framework: "unittest".to_owned(), ..Environment::default() },
+            ..Wanted::default()
+        };
+        let instance = import_folders(&tree(base), &tree(fix), wanted, &out).expect("the demo's folders");
+        let repository = Repository::open(&repository_path(&out, &instance.repo)).expect("the demo's repository");
+        let sources = Sources {
+            base_commit: &instance.base_commit,
+            patch: &instance.patch,
+            test_patch: &instance.test_patch,
+            framework: "unittest",
+            listed: &[],
+        };
+        let trees = instance_trees(&repository, sources).expect("trees").expect("patches that apply");
+        let admission = json!({
+            "format": format::ADMISSION, "instance_id": instance.instance_id, "key": Digest::of(b"fuzz"),
+            "image": Digest::of(b"image"), "trees": trees, "pass_to_pass": [], "framework": "unittest/1", "repeats": 1,
+            "fail_to_pass": files.iter().map(|file| format!("{file}::ATests::test_it")).collect::<Vec<_>>(),
+            "splits": [{"files": files, "expected": []}], "limits": Limits::default(), "trials": [],
+            "gold_files": repository.changed_paths(&trees.base, &trees.gold).expect("paths"),
+            "sentinels": "tests/test_assay_0000.py",
+        });
+        let admission = serde_json::from_value(admission).expect("an admission");
+        Self { instance, repository, trees, admission, memory: ReadCache::default() }
+    }
+
+    fn runner(&self) -> &'static dyn Runner {
+        runner::of(&self.admission.framework).expect("unittest")
+    }
+
+    fn check(&self, tried: &Tried) -> Result<bool, String> {
+        let generation: Generation = serde_json::from_value(json!({
+            "instance_id": self.instance.instance_id, "skill": tried.skill, "completion": tried.completion,
+        }))
+        .expect("a generation");
+        let kept: Generation =
+            serde_json::from_slice(&canonical_json(&generation)).map_err(|e| format!("kept: {e}"))?;
+        if kept != generation {
+            return Err("the generation is another one after it was kept".to_owned());
+        }
+        let place = GenerationRef { file: "fuzz.jsonl".to_owned(), line: 1, index: 0 };
+        let candidate = read_candidate(&Sample { generation, place }, Some(self.place())).map_err(faulty("reading"))?;
+        let line = serde_json::to_vec(&candidate).map_err(|error| format!("written: {error}"))?;
+        let back: Candidate = serde_json::from_slice(&line).map_err(|error| format!("read back: {error}"))?;
+        if back != candidate {
+            return Err("the candidate is another one after it was kept".to_owned());
+        }
+        if candidate.malformed.is_some() == candidate.prepared.is_some() {
+            return Err("neither malformed nor on its tree, or both".to_owned());
+        }
+        self.check_judgement(&candidate)?;
+        self.check_trees(&candidate)?;
+        Ok(candidate.prepared.is_some())
+    }
+
+    fn place(&self) -> Ground<'_> {
+        Ground {
+            repository: &self.repository,
+            trees: &self.trees,
+            admission: &self.admission,
+            framework: Some(self.runner()),
+            tests: &self.admission.splits[0].files,
+            issue: &self.instance.problem_statement,
+            memory: &self.memory,
+        }
+    }
+
+    /// Nothing ran, so nothing that must run is verified; what cannot be applied is rejected for that.
+    fn check_judgement(&self, candidate: &Candidate) -> Result<(), String> {
+        let peers = Peers { accepted: BTreeSet::from([self.admission.gold_files.clone()]), ..Peers::default() };
+        let rules = LocalizationRules::default();
+        match judge(candidate, &self.admission, self.runner(), &peers, &rules, &Nothing) {
+            Step::Needs(_) => Ok(()),
+            Step::Done(judgement) => {
+                let verified = judgement.reason.status() == swe_assay::model::verdict::VerdictStatus::Verified;
+                let right = candidate.skill == Skill::Localization;
+                if verified && !right { Err(format!("verified without a run: {judgement:?}")) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// What a run would lay over the base layer, and that the exported diff is what ran.
+    fn check_trees(&self, candidate: &Candidate) -> Result<(), String> {
+        let Some(prepared) = &candidate.prepared else { return Ok(()) };
+        let run: Vec<&String> = match &candidate.trees {
+            Some(TrialTrees::Repair { policy, submitted, canary }) => {
+                [Some(policy), submitted.as_ref(), canary.as_ref()].into_iter().flatten().collect()
+            }
+            Some(TrialTrees::Test { on_base, on_gold, in_suite, .. }) => vec![on_base, on_gold, in_suite],
+            None => Vec::new(),
+        };
+        let mut seen = BTreeMap::new();
+        for tree in run {
+            let changes = self.repository.changes(&self.trees.tested_base, tree).map_err(faulty("the changes"))?;
+            let again = self.repository.with(&self.trees.tested_base, &changes).map_err(faulty("the changes laid"))?;
+            seen.insert(tree, again);
+        }
+        if let Some((tree, again)) = seen.iter().find(|(tree, again)| **tree != *again) {
+            return Err(format!("the changes that make {tree} make {again}"));
+        }
+        if prepared.diff.is_empty() {
+            return Ok(());
+        }
+        let payload = Payload::UnifiedDiff { diff: prepared.diff.clone() };
+        let again =
+            prepare(&self.repository, &self.trees, candidate.skill, &payload).map_err(faulty("applying again"))?;
+        match again {
+            Ok(again) if again.tree == prepared.tree => Ok(()),
+            Ok(again) => Err(format!("its diff makes {} of base, not {}", again.tree, prepared.tree)),
+            Err(malformed) => Err(format!("its diff does not apply: {malformed:?}\n{}", prepared.diff)),
+        }
+    }
+}
+
+fn faulty<E: std::fmt::Debug>(doing: &str) -> impl Fn(E) -> String + '_ {
+    move |error| format!("{doing}: {error:?}")
+}
+
+/// Another answer, made of those of the corpus.
+pub fn mutated(corpus: &[Tried], numbers: &mut Numbers) -> Tried {
+    let Tried { mut skill, completion: mut text } = corpus[numbers.below(corpus.len())].clone();
+    if numbers.below(4) == 0 {
+        text = composed(numbers);
+        skill = Skill::ALL[numbers.below(3)];
+    }
+    for _ in 0..numbers.below(5) {
+        mutate(&mut text, corpus, numbers);
+        if text.len() > 1 << 18 {
+            break;
+        }
+    }
+    if numbers.below(8) == 0 {
+        skill = Skill::ALL[numbers.below(3)];
+    }
+    Tried { skill, completion: text }
+}
+
+fn mutate(text: &mut String, corpus: &[Tried], numbers: &mut Numbers) {
+    match numbers.below(9) {
+        0 => text.truncate(numbers.place(text)),
+        1 | 2 => {
+            let at = line_start(text, numbers.place(text));
+            text.insert_str(at, MARKERS[numbers.below(MARKERS.len())]);
+        }
+        3 => {
+            let other = &corpus[numbers.below(corpus.len())].completion;
+            let (at, from) = (line_start(text, numbers.place(text)), line_start(other, numbers.place(other)));
+            text.insert_str(at, &other[from..]);
+        }
+        4 => {
+            let (from, to) = (line_start(text, numbers.place(text)), line_start(text, numbers.place(text)));
+            text.replace_range(from.min(to)..from.max(to), "");
+        }
+        5 => *text = text.replace('\n', "\r\n"),
+        6 | 7 => {
+            // Another name, everywhere or once.
+            let (old, new) = (PATHS[numbers.below(8)], numbers.path());
+            *text = if numbers.below(2) == 0 { text.replace(old, &new) } else { text.replacen(old, &new, 1) };
+        }
+        _ => {
+            let marker = MARKERS[numbers.below(MARKERS.len())];
+            let times = 1 << numbers.below(10);
+            let at = numbers.place(text);
+            text.insert_str(at, &marker.repeat(times));
+        }
+    }
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |end| end + 1)
+}
+
+/// An answer put together from parts that suit each other more or less.
+fn composed(numbers: &mut Numbers) -> String {
+    let parts: String = (0..=numbers.below(4)).map(|_| part(numbers)).collect();
+    match numbers.below(4) {
+        0 => parts,
+        1 => format!("```python\n{parts}```\n"),
+        2 => format!("```\n{parts}```\n"),
+        _ => format!("```diff\n{parts}```\n"),
+    }
+}
+
+fn part(numbers: &mut Numbers) -> String {
+    let (old, new) = (numbers.path(), numbers.path());
+    match numbers.below(10) {
+        0 => format!("{old}\n"),
+        1 => format!("### {old}\n<<<<<<< SEARCH\n=======\nx = 1\n>>>>>>> REPLACE\n"),
+        2 => format!(
+            "### {old}\nimport unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        assert f(1) == 2\n"
+        ),
+        3 => format!("diff --git a/{old} b/{new}\nsimilarity index 100%\nrename from {old}\nrename to {new}\n"),
+        4 => format!("diff --git a/{old} b/{new}\nsimilarity index 100%\ncopy from {old}\ncopy to {new}\n"),
+        5 => format!("diff --git a/{old} b/{old}\nold mode 100644\nnew mode 100755\n"),
+        6 => removal(&old),
+        7 => {
+            let mode = ["100644", "100755", "120000", "160000", "040000", "100600"][numbers.below(6)];
+            format!(
+                "diff --git a/{old} b/{old}\nnew file mode {mode}\nindex 0000000..1234567\n--- /dev/null\n+++ b/{old}\n@@ -0,0 +1 @@\n+spans/duration.py\n\\ No newline at end of file\n"
+            )
+        }
+        8 => format!(
+            "diff --git a/{old} b/{old}\nnew file mode 100644\nindex 0000000..1234567\nGIT binary patch\nliteral 1\nIcmZP`0ssI2\n\nliteral 0\nHcmV?d00001\n\n"
+        ),
+        _ => format!("--- a/{old}\n+++ b/{new}\n@@ -0,0 +1,2 @@\n+x = 1\n+y = 2\n"),
+    }
+}
+
+/// A diff that removes a file of the demo, if there is one of that name.
+fn removal(path: &str) -> String {
+    let text = fs::read_to_string(Path::new(DEMO).join("v1").join(path)).unwrap_or_else(|_| "x = 1\n".to_owned());
+    let count = text.lines().count();
+    let body: String = text.lines().map(|line| format!("-{line}\n")).collect();
+    let head = format!("diff --git a/{path} b/{path}\ndeleted file mode 100644\n--- a/{path}\n+++ /dev/null\n");
+    format!("{head}@@ -1,{count} +0,0 @@\n{body}")
+}
