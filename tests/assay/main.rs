@@ -38,6 +38,7 @@ mod lost_files;
 mod lost_tests;
 mod misbehaviour;
 mod names;
+mod oddities;
 mod outputs;
 mod plain;
 mod policy;
@@ -104,6 +105,7 @@ fn main() -> std::process::ExitCode {
         lost_tests::TESTS,
         misbehaviour::TESTS,
         names::TESTS,
+        oddities::TESTS,
         outputs::TESTS,
         plain::TESTS,
         policy::TESTS,

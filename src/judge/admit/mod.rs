@@ -168,7 +168,7 @@ fn derive(
 ) -> Result<(), Stopped> {
     let files = files_to_run(input, runner);
     if files.is_empty() {
-        return Err(Stopped::Refused(Refusal::NoTestFiles, "the runner collects no file of the tree".to_owned()));
+        return Err(Stopped::Refused(Refusal::NoTestFiles, no_files(input, runner)));
     }
     let mut tally = Tally::new(runner);
     let mut pace = Pace {
@@ -260,11 +260,28 @@ impl Pace {
     }
 }
 
-/// The files of the listed tests; without a list, every file that the runner collects.
+/// The files of the listed tests; without a list, every file that the runner collects. A list that names no such file is not
+/// a missing list: nothing is run for it.
 pub(super) fn files_to_run(input: &AdmissionInput, runner: &dyn Runner) -> Vec<String> {
-    let listed: BTreeSet<_> =
-        listed(input.instance).map(|id| runner.target_of(id)).filter(|file| input.test_files.contains(file)).collect();
-    if listed.is_empty() { input.test_files.clone() } else { listed.into_iter().collect() }
+    if listed(input.instance).next().is_none() {
+        return input.test_files.clone();
+    }
+    let files = listed(input.instance).map(|id| runner.target_of(id)).filter(|file| input.test_files.contains(file));
+    files.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Why there is nothing to run.
+fn no_files(input: &AdmissionInput, runner: &dyn Runner) -> String {
+    match listed(input.instance).next() {
+        Some(id) if !input.test_files.is_empty() => {
+            let (count, runner) = (listed(input.instance).count(), runner.name());
+            format!(
+                "none of the {count} listed tests, {id:?} for one, names a file that {runner} collects from the tree; write \
+                 them as {runner} does, or set environment.framework to the runner that writes them so"
+            )
+        }
+        Some(_) | None => "the runner collects no file of the tree".to_owned(),
+    }
 }
 
 fn listed(instance: &Instance) -> impl Iterator<Item = &String> {
