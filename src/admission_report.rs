@@ -11,6 +11,7 @@ use crate::model::admission::{Admission, Refusal};
 use crate::model::format;
 use crate::model::instance::Instance;
 use crate::model::lost::Lost;
+use crate::model::lost_tests::LostTests;
 use crate::model::test_record::{Standing, TestRecord};
 
 /// Names that the Markdown lists of a kind; the JSON has them all.
@@ -53,6 +54,12 @@ pub struct InstanceReport {
     /// Test files of the suite that nothing can be judged by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
+    /// Listed tests that nothing can be judged by, and listed names that are no test here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_tests: Option<LostTests>,
+    /// Tests that gold fails for want of a network, and that repairs must fail as gold does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<String>,
     pub leaks: Leaks,
 }
 
@@ -150,6 +157,8 @@ impl InstanceReport {
             disagreements: admission.disagreements.clone(),
             left,
             lost: admission.lost.clone(),
+            lost_tests: admission.lost_tests.clone(),
+            witnesses: admission.witnesses.clone(),
             leaks,
         }
     }
@@ -162,17 +171,24 @@ impl InstanceReport {
         }
     }
 
-    /// Its lost files in one line each, under a line that names it; none where nothing is lost.
+    /// What it lost in one line each, its test files and then its listed tests, each under a line that names it; none where
+    /// nothing is lost.
     pub fn lost_lines(&self) -> Vec<String> {
-        let Some(lost) = &self.lost else { return Vec::new() };
-        let worth = if lost.accepted { "accepted, so that its rows are E1 at most; " } else { "" };
-        let mut lines = vec![format!("{}: {worth}{} are lost", self.instance_id, lost.count())];
-        let files = lost.lines();
-        lines.extend(files.iter().take(MOST_NAMES).map(|file| format!("  {file}")));
-        if files.len() > MOST_NAMES {
-            lines.push(format!("  and {} more, in the report", files.len() - MOST_NAMES));
-        }
-        lines
+        let tests = self.lost_tests.as_ref().filter(|lost| lost.any());
+        let kinds = [
+            self.lost.as_ref().map(|lost| (lost.accepted, lost.count(), lost.lines())),
+            tests.map(|lost| (lost.accepted, lost.count(), lost.lines())),
+        ];
+        let told = |(accepted, count, items): (bool, String, Vec<String>)| {
+            let worth = if accepted { "accepted, so that its rows are E1 at most; " } else { "" };
+            let mut lines = vec![format!("{}: {worth}{count} are lost", self.instance_id)];
+            lines.extend(items.iter().take(MOST_NAMES).map(|item| format!("  {item}")));
+            if items.len() > MOST_NAMES {
+                lines.push(format!("  and {} more, in the report", items.len() - MOST_NAMES));
+            }
+            lines
+        };
+        kinds.into_iter().flatten().flat_map(told).collect()
     }
 
     /// Tests that left for one of these reasons.
@@ -189,7 +205,7 @@ impl InstanceReport {
     }
 
     fn has_more(&self) -> bool {
-        !self.disagreements.is_empty() || !self.left.is_empty() || self.lost.is_some()
+        !self.disagreements.is_empty() || !self.left.is_empty() || self.lost.is_some() || self.lost_tests.is_some()
     }
 
     fn details(&self, text: &mut String) {
@@ -211,6 +227,16 @@ impl InstanceReport {
             let worth = if lost.accepted { "; accepted, so that its rows are E1 at most" } else { "" };
             list(format!("Lost, {}{worth}", lost.count()), lines.collect());
         }
+        if let Some(lost) = &self.lost_tests {
+            let worth = if lost.accepted { "; accepted, so that its rows are E1 at most" } else { "" };
+            let tests = lost.fail_to_pass.iter().chain(&lost.pass_to_pass);
+            let lines = tests.map(|(name, why)| format!("`{name}`: {why}")).collect();
+            list(format!("Lost, {}{worth}", lost.count()), lines);
+            let names = lost.unmatched.iter().map(|name| format!("`{name}`")).collect();
+            list("Listed names that are not exactly one test of gold's run".to_owned(), names);
+        }
+        let witnesses = self.witnesses.iter().map(|id| format!("`{id}`")).collect();
+        list("Witnesses: repairs must fail them as gold does, for want of a network".to_owned(), witnesses);
         let disagreements = self.disagreements.iter().map(|(id, what)| format!("`{id}`: {what}"));
         list("Listed, and not what ran".to_owned(), disagreements.collect());
         for (standing, tests) in &self.left {
@@ -260,6 +286,8 @@ mod tests {
                     "disagreements": {"t.py::z": "listed in PASS_TO_PASS; passed 0 of 4"},
                     "lost": {"of": 12, "files": {"u.py": {"why": "does_not_load", "error": "ModuleNotFoundError",
                         "message": "No module named 'x'"}}},
+                    "lost_tests": {"of_fail_to_pass": 1, "of_pass_to_pass": 30, "unmatched": ["t.py::cut["],
+                        "pass_to_pass": {"t.py::z": "needs the network (gaierror)"}}, "witnesses": ["t.py::z"],
                     "tests": {"t.py::a": {"standing": "fail_to_pass"},
                         "t.py::coin": {"standing": "flaky", "gold": {"in_order": {"passed": 3, "failed": 1}}},
                         "t.py::order": {"standing": "order_dependent", "base": {"shuffled": {"failed": 2}}}}}),
@@ -278,7 +306,12 @@ mod tests {
         assert_eq!(report.instances[0].left_for(&[Standing::Flaky, Standing::OrderDependent]), 2);
         assert_eq!(
             report.instances[0].lost_lines(),
-            ["one: 1 of 12 test files are lost", "  u.py: ModuleNotFoundError: No module named 'x'"]
+            [
+                "one: 1 of 12 test files are lost",
+                "  u.py: ModuleNotFoundError: No module named 'x'",
+                "one: 1 of 30 pass-to-pass tests are lost",
+                "  t.py::z: needs the network (gaierror)"
+            ]
         );
         let text = report.markdown();
         for found in [
@@ -287,6 +320,9 @@ mod tests {
             "| one | admitted | 1 | 2 | 0 / 0 / 1 | 0 | 2 | 1 | path_named_in_issue |",
             "need the \\| network",
             "Lost, 1 of 12 test files:\n\n- `u.py`: ModuleNotFoundError: No module named 'x'",
+            "Lost, 1 of 30 pass-to-pass tests:\n\n- `t.py::z`: needs the network (gaierror)",
+            "not exactly one test of gold's run:\n\n- `t.py::cut[`",
+            "for want of a network:\n\n- `t.py::z`",
             "- `t.py::z`: listed in PASS_TO_PASS",
             "Left the expectations: flaky:\n\n- `t.py::coin`: gold in_order passed 3 of 4",
             "- `t.py::order`: base shuffled passed 0 of 2",

@@ -1,5 +1,8 @@
 //! Text of JSON whose strings hold half surrogate pairs, as a tokenizer leaves behind that cuts inside an emoji. Each half
 //! becomes U+FFFD, as do bytes that are not UTF-8; everything else stays as it is.
+//!
+//! Some halves are no cut characters. Python reads a byte that is not UTF-8 as one half (its handler `surrogateescape`), and
+//! so comes the diff of a Latin-1 source. [`with_escaped_bytes`] keeps those apart.
 
 use std::borrow::Cow;
 
@@ -33,6 +36,34 @@ pub fn repaired(bytes: &[u8]) -> Repaired<'_> {
     replaced.extend(halves);
     replaced.sort_unstable();
     Repaired { text: Cow::Owned(whole), replaced }
+}
+
+/// What a byte that is not UTF-8 is kept as: a private character of the last plane for each.
+const ESCAPED_BYTE: u32 = 0x10_f700;
+
+/// The byte that a character was kept for.
+pub fn escaped_byte(c: char) -> Option<u8> {
+    u32::from(c).checked_sub(ESCAPED_BYTE).and_then(|byte| u8::try_from(byte).ok()).filter(|byte| *byte >= 0x80)
+}
+
+/// JSON text with halves that all stand for bytes ([`escaped_byte`]); `None` if it has other halves or none, or if it holds one
+/// of those characters itself.
+pub fn with_escaped_bytes(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let halves = halves(text);
+    let taken = text.chars().any(|c| escaped_byte(c).is_some()) || text.to_ascii_lowercase().contains("\\udbfd\\udf");
+    if halves.is_empty() || taken {
+        return None;
+    }
+    let (mut whole, mut from) = (String::with_capacity(text.len()), 0);
+    for at in halves {
+        let byte = unit(&bytes[at..])?.checked_sub(0xdc00).and_then(|byte| u8::try_from(byte).ok())?;
+        whole.push_str(&text[from..at]);
+        whole.push(char::from_u32(ESCAPED_BYTE + u32::from(byte)).filter(|c| escaped_byte(*c).is_some())?);
+        from = at + ESCAPED.len();
+    }
+    whole.push_str(&text[from..]);
+    Some(whole)
 }
 
 /// The bytes as text. A surrogate that was encoded as if it were a character is one replacement, not three.
@@ -137,6 +168,26 @@ mod tests {
         assert_eq!(read, serde_json::json!({"a\u{fffd}": ["x", {"b": "\u{fffd}"}], "c": "\u{1f600}"}));
         assert!(repaired.replaced.iter().all(|at| repaired.text[*at..].starts_with(ESCAPED)));
         assert_eq!(repaired.replaced.len(), 2);
+    }
+
+    #[test]
+    fn halves_that_all_stand_for_bytes_are_kept_as_such() {
+        let kept = with_escaped_bytes(br#"{"a": "Stra\udcdfe \udcFF", "b": "\\udcdf \ud83d\ude00"}"#).unwrap();
+        let read: Value = serde_json::from_str(&kept).unwrap();
+        let bytes: Vec<_> = read["a"].as_str().unwrap().chars().filter_map(escaped_byte).collect();
+        assert_eq!(bytes, [0xdf, 0xff]);
+        assert_eq!(read["b"], "\\udcdf \u{1f600}");
+        for other in [
+            &br#""whole""#[..],
+            br#""\ud83d \udcdf""#,
+            br#""\udc41""#,
+            br#""\ude00""#,
+            b"\"\xff \\udcdf\"",
+            br#""\udbfd\udfdf \udcdf""#,
+            "\"\u{10f7df} \\udcdf\"".as_bytes(),
+        ] {
+            assert_eq!(with_escaped_bytes(other), None, "{}", String::from_utf8_lossy(other));
+        }
     }
 
     #[test]

@@ -25,8 +25,9 @@ pub enum EvidenceChoice {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub struct SandboxOptions {
-    /// Admit instances of which more than a tenth of the test files, or one that gold changes, do not load; nothing of them
-    /// is worth more than evidence E1, and their rows name the files
+    /// Admit instances that lose more than a tenth of their test files, or one that gold changes, because they do not load; or
+    /// a listed fail-to-pass test, or more than a tenth of the listed pass-to-pass tests. Nothing of them is worth more than
+    /// evidence E1, and their rows name files and tests
     #[arg(long)]
     pub accept_lost: bool,
     /// Run even if this host cannot enforce memory, process or network limits

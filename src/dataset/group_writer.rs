@@ -10,14 +10,16 @@ use super::config_names::{PREFERENCE, RL, SFT};
 use super::evidence;
 use super::files::tables::{Table, Tables};
 use super::options::ExportOptions;
-use super::rows::{Attempts, ExtraColumns, SftRow, columns_of, lost_files, own_prompt, rl_row, said_channel, sft_row};
+use super::rows::{
+    Attempts, ExtraColumns, SftRow, columns_of, lost_files, lost_tests, own_prompt, rl_row, said_channel, sft_row,
+};
 use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
 use super::seal::entries::Config;
 use super::select::contamination::Contamination;
 use super::select::pairs::Pairs;
 use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
-use super::source::{Source, lost_instances, said_instances};
+use super::source::{Source, instances_without_tests, lost_instances, said_instances};
 use super::views::files::ViewFiles;
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
@@ -179,7 +181,8 @@ impl<'a> GroupWriter<'a> {
         let row = sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning);
         let admission = self.source.admissions().get(&instance.instance_id);
         let channel = admission.and_then(|admission| said_channel(admission, verdict.skill));
-        Ok(SftRow { lost_files: admission.map(lost_files).unwrap_or_default(), channel, ..row })
+        let lost_files = admission.map(lost_files).unwrap_or_default();
+        Ok(SftRow { lost_files, lost_tests: admission.map(lost_tests).unwrap_or_default(), channel, ..row })
     }
 
     /// Writes pairs of the group's rows and its rejected answers.
@@ -288,7 +291,11 @@ impl<'a> GroupWriter<'a> {
 }
 
 fn extra_columns(source: &dyn Source) -> ExtraColumns {
-    ExtraColumns { lost_files: lost_instances(source) > 0, channel: said_instances(source) > 0 }
+    ExtraColumns {
+        lost_files: lost_instances(source) > 0,
+        lost_tests: instances_without_tests(source) > 0,
+        channel: said_instances(source) > 0,
+    }
 }
 
 /// Judged attempts. Duplicates are attempts too; inconclusive ones are not, nor is what was verified at E0.

@@ -14,6 +14,7 @@ use crate::model::digest::Digest;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
 use crate::model::lost::Lost;
+use crate::model::lost_tests::LostTests;
 use crate::model::name::name;
 use crate::model::strength::Tier;
 use crate::model::verdict::{Evidence, Verdict};
@@ -68,6 +69,10 @@ pub struct SftRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Listed tests of the instance that nothing was judged by, with the reason. The column is there only if an instance of the
+    /// dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_tests: Vec<String>,
     /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
     /// that is worth. The column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,6 +115,10 @@ pub struct PreferenceRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Listed tests of the instance that nothing was judged by, with the reason. The column is there only if an instance of the
+    /// dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_tests: Vec<String>,
     /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
     /// that is worth. The column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +180,10 @@ pub struct RlRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Listed tests of the instance that nothing was judged by, with the reason. The column is there only if an instance of the
+    /// dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_tests: Vec<String>,
     /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
     /// that is worth. The column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -292,6 +305,8 @@ pub fn rl_columns() -> Vec<Column> {
 pub struct ExtraColumns {
     /// Some instance lost test files.
     pub lost_files: bool,
+    /// Some instance lost listed tests.
+    pub lost_tests: bool,
     /// Some instance is judged by a channel that rows must name.
     pub channel: bool,
 }
@@ -305,6 +320,9 @@ pub(super) fn columns_of(config: &str, extra: ExtraColumns) -> Vec<Column> {
     };
     if extra.lost_files {
         columns.push(Column { optional: true, ..Column::texts("lost_files") });
+    }
+    if extra.lost_tests {
+        columns.push(Column { optional: true, ..Column::texts("lost_tests") });
     }
     if extra.channel {
         columns.push(Column::optional_text("channel"));
@@ -373,6 +391,7 @@ pub fn sft_row(
         })
         .to_string(),
         lost_files: Vec::new(),
+        lost_tests: Vec::new(),
         channel: None,
     }
 }
@@ -396,6 +415,7 @@ pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> P
         chosen_receipt: row.receipt.clone(),
         rejected_receipt: other.receipt.clone(),
         lost_files: row.lost_files.clone(),
+        lost_tests: row.lost_tests.clone(),
         channel: row.channel,
     }
 }
@@ -453,6 +473,7 @@ pub fn rl_row(
         solution_in_issue: leaks.solution_in_issue,
         path_named_in_issue: leaks.path_named_in_issue,
         lost_files: lost_files(admission),
+        lost_tests: lost_tests(admission),
         channel: said_channel(admission, skill),
     }
 }
@@ -469,6 +490,11 @@ pub fn said_channel(admission: &Admission, skill: Skill) -> Option<Channel> {
 /// Lost files of an admission as rows name them.
 pub fn lost_files(admission: &Admission) -> Vec<String> {
     admission.lost.as_ref().map(Lost::lines).unwrap_or_default()
+}
+
+/// Lost listed tests of an admission as rows name them.
+pub fn lost_tests(admission: &Admission) -> Vec<String> {
+    admission.lost_tests.as_ref().map(LostTests::lines).unwrap_or_default()
 }
 
 /// The answer as a message, and its reasoning if that is to stand apart.
@@ -571,12 +597,14 @@ mod tests {
             let properties = schema.get("properties").unwrap().as_object().unwrap().clone();
             properties.keys().cloned().collect::<Vec<_>>()
         };
-        let all = |config: &str| names(columns_of(config, ExtraColumns { lost_files: true, channel: true }));
+        let all = |config: &str| {
+            names(columns_of(config, ExtraColumns { lost_files: true, lost_tests: true, channel: true }))
+        };
         assert_eq!(all("sft-repair"), fields(schemars::schema_for!(SftRow)));
         assert_eq!(all(RL), fields(schemars::schema_for!(RlRow)));
         assert_eq!(all(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
         // Where nothing is lost, and the reporter is ours, the tables are as they were before that was looked at.
         assert_eq!(names(columns_of("sft-repair", ExtraColumns::default())), names(sft_columns()));
-        assert!(!names(sft_columns()).iter().any(|name| ["lost_files", "channel"].contains(name)));
+        assert!(!names(sft_columns()).iter().any(|name| ["lost_files", "lost_tests", "channel"].contains(name)));
     }
 }

@@ -11,6 +11,7 @@ use crate::model::contest::Contest;
 use crate::model::digest::Digest;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
+use crate::model::lost_tests::LostTests;
 use crate::model::receipt::Receipt;
 use crate::model::verdict::Verdict;
 
@@ -61,6 +62,12 @@ pub trait Source {
 /// Admitted instances that lost test files.
 pub(super) fn lost_instances(source: &dyn Source) -> u64 {
     source.admissions().values().filter(|admission| admission.admitted() && admission.lost.is_some()).count() as u64
+}
+
+/// Admitted instances that lost listed tests.
+pub(super) fn instances_without_tests(source: &dyn Source) -> u64 {
+    let lost = |admission: &&Admission| admission.lost_tests.as_ref().is_some_and(LostTests::any);
+    source.admissions().values().filter(|admission| admission.admitted()).filter(lost).count() as u64
 }
 
 /// Admitted instances whose rows must name the channel of their reports.

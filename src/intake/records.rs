@@ -11,6 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::parquet;
+use crate::surrogates::{escaped_byte, with_escaped_bytes};
 
 /// One record: a row, or why there is none.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,12 +128,34 @@ fn each_line(reader: &mut dyn BufRead, packing: Packing, take: &mut dyn FnMut(Re
                 Value::Object(row) => Ok(row),
                 _ => Err(format!("broken JSON: {error}")),
             },
+            Err(_) if let Some(row) = with_bytes(text) => Ok(row),
             Err(_) if !text.ends_with(b"\n") => Err("torn last line: the file ends inside a record".to_owned()),
             Err(error) => Err(format!("broken JSON: {error}")),
         };
         take(Record { line, row });
     }
     Ok(())
+}
+
+/// Reads a row again in which half surrogate pairs stand for bytes that are not UTF-8, if they stand in diffs alone: only the
+/// file that is changed tells what such bytes are.
+fn with_bytes(text: &[u8]) -> Option<Map<String, Value>> {
+    let row: Map<String, Value> = serde_json::from_str(&with_escaped_bytes(text)?).ok()?;
+    let fits = |text: &str| !text.chars().any(|c| escaped_byte(c).is_some()) || text.contains("\n@@ -");
+    let mut left: Vec<&Value> = row.values().collect();
+    let mut right = row.keys().all(|key| fits(key));
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::String(text) => right &= fits(text),
+            Value::Array(values) => left.extend(values),
+            Value::Object(fields) => {
+                right &= fields.keys().all(|key| fits(key));
+                left.extend(fields.values());
+            }
+        }
+    }
+    right.then_some(row)
 }
 
 /// Reads a line again with `null` for what Python writes for numbers that JSON does not have; `None` if it has none of them.

@@ -79,9 +79,11 @@ impl Runner for By {
     }
 }
 
+type Ran = (Arc<Outcome>, Arc<TestReport>);
+
 /// The honest world: a test fails on base, on mutants and with changed expectations, and passes everywhere else.
 #[derive(Default)]
-struct Honest(RefCell<BTreeMap<Digest, (Arc<Outcome>, Arc<TestReport>)>>);
+struct Honest(RefCell<BTreeMap<Digest, Ran>>);
 
 impl Evidence for Honest {
     fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {

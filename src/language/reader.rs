@@ -28,6 +28,17 @@ pub trait Reader: Send + Sync {
     /// Tokens with the first line that each place of them has, on wanted lines.
     fn tokens(&self, source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<(Token, u32)>;
 
+    /// Those of the tokens that do not count, because only a program's own process comes to them. The changed files tell
+    /// whether a test run may pose as that program.
+    fn of_main_program(
+        &self,
+        _source: &str,
+        _wanted: &dyn Fn(u32) -> bool,
+        _changed: &[&str],
+    ) -> BTreeSet<(Token, u32)> {
+        BTreeSet::new()
+    }
+
     /// Numbers and texts on wanted lines.
     fn literals(&self, source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<String>;
 

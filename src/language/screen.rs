@@ -39,9 +39,15 @@ pub fn screen<E>(
         if added.is_empty() {
             continue;
         }
-        let found = reader.tokens(&file.candidate, &|line| added.contains(&line));
+        let wanted = |line| added.contains(&line);
+        let found = reader.tokens(&file.candidate, &wanted);
         screen.flags.extend(found.iter().map(|(token, _)| *token));
-        let strong: Vec<_> = found.into_iter().filter(|(token, _)| token.strong()).collect();
+        let mut strong: Vec<_> = found.into_iter().filter(|(token, _)| token.strong()).collect();
+        if !strong.is_empty() {
+            let changed: Vec<_> = files.iter().map(|file| file.candidate.as_str()).collect();
+            let of_main_program = reader.of_main_program(&file.candidate, &wanted, &changed);
+            strong.retain(|found| !of_main_program.contains(found));
+        }
         let in_gold = if strong.is_empty() { BTreeSet::new() } else { everywhere(reader, &file.gold) };
         for (token, line) in strong.into_iter().filter(|(token, _)| !in_gold.contains(token)) {
             let in_base = match known.get(&token) {

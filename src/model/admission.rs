@@ -11,6 +11,7 @@ use crate::model::digest::Digest;
 use crate::model::generation::Skill;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
+use crate::model::lost_tests::LostTests;
 use crate::model::test_record::TestRecord;
 use crate::model::trial::{Limits, Note};
 use crate::model::verdict::Evidence;
@@ -39,6 +40,9 @@ pub enum Refusal {
     GoldFails,
     /// Too many test files of the suite, or one that gold changes, do not load here.
     LostTestFiles,
+    /// A listed fail-to-pass test, or too many listed pass-to-pass tests, cannot be judged by here: for example, they need the
+    /// network, or their results differ.
+    LostListedTests,
     /// The environment holds another release of the project itself.
     AnswerInImage,
     /// The environment could not be made or the image is missing.
@@ -110,6 +114,13 @@ pub struct Admission {
     /// Test files of the suite that nothing can be judged by; none where every one loads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
+    /// Listed tests that nothing can be judged by, and listed names that are no test here; none where there are neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_tests: Option<LostTests>,
+    /// Tests that left because gold fails in them for want of a network. A repair that passed everything else runs them: it must
+    /// fail as gold does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<String>,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
     /// None: refused, or no fail-to-pass test has a canary that gold fails.

@@ -13,6 +13,7 @@ pub mod generation;
 pub mod instance;
 pub mod layout;
 pub mod lost;
+pub mod lost_tests;
 pub mod matrix;
 pub mod name;
 pub mod near_names;

@@ -70,6 +70,8 @@ pub enum Reason {
     TampersWithTests,
     /// Passes its tests under their runner and fails them without it, where gold passes.
     BehavesOnlyUnderRunner,
+    /// Ends a test in an exception of its own, where gold gets as far as the network that no sandbox has.
+    BreaksNetworkTest,
     /// Ran past the deadline where gold finished well inside it.
     TimedOut,
     OutOfMemory,
@@ -116,6 +118,8 @@ pub enum Reason {
     CanaryUnreadable,
     /// Answers some held-out tests as gold and others not: it may be as right, or wrong where the tests do not look.
     DisputedByHeldOutTest,
+    /// A test that gold fails for want of a network goes otherwise beside it: with a network it may pass or fail.
+    DisputedByNetworkTest,
     /// Runs of the same thing differ, and nothing says which is right.
     Unsteady,
     /// Gold, run again beside the candidate, did not do what gold does: the machine is at fault, or our reporter.
@@ -146,6 +150,7 @@ impl Reason {
             | Self::FailsHeldOutTest
             | Self::TampersWithTests
             | Self::BehavesOnlyUnderRunner
+            | Self::BreaksNetworkTest
             | Self::TimedOut
             | Self::OutOfMemory
             | Self::EndedEarly
@@ -169,6 +174,7 @@ impl Reason {
             | Self::EvidenceUnreadable
             | Self::CanaryUnreadable
             | Self::DisputedByHeldOutTest
+            | Self::DisputedByNetworkTest
             | Self::Unsteady
             | Self::ControlFailed
             | Self::PlainRunUnreadable

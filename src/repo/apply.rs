@@ -1,8 +1,11 @@
 //! Applying a parsed diff: exactly, or not at all.
 //!
-//! Three differences are bridged and recorded, because each gives a new canonical diff: `crlf` (line ends of the diff and of
+//! Differences that are bridged are recorded, because each gives a new canonical diff: `crlf` (line ends of the diff and of
 //! the file differ as a whole), `final_newline` (they disagree on the line feed at the end of the file) and
-//! `hunk_position` (the old lines stand elsewhere than stated, and only once in the file).
+//! `hunk_position` (the old lines stand elsewhere than stated, and only once in the file). In answers also
+//! `trailing_context` (blank context lines at the end of a hunk were trimmed away), `binary_left_out` (a file of which the diff
+//! says only that it is binary), `dangling_link` (a new link that leads to nothing was left out, in `prepare`) and
+//! `surrogate_escapes` (half surrogate pairs stand for bytes that are not UTF-8).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,6 +14,8 @@ use thiserror::Error;
 
 use super::Stop;
 use super::draft::{Draft, Entry, Mode};
+use super::escaped;
+use super::links;
 use super::patch::{self, Change, FilePatch, Hunk, Line, LineKind};
 use crate::model::candidate::{Malformed, MalformedReason};
 
@@ -20,12 +25,18 @@ pub(super) type Normalised = BTreeSet<&'static str>;
 pub(super) const CRLF: &str = "crlf";
 pub(super) const FINAL_NEWLINE: &str = "final_newline";
 pub(super) const HUNK_POSITION: &str = "hunk_position";
+pub(super) const TRAILING_CONTEXT: &str = "trailing_context";
+pub(super) const BINARY_LEFT_OUT: &str = "binary_left_out";
+pub(super) const DANGLING_LINK: &str = "dangling_link";
+pub(super) const SURROGATE_ESCAPES: &str = "surrogate_escapes";
 
-/// Whose diff it is: instances may carry links, answers of models may not.
+/// Whose diff it is. Instances may carry links as they like, repairs may make new ones that stay inside the tree
+/// ([`super::links`]), and tests may make none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Instance,
-    Candidate,
+    Repair,
+    Test,
 }
 
 /// Most files in a candidate's diff, and most edits: each may cost a pass over a file of the repository.
@@ -38,11 +49,19 @@ pub(super) fn apply_diff(
     origin: Origin,
     notes: &mut Normalised,
 ) -> Result<(), Stop> {
-    let files = patch::parse(diff)?;
-    if origin == Origin::Candidate && files.len() > MAX_PARTS {
-        let detail = format!("the diff names {} files; the limit is {MAX_PARTS}", files.len());
-        return Err(Malformed::new(MalformedReason::TooLarge, detail).into());
-    }
+    let files = match origin {
+        Origin::Instance => patch::parse(diff)?,
+        Origin::Repair | Origin::Test => {
+            let read = patch::parse_answer(diff)?;
+            if read.files.len() > MAX_PARTS {
+                let detail = format!("the diff names {} files; the limit is {MAX_PARTS}", read.files.len());
+                return Err(Malformed::new(MalformedReason::TooLarge, detail).into());
+            }
+            notes.extend(read.completed.then_some(TRAILING_CONTEXT));
+            notes.extend(read.left_out_binary.then_some(BINARY_LEFT_OUT));
+            read.files
+        }
+    };
     for file in files {
         apply_file(draft, &file, origin, notes)?;
     }
@@ -64,7 +83,12 @@ fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &m
     };
     let link = |mode: Option<Mode>| mode == Some(Mode::Link);
     let links = link(file.mode) || link(file.old_mode) || link(old.as_ref().map(|old| old.mode));
-    if links && origin == Origin::Candidate {
+    let allowed = match origin {
+        Origin::Instance => true,
+        Origin::Repair => file.old.is_none(),
+        Origin::Test => false,
+    };
+    if links && !allowed {
         return Err(Malformed::new(MalformedReason::OddMode, format!("{shown} is or becomes a symbolic link")).into());
     }
     if let Some(path) = file.new.as_deref().filter(|_| file.new != file.old)
@@ -74,6 +98,12 @@ fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &m
     }
 
     let before = old.as_ref().map_or(&[][..], |old| &old.content);
+    if let Change::Text(hunks) = &file.change
+        && hunks.iter().flat_map(|hunk| &hunk.lines).any(|line| escaped::holds(&line.text))
+    {
+        escaped::check(shown, before)?;
+        notes.insert(SURROGATE_ESCAPES);
+    }
     let after = match &file.change {
         Change::Text(hunks) => apply_hunks(before, hunks, file.crlf_headers, notes)
             .map_err(|why| does_not_apply(format!("{shown}: {why}")))?,
@@ -90,6 +120,9 @@ fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &m
         }
         (old_path, Some(new)) => {
             let mode = file.mode.or(old.map(|old| old.mode)).unwrap_or(Mode::Plain);
+            if mode == Mode::Link && origin != Origin::Instance {
+                links::check(draft, new, &after)?;
+            }
             if let Some(old) = old_path.as_ref().filter(|old| *old != new && !file.copy) {
                 draft.remove(old)?;
             }
@@ -254,7 +287,7 @@ fn place(before: &[u8], hunks: &[Hunk], moved: &mut bool) -> Result<Vec<u8>, Mis
             if !after.is_empty() && !after.ends_with(b"\n") {
                 return Err(Mismatch::NewlineInside { hunk: number });
             }
-            after.extend_from_slice(line.text.as_bytes());
+            after.extend_from_slice(&escaped::bytes(&line.text));
             after.extend_from_slice(if line.newline { b"\n" } else { b"" });
         }
         done = at + old;
@@ -268,8 +301,8 @@ fn place(before: &[u8], hunks: &[Hunk], moved: &mut bool) -> Result<Vec<u8>, Mis
 
 fn same(file: &[u8], line: &Line) -> bool {
     match file.strip_suffix(b"\n") {
-        Some(text) => line.newline && text == line.text.as_bytes(),
-        None => !line.newline && file == line.text.as_bytes(),
+        Some(text) => line.newline && text == &*escaped::bytes(&line.text),
+        None => !line.newline && file == &*escaped::bytes(&line.text),
     }
 }
 

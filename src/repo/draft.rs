@@ -73,6 +73,11 @@ impl<'r> Draft<'r> {
         Ok(Some(Entry { mode, content: self.repo.blob(leaf.oid)? }))
     }
 
+    /// Whether base has a file or a folder at a path.
+    pub fn base_has(&self, path: &str) -> Result<bool, RepoError> {
+        Ok(self.repo.leaf(&self.base, path)?.is_some())
+    }
+
     /// Refuses a path that is unsafe in itself or that passes through a link of this tree.
     pub fn check(&self, path: &str) -> Result<(), Stop> {
         paths::check(path)?;

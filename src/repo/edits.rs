@@ -3,6 +3,7 @@
 use super::Stop;
 use super::apply::{CRLF, FINAL_NEWLINE, MAX_PARTS, Normalised};
 use super::draft::{Draft, Entry, Mode};
+use super::escaped;
 use crate::model::candidate::{Edit, Malformed, MalformedReason};
 
 /// Applies edits in order, each to what the former ones left.
@@ -14,6 +15,7 @@ pub(super) fn apply_edits(draft: &mut Draft<'_>, edits: &[Edit], notes: &mut Nor
     for edit in edits {
         let path = &edit.path;
         draft.check(path)?;
+        escaped::check_text(path, &[&edit.search, &edit.replace])?;
         let fails = |detail: String| Stop::from(Malformed::new(MalformedReason::DoesNotApply, detail));
         let now = draft.get(path)?;
         if now.as_ref().is_some_and(|entry| entry.mode == Mode::Link) {

@@ -1,7 +1,8 @@
 //! Unified diffs, parsed: git's form and the plain one. Pure; applying is `apply.rs`.
 //!
 //! Text before, between and after the files of a diff is ignored, as git does. Inside a file nothing is guessed: a hunk
-//! must hold exactly the lines its header counts.
+//! must hold exactly the lines its header counts. Two things that tools do to a whole diff are bridged in answers, and
+//! noted ([`parse_answer`]).
 
 use super::binary::BinaryChange;
 use super::draft::Mode;
@@ -62,30 +63,50 @@ fn bad(line: usize, what: impl std::fmt::Display) -> Malformed {
     Malformed::new(MalformedReason::BadFormat, format!("diff line {line}: {what}"))
 }
 
+/// The diff of an answer, and what had to be bridged to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerDiff {
+    /// Never empty.
+    pub files: Vec<FilePatch>,
+    /// A hunk lacked only blank context lines at its end. They were added, and the file must have them.
+    pub completed: bool,
+    /// A file of which the diff says only that it is binary and differs was left out.
+    pub left_out_binary: bool,
+}
+
 /// Reads a diff. Never empty: a text without any file is [`MalformedReason::BadFormat`].
 pub fn parse(diff: &str) -> Result<Vec<FilePatch>, Malformed> {
-    let mut parser = Parser { lines: diff.split('\n').collect(), at: 0 };
-    let mut files = Vec::new();
-    while let Some(line) = parser.peek() {
-        if line.starts_with("diff --git ") {
-            files.push(parser.git_file()?);
-        } else if parser.at_plain_header() {
-            files.push(parser.plain_file()?);
-        } else if line.starts_with("@@ -") {
-            return Err(parser.bad("a hunk without a file header before it"));
-        } else {
-            parser.at += 1;
-        }
-    }
-    if files.is_empty() {
-        return Err(Malformed::new(MalformedReason::BadFormat, "the diff names no file"));
-    }
-    Ok(files)
+    Parser::of(diff, false).files()
+}
+
+/// Reads the diff of an answer, which a tool may have trimmed or made without `--binary`. A diff that is whole is read as it
+/// is, and one that cannot be bridged is refused for what is wrong with it as it is.
+pub fn parse_answer(diff: &str) -> Result<AnswerDiff, Malformed> {
+    let refused = match parse(diff) {
+        Ok(files) => return Ok(AnswerDiff { files, completed: false, left_out_binary: false }),
+        Err(refused) => refused,
+    };
+    let mut parser = Parser::of(diff, true);
+    let files = parser.files().map_err(|_| refused)?;
+    Ok(AnswerDiff { files, completed: parser.completed, left_out_binary: parser.left_out_binary })
 }
 
 struct Parser<'d> {
     lines: Vec<&'d str>,
     at: usize,
+    /// Whether the diff is an answer's.
+    answer: bool,
+    completed: bool,
+    left_out_binary: bool,
+}
+
+/// Lines of context that git writes after a change.
+const CONTEXT: usize = 3;
+
+const WITHOUT_CONTENT: &str = "a binary file without its content";
+
+fn is_binary_stub(line: &str) -> bool {
+    line.starts_with("Binary files ") && line.ends_with(" differ")
 }
 
 /// What the extended header of a git diff says.
@@ -99,9 +120,35 @@ struct Extended {
     to: Option<String>,
     copy: bool,
     binary: Option<BinaryChange>,
+    /// Line of the stub that stands for the content of a binary file.
+    stub: Option<usize>,
 }
 
 impl<'d> Parser<'d> {
+    fn of(diff: &'d str, answer: bool) -> Self {
+        Self { lines: diff.split('\n').collect(), at: 0, answer, completed: false, left_out_binary: false }
+    }
+
+    fn files(&mut self) -> Result<Vec<FilePatch>, Malformed> {
+        let mut files = Vec::new();
+        while let Some(line) = self.peek() {
+            if line.starts_with("diff --git ") {
+                files.extend(self.git_file()?);
+            } else if self.at_plain_header() {
+                files.push(self.plain_file()?);
+            } else if line.starts_with("@@ -") {
+                return Err(self.bad("a hunk without a file header before it"));
+            } else {
+                self.at += 1;
+            }
+        }
+        match files.is_empty() {
+            true if self.left_out_binary => Err(bad(1, WITHOUT_CONTENT)),
+            true => Err(Malformed::new(MalformedReason::BadFormat, "the diff names no file")),
+            false => Ok(files),
+        }
+    }
+
     /// The line without a carriage return: right for headers only.
     fn peek(&self) -> Option<&'d str> {
         self.lines.get(self.at).map(|line| line.strip_suffix('\r').unwrap_or(line))
@@ -116,7 +163,8 @@ impl<'d> Parser<'d> {
         follows && self.peek().is_some_and(|line| line.starts_with("--- "))
     }
 
-    fn git_file(&mut self) -> Result<FilePatch, Malformed> {
+    /// `None` for a binary file of an answer that is left out.
+    fn git_file(&mut self) -> Result<Option<FilePatch>, Malformed> {
         let start = self.at;
         let crlf_headers = self.lines[start].ends_with('\r');
         let line = self.peek().map(|line| &line["diff --git ".len()..]).unwrap_or_default();
@@ -125,6 +173,15 @@ impl<'d> Parser<'d> {
         let (prefixes, names) = named(line).or_else(|| named(line.trim_end())).unzip();
         self.at += 1;
         let said = self.extended()?;
+        if let Some(line) = said.stub {
+            // A name or a mode that changes too would be lost with the content.
+            let alone = said.from.is_none() && (said.new_mode.is_none() || said.new_file);
+            if !(self.answer && alone) || self.at_plain_header() {
+                return Err(bad(line, WITHOUT_CONTENT));
+            }
+            self.left_out_binary = true;
+            return Ok(None);
+        }
 
         let (mut old, mut new, mut hunks) = (None, None, Vec::new());
         let plain = said.binary.is_none() && self.at_plain_header();
@@ -164,7 +221,7 @@ impl<'d> Parser<'d> {
         }
         let mode = said.new_mode;
         let change = said.binary.map_or(Change::Text(hunks), Change::Binary);
-        Ok(FilePatch { old, new, copy: said.copy, mode, old_mode: said.old_mode, change, crlf_headers })
+        Ok(Some(FilePatch { old, new, copy: said.copy, mode, old_mode: said.old_mode, change, crlf_headers }))
     }
 
     fn extended(&mut self) -> Result<Extended, Malformed> {
@@ -197,8 +254,8 @@ impl<'d> Parser<'d> {
                 self.at += 1;
                 said.binary = Some(self.binary()?);
                 return Ok(said);
-            } else if line.starts_with("Binary files ") && line.ends_with(" differ") {
-                return Err(self.bad("a binary file without its content"));
+            } else if is_binary_stub(line) {
+                said.stub = Some(self.at + 1);
             } else if !(line.starts_with("similarity index ") || line.starts_with("dissimilarity index ")) {
                 break;
             }
@@ -333,6 +390,12 @@ impl<'d> Parser<'d> {
         let (mut old_left, mut new_left) = (old, new);
         let mut lines: Vec<Line> = Vec::new();
         while old_left > 0 || new_left > 0 {
+            if old_left == new_left && old_left <= CONTEXT && self.lost_blank_context(&lines) {
+                self.completed = true;
+                let blank = Line { kind: LineKind::Context, text: String::new(), newline: true };
+                lines.extend(std::iter::repeat_n(blank, old_left));
+                break;
+            }
             let Some(&raw) = self.lines.get(self.at) else {
                 return Err(bad(head, "the hunk holds fewer lines than its header counts"));
             };
@@ -366,6 +429,18 @@ impl<'d> Parser<'d> {
             return Err(bad(head, "lines are counted from 1"));
         }
         Ok(Hunk { old_start, lines })
+    }
+
+    /// Whether an answer's hunk ends here although its header counts further lines on both sides: at the end of the diff, or
+    /// where the next hunk or file begins. Tools that trim a diff take the blank context lines at an end of it away.
+    fn lost_blank_context(&self, lines: &[Line]) -> bool {
+        let ends = match self.lines.get(self.at) {
+            None => true,
+            Some(&"") => self.at + 1 == self.lines.len(),
+            Some(line) => line.starts_with("diff --git ") || line.starts_with("@@ -") || self.at_plain_header(),
+        };
+        let whole = lines.last().is_some_and(|line| line.newline);
+        self.answer && ends && whole && lines.iter().any(|line| line.kind != LineKind::Context)
     }
 
     fn no_newline(&mut self, lines: &mut [Line]) {

@@ -116,6 +116,65 @@ fn trimmed_blank_context_and_missing_newlines_are_read() {
     assert_eq!(lines, [(Context, "a", true), (Context, "", true), (Removed, "b", false), (Added, "c", true)]);
 }
 
+#[test]
+fn a_hunk_that_lacks_only_blank_context_at_its_end_is_completed_in_answers() {
+    let first = "--- a/x\n+++ b/x\n@@ -1,4 +1,4 @@\n a\n-b\n+c";
+    let second = "--- a/y\n+++ b/y\n@@ -1,2 +1,2 @@\n-b\n+c\n";
+    for diff in [
+        first.to_owned(),
+        format!("{first}\n"),
+        format!("{first}\n{second}"),
+        format!("{first}\n@@ -9 +9 @@\n-d\n+e\n"),
+    ] {
+        assert!(parse(&diff).is_err(), "a diff of an instance is not completed: {diff}");
+        let read = parse_answer(&diff).unwrap_or_else(|why| panic!("{why:?}: {diff}"));
+        assert!(read.completed && !read.left_out_binary, "{diff}");
+        let Change::Text(hunks) = &read.files[0].change else { panic!("text") };
+        let added: Vec<_> = hunks[0].lines[3..].iter().map(|line| (line.kind, line.text.as_str())).collect();
+        assert_eq!(added, [(LineKind::Context, ""); 2], "{diff}");
+    }
+    let whole = parse_answer("--- a/x\n+++ b/x\n@@ -1,3 +1,2 @@\n a\n--- b\n\n").unwrap();
+    assert!(!whole.completed);
+    for cut in [
+        // A change is missing too.
+        "--- a/x\n+++ b/x\n@@ -1,3 +1,4 @@\n a\n-b\n+c",
+        "--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-b",
+        // More than the context that git writes.
+        "--- a/x\n+++ b/x\n@@ -1,6 +1,6 @@\n a\n-b\n+c",
+        "--- a/x\n+++ b/x\n@@ -1,4000000000 +1,4000000000 @@\n a\n-b\n+c",
+        // No change at all, the file ends before, or something else follows.
+        "--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n b",
+        "--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n-a\n+b\n\\ No newline at end of file\n",
+        "--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-b\n+c\nThat is all.\n",
+    ] {
+        assert_eq!(parse_answer(cut).map_err(|malformed| malformed.why), Err(BadFormat), "{cut}");
+    }
+}
+
+#[test]
+fn a_binary_stub_is_left_out_of_an_answer_and_nothing_else_goes_with_it() {
+    let text = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
+    for stub in [
+        "diff --git a/p.png b/p.png\nindex 1..2 100644\nBinary files a/p.png and b/p.png differ\n",
+        "diff --git a/p.png b/p.png\nnew file mode 100644\nindex 0..2\nBinary files /dev/null and b/p.png differ\n",
+        "diff --git a/p.png b/p.png\ndeleted file mode 100644\nindex 1..0\nBinary files a/p.png and /dev/null differ\n",
+    ] {
+        for diff in [format!("{stub}{text}"), format!("{text}{stub}")] {
+            assert!(parse(&diff).is_err(), "an instance is not itself without the file: {diff}");
+            let read = parse_answer(&diff).unwrap();
+            assert!(read.left_out_binary && !read.completed && read.files.len() == 1, "{diff}");
+            assert_eq!(read.files[0].new.as_deref(), Some("x"));
+        }
+        assert_eq!(parse_answer(stub).map_err(|malformed| malformed.why), Err(BadFormat), "nothing is left of {stub}");
+    }
+    for header in ["rename from p.png\nrename to q.png\n", "old mode 100644\nnew mode 100755\n"] {
+        let stub = format!("diff --git a/p.png b/q.png\n{header}Binary files a/p.png and b/q.png differ\n{text}");
+        assert_eq!(parse_answer(&stub).map_err(|malformed| malformed.why), Err(BadFormat), "{stub}");
+    }
+    let both = text.replace("b/x\n---", "b/x\nBinary files a/x and b/x differ\n---");
+    assert_eq!(parse_answer(&both).map_err(|malformed| malformed.why), Err(BadFormat), "{both}");
+}
+
 mod any_text {
     use super::*;
     use proptest::prelude::*;
@@ -125,9 +184,13 @@ mod any_text {
         fn any_text_is_a_diff_or_malformed_and_never_a_panic(pieces in prop::collection::vec(prop::sample::select(vec![
             "diff --git ", "a/x", " b/x", "\"a/\\303", "\"", "\n", "\r\n", "--- ", "+++ ", "/dev/null", "@@ -1 +1 @@\n", "@@ -1,2 +0,0 @@",
             " a\n", "-a\n", "+b\n", "\\ No newline\n", "new file mode 100644\n", "deleted file mode 100644\n", "index 1..2 100644\n",
-            "rename from x\n", "rename to y\n", "GIT binary patch\n", "literal 3\n", "delta 4\n", "zcmZ", "é", "\\", "\0", "é/",
+            "rename from x\n", "rename to y\n", "GIT binary patch\n", "literal 3\n", "delta 4\n", "zcmZ", "é", "Binary files a and b differ\n", "\\", "\0", "é/",
         ]), 0..30)) {
-            parse(&pieces.concat()).ok();
+            let text = pieces.concat();
+            if let (Ok(files), answer) = (parse(&text), parse_answer(&text)) {
+                let whole = AnswerDiff { files, completed: false, left_out_binary: false };
+                prop_assert_eq!(answer, Ok(whole), "a diff that is whole is read as it is");
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ pub const MAX_COMPONENT_BYTES: usize = 255;
 pub const MAX_COMPONENTS: usize = 128;
 
 /// Refuses a path that is absolute, leaves the tree, enters `.git` in any spelling a file system may fold to it, or
-/// holds a backslash, a control character or an empty component.
+/// holds a backslash, a control character other than a tab, or an empty component.
 pub fn check(path: &str) -> Result<(), Malformed> {
     match fault(path) {
         None => Ok(()),
@@ -35,7 +35,7 @@ pub fn fault(path: &str) -> Option<&'static str> {
     if path.contains('\\') {
         return Some("holds a backslash");
     }
-    if path.chars().any(char::is_control) {
+    if path.chars().any(|c| c.is_control() && c != '\t') {
         return Some("holds a control character");
     }
     if path.split('/').count() > MAX_COMPONENTS {
@@ -119,9 +119,21 @@ mod tests {
     #[test]
     fn ordinary_paths_pass() {
         assert_eq!(check(&("a/".repeat(127) + "b")), Ok(()));
-        for path in
-            ["a.py", "src/a b/c.py", ".gitignore", ".github/x.yml", "a/...", "a/b..c", "git", "é/ü.py", "x~1", "a:b"]
-        {
+        for path in [
+            "a.py",
+            "src/a b/c.py",
+            "src/a\tb.py",
+            "say \"hi\".py",
+            "it's.py",
+            ".gitignore",
+            ".github/x.yml",
+            "a/...",
+            "a/b..c",
+            "git",
+            "é/ü.py",
+            "x~1",
+            "a:b",
+        ] {
             assert_eq!(check(path), Ok(()), "{path:?}");
         }
         assert_eq!(parents("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);

@@ -1,12 +1,14 @@
 //! Puts an answer on the base tree: what runs, and what is exported if it is verified.
 //!
 //! For a repair the protected classes (`policy`) are taken back to base first. The result is the policy tree, and its
-//! diff is exported. If the policy tree fails and something was taken back, the answer also runs as it was submitted.
+//! diff is exported. A new link that shows protected files is taken back like them (`links`). If the policy tree fails and something was taken back, the answer also runs as it was submitted.
 //! That tells `depends_on_infra_edit` from an ordinary failure.
 
-use super::apply::{Normalised, Origin, apply_diff};
+use super::apply::{DANGLING_LINK, Normalised, Origin, apply_diff};
 use super::draft::{Draft, Entry, Mode};
 use super::edits::apply_edits;
+use super::escaped;
+use super::links::{self, TakenBack};
 use super::store::Repository;
 use super::trees::protected_changes;
 use super::{Stop, layered};
@@ -75,7 +77,7 @@ fn test(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepared,
             let script = script.ok_or_else(|| Malformed::new(MalformedReason::NoAnswer, none()))?;
             write_file(&mut draft, script.path, content)?;
         }
-        Payload::UnifiedDiff { diff } => apply_diff(&mut draft, diff, Origin::Candidate, &mut notes)?,
+        Payload::UnifiedDiff { diff } => apply_diff(&mut draft, diff, Origin::Test, &mut notes)?,
         Payload::SearchReplace { edits } => apply_edits(&mut draft, edits, &mut notes)?,
         Payload::FileList { .. } => return Err(wrong_form(Skill::Test, payload)),
     }
@@ -87,12 +89,27 @@ fn repair(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepare
     let mut draft = Draft::on(repo, &trees.base)?;
     let mut notes = Normalised::new();
     match payload {
-        Payload::UnifiedDiff { diff } => apply_diff(&mut draft, diff, Origin::Candidate, &mut notes)?,
+        Payload::UnifiedDiff { diff } => apply_diff(&mut draft, diff, Origin::Repair, &mut notes)?,
         Payload::SearchReplace { edits } => apply_edits(&mut draft, edits, &mut notes)?,
         _ => return Err(wrong_form(Skill::Repair, payload)),
     }
-    let submitted = draft.finish()?;
-    let protected = protected_changes(repo, &trees.layout, &trees.base, &submitted)?;
+    let mut submitted = draft.finish()?;
+    let mut protected = protected_changes(repo, &trees.layout, &trees.base, &submitted)?;
+    let links = links::taken_back(repo, &trees.layout, &trees.base, &submitted)?;
+    if !links.is_empty() {
+        let dangling: Vec<_> =
+            links.iter().filter(|(_, why)| *why == TakenBack::Dangling).map(|(path, _)| path.clone()).collect();
+        if !dangling.is_empty() {
+            submitted = links::without(repo, &submitted, &dangling)?;
+            notes.insert(DANGLING_LINK);
+        }
+        protected.extend(links.into_iter().filter_map(|(path, why)| match why {
+            TakenBack::Protected(class) => Some((path, class)),
+            TakenBack::Dangling => None,
+        }));
+        protected.sort();
+        protected.dedup();
+    }
     let paths: Vec<_> = protected.iter().map(|(path, _)| path.clone()).collect();
     let tree = repo.take_paths(&submitted, &trees.base, &paths)?;
     let mut prepared = prepared(repo, &trees.base, tree, notes)?;
@@ -116,6 +133,7 @@ fn prepared(repo: &Repository, base: &str, tree: String, notes: Normalised) -> R
 /// A whole file, over whatever file is there.
 fn write_file(draft: &mut Draft<'_>, path: &str, content: &str) -> Result<(), Stop> {
     draft.check(path)?;
+    escaped::check_text(path, &[content])?;
     let mode = match draft.get(path)?.map(|entry| entry.mode) {
         Some(Mode::Link) => {
             return Err(Malformed::new(MalformedReason::UnsafePath, format!("{path} is a symbolic link")).into());

@@ -35,7 +35,7 @@ impl World {
         let mut notes = Normalised::new();
         let mut apply = || {
             let mut draft = Draft::on(&self.repo, tree)?;
-            apply_diff(&mut draft, diff, Origin::Candidate, &mut notes)?;
+            apply_diff(&mut draft, diff, Origin::Test, &mut notes)?;
             draft.finish()
         };
         let tree = layered(apply()).unwrap().map_err(|malformed| malformed.why)?;
@@ -141,6 +141,63 @@ fn a_diff_applies_exactly_or_with_a_recorded_normalisation() {
         assert_eq!(world.text(&tree, "f").as_deref(), Some(after), "{content:?} {body}");
         assert_eq!(seen, notes, "{content:?} {body}");
     }
+}
+
+#[test]
+fn what_a_tool_took_from_a_whole_diff_is_bridged_and_noted_and_the_file_must_agree() {
+    let world = world();
+    let base = world.tree(&[("f", "a\nb\n\n\nc\n")]);
+    let trimmed = on_f("@@ -1,4 +1,4 @@\n a\n-b\n+x");
+    let (tree, notes) = world.apply(&base, &trimmed).unwrap();
+    assert_eq!((world.text(&tree, "f").unwrap().as_str(), notes), ("a\nx\n\n\nc\n", vec!["trailing_context"]));
+    let other = on_f("@@ -1,5 +1,5 @@\n a\n-b\n+x");
+    assert_eq!(world.apply(&base, &other), Err(MalformedReason::DoesNotApply), "the file has no third blank line");
+    let stub = "diff --git a/p.png b/p.png\nindex 1..2 100644\nBinary files a/p.png and b/p.png differ\n";
+    let (tree, notes) = world.apply(&base, &(on_f("@@ -2 +2 @@\n-b\n+x\n") + stub)).unwrap();
+    assert_eq!(
+        (world.repo.changed_paths(&base, &tree).unwrap(), notes),
+        (vec!["f".to_owned()], vec!["binary_left_out"])
+    );
+}
+
+#[test]
+fn names_with_quotes_and_tabs_are_read_as_git_quotes_them() {
+    let world = world();
+    let files = [("say \"hi\".py", "a\n"), ("pkg/a\tb.py", "a\n"), ("größe\t.py", "a\n")];
+    let base = world.tree(&files);
+    let changed: Vec<_> = files.iter().map(|(path, _)| write(path, b"b\n")).collect();
+    let changed = world.repo.with(&base, &changed).unwrap();
+    let diff = world.repo.diff(&base, &changed).unwrap();
+    assert!(diff.contains(r#""b/pkg/a\tb.py""#) && diff.contains(r#""b/gr\303\266\303\237e\t.py""#), "{diff}");
+    assert_eq!(world.apply(&base, &diff).unwrap(), (changed, vec![]));
+    let renamed = "diff --git a/f \"b/q\\\"\\t.py\"\nsimilarity index 100%\nrename from f\nrename to \"q\\\"\\t.py\"\n";
+    let (tree, _) = world.apply(&world.tree(&[("f", "a\n")]), renamed).unwrap();
+    assert_eq!(tree, world.tree(&[("q\"\t.py", "a\n")]));
+    for name in [r"a\nb.py", r"a\rb.py", r"a\033b.py", r"..\t/../../x", r"a\\b.py"] {
+        let diff = format!("--- /dev/null\n+++ \"b/{name}\"\n@@ -0,0 +1 @@\n+x\n");
+        assert_eq!(world.apply(&base, &diff), Err(MalformedReason::UnsafePath), "{name}");
+    }
+    let latin = "--- /dev/null\n+++ \"b/\\344.py\"\n@@ -0,0 +1 @@\n+x\n";
+    assert_eq!(world.apply(&base, latin), Err(MalformedReason::BadFormat), "a name that is not UTF-8");
+}
+
+#[test]
+fn bytes_that_came_as_half_pairs_are_bytes_of_a_file_that_is_not_utf_8() {
+    let world = world();
+    let base =
+        world.repo.with(&world.tree(&[("g", "a\n")]), &[write("f", b"# coding: latin-1\nx = 'Stra\xdfe'\n")]).unwrap();
+    let kept = |byte: u32| char::from_u32(0x10_f700 + byte).unwrap();
+    let body = |old: char, new: char| format!("@@ -2 +2 @@\n-x = 'Stra{old}e'\n+x = 'Ma{new}e'\n");
+    let (tree, notes) = world.apply(&base, &on_f(&body(kept(0xdf), kept(0xdf)))).unwrap();
+    assert_eq!(world.repo.read(&tree, "f").unwrap().unwrap(), b"# coding: latin-1\nx = 'Ma\xdfe'\n");
+    assert_eq!(notes, ["surrogate_escapes"]);
+    for wrong in [body(kept(0xe4), kept(0xdf)), body('\u{fffd}', '\u{fffd}'), body('ß', 'ß')] {
+        assert_eq!(world.apply(&base, &on_f(&wrong)), Err(MalformedReason::DoesNotApply), "{wrong}");
+    }
+    let utf8 = format!("--- a/g\n+++ b/g\n@@ -1 +1 @@\n-a\n+{}\n", kept(0xaf));
+    assert_eq!(world.apply(&base, &utf8), Err(MalformedReason::DoesNotApply), "half of a character that was cut");
+    let new = format!("--- /dev/null\n+++ b/h\n@@ -0,0 +1 @@\n+{}\n", kept(0xaf));
+    assert_eq!(world.apply(&base, &new), Err(MalformedReason::DoesNotApply));
 }
 
 #[test]

@@ -237,10 +237,14 @@ fn bars(counted: impl IntoIterator<Item = (String, String, u64, &'static str)>) 
 
 /// Why it is refused, or what an admitted instance lost.
 fn note(admission: &Admission) -> String {
-    match admission.lost.as_ref().filter(|_| admission.admitted()) {
-        Some(lost) => format!("{} lost: {}", lost.count(), lost.lines().join("; ")),
-        None => admission.detail.clone(),
+    if !admission.admitted() {
+        return admission.detail.clone();
     }
+    let files = admission.lost.as_ref().map(|lost| (lost.count(), lost.lines()));
+    let tests = admission.lost_tests.as_ref().filter(|lost| lost.any()).map(|lost| (lost.count(), lost.lines()));
+    let told = |(count, lines): (String, Vec<String>)| format!("{count} lost: {}", lines.join("; "));
+    let lost: Vec<_> = files.into_iter().chain(tests).map(told).collect();
+    if lost.is_empty() { admission.detail.clone() } else { lost.join("; ") }
 }
 
 pub(super) fn tone(status: VerdictStatus) -> &'static str {

@@ -20,6 +20,9 @@ pub fn why(reason: Reason) -> &'static str {
         Reason::FailsHeldOutTest => "It passes the tests, and near their inputs answers as if nothing were repaired.",
         Reason::TampersWithTests => "It passes by a run that changed trusted files.",
         Reason::BehavesOnlyUnderRunner => "It passes under the test runner and fails without it.",
+        Reason::BreaksNetworkTest => {
+            "A test ends in an exception of its own, where the reference solution gets as far as the network."
+        }
         Reason::TimedOut => "It ran past the deadline where the reference solution finished well inside it.",
         Reason::OutOfMemory => "It used more memory than the limit allows.",
         Reason::EndedEarly => "The session ended before it said so.",
@@ -43,6 +46,9 @@ pub fn why(reason: Reason) -> &'static str {
         Reason::EvidenceUnreadable => "A stored report could not be read back.",
         Reason::CanaryUnreadable => "The control session gave no clear result.",
         Reason::DisputedByHeldOutTest => "It answers some held-out tests as the reference does and others not.",
+        Reason::DisputedByNetworkTest => {
+            "A test that needs the network goes otherwise beside it than beside the reference solution."
+        }
         Reason::Unsteady => "Runs of the same thing differ, and nothing says which is right.",
         Reason::ControlFailed => {
             "The reference solution, run beside it, did not behave either: the machine is at fault."

@@ -167,7 +167,7 @@ fn expect_refused(command: &mut Command) {
     assert!(matches!(output.status.code(), Some(2 | 4)), "{}", stderr(&output));
 }
 
-/// Validates the package with these tests; the admission, the report and its Markdown. None where the environment cannot be
+/// Validates the package with these tests, of which some that gold brings need the network; the admission, the report and its Markdown. None where the environment cannot be
 /// made.
 fn validated(framework: &str, recipe: &str, base: &str, tests: &str) -> (Value, Value, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -179,7 +179,7 @@ fn validated(framework: &str, recipe: &str, base: &str, tests: &str) -> (Value, 
         &[("mixer/core.py", GOLD), ("tests/test_core.py", tests)],
     );
     let run = folder.path().join("run");
-    let output = assay().arg("validate").arg(&work).arg("--run").arg(&run).output().unwrap();
+    let output = assay().arg("validate").arg(&work).arg("--accept-lost").arg("--run").arg(&run).output().unwrap();
     if output.status.code() == Some(4) {
         skip(Need::PackageIndex, stderr(&output));
     }
@@ -242,7 +242,13 @@ fn assert_planted(admission: &Value, report: &Value, markdown: &str, networked: 
     assert_eq!(record("test_two_thirds")["base_failure"], json!({"kind": "assertion"}));
     assert_eq!(record("test_second_reads")["standing"], "order_dependent", "{}", record("test_second_reads"));
     assert_eq!(record("test_zone")["standing"], "seed_or_zone_dependent", "{}", record("test_zone"));
+    assert_eq!(admission["lost_tests"]["accepted"], true, "{admission}");
+    assert_eq!(admission["witnesses"].as_array().unwrap().len(), networked.len(), "{admission}");
     for name in networked {
+        assert!(named(
+            &json!(admission["lost_tests"]["fail_to_pass"].as_object().unwrap().keys().collect::<Vec<_>>()),
+            name
+        ));
         assert_eq!(record(name)["standing"], "network_dependent", "{}", record(name));
     }
     // Six coins, at least eight throws each: that five always fall the same way does not happen.

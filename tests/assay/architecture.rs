@@ -172,7 +172,7 @@ fn sources(folder: &str) -> Vec<Source> {
         }
     }
     found.sort();
-    found.iter().map(|path| source(path)).collect()
+    found.iter().map(source).collect()
 }
 
 fn source(path: &PathBuf) -> Source {

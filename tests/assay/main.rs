@@ -36,8 +36,10 @@ mod go;
 mod intake;
 mod kill;
 mod lost_files;
+mod lost_tests;
 mod misbehaviour;
 mod names;
+mod oddities;
 mod outputs;
 mod plain;
 mod poisoned;
@@ -102,8 +104,10 @@ fn main() -> std::process::ExitCode {
         intake::TESTS,
         kill::TESTS,
         lost_files::TESTS,
+        lost_tests::TESTS,
         misbehaviour::TESTS,
         names::TESTS,
+        oddities::TESTS,
         outputs::TESTS,
         plain::TESTS,
         poisoned::TESTS,

@@ -16,7 +16,7 @@ use crate::dataset::select::contamination::{Benchmarks, built_in_counts};
 use crate::dataset::select::matched::Matched;
 use crate::dataset::select::usable;
 use crate::dataset::source::Source;
-use crate::dataset::source::{lost_instances, said_instances};
+use crate::dataset::source::{instances_without_tests, lost_instances, said_instances};
 use crate::model::generation::Skill;
 use crate::model::name::name;
 use crate::model::receipt::Tool;
@@ -41,6 +41,8 @@ pub(crate) struct Tally {
     tiers: Tallies,
     /// SFT rows of instances that lost test files.
     lost: u64,
+    /// SFT rows of instances that lost listed tests.
+    lost_tests: u64,
     models: Tallies,
     sampling: Tallies,
     /// Powers of two of tokens -> rows.
@@ -63,6 +65,7 @@ impl Tally {
             *self.tiers.entry(name(tier)).or_default() += 1;
         }
         self.lost += u64::from(!row.lost_files.is_empty());
+        self.lost_tests += u64::from(!row.lost_tests.is_empty());
         *self.sft.entry(row.instance_id.clone()).or_default() += 1;
         *self.models.entry(row.model.clone().unwrap_or_else(|| "not told".to_owned())).or_default() += 1;
         if let Some(tokens) = row.tokens {
@@ -199,6 +202,13 @@ pub(crate) fn facts(
             .filter(|one| one.lost.as_ref().is_some_and(|lost| lost.accepted))
             .count() as u64,
         lost_rows: tally.lost,
+        lost_test_instances: instances_without_tests(source),
+        lost_test_accepted: source
+            .admissions()
+            .values()
+            .filter(|one| one.lost_tests.as_ref().is_some_and(|lost| lost.accepted))
+            .count() as u64,
+        lost_test_rows: tally.lost_tests,
         said_instances: said_instances(source),
         leaks: tally.leaks.clone(),
         evidence: tally.evidence.clone(),

@@ -80,6 +80,10 @@ pub struct CardFacts {
     pub lost_instances: u64,
     pub lost_accepted: u64,
     pub lost_rows: u64,
+    /// The same of instances that lost listed tests.
+    pub lost_test_instances: u64,
+    pub lost_test_accepted: u64,
+    pub lost_test_rows: u64,
     /// Admitted instances whose rows name the channel of their reports.
     pub said_instances: u64,
     /// SFT rows whose issue gives something of the answer away: `solution_in_issue`, `path_named_in_issue` -> rows.
@@ -94,7 +98,11 @@ pub struct CardFacts {
 impl CardFacts {
     /// Columns that this dataset has and not every one.
     pub(super) fn extra_columns(&self) -> ExtraColumns {
-        ExtraColumns { lost_files: self.lost_instances > 0, channel: self.said_instances > 0 }
+        ExtraColumns {
+            lost_files: self.lost_instances > 0,
+            lost_tests: self.lost_test_instances > 0,
+            channel: self.said_instances > 0,
+        }
     }
 }
 
@@ -233,6 +241,9 @@ pub fn explained(reason: &str) -> &str {
         "rejected/disturbs_the_session" => "breaks tests that use nothing of the repository",
         "rejected/fails_held_out_test" => "knows the answers of the tests by heart",
         "rejected/behaves_only_under_runner" => "passes its tests under their runner and fails them without it",
+        "rejected/breaks_network_test" => {
+            "ends a test in an exception of its own, where gold gets as far as the network"
+        }
         "rejected/timed_out" => "ran past a deadline that gold met easily",
         "rejected/out_of_memory" => "used more memory than a trial may",
         "rejected/ended_early" => "the test session ended before it said so",
@@ -259,6 +270,7 @@ pub fn explained(reason: &str) -> &str {
         "inconclusive/control_failed" => "gold, run again beside the candidate, did not do what gold does",
         "inconclusive/canary_unreadable" => "the run with changed expectations gave no clear result",
         "inconclusive/disputed_by_held_out_test" => "answers some inputs near those of the tests otherwise than gold",
+        "inconclusive/disputed_by_network_test" => "fails a test that needs the network otherwise than gold",
         "inconclusive/plain_run_unreadable" => "the run without the test runner gave no clear result",
         "inconclusive/source_not_read" => {
             "it passed everything, and the text of a file that it changes does not tell what runs"
@@ -317,6 +329,11 @@ mod tests {
         let text = card(&facts).unwrap();
         assert!(text.contains("lost test files: 2.") && text.contains("SFT rows of these instances: 3;"), "{text}");
         assert!(text.contains("- name: lost_files\n    list: string\n"), "{text}");
+        assert!(!text.contains("lost_tests"), "{text}");
+        (facts.lost_test_instances, facts.lost_test_accepted, facts.lost_test_rows) = (4, 1, 5);
+        let text = card(&facts).unwrap();
+        assert!(text.contains("lost listed tests: 4.") && text.contains("SFT rows of these instances: 5;"), "{text}");
+        assert!(text.contains("- name: lost_tests\n    list: string\n"), "{text}");
     }
 
     #[test]
@@ -482,6 +499,9 @@ mod tests {
             lost_instances: 0,
             lost_accepted: 0,
             lost_rows: 0,
+            lost_test_instances: 0,
+            lost_test_accepted: 0,
+            lost_test_rows: 0,
             said_instances: 0,
             leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),

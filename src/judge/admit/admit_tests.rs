@@ -13,7 +13,7 @@ use crate::runner::python::pytest::Pytest;
 
 /// What a test does in a run.
 #[derive(Clone, Copy, PartialEq)]
-enum Does {
+pub(super) enum Does {
     Pass,
     Fail(&'static str),
     Skip,
@@ -25,14 +25,14 @@ enum Does {
 }
 use Does::*;
 
-const FAILS: Does = Fail("AssertionError");
-const A: &str = "t/test_a.py::a";
-const B: &str = "t/test_a.py::b";
-const C: &str = "t/test_a.py::c";
-const D: &str = "t/test_b.py::d";
+pub(super) const FAILS: Does = Fail("AssertionError");
+pub(super) const A: &str = "t/test_a.py::a";
+pub(super) const B: &str = "t/test_a.py::b";
+pub(super) const C: &str = "t/test_a.py::c";
+pub(super) const D: &str = "t/test_b.py::d";
 
 type Facts = (Arc<Outcome>, Arc<TestReport>);
-type Script<'a> = &'a dyn Fn(&Trial, &str) -> Does;
+pub(super) type Script<'a> = &'a dyn Fn(&Trial, &str) -> Does;
 
 /// Runs trials by a script: what each of the tests does in a trial.
 struct Scripted<'a> {
@@ -113,11 +113,22 @@ impl Evidence for Scripted<'_> {
     }
 }
 
-fn on_gold(trial: &Trial) -> bool {
+pub(super) fn on_gold(trial: &Trial) -> bool {
     trial.tree == "gold+tests"
 }
 
-/// Admits an instance whose tests do as scripted; gold changes both test files.
+/// An instance whose tests do as scripted.
+pub(super) struct Case<'a> {
+    pub fail_to_pass: &'a [&'a str],
+    pub pass_to_pass: &'a [&'a str],
+    pub tests: &'a [&'a str],
+    pub script: Script<'a>,
+    /// What gold changes.
+    pub changed: &'a [&'a str],
+    pub accept_lost: bool,
+}
+
+/// Admits an instance; gold changes both test files.
 fn admitted(listed: &[&str], tests: &[&str], script: &dyn Fn(&Trial, &str) -> Does) -> Admission {
     admitted_with(listed, tests, script, &["t/test_a.py", "t/test_b.py"], false)
 }
@@ -129,9 +140,14 @@ fn admitted_with(
     changed: &[&str],
     accept_lost: bool,
 ) -> Admission {
+    admit_case(&Case { fail_to_pass: listed, pass_to_pass: &[], tests, script, changed, accept_lost })
+}
+
+pub(super) fn admit_case(case: &Case) -> Admission {
+    let Case { fail_to_pass, pass_to_pass, tests, script, changed, accept_lost } = *case;
     let instance: Instance = serde_json::from_value(json!({
         "instance_id": "a", "repo": "a/a", "base_commit": "0", "problem_statement": "", "patch": "",
-        "FAIL_TO_PASS": listed,
+        "FAIL_TO_PASS": fail_to_pass, "PASS_TO_PASS": pass_to_pass,
     }))
     .unwrap();
     let input = AdmissionInput {
@@ -178,6 +194,12 @@ fn stored_admissions_stand_on_readable_runs(admission: &Admission, input: &Admis
     assert!(stands(&|_| true), "{admission:?}");
     assert!(!stands(&|_| false));
     assert!(!admission.admitted() || !stands(&on_gold));
+    // Nor if an earlier version wrote it, which did not look at listed tests.
+    let earlier = Admission { lost_tests: None, witnesses: Vec::new(), ..admission.clone() };
+    assert_eq!(
+        lost_as_stored(&earlier, input, &Pytest, evidence),
+        admission.lost_tests.is_none() && admission.witnesses.is_empty()
+    );
 }
 
 fn standing(admission: &Admission, id: &str) -> Option<Standing> {
@@ -310,11 +332,12 @@ fn an_instance_without_a_fail_to_pass_test_is_refused_with_the_reason() {
 
 #[test]
 fn tests_that_need_the_network_leave_and_the_others_stay() {
-    let admission = admitted(&[A, B], &[A, B, C], &|trial, id| match id {
+    let script = |trial: &Trial, id: &str| match id {
         A => Fail("URLError"),
         B if !on_gold(trial) => FAILS,
         _ => Pass,
-    });
+    };
+    let admission = admitted_with(&[A, B], &[A, B, C], &script, &[], true);
     assert_eq!(admission.refusal, None);
     assert_eq!(admission.fail_to_pass, [B]);
     assert_eq!(standing(&admission, A), Some(Standing::NetworkDependent));

@@ -69,7 +69,8 @@ fn by_fate(input: &AdmissionInput, runner: &dyn Runner, tally: &Tally) -> BTreeM
     fates
 }
 
-fn of_record(runner: &dyn Runner, record: &TestRecord, message: &str) -> (&'static str, String) {
+/// What became of a test that did not plainly pass, and what was raised.
+pub(crate) fn of_record(runner: &dyn Runner, record: &TestRecord, message: &str) -> (&'static str, String) {
     let why = || match &record.gold_failure {
         Some(FailureClass::Exception(error) | FailureClass::CollectError(error)) => raised(error, message),
         Some(FailureClass::Assertion) => raised(runner.assertion_name(), message),

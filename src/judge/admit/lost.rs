@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AdmissionInput, blank, files_to_run};
+use super::{AdmissionInput, blank, files_to_run, listed};
 use crate::judge::asker::{Ask, Bench, Evidence, Seen};
 use crate::judge::{Halt, name_reasons, name_some, run_result};
 use crate::model::admission::Admission;
@@ -23,10 +23,10 @@ use crate::model::trial::TestReport;
 use crate::model::verdict::{Evidence as Level, Reason};
 use crate::runner::Runner;
 
-/// An instance may lose one file of this many.
-const ONE_OF: usize = 10;
+/// An instance may lose one file of this many, and one listed pass-to-pass test of this many.
+pub(super) const ONE_OF: usize = 10;
 
-/// Whether a stored admission names what the runs that it rests on say is lost. False if one of them cannot be found or read
+/// Whether a stored admission names what the runs that it rests on say is lost, of its test files and of its listed tests. False if one of them cannot be found or read
 /// back: what is not known is not whole, so the admission is derived again. This also tells an admission of a version that did
 /// not look.
 pub fn lost_as_stored(
@@ -38,7 +38,7 @@ pub fn lost_as_stored(
     let stored = admission.lost.as_ref().map(|lost| Lost { accepted: false, ..lost.clone() });
     let files = files_to_run(input, runner);
     if files.is_empty() {
-        return stored.is_none();
+        return stored.is_none() && !admission.admitted();
     }
     let mut bench = Bench::new(&blank(input, runner), runner, evidence);
     let Ok(gold) = bench.seen(&Ask::suite(&input.trees.tested_gold, &files)) else { return false };
@@ -49,7 +49,7 @@ pub fn lost_as_stored(
         Err(Halt::Needs(_)) if !admission.admitted() => None,
         Err(_) => return false,
     };
-    find(input, runner, &gold, base.as_ref()) == stored
+    find(input, runner, &gold, base.as_ref()) == stored && listed::as_stored(admission, input, runner, &gold)
 }
 
 /// What is lost, by one run of all files on gold and one on base. A run that did not end says nothing.
@@ -102,9 +102,16 @@ pub(crate) fn bounded(
     admission: &Admission,
     (reason, level, detail): (Reason, Level, String),
 ) -> (Reason, Level, String) {
-    let Some(lost) = admission.lost.as_ref().filter(|lost| lost.accepted) else { return (reason, level, detail) };
-    let named = name_some(lost.files.keys().map(String::as_str));
-    (reason, level.min(Level::E1), format!("{detail}; E1 at most, for {} are lost: {named}", lost.count()))
+    let files = admission.lost.as_ref().filter(|lost| lost.accepted).map(|lost| {
+        let named = name_some(lost.files.keys().map(String::as_str));
+        format!("{} are lost: {named}", lost.count())
+    });
+    let tests = admission.lost_tests.as_ref().filter(|lost| lost.accepted).map(listed::told);
+    let told: Vec<_> = files.into_iter().chain(tests).collect();
+    if told.is_empty() {
+        return (reason, level, detail);
+    }
+    (reason, level.min(Level::E1), format!("{detail}; E1 at most, for {}", told.join("; ")))
 }
 
 /// What a run says of the files that it was given.

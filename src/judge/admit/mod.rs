@@ -14,10 +14,11 @@
 //!
 //! An instance without a fail-to-pass test is refused, by what became of the tests that might have been one:
 //! `no_stable_fail_to_pass`, `order_dependent`, `network_dependent`, `base_does_not_end`, `empty_fail_to_pass`,
-//! `base_passes`, `gold_fails`. It is also refused if another release or a fork of the project would be in its
+//! `base_passes`, `gold_fails`. It is refused too if it loses too much of its suite (`lost`) or of its lists (`listed`). It is also refused if another release or a fork of the project would be in its
 //! environment (`answer_in_image`); the modules that the wheels bring tell that.
 
 pub mod fate;
+pub mod listed;
 pub mod lost;
 pub mod tally;
 
@@ -133,6 +134,8 @@ pub(super) fn blank(input: &AdmissionInput, runner: &dyn Runner) -> Admission {
         limits: input.limits.clone(),
         shadows: BTreeSet::new(),
         lost: None,
+        lost_tests: None,
+        witnesses: Vec::new(),
         trials: Vec::new(),
         canaries: None,
         held_out: None,
@@ -165,7 +168,7 @@ fn derive(
 ) -> Result<(), Stopped> {
     let files = files_to_run(input, runner);
     if files.is_empty() {
-        return Err(Stopped::Refused(Refusal::NoTestFiles, "the runner collects no file of the tree".to_owned()));
+        return Err(Stopped::Refused(Refusal::NoTestFiles, no_files(input, runner)));
     }
     let mut tally = Tally::new(runner);
     let mut pace = Pace {
@@ -201,6 +204,16 @@ fn derive(
     if admission.fail_to_pass.is_empty() {
         return Err(none_left(input, runner, admission, &tally));
     }
+    admission.lost_tests = tally.first(Side::Gold).and_then(|gold| listed::find(input, runner, gold, admission));
+    if let Some(lost) = &mut admission.lost_tests
+        && let Some(why) = listed::too_much(input.instance, lost)
+    {
+        lost.accepted = input.accept_lost;
+        if !lost.accepted {
+            return Err(Stopped::Refused(Refusal::LostListedTests, why));
+        }
+    }
+    admission.witnesses = listed::witnesses(admission);
     admission.limits.deadline_ms = pace.deadline_ms();
     admission.shadows = pace.shadows;
     if let Some(trees) = &mut admission.trees {
@@ -247,11 +260,28 @@ impl Pace {
     }
 }
 
-/// The files of the listed tests; without a list, every file that the runner collects.
+/// The files of the listed tests; without a list, every file that the runner collects. A list that names no such file is not
+/// a missing list: nothing is run for it.
 pub(super) fn files_to_run(input: &AdmissionInput, runner: &dyn Runner) -> Vec<String> {
-    let listed: BTreeSet<_> =
-        listed(input.instance).map(|id| runner.target_of(id)).filter(|file| input.test_files.contains(file)).collect();
-    if listed.is_empty() { input.test_files.clone() } else { listed.into_iter().collect() }
+    if listed(input.instance).next().is_none() {
+        return input.test_files.clone();
+    }
+    let files = listed(input.instance).map(|id| runner.target_of(id)).filter(|file| input.test_files.contains(file));
+    files.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Why there is nothing to run.
+fn no_files(input: &AdmissionInput, runner: &dyn Runner) -> String {
+    match listed(input.instance).next() {
+        Some(id) if !input.test_files.is_empty() => {
+            let (count, runner) = (listed(input.instance).count(), runner.name());
+            format!(
+                "none of the {count} listed tests, {id:?} for one, names a file that {runner} collects from the tree; write \
+                 them as {runner} does, or set environment.framework to the runner that writes them so"
+            )
+        }
+        Some(_) | None => "the runner collects no file of the tree".to_owned(),
+    }
 }
 
 fn listed(instance: &Instance) -> impl Iterator<Item = &String> {

@@ -393,7 +393,7 @@ fn is_own(trace: Option<&Trace>, repair: Option<&Prepared>, own: fn(&Prepared, &
 }
 
 /// The place whose collection failed so that a test is missing, and the error.
-fn not_collected<'a>(id: &str, report: &'a TestReport, runner: &dyn Runner) -> Option<(&'a str, &'a str)> {
+pub(super) fn not_collected<'a>(id: &str, report: &'a TestReport, runner: &dyn Runner) -> Option<(&'a str, &'a str)> {
     let mut errors = report.collect_errors.iter().filter(|_| !report.tests.contains_key(id));
     errors.find(|(place, _)| runner.takes_along(place, id)).map(|(file, error)| (file.as_str(), error.as_str()))
 }
@@ -432,13 +432,13 @@ fn alike(id: &str, candidate: &TestReport, base: &TestReport, runner: &dyn Runne
     }
 }
 
-fn gold_of(admission: &Admission) -> Result<&str, Halt> {
+pub(super) fn gold_of(admission: &Admission) -> Result<&str, Halt> {
     let trees = admission.trees.as_ref();
     let missing = || Halt::Judged(Reason::NotRun, "the admission has no gold tree to run beside".to_owned());
     trees.map(|trees| trees.tested_gold.as_str()).ok_or_else(missing)
 }
 
-fn control_failed(detail: String) -> Halt {
+pub(super) fn control_failed(detail: String) -> Halt {
     Halt::Judged(Reason::ControlFailed, format!("gold, run beside the candidate: {detail}"))
 }
 

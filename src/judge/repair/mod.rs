@@ -2,12 +2,14 @@
 //!
 //! Every expected test must be reported exactly once, with set-up, call and tear-down passed. The session must say that
 //! it ended, and its exit status must agree with the process and with the report. Then the control session runs
-//! (`control`). Rejected candidates never get that far.
+//! (`control`), and at last the tests that fail on gold for want of a network (`witness`). Rejected candidates never get
+//! that far.
 
 pub mod confirm;
 pub mod pass_counts;
 pub mod repair_lines;
 pub mod shared_run;
+mod witness;
 
 use std::collections::BTreeSet;
 
@@ -52,12 +54,16 @@ pub(super) fn judge<'a>(
                 _ => format!("; gold does not always pass {}", name_some(wobbling.iter().map(String::as_str))),
             };
             let said = format!("{passed} expected tests passed; {canaries}{left_out}");
-            Ok(match plain::must_hold(policy, canary.as_deref(), admission, bench)? {
-                None => (Reason::Resolved, evidence, said),
+            let (evidence, said) = match plain::must_hold(policy, canary.as_deref(), admission, bench)? {
+                None => (evidence, said),
                 Some((held, seen)) => {
                     let level = if held && evidence >= Evidence::E2 { Evidence::E3 } else { evidence };
-                    (Reason::Resolved, level, format!("{said}; {seen}"))
+                    (level, format!("{said}; {seen}"))
                 }
+            };
+            Ok(match witness::must_agree(policy, admission, bench)? {
+                None => (Reason::Resolved, evidence, said),
+                Some(agree) => (Reason::Resolved, evidence, format!("{said}; {agree}")),
             })
         }
         (Err(halt @ Halt::Needs(_)), _) | (Err(halt), None) => Err(halt),

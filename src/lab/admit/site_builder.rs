@@ -277,6 +277,8 @@ impl<'a> SiteBuilder<'a> {
                 used(lab, images, &image, self.id())?;
                 Ok(image)
             }
+            // Whatever an interrupted seal says, it says nothing about the instance.
+            Err(_) if lab.check_interrupt().is_err() => Err(NoSite::Error(Stop::Interrupted.into())),
             Err(error) if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) => {
                 Err(NoSite::Error(error))
             }
@@ -379,6 +381,8 @@ impl<'a> SiteBuilder<'a> {
             limits: self.limits(),
             shadows: Default::default(),
             lost: None,
+            lost_tests: None,
+            witnesses: Vec::new(),
             trials: Vec::new(),
             canaries: None,
             held_out: None,

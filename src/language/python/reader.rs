@@ -27,7 +27,16 @@ impl Reader for Python {
     }
 
     fn tokens(&self, source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<(Token, u32)> {
-        screen::tokens::tokens(source, wanted)
+        screen::tokens::tokens(source, wanted).all()
+    }
+
+    fn of_main_program(&self, source: &str, wanted: &dyn Fn(u32) -> bool, changed: &[&str]) -> BTreeSet<(Token, u32)> {
+        let tokens = screen::tokens::tokens(source, wanted).only_in_main();
+        if tokens.is_empty() || changed.iter().any(|source| screen::main_block::poses(source)) {
+            BTreeSet::new()
+        } else {
+            tokens
+        }
     }
 
     fn literals(&self, source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<String> {

@@ -158,6 +158,47 @@ fn only_added_lines_count_and_what_gold_or_base_does_is_not_suspicious() {
 }
 
 #[test]
+fn a_program_may_end_its_own_process_where_it_is_the_main_program() {
+    let suspicious = |sources: &[&str]| {
+        let files: Vec<_> = sources.iter().map(|source| file("", source, "")).collect();
+        let screen = screen(&files, never).unwrap();
+        assert!(screen.flags.contains(&Token::HardExit), "{sources:?}");
+        !screen.suspicious.is_empty()
+    };
+    let main = "import os\nimport logging\nlog = logging.getLogger(__name__)\n\n\ndef main():\n    return 0\n\n\n\
+                if __name__ == \"__main__\":\n    code = main()\n    os._exit(code)\n";
+    for honest in [main, &main.replace("__name__ == \"__main__\"", "'__main__' == __name__")] {
+        assert!(!suspicious(&[honest]), "{honest}");
+    }
+    for other in [
+        "import os\nos._exit(0)\n",
+        "import os\n\n\ndef main():\n    os._exit(0)\n\n\nif __name__ == '__main__':\n    main()\n",
+        "import os\nif __name__ == '__main__':\n    pass\nelse:\n    os._exit(0)\n",
+        "import os\nif __name__ != '__main__':\n    os._exit(0)\n",
+        "import os\nif __name__ == '__main__' or True:\n    os._exit(0)\n",
+        "import os\nif __name__ == '__main__' or os._exit(0):\n    pass\n",
+        "import os\nif __name__ == 'pkg.cli':\n    os._exit(0)\n",
+        "import os\nname = '__main__'\nif __name__ == name:\n    os._exit(0)\n",
+        "import os\ndef f():\n    if __name__ == '__main__':\n        os._exit(0)\n",
+        "import os\nif __name__ == '__main__':\n    os.abort()\n",
+        "import os\n__name__ = '__main__'\nif __name__ == '__main__':\n    os._exit(0)\n",
+        "import os\nglobals()['__na' 'me__'] = 'x'\nif __name__ == '__main__':\n    os._exit(0)\n",
+        "import os\nfor __name__ in x:\n    pass\nif __name__ == '__main__':\n    os._exit(0)\n",
+    ] {
+        assert!(suspicious(&[other]), "{other}");
+    }
+    for poser in [
+        "import runpy\n\n\ndef go():\n    runpy.run_module('pkg.cli', run_name=NAME)\n",
+        "from runpy import run_path\n",
+        "NAME = '__main__'\n",
+        "import pkg.cli\npkg.cli.__name__ = NAME\n",
+    ] {
+        assert!(suspicious(&[main, poser]), "{poser}");
+        assert!(!suspicious(&[main, "x = 1\n"]));
+    }
+}
+
+#[test]
 fn an_equality_that_becomes_always_true_is_an_added_one() {
     let base = "class A:\n    def __eq__(self, other):\n        return self.x == other.x\n";
     let candidate = base.replace("self.x == other.x", "True");

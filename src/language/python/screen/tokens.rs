@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use tree_sitter::Node;
 
-use super::equality;
 use super::names::Names;
 use super::syntax::{named, nodes, text};
+use super::{equality, main_block};
 use crate::language::python::source::parse;
 use crate::model::screen::Token;
 
@@ -75,9 +75,29 @@ const LIBRARIES: [&str; 24] = [
     "linecache",
 ];
 
-/// Tokens with the first line that each place of them has, on wanted lines.
-pub(crate) fn tokens(source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<(Token, u32)> {
-    let Some(tree) = parse(source) else { return BTreeSet::new() };
+/// The tokens of a file, each with the first line that a place of it has.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens {
+    pub found: BTreeSet<(Token, u32)>,
+    /// Those that only a program's own process comes to: `os._exit` where the file is the main program.
+    pub in_main: BTreeSet<(Token, u32)>,
+}
+
+impl Tokens {
+    pub fn all(mut self) -> BTreeSet<(Token, u32)> {
+        self.found.extend(self.in_main);
+        self.found
+    }
+
+    /// What stands nowhere else on its line.
+    pub fn only_in_main(self) -> BTreeSet<(Token, u32)> {
+        self.in_main.difference(&self.found).copied().collect()
+    }
+}
+
+/// Tokens on wanted lines.
+pub(crate) fn tokens(source: &str, wanted: &dyn Fn(u32) -> bool) -> Tokens {
+    let Some(tree) = parse(source) else { return Tokens::default() };
     let nodes = nodes(tree.root_node());
     let names = Names::of(&nodes, source);
     let mut reader = Reader {
@@ -85,6 +105,7 @@ pub(crate) fn tokens(source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<(To
         names,
         wanted,
         found: BTreeSet::new(),
+        in_main: BTreeSet::new(),
         runner_named: None,
         test_named: None,
         looks_around: false,
@@ -96,7 +117,7 @@ pub(crate) fn tokens(source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<(To
     let framed = reader.found.iter().any(|(token, _)| *token == Token::Frames);
     let asked = [reader.runner_named.filter(|_| reader.looks_around), reader.test_named.filter(|_| framed)];
     reader.found.extend(asked.into_iter().flatten().map(|line| (Token::RunnerPresence, line)));
-    reader.found
+    Tokens { found: reader.found, in_main: reader.in_main }
 }
 
 struct Reader<'s, 'w> {
@@ -104,6 +125,7 @@ struct Reader<'s, 'w> {
     names: Names<'s>,
     wanted: &'w dyn Fn(u32) -> bool,
     found: BTreeSet<(Token, u32)>,
+    in_main: BTreeSet<(Token, u32)>,
     /// A wanted line that holds a runner's name as a text.
     runner_named: Option<u32>,
     /// A wanted line that compares with a text about tests.
@@ -204,6 +226,10 @@ impl Reader<'_, '_> {
 
     /// A dotted name that is used.
     fn name(&mut self, node: Node, dotted: &str) {
+        if matches!(dotted, "os._exit" | "posix._exit") && main_block::holds(node, self.source) {
+            self.in_main.extend(self.line(node).map(|line| (Token::HardExit, line)));
+            return;
+        }
         let token = match dotted {
             "os._exit" | "os.abort" | "posix._exit" | "posix.abort" | "signal.raise_signal" => Token::HardExit,
             "gc.get_objects" | "gc.get_referrers" | "gc.get_referents" | "object.__subclasses__" => Token::ObjectScan,

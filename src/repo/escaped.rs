@@ -1,0 +1,51 @@
+//! Bytes that are not UTF-8 in the text of an answer. Python reads such a byte as half a surrogate pair (its handler
+//! `surrogateescape`), and the intake keeps each half as a character of its own ([`crate::surrogates`]). Pure.
+
+use std::borrow::Cow;
+
+use super::Stop;
+use crate::model::candidate::{Malformed, MalformedReason};
+use crate::surrogates::escaped_byte;
+
+/// Whether a text holds such a byte.
+pub(super) fn holds(text: &str) -> bool {
+    // Most texts have no character of so high a plane.
+    text.as_bytes().contains(&0xf4) && text.chars().any(|c| escaped_byte(c).is_some())
+}
+
+/// The bytes that a text stands for.
+pub(super) fn bytes(text: &str) -> Cow<'_, [u8]> {
+    if !holds(text) {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match escaped_byte(c) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Cow::Owned(bytes)
+}
+
+/// Refuses such bytes for a file that is UTF-8 or new. They are no bytes of it then, but what a cut character left behind.
+pub(super) fn check(path: &str, before: &[u8]) -> Result<(), Stop> {
+    match std::str::from_utf8(before) {
+        Err(_) => Ok(()),
+        Ok(_) => Err(refused(path, "and the file is not one of another encoding than UTF-8")),
+    }
+}
+
+/// Refuses such bytes in an answer that is no diff.
+pub(super) fn check_text(path: &str, texts: &[&str]) -> Result<(), Stop> {
+    match texts.iter().any(|text| holds(text)) {
+        true => Err(refused(path, "and only a diff may change bytes")),
+        false => Ok(()),
+    }
+}
+
+fn refused(path: &str, why: &str) -> Stop {
+    let detail =
+        format!("{path}: the answer holds half surrogate pairs, which stand for bytes that are not UTF-8, {why}");
+    Malformed::new(MalformedReason::DoesNotApply, detail).into()
+}
