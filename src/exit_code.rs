@@ -14,7 +14,7 @@ pub enum ExitCode {
     Findings = 2,
     /// Interrupted; run the same command again to continue.
     Interrupted = 3,
-    /// The environment lacks something: no sandbox, no image, no pip.
+    /// The environment lacks something: no sandbox, no image, no package index.
     Environment = 4,
     /// A bug of ours.
     Bug = 70,

@@ -1,7 +1,7 @@
 //! Text of JSON whose strings hold half surrogate pairs, as a tokenizer leaves behind that cuts inside an emoji. Each half
 //! becomes U+FFFD, as do bytes that are not UTF-8; everything else stays as it is.
 //!
-//! Some halves are no cut characters. Python reads a byte that is not UTF-8 as one half (its handler `surrogateescape`), and
+//! Some halves are no cut characters. Some programs read a byte that is not UTF-8 as one half (by the handler `surrogateescape`), and
 //! so comes the diff of a Latin-1 source. [`with_escaped_bytes`] keeps those apart.
 
 use std::borrow::Cow;

@@ -79,16 +79,10 @@ pub fn read_expected(file: &Path) -> Result<(BTreeMap<String, Expected>, Vec<Qua
 }
 
 fn expected_of(facts: &Facts, named: Option<LogFormat>) -> Expected {
-    // These two have runners of their own; the others are told by the log.
-    let repo = match facts.repo.as_deref() {
-        Some("django/django") => Some(LogFormat::Django),
-        Some("sympy/sympy") => Some(LogFormat::Sympy),
-        _ => None,
-    };
     Expected {
         fail_to_pass: facts.fail_to_pass.clone().unwrap_or_default(),
         pass_to_pass: facts.pass_to_pass.clone().unwrap_or_default(),
-        format: repo.or(named.filter(|format| *format != LogFormat::Pytest)),
+        format: LogFormat::of_repository(facts.repo.as_deref(), named),
     }
 }
 

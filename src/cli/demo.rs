@@ -68,7 +68,7 @@ struct Pair {
     repo: String,
     license: String,
     recipe: String,
-    #[serde(default = "pytest")]
+    #[serde(default = "default_runner")]
     framework: String,
     #[serde(default)]
     requirements: Vec<String>,
@@ -90,8 +90,8 @@ enum Trees {
     Folders { base: String, fix: String },
 }
 
-fn pytest() -> String {
-    "pytest".to_owned()
+fn default_runner() -> String {
+    Environment::default().framework
 }
 
 /// What `--json` prints.

@@ -265,7 +265,7 @@ fn next_step(reason: &str) -> &'static str {
     match reason.split('/').next().unwrap_or(reason) {
         "license" => {
             "name licences that the run has with --license, or take every one with `--license any`; a licence comes from the \
-             `license` of an instance's row, or from `assay import git|pypi --license SPDX`, and `assay verify` again"
+             `license` of an instance's row, or from `--license SPDX` of an import, and `assay verify` again"
         }
         "held_out_repository" => "hold fewer repositories out",
         "contaminated" => {

@@ -195,9 +195,9 @@ impl Shared {
     }
 }
 
-/// Fetches a release pair; that pip is missing or reaches nothing is the environment's fault.
+/// Fetches a release pair. If the index cannot be asked, that is the environment's fault.
 pub(super) fn fetch(name: &str, old: &str, new: &str) -> anyhow::Result<ReleasePair> {
-    intake::fetch_pair("python3", name, old, new).map_err(|error| match error {
+    intake::fetch_pair(name, old, new).map_err(|error| match error {
         PypiError::NoPip { .. } | PypiError::NotFound { .. } | PypiError::Download { .. } => {
             Stop::Environment(error.to_string()).into()
         }

@@ -122,7 +122,7 @@ impl Similarities {
         }
     }
 
-    /// Between 0 and 1: `2 common / (a + b)`, in characters, as the `ratio` of python-Levenshtein (0.27.5). Two empty
+    /// Between 0 and 1: `2 common / (a + b)`, in characters, as the `ratio` of the package Levenshtein (0.27.5). Two empty
     /// keys are alike.
     ///
     /// # Panics

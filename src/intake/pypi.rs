@@ -68,7 +68,11 @@ pub struct ReleasePair {
 /// Fetches two source releases with `python -m pip`'s own index settings and unpacks them below a scratch directory
 /// that lives as long as the pair. Nothing of the package runs, unless this pip is one whose inside is unknown here;
 /// then `pip download` is used, which runs its build code, and a note says so.
-pub fn fetch_pair(python: &str, name: &str, old: &str, new: &str) -> Result<ReleasePair, PypiError> {
+pub fn fetch_pair(name: &str, old: &str, new: &str) -> Result<ReleasePair, PypiError> {
+    fetch_pair_with("python3", name, old, new)
+}
+
+fn fetch_pair_with(python: &str, name: &str, old: &str, new: &str) -> Result<ReleasePair, PypiError> {
     let scratch = tempfile::tempdir().map_err(|source| PypiError::Io {
         doing: "making a scratch directory in",
         path: std::env::temp_dir(),
@@ -340,7 +344,7 @@ mod tests {
 
     #[test]
     fn an_interpreter_without_pip_is_an_error_with_the_next_step() {
-        let error = fetch_pair("/no/such/python", "x", "1", "2").unwrap_err().to_string();
+        let error = fetch_pair_with("/no/such/python", "x", "1", "2").unwrap_err().to_string();
         assert!(error.contains("/no/such/python") && error.contains("install pip"), "{error}");
     }
 }

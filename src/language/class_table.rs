@@ -61,7 +61,6 @@ pub(crate) const ROWS: &[Row] = &[
     // How the project is built and packaged. The sealed image was made from base's copy.
     Row(Name, "makefile gnumakefile meson.build meson_options.txt cmakelists.txt dockerfile *.lock", BuildConfig),
     // Written by a program, for a program.
-    Row(Name, "*_pb2.py *_pb2_grpc.py parsetab.py lextab.py", Generated),
     Row(Name, "*.pb.go *.pb.cc *.pb.h *.min.js *.min.css *.map *.generated.* *_generated.*", Generated),
     Row(Name, "*.png *.jpg *.jpeg *.gif *.ico *.webp *.bmp *.pdf *.woff *.woff2 *.ttf *.otf *.eot *.mp3 *.mp4", Binary),
     Row(

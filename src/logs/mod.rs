@@ -192,6 +192,16 @@ impl LogFormat {
     /// Names that [`LogFormat::by_name`] knows for certain.
     pub const NAMES: [&str; 7] = ["cargo", "django", "go", "jest", "pytest", "sympy", "unittest"];
 
+    /// The format of a repository's logs, if it is known before a log is read. Two repositories have runners of their own. What an
+    /// instance says of itself counts next, but for the default, which rows name whether or not it is so.
+    pub fn of_repository(repo: Option<&str>, named: Option<Self>) -> Option<Self> {
+        match repo {
+            Some("django/django") => Some(Self::Django),
+            Some("sympy/sympy") => Some(Self::Sympy),
+            _ => named.filter(|format| *format != Self::Pytest),
+        }
+    }
+
     /// The format of a runner's or a log parser's name, as instances and datasets write it.
     pub fn by_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();

@@ -95,7 +95,7 @@ pub enum PathClass {
     RunnerConfig,
     /// Packaging and build.
     BuildConfig,
-    /// Read by the interpreter or shadowing what it imports at start-up: sitecustomize, `.pth`, ...
+    /// Read by the interpreter or shadowing what it imports at start-up.
     Startup,
     Bytecode,
     Vcs,

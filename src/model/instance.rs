@@ -114,6 +114,13 @@ impl Default for Environment {
     }
 }
 
+impl Environment {
+    /// The program that the tests are run with, if the instance names one.
+    pub fn tool(&self) -> Option<&str> {
+        self.python.as_deref()
+    }
+}
+
 impl Instance {
     /// Names everything that a verdict about this instance depends on: base, patches and environment. The expected
     /// tests are left out, because they are derived by running, and so are texts that only prompts use.

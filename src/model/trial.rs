@@ -10,7 +10,7 @@ use crate::model::digest::Digest;
 /// What is run in a trial.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct TestPlan {
-    /// Adapter name and version, e.g. `pytest/1`.
+    /// Name and version of the runner, with a slash between them.
     pub framework: String,
     /// Test files handed to the runner, sorted. For a script: the script's path alone.
     pub files: Vec<String>,

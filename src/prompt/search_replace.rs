@@ -1,7 +1,7 @@
 //! SEARCH/REPLACE edits: a path line, then the text to find and the text to put there, between marker lines. Pure.
 //!
 //! ```text
-//! ### src/a.py
+//! ### src/a.rs
 //! <<<<<<< SEARCH
 //! old
 //! =======

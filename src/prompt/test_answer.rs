@@ -46,7 +46,7 @@ pub(super) fn parse(answer: &str) -> Result<Payload, Malformed> {
         Some(block) => Ok(Payload::Script { content: lf(block.body) }),
         None => Err(Malformed::new(
             MalformedReason::NoAnswer,
-            "a test needs a path (`### tests/test_x.py` before its fence), and a script must print one of the three markers",
+            "a test needs a path (`### PATH` before its fence), and a script must print one of the three markers",
         )),
     }
 }

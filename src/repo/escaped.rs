@@ -1,4 +1,4 @@
-//! Bytes that are not UTF-8 in the text of an answer. Python reads such a byte as half a surrogate pair (its handler
+//! Bytes that are not UTF-8 in the text of an answer. Some programs read such a byte as half a surrogate pair (by the handler
 //! `surrogateescape`), and the intake keeps each half as a character of its own ([`crate::surrogates`]). Pure.
 
 use std::borrow::Cow;

@@ -312,7 +312,7 @@ fn an_import_directory_gathers_instances_and_replaces_those_of_the_same_id() {
 }
 
 fn a_release_pair_of_the_package_index_becomes_an_instance() {
-    let pair = match fetch_pair("python3", "tomlkit", "0.13.2", "0.13.3") {
+    let pair = match fetch_pair("tomlkit", "0.13.2", "0.13.3") {
         Ok(pair) => pair,
         Err(error) => skip(Need::PackageIndex, error.to_string()),
     };
@@ -323,10 +323,10 @@ fn a_release_pair_of_the_package_index_becomes_an_instance() {
     assert_eq!(instance.license.as_deref(), Some("MIT"));
     assert!(instance.patch.contains("tomlkit/") && !instance.patch.contains("PKG-INFO"));
     assert!(instance.test_patch.contains("tests/test_"));
-    let again = fetch_pair("python3", "tomlkit", "0.13.2", "0.13.3").unwrap();
+    let again = fetch_pair("tomlkit", "0.13.2", "0.13.3").unwrap();
     assert_eq!(import_pair(&again, wanted(), tempfile::tempdir().unwrap().path()).unwrap(), instance);
 
-    let error = fetch_pair("python3", "tomlkit", "0.13.2", "99.1").unwrap_err().to_string();
+    let error = fetch_pair("tomlkit", "0.13.2", "99.1").unwrap_err().to_string();
     assert!(error.contains("tomlkit 99.1") && error.contains("check name and version"), "{error}");
 }
 

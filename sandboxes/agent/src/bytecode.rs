@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
@@ -70,4 +70,18 @@ pub fn keep(base: &Path, path: &str, content: &[u8], mtime: fs::FileTimes) -> io
     file.set_times(mtime)?;
     fs::rename(temporary, at.join(name))?;
     Ok(true)
+}
+/// Whether bytecode may stand for a file of this path.
+pub fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "py")
+}
+
+/// The source of bytecode: `a/b.py` for `a/__pycache__/b.cpython-311.pyc`.
+pub fn source_of(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?;
+    let name = path.file_name()?.to_str()?;
+    if folder.file_name()? != "__pycache__" || !name.ends_with(".pyc") {
+        return None;
+    }
+    Some(folder.parent()?.join(format!("{}.py", name.split('.').next()?)))
 }

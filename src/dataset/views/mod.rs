@@ -58,7 +58,7 @@ impl View {
     pub fn without_rows(self) -> &'static str {
         match self {
             Self::Harbor => {
-                "no task is of an instance that names a ready image (`environment.image`) and whose tests pytest runs"
+                "no task is of an instance that names a ready image (`environment.image`) and whose tests a task can run"
             }
             Self::Trl => "there is no SFT row",
             Self::NemoGym | Self::Skyrl | Self::Slime => "there is no RL row",

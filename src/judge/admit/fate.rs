@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 
 use super::AdmissionInput;
 use super::lost::find;
+use super::record_fate::of_record;
 use super::tally::{Side, Stand, Tally};
 use crate::judge::asker::Seen;
 use crate::judge::{name_reasons, name_some};
-use crate::model::cause::Cause;
 use crate::model::lost::raised;
-use crate::model::test_record::{FailureClass, Standing, TestRecord};
 use crate::runner::Runner;
 
 /// Longest line that is quoted of what a runner printed, in characters.
@@ -67,31 +66,6 @@ fn by_fate(input: &AdmissionInput, runner: &dyn Runner, tally: &Tally) -> BTreeM
         fates.insert("listed and not among the tests that ran", unknown);
     }
     fates
-}
-
-/// What became of a test that did not plainly pass, and what was raised.
-pub(crate) fn of_record(runner: &dyn Runner, record: &TestRecord, message: &str) -> (&'static str, String) {
-    let why = || match &record.gold_failure {
-        Some(FailureClass::Exception(error) | FailureClass::CollectError(error)) => raised(error, message),
-        Some(FailureClass::Assertion) => raised(runner.assertion_name(), message),
-        Some(class @ FailureClass::DidNotEnd(_)) => class.to_string(),
-        None => String::new(),
-    };
-    match record.standing {
-        Standing::NetworkDependent => ("needed the network on gold", why()),
-        Standing::FailsOnGold => match &record.gold_failure {
-            Some(FailureClass::Exception(error) | FailureClass::CollectError(error))
-                if runner.cause(error) == Cause::MissingModule =>
-            {
-                ("lacked a module on gold", why())
-            }
-            _ => ("failed on gold", why()),
-        },
-        Standing::FailToPass => ("failed on base and passed on gold", String::new()),
-        Standing::NotFailedOnBase => ("skipped or absent on base", String::new()),
-        Standing::UnknownOnBase => ("not reached on base", String::new()),
-        Standing::Flaky | Standing::OrderDependent | Standing::SeedOrZoneDependent => ("unsteady", why()),
-    }
 }
 
 /// Why a session collected nothing at all.

@@ -15,8 +15,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::AdmissionInput;
 use super::lost::ONE_OF;
-use super::{AdmissionInput, fate};
+use super::record_fate::of_record;
 use crate::judge::asker::Seen;
 use crate::judge::{name_reasons, name_some};
 use crate::model::admission::{Admission, Refusal};
@@ -182,7 +183,7 @@ impl<'a> GoldsRun<'a> {
             return None;
         }
         let (words, raised) = match admission.tests.get(id) {
-            Some(record) => (record.standing.words(), fate::of_record(self.runner, record, self.message(id)).1),
+            Some(record) => (record.standing.words(), of_record(self.runner, record, self.message(id)).1),
             None => ("skipped or absent on gold", self.message(id).to_owned()),
         };
         Some(if raised.is_empty() { words.to_owned() } else { format!("{words} ({raised})") })

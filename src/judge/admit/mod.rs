@@ -20,6 +20,7 @@
 pub mod fate;
 pub mod listed;
 pub mod lost;
+mod record_fate;
 pub mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -105,7 +105,7 @@ pub(crate) fn seal(
     let lines = telling_lines(gold.patch);
     let wanted = Wanted {
         workdir: &environment.workdir,
-        tool: environment.python.as_deref(),
+        tool: environment.tool(),
         runner: &environment.framework,
         modules: order.modules,
         lines: &lines,

@@ -2,7 +2,7 @@
 
 use crate::language::class_table::Kind::{Below, CodeBelow, Name, Part, Tail};
 use crate::language::class_table::Row;
-use crate::model::candidate::PathClass::{BuildConfig, Bytecode, Fixture, RunnerConfig, Startup, Test};
+use crate::model::candidate::PathClass::{BuildConfig, Bytecode, Fixture, Generated, RunnerConfig, Startup, Test};
 
 pub(crate) const ROWS: &[Row] = &[
     // Compiled code: it runs instead of the source that a diff shows.
@@ -42,4 +42,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     Row(Name, "requirements*.txt requirements*.in constraints*.txt", BuildConfig),
     Row(Tail, "requirements/*.txt requirements/*.in", BuildConfig),
+    // Written by a program, for a program.
+    Row(Name, "*_pb2.py *_pb2_grpc.py parsetab.py lextab.py", Generated),
 ];

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use assay_agent::bytecode;
 
 use super::run::USER;
 use crate::sandbox::{FileChange, Job, SUPPORT_DIR};
@@ -115,12 +117,12 @@ pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Out of an archive, the `__pycache__/*.pyc` whose source is in it too, as a tar to unpack in `/`.
+/// Out of an archive, the bytecode whose source is in it too, as a tar to unpack in `/`.
 pub(crate) fn only_bytecode(mut archive: File, parent: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut sources = BTreeSet::new();
     for entry in tar::Archive::new(&archive).entries()? {
         let path = entry?.path()?.into_owned();
-        if path.extension().is_some_and(|extension| extension == "py") {
+        if bytecode::is_source(&path) {
             sources.insert(path);
         }
     }
@@ -130,7 +132,9 @@ pub(crate) fn only_bytecode(mut archive: File, parent: &Path) -> io::Result<Opti
     for entry in tar::Archive::new(&archive).entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
-        let Some(source) = source_of(&path).filter(|_| entry.header().entry_type().is_file()) else { continue };
+        let Some(source) = bytecode::source_of(&path).filter(|_| entry.header().entry_type().is_file()) else {
+            continue;
+        };
         if !sources.contains(&source) {
             continue;
         }
@@ -148,16 +152,6 @@ pub(crate) fn only_bytecode(mut archive: File, parent: &Path) -> io::Result<Opti
     if folders.is_empty() { Ok(None) } else { kept.into_inner().map(Some) }
 }
 
-/// `a/b.py` for `a/__pycache__/b.cpython-311.pyc`.
-fn source_of(path: &Path) -> Option<PathBuf> {
-    let folder = path.parent()?;
-    let name = path.file_name()?.to_str()?;
-    if folder.file_name()? != "__pycache__" || !name.ends_with(".pyc") {
-        return None;
-    }
-    Some(folder.parent()?.join(format!("{}.py", name.split('.').next()?)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +165,7 @@ mod tests {
             ("t/__pycache__/b.txt", None),
             ("t/b.pyc", None),
         ] {
-            assert_eq!(source_of(Path::new(path)), source.map(PathBuf::from), "{path}");
+            assert_eq!(bytecode::source_of(Path::new(path)), source.map(Into::into), "{path}");
         }
     }
 
