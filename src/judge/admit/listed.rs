@@ -16,7 +16,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::AdmissionInput;
-use super::lost::ONE_OF;
 use super::record_fate::of_record;
 use crate::judge::asker::Seen;
 use crate::judge::{name_reasons, name_some};
@@ -27,6 +26,9 @@ use crate::model::lost_tests::LostTests;
 use crate::model::test_record::{Sightings, Standing};
 use crate::model::trial::TestReport;
 use crate::runner::Runner;
+
+/// An instance may lose one test file of this many, and one listed pass-to-pass test of this many.
+pub(super) const ONE_OF: usize = 10;
 
 /// What an admission whose tests are settled loses of its listed tests, by gold's run of all files.
 pub(crate) fn find(

@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::listed::ONE_OF;
 use super::{AdmissionInput, blank, files_to_run, listed};
 use crate::judge::asker::{Ask, Bench, Evidence, Seen};
 use crate::judge::{Halt, name_reasons, name_some, run_result};
@@ -22,9 +23,6 @@ use crate::model::lost::{Loss, Lost, LostFile};
 use crate::model::trial::TestReport;
 use crate::model::verdict::{Evidence as Level, Reason};
 use crate::runner::Runner;
-
-/// An instance may lose one file of this many, and one listed pass-to-pass test of this many.
-pub(super) const ONE_OF: usize = 10;
 
 /// Whether a stored admission names what the runs that it rests on say is lost, of its test files and of its listed tests. False if one of them cannot be found or read
 /// back: what is not known is not whole, so the admission is derived again. This also tells an admission of a version that did
