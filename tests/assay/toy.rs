@@ -170,9 +170,7 @@ fn write(folder: &Path, files: &[(&str, &str)]) {
 }
 
 fn assay(arguments: &[&str]) {
-    let cache = shared_cache();
-    let arguments = ["assay"].iter().chain(arguments).map(|argument| (*argument).to_owned());
-    let arguments = arguments.chain(["--cache".to_owned(), cache.display().to_string()]);
+    let arguments = ["assay"].iter().chain(arguments);
     let code = Cli::try_parse_from(arguments).unwrap().run();
     assert_eq!(code as u8, 0);
 }
@@ -213,8 +211,11 @@ fn a_runner_and_a_language_of_ones_own_go_from_import_to_a_row_at_their_level() 
     fs::write(at("generations.jsonl"), text).unwrap();
 
     let path = |name: &str| at(name).display().to_string();
+    let cache = shared_cache().display().to_string();
     assay(&[
         "verify",
+        "--cache",
+        &cache,
         &path("import"),
         "--sandbox",
         "cell",
@@ -230,10 +231,10 @@ fn a_runner_and_a_language_of_ones_own_go_from_import_to_a_row_at_their_level() 
     let detail = verdicts[0]["detail"].as_str().unwrap();
     assert!(detail.contains("lib/double.sh"), "the detail says that the source was not read: {detail}");
 
-    assay(&["export", &path("run"), "--evidence", "E1", "--out", &path("dataset")]);
+    assay(&["export", &path("run"), "--out", &path("dataset")]);
     let manifest = fs::read_to_string(at("dataset").join("manifest.json")).unwrap();
     let manifest: Value = serde_json::from_str(&manifest).unwrap();
-    assert_eq!(manifest["rows"]["sft-repair"], json!(1), "{manifest}");
+    assert_eq!(manifest["configs"]["sft-repair"]["rows"], json!(1), "{manifest}");
 }
 
 pub const TESTS: &[Test] = tests![a_runner_and_a_language_of_ones_own_go_from_import_to_a_row_at_their_level];
