@@ -58,6 +58,10 @@ const OPTIONS: &[(&str, &str, Role)] = &[
     ("import git", "path", Input),
     ("import git", "out", Import),
     ("import git", "problem_file", Input),
+    ("import folders", "base", Input),
+    ("import folders", "fix", Input),
+    ("import folders", "out", Import),
+    ("import folders", "problem_file", Input),
     ("image pull", "cache", Cache),
     ("image pull", "from", Input),
     ("image build", "instances", Input),
@@ -284,6 +288,7 @@ fn lines() -> Vec<(&'static str, &'static str, Role, Vec<&'static str>)> {
         ("import rows.jsonl --out OUT", "import --out", Import, vec!["rows.jsonl"]),
         ("import pypi a 1 2 --problem-file issue.md --out OUT", "import pypi --out", Import, vec!["issue.md"]),
         ("import git project HEAD~1 HEAD --problem-file issue.md --out OUT", "import git --out", Import, vec!["issue.md"]),
+        ("import folders project project --problem-file issue.md --out OUT", "import folders --out", Import, vec!["issue.md"]),
         ("image pull x --from archive --cache OUT", "image pull --cache", Cache, vec!["archive/index.json"]),
         ("demo --offline --out OUT", "demo --out", Demo, vec![]),
     ]
