@@ -124,7 +124,7 @@ impl Slot for FaultySlot {
                 ran.report.truncate(half);
             }
             Fault::ChannelClosed => ran.report.clear(),
-            Fault::RecordTruncated => ran.report.truncate(ran.report.len() - 5),
+            Fault::RecordTruncated => ran.report.truncate(ran.report.len().saturating_sub(5)),
             Fault::ReportCut => ran.report_truncated = true,
             Fault::ReportOfNobody => ran.report = ran.report.iter().map(|byte| byte ^ 1).collect(),
             Fault::KilledForMemory => ran.exit = Exit::OutOfMemory,
