@@ -14,6 +14,7 @@ mod checkout;
 mod diff;
 mod draft;
 mod edits;
+mod error;
 mod escaped;
 mod import;
 mod links;
@@ -31,14 +32,13 @@ mod tests;
 mod text_diff;
 mod trees;
 
-use std::path::PathBuf;
-
-use thiserror::Error;
-
 pub use super::model::layout::Layout;
 pub use blob::blob_id;
 pub use diff::ChangedLines;
 pub use draft::{Entry, Mode};
+pub use error::RepoError;
+#[cfg(test)]
+pub(crate) use error::planted;
 pub use prepare::prepare;
 pub use record::Recorded;
 pub use reduce::GoldParts;
@@ -47,29 +47,6 @@ pub use text_diff::text_diff;
 pub use trees::{Sources, instance_trees, layout, protected_among, submitted_trial_tree, trial_tree};
 
 use crate::model::candidate::Malformed;
-
-/// Faults of the repository or the machine. None of them is a fact about a candidate.
-#[derive(Debug, Error)]
-pub enum RepoError {
-    /// The repository lacks the commit an instance names.
-    #[error("commit {commit} is not in {}; fetch it there, or correct the instance's base_commit", repository.display())]
-    CommitNotFound { commit: String, repository: PathBuf },
-    /// A tree id that this repository does not hold.
-    #[error("tree {tree} is not in {}; import the base tree again", repository.display())]
-    TreeNotFound { tree: String, repository: PathBuf },
-    /// A file that a git tree of ours cannot hold: a name that is not UTF-8, a socket, a nested repository, ...
-    #[error("{path}: {why}")]
-    Unstorable { path: String, why: String },
-    /// A tree whose layout its language cannot read.
-    #[error("the layout of tree {tree} cannot be read: {why}")]
-    Survey { tree: String, why: String },
-    #[error("{} is not an empty directory; give a new one", path.display())]
-    NotEmpty { path: PathBuf },
-    #[error("{doing} in {}: {source}", repository.display())]
-    Git { doing: &'static str, repository: PathBuf, source: git2::Error },
-    #[error("{doing} {}: {source}", path.display())]
-    Io { doing: &'static str, path: PathBuf, source: std::io::Error },
-}
 
 /// Why putting an answer on a tree stopped: the answer is bad (data), or the repository failed (ours).
 #[derive(Debug)]

@@ -17,6 +17,7 @@ use crate::model::digest::Digest;
 use crate::model::test_id::TestId;
 use crate::model::trial::{TestPlan, TestReport, Variation};
 
+mod bounds;
 pub mod go;
 pub mod python;
 pub mod records;
@@ -119,21 +120,30 @@ pub trait Runner: Send + Sync {
     fn takes_along(&self, place: &str, id: &str) -> bool;
 
     /// Whether the exit status of a session fits a report with or without failures.
-    fn agrees(&self, status: i32, failures: bool) -> bool;
+    fn agrees(&self, status: i32, failures: bool) -> bool {
+        (status == 0) != failures
+    }
 
     /// Whether a session that ended with this status and reported nothing failed before it collected anything. It did not
     /// fail if there was nothing to collect.
     fn failed_to_start(&self, status: i32) -> bool;
 
     /// The sentinels of this runner, if it has any.
-    fn sentinels(&self) -> Option<&'static dyn Sentinels>;
+    fn sentinels(&self) -> Option<&'static dyn Sentinels> {
+        None
+    }
 
     /// How test bodies run without this runner, if they can.
-    fn bare(&self) -> Option<&'static dyn Bare>;
+    fn bare(&self) -> Option<&'static dyn Bare> {
+        None
+    }
 
     /// The command of a reproduction script, if the language has such scripts: no report; what it prints and how it ends are
     /// the result. Modules of the repository can be imported.
-    fn script_command(&self, tool: &str, workdir: &str, path: &str, variation: Variation) -> Option<Command>;
+    fn script_command(&self, tool: &str, workdir: &str, path: &str, variation: Variation) -> Option<Command> {
+        let _ = (tool, workdir, path, variation);
+        None
+    }
 }
 
 /// Sentinels: a test file of ours, of which some tests must fail and the others pass. Which of them must fail follows from

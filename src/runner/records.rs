@@ -2,16 +2,10 @@
 
 use serde::Deserialize;
 
+use super::bounds::{MOST_ALARMS, MOST_MESSAGES, odd, short};
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::trial::{FileSkip, Note, Origin, Phase, Raised, Remarks, Status, TestReport, Trace};
-
-/// Alarms that are kept; a flood of bad records tells nothing beyond the first ones.
-const MOST_ALARMS: usize = 20;
-/// Longest text kept of a name that the candidate may have chosen, in characters.
-const LONGEST_NAME: usize = 200;
-/// First lines and reasons that are kept.
-const MOST_MESSAGES: usize = 200;
 
 #[derive(Deserialize)]
 struct Record {
@@ -181,7 +175,7 @@ impl Reading {
     fn message(&mut self, about: String, text: &str) {
         let messages = &mut self.remarks().messages;
         if messages.len() < MOST_MESSAGES && !text.is_empty() {
-            messages.entry(about).or_insert_with(|| name(text));
+            messages.entry(about).or_insert_with(|| short(text));
         }
     }
 
@@ -209,14 +203,14 @@ impl Reading {
                     return self.alarm(number, "a file name with control characters");
                 }
                 self.traced(&file, trace);
-                self.report.collect_errors.insert(file, name(&error));
+                self.report.collect_errors.insert(file, short(&error));
             }
             Kind::Phase { id, when, status, error, frames, trace } => {
                 let Some(result) = self.report.tests.get_mut(&id) else {
                     return self.alarm(number, "a result for a test that was not collected");
                 };
                 if status == Status::Failed && result.error.is_none() {
-                    result.error = error.as_deref().map(name);
+                    result.error = error.as_deref().map(short);
                     result.frames = frames.into_iter().filter(|frame| !odd(frame)).collect();
                     result.phases.push((when.into(), status));
                     self.traced(&id, trace);
@@ -228,7 +222,7 @@ impl Reading {
                 if odd(&file) {
                     return self.alarm(number, "a file name with control characters");
                 }
-                self.remarks().skipped.insert(file, FileSkip { reason: name(&reason), missing });
+                self.remarks().skipped.insert(file, FileSkip { reason: short(&reason), missing });
             }
             Kind::Deselected { files } => {
                 self.remarks().deselected.extend(files.into_iter().filter(|file| !odd(file)));
@@ -261,7 +255,7 @@ impl Reading {
                 if odd(&module) || odd(&file) {
                     return self.alarm(number, "a module name with control characters");
                 }
-                self.report.shadows.insert(name(&module), name(&file));
+                self.report.shadows.insert(short(&module), short(&file));
             }
             Kind::End { exit_status } => {
                 self.ended = true;
@@ -269,14 +263,6 @@ impl Reading {
             }
         }
     }
-}
-
-fn odd(text: &str) -> bool {
-    text.is_empty() || text.chars().any(char::is_control)
-}
-
-fn name(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }
 
 #[cfg(test)]

@@ -22,8 +22,8 @@ use swe_assay::model::channel::Channel;
 use swe_assay::model::digest::Digest;
 use swe_assay::model::instance::Environment;
 use swe_assay::model::test_id::TestId;
-use swe_assay::model::trial::{TestPlan, TestReport, Variation};
-use swe_assay::runner::{self, Bare, Command, Runner, Sentinels, base_env, ordered, records};
+use swe_assay::model::trial::{TestPlan, TestReport};
+use swe_assay::runner::{self, Command, Runner, base_env, ordered, records};
 use swe_assay::sandbox::{REPORT_FD, SUPPORT_DIR};
 
 use crate::harness::{Test, tests};
@@ -137,24 +137,8 @@ impl Runner for Status {
         place == id
     }
 
-    fn agrees(&self, status: i32, failures: bool) -> bool {
-        (status == 0) != failures
-    }
-
     fn failed_to_start(&self, status: i32) -> bool {
         status > 1
-    }
-
-    fn sentinels(&self) -> Option<&'static dyn Sentinels> {
-        None
-    }
-
-    fn bare(&self) -> Option<&'static dyn Bare> {
-        None
-    }
-
-    fn script_command(&self, _: &str, _: &str, _: &str, _: Variation) -> Option<Command> {
-        None
     }
 }
 

@@ -184,7 +184,7 @@ impl<'a> SiteBuilder<'a> {
                 return Err(match error.downcast_ref::<RepoError>() {
                     Some(RepoError::CommitNotFound { .. }) => NoSite::Refused(Refusal::BaseNotFound, error.to_string()),
                     // A clone without all its objects, and names that no path of ours can say.
-                    Some(RepoError::Git { source, .. }) if source.code() == git2::ErrorCode::NotFound => {
+                    Some(fault) if fault.lacks_objects() => {
                         let next = "the repository lacks objects of the base commit; complete it, for example with `git fetch --refetch`";
                         NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}; {next}"))
                     }

@@ -2,8 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use git2::ErrorClass;
-
 use crate::lab::Sample;
 use crate::model::candidate::Candidate;
 use crate::model::format;
@@ -23,7 +21,9 @@ pub(crate) enum Read {
 pub(crate) fn guarded(sample: &Sample, read: impl FnOnce() -> anyhow::Result<Candidate>) -> anyhow::Result<Read> {
     let why = match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(candidate)) => return Ok(Read::Understood(candidate)),
-        Ok(Err(error)) if refused_by_git(&error) => format!("git refuses what it says: {error:#}"),
+        Ok(Err(error)) if error.downcast_ref().is_some_and(RepoError::is_about_content) => {
+            format!("git refuses what it says: {error:#}")
+        }
         Ok(Err(error)) => return Err(error),
         Err(_) => "a panic, see above".to_owned(),
     };
@@ -52,20 +52,13 @@ pub(super) fn blank(sample: &Sample) -> Candidate {
     }
 }
 
-/// Whether git found a name, a tree or a patch wrong, and not the disk or the store.
-fn refused_by_git(error: &anyhow::Error) -> bool {
-    let Some(RepoError::Git { source, .. }) = error.downcast_ref() else { return false };
-    matches!(source.class(), ErrorClass::Invalid | ErrorClass::Tree | ErrorClass::Patch | ErrorClass::Object)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use serde_json::json;
 
     use super::*;
     use crate::model::generation::GenerationRef;
+    use crate::repo::planted;
 
     fn sample() -> Sample {
         let generation = json!({"instance_id": "a", "skill": "repair", "completion": "x"});
@@ -73,15 +66,10 @@ mod tests {
         Sample { generation: serde_json::from_value(generation).unwrap(), place }
     }
 
-    fn of_git(class: ErrorClass) -> anyhow::Error {
-        let source = git2::Error::new(git2::ErrorCode::GenericError, class, "no such thing");
-        RepoError::Git { doing: "writing a tree", repository: PathBuf::from("r.git"), source }.into()
-    }
-
     #[test]
     fn a_panic_and_a_refusal_of_git_make_one_answer_unknown_and_name_it() {
         let panics = guarded(&sample(), || panic!("an index"));
-        let refused = guarded(&sample(), || Err(of_git(ErrorClass::Tree)));
+        let refused = guarded(&sample(), || Err(planted::refusal().into()));
         for read in [panics, refused] {
             let Ok(Read::Not(candidate, why)) = read else { panic!("it was not read") };
             assert!(candidate.prepared.is_none() && candidate.malformed.is_none(), "{candidate:?}");
@@ -91,8 +79,9 @@ mod tests {
 
     #[test]
     fn a_fault_of_the_machine_is_no_fact_about_an_answer() {
-        for class in [ErrorClass::Os, ErrorClass::Odb] {
-            assert!(guarded(&sample(), || Err(of_git(class))).is_err(), "{class:?}");
+        for fault in planted::of_the_machine() {
+            let said = fault.to_string();
+            assert!(guarded(&sample(), || Err(fault.into())).is_err(), "{said}");
         }
         assert!(guarded(&sample(), || Err(crate::exit_code::Stop::Interrupted.into())).is_err());
     }

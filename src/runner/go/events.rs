@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::trial::{Origin, Phase, Raised, Remarks, Status, TestReport, Trace};
+use crate::runner::bounds::{MOST_ALARMS, MOST_MESSAGES, odd, short};
 
 /// A test that failed by `t.Fail`, which every failed expectation of Go comes to.
 pub(super) const FAIL: &str = "Fail";
@@ -26,10 +27,6 @@ pub(super) const MISSING_MODULE: &str = "MissingModule";
 const MARK: u8 = 0x16;
 /// How a Go program ends that panicked.
 const PANICKED: i32 = 2;
-const MOST_ALARMS: usize = 20;
-const MOST_MESSAGES: usize = 200;
-/// Longest text kept of a name or message, in characters.
-const LONGEST_NAME: usize = 200;
 
 /// Rebuilds the report. Whatever neither Go nor our launcher would have written becomes an alarm.
 pub(super) fn parse(channel: &[u8], truncated: bool, nonce: &str) -> TestReport {
@@ -329,14 +326,6 @@ fn beside(target: &str, file: &str) -> Option<String> {
 
 fn function(name: &str) -> &str {
     name.split('/').next().unwrap_or(name)
-}
-
-fn odd(text: &str) -> bool {
-    text.is_empty() || text.chars().any(char::is_control)
-}
-
-fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }
 
 #[cfg(test)]

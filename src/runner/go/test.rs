@@ -13,7 +13,7 @@ use crate::model::cause::Cause;
 use crate::model::channel::Channel;
 use crate::model::test_id::TestId;
 use crate::model::trial::{TestPlan, TestReport, Variation};
-use crate::runner::{Bare, Command, Runner, Sentinels, base_env, ordered};
+use crate::runner::{Command, Runner, base_env, ordered};
 use crate::sandbox::{ENVIRONMENT_DIR, SUPPORT_DIR};
 
 /// The adapter of `go test`.
@@ -133,25 +133,9 @@ impl Runner for GoTest {
         parts(id).0 == place
     }
 
-    fn agrees(&self, status: i32, failures: bool) -> bool {
-        (status == 0) != failures
-    }
-
     /// The launcher itself ends with 90 and above; a shell that is not there ends with 126 or 127.
     fn failed_to_start(&self, status: i32) -> bool {
         status >= 90
-    }
-
-    fn sentinels(&self) -> Option<&'static dyn Sentinels> {
-        None
-    }
-
-    fn bare(&self) -> Option<&'static dyn Bare> {
-        None
-    }
-
-    fn script_command(&self, _go: &str, _workdir: &str, _path: &str, _variation: Variation) -> Option<Command> {
-        None
     }
 }
 

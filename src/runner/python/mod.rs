@@ -1,6 +1,7 @@
 //! The runners of Python. In: a test plan. Out: the sealed command of pytest or unittest, and of the run without a runner.
 //! What the two share stands here: the launcher, the kinds of errors, and what an id and an exit status say.
 
+mod adapter;
 pub mod bare;
 pub mod pytest;
 pub mod sentinel;
@@ -138,11 +139,6 @@ fn takes_along(place: &str, id: &str) -> bool {
         || place == "conftest.py"
         || id.strip_prefix(place).is_some_and(|rest| rest.starts_with("::"))
         || file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// A session ends with 0 if nothing failed.
-fn agrees(status: i32, failures: bool) -> bool {
-    (status == 0) != failures
 }
 
 /// 0 and 1 are the ends of a session that ran tests, and 5 is the end of one that found none.
