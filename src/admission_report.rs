@@ -158,7 +158,7 @@ impl InstanceReport {
             left,
             lost: admission.lost.clone(),
             lost_tests: admission.lost_tests.clone(),
-            witnesses: admission.witnesses.clone(),
+            witnesses: admission.witnesses(),
             leaks,
         }
     }

@@ -128,6 +128,8 @@ rules! {
         "Verify the patch with `assay verify`; do not use its label.";
     LogUnreadable Warning "A log does not say whether the expected tests passed."
         "Do not use its label; name the runner with --runner if it is known.";
+    ExpectationsUnreadable Warning "A row of --instances cannot be used, so logs of its instance are not graded by it."
+        "Mend the row; `assay import` says what it must hold.";
     LogMissing Note "A prediction has no log."
         "Name the directory of the logs with --logs.";
 }

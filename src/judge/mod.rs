@@ -111,6 +111,8 @@ pub fn judge(
     let mut strength = None;
     let result = if let Some(refusal) = admission.refusal {
         Err(Halt::Judged(Reason::InstanceNotAdmitted, format!("{refusal} {}", admission.detail)))
+    } else if let Some(why) = &candidate.unread {
+        Err(Halt::Judged(Reason::NotRun, format!("the answer could not be put on its tree: {why}")))
     } else if let Some(malformed) = &candidate.malformed {
         Err(Halt::Judged(rejection(malformed.why), malformed.detail.clone()))
     } else {

@@ -12,7 +12,7 @@ use crate::model::generation::Skill;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
-use crate::model::test_record::TestRecord;
+use crate::model::test_record::{Standing, TestRecord};
 use crate::model::trial::{Limits, Note};
 use crate::model::verdict::Evidence;
 
@@ -117,10 +117,6 @@ pub struct Admission {
     /// Listed tests that nothing can be judged by, and listed names that are no test here; none where there are neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_tests: Option<LostTests>,
-    /// Tests that left because gold fails in them for want of a network. A repair that passed everything else runs them: it must
-    /// fail as gold does.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub witnesses: Vec<String>,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
     /// None: refused, or no fail-to-pass test has a canary that gold fails.
@@ -268,6 +264,13 @@ impl Admission {
             Skill::Test => channel.most(false),
             Skill::Repair => channel.most(strong > 0),
         }
+    }
+
+    /// Tests that left because gold fails in them for want of a network. A repair that passed everything else runs them: it must
+    /// fail as gold does.
+    pub fn witnesses(&self) -> Vec<String> {
+        let tests = self.tests.iter().filter(|(_, record)| record.standing == Standing::NetworkDependent);
+        tests.map(|(id, _)| id.clone()).collect()
     }
 
     /// Fail-to-pass tests by their canary: strong, weak, none.

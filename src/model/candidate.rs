@@ -158,6 +158,9 @@ pub struct Candidate {
     /// What reading the added source showed (repair).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub screen: Option<Screen>,
+    /// Why reading the answer met a bug of ours. Nothing is known of it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 /// Git trees that a candidate's trials check out.

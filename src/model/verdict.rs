@@ -244,7 +244,7 @@ pub struct Verdict {
     pub receipt: Digest,
 }
 
-/// Verdicts counted by status.
+/// Verdicts counted by status, as far as anything may rest on it ([`VerdictStatus::at`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     pub candidates: u64,
@@ -257,7 +257,7 @@ pub struct Counts {
 impl Counts {
     pub fn add(&mut self, verdict: &Verdict) {
         self.candidates += 1;
-        match verdict.status {
+        match verdict.status.at(verdict.evidence) {
             VerdictStatus::Verified => self.verified += 1,
             VerdictStatus::Rejected => self.rejected += 1,
             VerdictStatus::Inconclusive => self.inconclusive += 1,

@@ -93,8 +93,9 @@ impl Overview {
         self.instances.entry(verdict.instance_id.clone()).or_default().counts.add(verdict);
         self.understood += u64::from(candidate.form.is_some());
         self.applied += u64::from(candidate.prepared.is_some());
-        self.distinct += u64::from(verdict.status == VerdictStatus::Verified && verdict.duplicate_of.is_none());
-        self.fix_shown += u64::from(verdict.status == VerdictStatus::Verified);
+        let counts = verdict.status.at(verdict.evidence) == VerdictStatus::Verified;
+        self.distinct += u64::from(counts && verdict.duplicate_of.is_none());
+        self.fix_shown += u64::from(counts);
     }
 
     /// A trial that a verdict rests on; one that several rest on is counted once.

@@ -79,19 +79,14 @@ fn as_if_listed<'a>(input: &AdmissionInput, runner: &dyn Runner, admission: &'a 
     tests.map(|(id, _)| id).collect()
 }
 
-/// Tests that gold fails for want of a network.
-pub(crate) fn witnesses(admission: &Admission) -> Vec<String> {
-    let tests = admission.tests.iter().filter(|(_, record)| record.standing == Standing::NetworkDependent);
-    tests.map(|(id, _)| id.clone()).collect()
-}
-
-/// Whether a stored admission says of its listed tests and its witnesses what gold's run of all files says. An earlier
-/// version did not look; then it is derived again, from the same trials. A refusal for another reason says nothing of them.
+/// Whether a stored admission says of its listed tests what gold's run of all files says. An earlier version did not look;
+/// then it is derived again, from the same trials. A refusal for another reason says nothing of them.
 pub(super) fn as_stored(admission: &Admission, input: &AdmissionInput, runner: &dyn Runner, gold: &Seen) -> bool {
-    let stored = || admission.lost_tests.as_ref().map(|lost| LostTests { accepted: false, ..lost.clone() });
     match admission.refusal {
-        None => find(input, runner, gold, admission) == stored() && witnesses(admission) == admission.witnesses,
-        Some(Refusal::LostListedTests) => find(input, runner, gold, admission) == stored(),
+        None | Some(Refusal::LostListedTests) => {
+            let stored = admission.lost_tests.as_ref().map(|lost| LostTests { accepted: false, ..lost.clone() });
+            find(input, runner, gold, admission) == stored
+        }
         Some(_) => true,
     }
 }

@@ -136,7 +136,6 @@ pub(super) fn blank(input: &AdmissionInput, runner: &dyn Runner) -> Admission {
         shadows: BTreeSet::new(),
         lost: None,
         lost_tests: None,
-        witnesses: Vec::new(),
         trials: Vec::new(),
         canaries: None,
         held_out: None,
@@ -214,7 +213,6 @@ fn derive(
             return Err(Stopped::Refused(Refusal::LostListedTests, why));
         }
     }
-    admission.witnesses = listed::witnesses(admission);
     admission.limits.deadline_ms = pace.deadline_ms();
     admission.shadows = pace.shadows;
     if let Some(trees) = &mut admission.trees {

@@ -23,12 +23,13 @@ use crate::runner::Runner;
 
 /// Checks that every witness fails as on gold. Gives what to say of them, if there are any.
 pub(super) fn must_agree(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<Option<String>, Halt> {
-    if admission.witnesses.is_empty() {
+    let witnesses = admission.witnesses();
+    if witnesses.is_empty() {
         return Ok(None);
     }
-    let files: BTreeSet<_> = admission.witnesses.iter().map(|id| bench.runner.target_of(id)).collect();
+    let files: BTreeSet<_> = witnesses.iter().map(|id| bench.runner.target_of(id)).collect();
     let files: Vec<_> = files.into_iter().collect();
-    let ask = |tree, repeat| Ask { only: admission.witnesses.clone(), repeat, ..Ask::suite(tree, &files) };
+    let ask = |tree, repeat| Ask { only: witnesses.clone(), repeat, ..Ask::suite(tree, &files) };
     let gold = bench.seen(&ask(confirm::gold_of(admission)?, 0))?;
     if let Err(halt) = run_result::ended(&gold) {
         return Err(match halt {
@@ -36,8 +37,7 @@ pub(super) fn must_agree(tree: &str, admission: &Admission, bench: &mut Bench) -
             needs @ Halt::Needs(_) => needs,
         });
     }
-    let of_gold: BTreeMap<_, _> = admission
-        .witnesses
+    let of_gold: BTreeMap<_, _> = witnesses
         .iter()
         .filter_map(|id| Some((id, End::of(id, &gold.report, bench.runner)?)))
         .filter(|(_, end)| bench.runner.cause(end.error).is_network())

@@ -125,7 +125,7 @@ fn judged(gold: Run, repair: &[Run]) -> (Reason, String, Paper) {
         "format": crate::model::format::ADMISSION, "instance_id": "a", "key": Digest::of(b"key"), "image": Digest::of(b"image"),
         "trees": {"base": "b", "gold": "g", "tested_base": "base", "tested_gold": "gold"},
         "fail_to_pass": [FIX], "pass_to_pass": [], "gold_files": [], "framework": "pytest/1", "repeats": 3,
-        "splits": [{"files": ["tests/test_a.py"], "expected": [FIX]}], "witnesses": [NET, MORE],
+        "splits": [{"files": ["tests/test_a.py"], "expected": [FIX]}], "tests": {NET: {"standing": "network_dependent"}, MORE: {"standing": "network_dependent"}},
         "limits": Limits::default(), "trials": [],
     }))
     .unwrap();

@@ -166,6 +166,7 @@ fn candidate(script: bool, oracle: Oracle) -> Candidate {
             oracle,
         }),
         screen: None,
+        unread: None,
     }
 }
 

@@ -103,6 +103,9 @@ impl<'a> SiteBuilder<'a> {
         let key = self.lab.admission_key(&self.located.instance, &site.image.digest, &name);
         // If the canary tree is gone, for example after a new import, the admission is derived again from the known trials.
         let usable = |admission: &Admission| {
+            if admission.channel != site.framework.channel() {
+                return false;
+            }
             let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
             canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
         };
@@ -382,7 +385,6 @@ impl<'a> SiteBuilder<'a> {
             shadows: Default::default(),
             lost: None,
             lost_tests: None,
-            witnesses: Vec::new(),
             trials: Vec::new(),
             canaries: None,
             held_out: None,

@@ -20,7 +20,7 @@ use crate::judge::{LocalizationRules, Peers, count_passes, judge};
 use crate::lab::admit::controls::control_tree;
 use crate::lab::run::facts::Knowledge;
 use crate::lab::run::pool;
-use crate::lab::{Lab, Located, Sample, SiteBuilder};
+use crate::lab::{Lab, Located, Sample};
 use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::model::contest::Contest;
@@ -56,14 +56,12 @@ impl Lab<'_> {
                 |kept, sample| {
                     self.check_interrupt()?;
                     let located = located.get(sample.generation.instance_id.as_str()).copied();
-                    match unread::guarded(sample, || self.read_one(located, admissions, sample, kept))? {
-                        unread::Read::Understood(candidate) => Ok(candidate),
-                        unread::Read::Not(candidate, why) => {
-                            *kept = None;
-                            self.console.say(why);
-                            Ok(candidate)
-                        }
+                    let read = || self.read_one(located, admissions, sample, kept);
+                    let candidate = unread::guarded(sample, self.console, read)?;
+                    if candidate.unread.is_some() {
+                        *kept = None;
                     }
+                    Ok(candidate)
                 },
             )?;
             for candidate in read {
@@ -89,11 +87,7 @@ impl Lab<'_> {
             Some(same) => kept.insert(same),
             None => kept.insert((path, Repository::open(path)?, ReadCache::default())),
         };
-        let (repository, memory) = (&*repository, &*memory);
-        let framework = crate::runner::by_name(&located.instance.environment.framework);
-        let tests = admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
-        let issue = &located.instance.problem_statement;
-        read_candidate(sample, Some(Ground { repository, trees, admission, framework, tests, issue, memory }))
+        read_candidate(sample, Some(Ground::of(&located.instance, admission, trees, repository, memory)))
     }
 
     /// Takes whole instances through their trials: together at least as many candidates as keep the workers busy, and then the
@@ -208,7 +202,7 @@ impl Lab<'_> {
 
     pub(crate) fn take_through(&self, task: &Task, peers: &Peers, kept: &mut WorkerState) -> anyhow::Result<Reason> {
         let Task { located, admission, candidate } = task;
-        let framework = SiteBuilder::new(self, located).framework()?;
+        let framework = task.runner()?;
         let rules = LocalizationRules::default();
         let ask = |known: &Knowledge| judge(candidate, admission, framework, peers, &rules, known);
         let reason = self.settle(ask, |trial| kept.run(self, located, trial))?.reason;

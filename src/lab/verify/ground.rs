@@ -4,9 +4,10 @@ use super::read_cache::ReadCache;
 use crate::language::{self, Language};
 use crate::model::admission::{Admission, Trees};
 use crate::model::candidate::Prepared;
+use crate::model::instance::Instance;
 use crate::model::unread::{Unread, Why};
 use crate::repo::Repository;
-use crate::runner::Runner;
+use crate::runner::{self, Runner};
 
 /// What a sample is held against.
 #[derive(Clone, Copy)]
@@ -22,7 +23,26 @@ pub struct Ground<'a> {
     pub memory: &'a ReadCache,
 }
 
-impl Ground<'_> {
+impl<'a> Ground<'a> {
+    /// The ground of an instance that was admitted.
+    pub fn of(
+        instance: &'a Instance,
+        admission: &'a Admission,
+        trees: &'a Trees,
+        repository: &'a Repository,
+        memory: &'a ReadCache,
+    ) -> Self {
+        Self {
+            repository,
+            trees,
+            admission,
+            framework: runner::by_name(&instance.environment.framework),
+            tests: admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default(),
+            issue: &instance.problem_statement,
+            memory,
+        }
+    }
+
     /// The language of the instance.
     pub fn language(&self) -> &'static dyn Language {
         self.framework.map_or_else(|| language::of_framework(&self.trees.layout.framework), language::of)

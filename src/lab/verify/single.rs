@@ -17,6 +17,7 @@ use super::identity::Identity;
 use super::peers::peers;
 use super::read_cache::ReadCache;
 use super::task::Task;
+use super::unread;
 use super::verdicts::verdicts;
 use super::worker_state::WorkerState;
 use crate::judge::Peers;
@@ -29,7 +30,6 @@ use crate::model::generation::Skill;
 use crate::model::receipt::Receipt;
 use crate::model::verdict::{Reason, Verdict};
 use crate::repo::Repository;
-use crate::runner;
 
 /// Instances whose repository and sandbox slot are kept open.
 const OPEN: usize = 4;
@@ -92,7 +92,11 @@ impl<'a> SingleJudge<'a> {
         self.bring_up(located, admission)?;
         let lab = &self.lab;
         let open = self.open.front_mut().context("the instance was just opened; this is a bug of assay")?;
-        let candidates = [open.read(located, sample)?];
+        let candidate = unread::guarded(sample, lab.console, || open.read(located, sample))?;
+        if candidate.unread.is_some() {
+            open.memory = ReadCache::default();
+        }
+        let candidates = [candidate];
         let contests = lab.take_alone(located, &candidates, open)?;
         let judged = verdicts(&candidates, &open.admissions, &open.digests, contests, &lab.knowledge)?;
         let (verdict, receipt) = judged.into_iter().next().context("a candidate has a verdict")?;
@@ -129,15 +133,7 @@ impl Open {
     fn read(&self, located: &Located, sample: &Sample) -> anyhow::Result<Candidate> {
         let admission = self.admissions.get(&self.instance_id).with_context(missing)?;
         let Some(trees) = &admission.trees else { return read_candidate(sample, None) };
-        let place = Ground {
-            repository: &self.repository,
-            trees,
-            admission,
-            framework: runner::by_name(&located.instance.environment.framework),
-            tests: admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default(),
-            issue: &located.instance.problem_statement,
-            memory: &self.memory,
-        };
+        let place = Ground::of(&located.instance, admission, trees, &self.repository, &self.memory);
         read_candidate(sample, Some(place))
     }
 }

@@ -1,38 +1,44 @@
 //! An answer that could not be put on its tree: a panic, or a refusal of git, is that answer's alone.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::console::Console;
 use crate::lab::Sample;
 use crate::model::candidate::Candidate;
 use crate::model::format;
+use crate::model::generation::GenerationRef;
 use crate::repo::RepoError;
 
-/// What became of reading an answer.
-pub(crate) enum Read {
-    Understood(Candidate),
-    /// Nothing is known of it, so its verdict is inconclusive; and why, for people. What the worker kept may be spoilt.
-    Not(Candidate, String),
-}
-
-/// Reads an answer.
+/// Reads an answer. If reading it panics, or git refuses what it says, the candidate says why ([`Candidate::unread`]) and its
+/// verdict is inconclusive; what the caller kept from one answer to the next may then be spoilt.
 ///
 /// # Errors
 /// Whatever the content of an answer cannot be blamed for: a disk that is full, a repository that lacks objects, an interrupt.
-pub(crate) fn guarded(sample: &Sample, read: impl FnOnce() -> anyhow::Result<Candidate>) -> anyhow::Result<Read> {
+pub(crate) fn guarded(
+    sample: &Sample,
+    console: &Console,
+    read: impl FnOnce() -> anyhow::Result<Candidate>,
+) -> anyhow::Result<Candidate> {
     let why = match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(Ok(candidate)) => return Ok(Read::Understood(candidate)),
+        Ok(Ok(candidate)) => return Ok(candidate),
         Ok(Err(error)) if error.downcast_ref().is_some_and(RepoError::is_about_content) => {
             format!("git refuses what it says: {error:#}")
         }
         Ok(Err(error)) => return Err(error),
-        Err(_) => "a panic, see above".to_owned(),
+        Err(panic) => format!("a panic: {}", said(&*panic)),
     };
-    let place = &sample.place;
-    let why = format!(
-        "{}:{}: this answer could not be put on its tree and is inconclusive ({why}); this is a bug of assay, please report it",
-        place.file, place.line
-    );
-    Ok(Read::Not(blank(sample), why))
+    let GenerationRef { file, line, .. } = &sample.place;
+    console.say(format!(
+        "{file}:{line}: this answer could not be put on its tree and is inconclusive ({why}); this is a bug of assay, please report it"
+    ));
+    Ok(Candidate { unread: Some(why), ..blank(sample) })
+}
+
+/// The message of a panic.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it has no message")
 }
 
 /// A candidate of which nothing is known yet.
@@ -49,6 +55,7 @@ pub(super) fn blank(sample: &Sample) -> Candidate {
         prepared: None,
         trees: None,
         screen: None,
+        unread: None,
     }
 }
 
@@ -57,7 +64,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::generation::GenerationRef;
     use crate::repo::planted;
 
     fn sample() -> Sample {
@@ -67,13 +73,14 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_and_a_refusal_of_git_make_one_answer_unknown_and_name_it() {
-        let panics = guarded(&sample(), || panic!("an index"));
-        let refused = guarded(&sample(), || Err(planted::refusal().into()));
-        for read in [panics, refused] {
-            let Ok(Read::Not(candidate, why)) = read else { panic!("it was not read") };
+    fn a_panic_and_a_refusal_of_git_make_one_answer_unknown_and_say_why() {
+        let console = Console::default();
+        let panics = guarded(&sample(), &console, || panic!("an index"));
+        let refused = guarded(&sample(), &console, || Err(planted::refusal().into()));
+        for (read, why) in [(panics, "an index"), (refused, "no such thing")] {
+            let candidate = read.unwrap();
             assert!(candidate.prepared.is_none() && candidate.malformed.is_none(), "{candidate:?}");
-            assert!(why.starts_with("g.jsonl:7: ") && why.contains("inconclusive"), "{why}");
+            assert!(candidate.unread.as_ref().is_some_and(|said| said.contains(why)), "{candidate:?}");
         }
     }
 
@@ -81,8 +88,8 @@ mod tests {
     fn a_fault_of_the_machine_is_no_fact_about_an_answer() {
         for fault in planted::of_the_machine() {
             let said = fault.to_string();
-            assert!(guarded(&sample(), || Err(fault.into())).is_err(), "{said}");
+            assert!(guarded(&sample(), &Console::default(), || Err(fault.into())).is_err(), "{said}");
         }
-        assert!(guarded(&sample(), || Err(crate::exit_code::Stop::Interrupted.into())).is_err());
+        assert!(guarded(&sample(), &Console::default(), || Err(crate::exit_code::Stop::Interrupted.into())).is_err());
     }
 }
