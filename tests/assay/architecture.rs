@@ -111,19 +111,20 @@ const OF_PYTHON: &[&str] =
 
 /// Lines outside of them that may name Python's tools. At most ten entries: files (none: any file), a part of the line, the reason.
 const MAY_NAME_PYTHON: &[(&[&str], &str, &str)] = &[
-    (
-        &["src/language/mod.rs", "src/runner/mod.rs", "src/images/mod.rs", "src/images/toolchain.rs"],
-        "ython",
-        "registries",
-    ),
+    (&[], "mod python;", "the folder itself"),
+    (&["src/language/mod.rs", "src/runner/mod.rs"], "python", "registries"),
+    (&["src/images/toolchain.rs"], "ython", "a registry, and the setting that is called so on disk"),
     (&[], "#[serde(rename = \"python", "names of fields on disk"),
     (&["src/model/instance.rs"], "", "fields and defaults of rows that people have"),
     (&["src/cli/import.rs"], "ypi", "the command that fetches release pairs of Python's package index"),
     (&["src/cli/import.rs"], "const RECIPE", "the recipe that Python instances have always named on disk"),
-    (&["src/language/c/classes.rs"], "unittest", "a name that C++ projects use"),
-    (&["src/dataset/select/secrets.rs"], "py", "the form of a token, and endings that are no domains"),
+    (
+        &["src/language/c/classes.rs", "src/dataset/select/secrets.rs"],
+        "",
+        "a word of C++; the form of a token, and endings of files",
+    ),
     (&["src/dataset/views/harbor.rs"], "py", "a Harbor task runs pytest in the image of the instance"),
-    (&["src/dataset/reward/mod.rs"], "", "the reward functions that ship with a dataset are a Python file"),
+    (&["src/dataset/reward/mod.rs"], "assay_reward.py", "the reward functions that ship with a dataset"),
 ];
 
 /// Where a dependency that stands for something outside may be used: its one door.
@@ -469,12 +470,9 @@ fn no_new_cycle_of_modules_appears() {
     println!("{} cycles of modules", found.len());
     let known: Vec<Vec<String>> =
         KNOWN_CYCLES.iter().map(|cycle| cycle.iter().map(|file| (*file).to_owned()).collect()).collect();
-    // A cycle that became smaller is no new one.
-    let is_known = |cycle: &&Vec<String>| known.iter().any(|known| cycle.iter().all(|file| known.contains(file)));
-    let new: Vec<_> = found.iter().filter(|cycle| !is_known(cycle)).map(|cycle| cycle.join("\n  ")).collect();
+    let new: Vec<_> = found.iter().filter(|cycle| !known.contains(cycle)).map(|cycle| cycle.join("\n  ")).collect();
     assert!(new.is_empty(), "{} new cycles:\n  {}", new.len(), new.join("\n\n  "));
-    let gone = |cycle: &&Vec<String>| !found.iter().any(|found| found.iter().all(|file| cycle.contains(file)));
-    let gone: Vec<_> = known.iter().filter(gone).collect();
+    let gone: Vec<_> = known.iter().filter(|cycle| !found.contains(cycle)).collect();
     assert!(gone.is_empty(), "cycles that are gone; take them off the list: {gone:?}");
 }
 

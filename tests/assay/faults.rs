@@ -124,7 +124,11 @@ impl Slot for FaultySlot {
                 ran.report.truncate(half);
             }
             Fault::ChannelClosed => ran.report.clear(),
-            Fault::RecordTruncated => ran.report.truncate(ran.report.len().saturating_sub(5)),
+            Fault::RecordTruncated => match ran.report.len().checked_sub(5) {
+                Some(kept) => ran.report.truncate(kept),
+                // Nothing to cut: the fault is planted in a later run.
+                None => drop(self.left.fetch_add(1, Ordering::SeqCst)),
+            },
             Fault::ReportCut => ran.report_truncated = true,
             Fault::ReportOfNobody => ran.report = ran.report.iter().map(|byte| byte ^ 1).collect(),
             Fault::KilledForMemory => ran.exit = Exit::OutOfMemory,

@@ -15,6 +15,7 @@ use serde_json::Value;
 use swe_assay::model::digest::Digest;
 
 use crate::harness::{Test, tests};
+use crate::small_world::copy;
 use crate::support::{assay, expect_exit, lines};
 
 pub const TESTS: &[Test] = tests![a_run_of_an_earlier_version_is_judged_and_exported_to_the_same_bytes];
@@ -23,18 +24,6 @@ const ANEW: &str = "if that is meant, run this test with ASSAY_UPDATE=1 and look
 
 fn testdata(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata").join(name)
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in walkdir::WalkDir::new(from) {
-        let entry = entry.unwrap();
-        let there = to.join(entry.path().strip_prefix(from).unwrap());
-        if entry.file_type().is_dir() {
-            fs::create_dir_all(there).unwrap();
-        } else {
-            fs::copy(entry.path(), there).unwrap();
-        }
-    }
 }
 
 fn without_receipts(verdicts: &Path) -> Vec<Value> {

@@ -6,14 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use swe_assay::dataset::files::parquet::each_row;
-use swe_assay::intake::{Wanted, import_folders, write_import};
 use swe_assay::journal::RunDir;
-use swe_assay::model::instance::Environment;
 
+use crate::export::rows;
+use crate::mixer::{self, Tree, edit, verified};
 use crate::support::{assay, expect_exit, lines, stderr};
-
-type Tree = BTreeMap<String, String>;
 
 const BASE: &str = "def ratio(part, whole):\n    return part * 100 // whole\n";
 const GOLD: &str = "def ratio(part, whole):\n    return round(part * 100 / whole)\n";
@@ -26,6 +23,13 @@ fn test_file(imports: &str, expression: &str, expected: &str) -> String {
         "import unittest\n\n{imports}\n\n\nclass Tests(unittest.TestCase):\n    def test_it(self):\n        \
          self.assertEqual({expression}, {expected})\n"
     )
+}
+
+/// Imports the trees, with gold and gold beside a broken `parse` as answers.
+fn imported(folder: &Path, framework: &str, trees: &[Tree; 2]) -> PathBuf {
+    let right = edit("mixer/core.py", BASE, GOLD);
+    let answers = [right.clone(), format!("{right}\n{}", edit("mixer/text.py", PARSE, BROKEN))];
+    mixer::imported(folder, framework, trees, &answers, |_| {})
 }
 
 /// Base and gold of a package with `quiet` test files that pass on both, and `deaf` ones that test `parse` and import a module
@@ -52,56 +56,6 @@ fn world(quiet: usize, deaf: usize) -> [Tree; 2] {
     gold.insert("mixer/core.py".to_owned(), GOLD.to_owned());
     gold.insert("tests/test_core.py".to_owned(), test_file("from mixer.core import ratio", "ratio(2, 3)", "67"));
     [base, gold]
-}
-
-/// Imports the two trees as the instance `mixer`, with answers beside it: gold, and gold with `parse` broken.
-fn imported(folder: &Path, framework: &str, [base, gold]: &[Tree; 2]) -> PathBuf {
-    for (name, tree) in [("base", base), ("gold", gold)] {
-        for (path, text) in tree {
-            let path = folder.join(name).join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-    }
-    let recipe = if framework == "pytest" { "python-pytest" } else { "python-stdlib" };
-    let wanted = Wanted {
-        problem_statement: "percentages are rounded down".to_owned(),
-        instance_id: Some("mixer".to_owned()),
-        repo: Some("mixer/mixer".to_owned()),
-        license: Some("MIT".to_owned()),
-        environment: Environment {
-            recipe: Some(recipe.to_owned()),
-            framework: framework.to_owned(),
-            ..Environment::default()
-        },
-        ..Wanted::default()
-    };
-    let work = folder.join("work");
-    let instance = import_folders(&folder.join("base"), &folder.join("gold"), wanted, &work).unwrap();
-    write_import(&work, &[instance], &[]).unwrap();
-    let edit = |path: &str, old: &str, new: &str| {
-        format!("```python\n### {path}\n<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n```\n")
-    };
-    let right = edit("mixer/core.py", BASE, GOLD);
-    let answers = [right.clone(), format!("{right}\n{}", edit("mixer/text.py", PARSE, BROKEN))];
-    let rows: Vec<_> = (0..)
-        .zip(answers)
-        .map(|(index, completion)| {
-            json!({"instance_id": "mixer", "skill": "repair", "completion": completion, "index": index}).to_string()
-        })
-        .collect();
-    fs::write(folder.join("answers.jsonl"), rows.join("\n") + "\n").unwrap();
-    work
-}
-
-fn verified(folder: &Path, work: &Path, flags: &[&str], code: i32) -> (PathBuf, Value, Vec<Value>) {
-    let run = folder.join(format!("run{}", flags.join("")));
-    let mut verify = assay();
-    verify.arg("verify").arg(work).arg("--generations").arg(folder.join("answers.jsonl"));
-    expect_exit(verify.arg("--run").arg(&run).args(flags), code);
-    let admission = lines(&run.join("admissions.jsonl")).remove(0);
-    let verdicts = lines(&run.join("verdicts.jsonl"));
-    (run, admission, verdicts)
 }
 
 const REASON: &str = "ModuleNotFoundError: No module named 'absent_helper'";
@@ -134,16 +88,13 @@ fn an_instance_whose_test_files_do_not_load_is_refused_by_name_and_worth_e1_wher
     let dataset = folder.path().join("dataset");
     expect_exit(assay().arg("export").arg(&run).arg("--out").arg(&dataset), 0);
     for config in ["sft-repair", "rl"] {
-        let mut rows = 0;
-        each_row(&dataset.join(config).join("train-00000-of-00001.parquet"), &mut |row| {
+        let rows = rows(&dataset, config);
+        assert!(!rows.is_empty(), "{config}");
+        for row in rows {
             let named = row["lost_files"].as_array().unwrap();
             assert_eq!(named.len(), 4);
             assert_eq!(named[0], format!("tests/test_text_0.py: {REASON}"));
-            rows += 1;
-            Ok(())
-        })
-        .unwrap();
-        assert!(rows > 0, "{config}");
+        }
     }
     let card = fs::read_to_string(dataset.join("README.md")).unwrap();
     assert!(card.contains("lost test files: 1.") && card.contains("name: lost_files"), "{card}");

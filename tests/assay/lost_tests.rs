@@ -5,10 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use swe_assay::dataset::files::parquet::each_row;
-use swe_assay::intake::{Wanted, import_folders, write_import};
-use swe_assay::model::instance::Environment;
 
+use crate::export::rows;
+use crate::mixer::{self, Tree, edit, verified};
 use crate::support::{assay, expect_exit, lines};
 
 const BASE: &str = "import socket
@@ -51,51 +50,17 @@ fn id(name: &str) -> String {
     format!("{FILE}::Tests::{name}")
 }
 
-/// Imports the package as the instance `mixer`, which lists these tests, with these sources of `mixer/core.py` as answers.
-fn imported(folder: &Path, fail_to_pass: &[&str], answers: &[String]) -> PathBuf {
-    let files = [("mixer/__init__.py", ""), ("tests/__init__.py", ""), (FILE, SUITE)];
-    for (name, core) in [("base", BASE), ("gold", gold().as_str())] {
-        for (path, text) in files.into_iter().chain([("mixer/core.py", core)]) {
-            let path = folder.join(name).join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-    }
-    let wanted = Wanted {
-        problem_statement: "percentages are rounded down".to_owned(),
-        instance_id: Some("mixer".to_owned()),
-        repo: Some("mixer/mixer".to_owned()),
-        license: Some("MIT".to_owned()),
-        environment: Environment {
-            recipe: Some("python-stdlib".to_owned()),
-            framework: "unittest".to_owned(),
-            ..Environment::default()
-        },
-        ..Wanted::default()
+/// Imports the package as an instance that lists these tests, with these sources of `mixer/core.py` as answers.
+fn imported(folder: &Path, fail_to_pass: &[&str], sources: &[String]) -> PathBuf {
+    let tree = |core: &str| {
+        let files = [("mixer/__init__.py", ""), ("tests/__init__.py", ""), (FILE, SUITE), ("mixer/core.py", core)];
+        Tree::from(files.map(|(path, text)| (path.to_owned(), text.to_owned())))
     };
-    let work = folder.join("work");
-    let mut instance = import_folders(&folder.join("base"), &folder.join("gold"), wanted, &work).unwrap();
-    instance.fail_to_pass = fail_to_pass.iter().map(|name| id(name)).collect();
-    instance.pass_to_pass = vec![id("test_half")];
-    write_import(&work, &[instance], &[]).unwrap();
-    let row = |(index, source): (usize, &String)| {
-        let completion =
-            format!("```python\n### mixer/core.py\n<<<<<<< SEARCH\n{BASE}=======\n{source}>>>>>>> REPLACE\n```\n");
-        json!({"instance_id": "mixer", "skill": "repair", "completion": completion, "index": index}).to_string()
-    };
-    let rows: Vec<_> = answers.iter().enumerate().map(row).collect();
-    fs::write(folder.join("answers.jsonl"), rows.join("\n") + "\n").unwrap();
-    work
-}
-
-fn verified(folder: &Path, work: &Path, flags: &[&str], code: i32) -> (PathBuf, Value, Vec<Value>) {
-    let run = folder.join(format!("run{}", flags.join("")));
-    let mut verify = assay();
-    verify.arg("verify").arg(work).arg("--generations").arg(folder.join("answers.jsonl"));
-    expect_exit(verify.arg("--run").arg(&run).args(flags), code);
-    let admission = lines(&run.join("admissions.jsonl")).remove(0);
-    let verdicts = lines(&run.join("verdicts.jsonl"));
-    (run, admission, verdicts)
+    let answers: Vec<_> = sources.iter().map(|source| edit("mixer/core.py", BASE, source)).collect();
+    mixer::imported(folder, "unittest", &[tree(BASE), tree(&gold())], &answers, |instance| {
+        instance.fail_to_pass = fail_to_pass.iter().map(|name| id(name)).collect();
+        instance.pass_to_pass = vec![id("test_half")];
+    })
 }
 
 fn an_instance_two_of_whose_three_tests_need_the_network_verifies_no_repair_that_breaks_before_it() {
@@ -142,17 +107,14 @@ fn an_instance_two_of_whose_three_tests_need_the_network_verifies_no_repair_that
     let dataset = folder.path().join("dataset");
     expect_exit(assay().arg("export").arg(&run).arg("--out").arg(&dataset), 0);
     for config in ["sft-repair", "rl"] {
-        let mut rows = 0;
-        each_row(&dataset.join(config).join("train-00000-of-00001.parquet"), &mut |row| {
+        let rows = rows(&dataset, config);
+        assert!(!rows.is_empty(), "{config}");
+        for row in rows {
             let named = row["lost_tests"].as_array().unwrap();
             assert_eq!(named.len(), 2);
             assert!(named[1].as_str().unwrap().starts_with(&why), "{named:?}");
             assert!(row.get("lost_files").is_none(), "no file is lost");
-            rows += 1;
-            Ok(())
-        })
-        .unwrap();
-        assert!(rows > 0, "{config}");
+        }
     }
     let card = fs::read_to_string(dataset.join("README.md")).unwrap();
     assert!(card.contains("lost listed tests: 1.") && card.contains("name: lost_tests"), "{card}");

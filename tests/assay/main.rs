@@ -38,6 +38,7 @@ mod kill;
 mod lost_files;
 mod lost_tests;
 mod misbehaviour;
+mod mixer;
 mod names;
 mod oddities;
 mod outputs;

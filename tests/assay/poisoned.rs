@@ -336,10 +336,10 @@ fn poisoned_answers_are_judged_or_quarantined_by_name_and_nine_come_out_as_witho
     expect_exit(assay().arg("export").arg(&among).arg("--out").arg(&dataset), 0);
     expect_exit(assay().arg("report").arg(&among).arg("--out").arg(&page), 0);
     let selected = run(&[&"select", &among, &"--out", &chosen]);
-    assert!(matches!(selected.status.code(), Some(0 | 2)), "{}", stderr(&selected));
+    assert_eq!(selected.status.code(), Some(2), "{}", stderr(&selected));
     assert_eq!(lines(&chosen.join("predictions.jsonl")).len(), 1);
     let audited = run(&[&"audit", &dataset]);
-    assert!(matches!(audited.status.code(), Some(0 | 2)), "{}", stderr(&audited));
+    assert_eq!(audited.status.code(), Some(0), "{}", stderr(&audited));
 }
 
 #[tokio::main(flavor = "multi_thread")]
@@ -395,7 +395,11 @@ fn one_poisoned_prediction_changes_no_other_choice() {
         assert_eq!((code, &found), (Some(2), &expected), "{name}: {said}");
         let place = format!("p.jsonl:{POISONED}: ");
         let quarantine = at("out/quarantine.jsonl");
-        assert!(said.contains(&place) && said.contains(why) || quarantine.exists(), "{name}: {said}");
+        if quarantine.exists() {
+            assert_named(&quarantine, &at("p.jsonl"), why);
+        } else {
+            assert!(said.contains(&place) && said.contains(why), "{name}: {said}");
+        }
     }
 }
 
@@ -526,7 +530,7 @@ fn one_poisoned_prompt_is_named_and_nine_are_answered() {
         write(&place.path("prompts.jsonl"), &nine, Some(&poison));
         let server = ModelServer::start(|_| Say::Json(completion(&["an answer"])));
         let output = place.sample(&server, &["-n", "1"]).output().unwrap();
-        assert!(matches!(output.status.code(), Some(0 | 2)), "{name}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", stderr(&output));
         assert_eq!(place.samples().len(), 9, "{name}");
         assert!(stderr(&output).contains(&format!(":{POISONED}: ")), "{name}: {}", stderr(&output));
     }

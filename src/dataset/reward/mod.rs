@@ -1,4 +1,4 @@
-//! The reward functions that ship with a dataset: one Python file for verl and TRL, with the standard library alone.
+//! The reward functions that ship with a dataset: one file for verl and TRL, with the standard library alone.
 //!
 //! The file speaks `http.client` itself, because a redirect would take the token elsewhere and leave the question
 //! behind. Daemon threads ask and the caller waits on a future, so Ctrl-C or the end of the program settles the future

@@ -6,7 +6,8 @@
 //! gold: in the same phases, with the same error, and not raised by a line that the repair adds while gold's was raised
 //! in another file. If one does not, they run again. A repair is rejected (`breaks_network_test`) if the same witness ends
 //! twice in an exception that is its own: a line that it adds raised it, and neither a network nor another error of the
-//! system is behind it. Whatever else differs from gold is open (`disputed_by_network_test`): with a network it might pass.
+//! system is behind it. No report tells whether a repair swallowed the network's error before it failed on a line of its
+//! own, so such a repair is rejected too. Whatever else differs from gold is open (`disputed_by_network_test`): with a network it might pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
