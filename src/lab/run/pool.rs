@@ -115,6 +115,9 @@ mod tests {
     use super::*;
     use anyhow::bail;
 
+    /// No worker is through with a thousand tasks of this length before it hears of another's error.
+    const A_TASK: std::time::Duration = std::time::Duration::from_millis(1);
+
     #[test]
     fn results_come_in_the_order_of_the_tasks() {
         let tasks: Vec<u32> = (0..100).collect();
@@ -130,6 +133,7 @@ mod tests {
             if *task == 3 {
                 bail!("no more")
             }
+            std::thread::sleep(A_TASK);
             Ok(())
         });
         assert_eq!(result.unwrap_err().to_string(), "no more");
@@ -189,7 +193,11 @@ mod tests {
         let mut kept = [0, 0];
         let failing = |kept: &mut u32, task: &u32| {
             *kept += 1;
-            if *task == 3 { bail!("no more") } else { Ok(()) }
+            if *task == 3 {
+                bail!("no more")
+            }
+            std::thread::sleep(A_TASK);
+            Ok(())
         };
         assert_eq!(grouped(&mut kept, &groups, |_, _| false, failing).unwrap_err().to_string(), "no more");
         assert!(kept.iter().sum::<u32>() < 1000);
