@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use swe_assay::images::seal_docker::BASE_VARIABLE;
-use swe_assay::model::digest::Digest;
-use swe_assay::model::trial::Limits;
-use swe_assay::sandbox::Lease;
-use swe_assay::sandbox::cell::Cell;
-use swe_assay::sandbox::docker::Docker;
-use swe_assay::sandbox::docker::cells::DockerCells;
-use swe_assay::sandbox::{Backing, FileChange, Job, Sandbox, SandboxError, SealedImage};
+use swe_assay::inside::images::seal_docker::BASE_VARIABLE;
+use swe_assay::inside::model::digest::Digest;
+use swe_assay::inside::model::trial::Limits;
+use swe_assay::inside::sandbox::Lease;
+use swe_assay::inside::sandbox::cell::Cell;
+use swe_assay::inside::sandbox::docker::Docker;
+use swe_assay::inside::sandbox::docker::cells::DockerCells;
+use swe_assay::inside::sandbox::{Backing, FileChange, Job, Sandbox, SandboxError, SealedImage};
 
 const BASE: &str = "python:3.11-slim-bookworm";
 const WORKERS: usize = 2;

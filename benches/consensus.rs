@@ -13,8 +13,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use swe_assay::consensus::normal::{Normaliser, edits_of};
-use swe_assay::consensus::{Entry, Method, Panel, Rules, Similarities};
+use swe_assay::inside::consensus::normal::{Normaliser, edits_of};
+use swe_assay::inside::consensus::{Entry, Method, Panel, Rules, Similarities};
 
 /// What 500 issues with 120 patches may take on two cores (issue 5).
 const MOST_SECONDS: f64 = 20.0;

@@ -14,21 +14,21 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use swe_assay::dataset::export::export;
-use swe_assay::dataset::options::ExportOptions;
-use swe_assay::dataset::select::contamination::Benchmarks;
-use swe_assay::dataset::source::Source;
-use swe_assay::journal::Record;
-use swe_assay::model::admission::Admission;
-use swe_assay::model::candidate::Candidate;
-use swe_assay::model::contest::Contest;
-use swe_assay::model::digest::Digest;
-use swe_assay::model::format;
-use swe_assay::model::generation::{Generation, Message, Skill};
-use swe_assay::model::instance::Instance;
-use swe_assay::model::receipt::{Receipt, Tool};
-use swe_assay::model::trial::Limits;
-use swe_assay::model::verdict::{Reason, Verdict};
+use swe_assay::inside::dataset::export::export;
+use swe_assay::inside::dataset::options::ExportOptions;
+use swe_assay::inside::dataset::select::contamination::Benchmarks;
+use swe_assay::inside::dataset::source::Source;
+use swe_assay::inside::journal::Record;
+use swe_assay::inside::model::admission::Admission;
+use swe_assay::inside::model::candidate::Candidate;
+use swe_assay::inside::model::contest::Contest;
+use swe_assay::inside::model::digest::Digest;
+use swe_assay::inside::model::format;
+use swe_assay::inside::model::generation::{Generation, Message, Skill};
+use swe_assay::inside::model::instance::Instance;
+use swe_assay::inside::model::receipt::{Receipt, Tool};
+use swe_assay::inside::model::trial::Limits;
+use swe_assay::inside::model::verdict::{Reason, Verdict};
 use xet_data::deduplication::{Chunk, Chunker};
 
 /// For a million rows (issue 6).

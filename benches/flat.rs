@@ -13,18 +13,18 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
-use swe_assay::console::Console;
-use swe_assay::intake::{Wanted, import_folders, repository_path};
-use swe_assay::journal::RunDir;
-use swe_assay::judge::DeadlineRule;
-use swe_assay::lab::{Lab, Located, Samples, Settings};
-use swe_assay::model::digest::Digest;
-use swe_assay::model::generation::{Generation, GenerationRef};
-use swe_assay::model::instance::Environment;
-use swe_assay::model::trial::Limits;
-use swe_assay::model::verdict::Evidence;
-use swe_assay::sandbox::cell::Cell;
-use swe_assay::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::inside::console::Console;
+use swe_assay::inside::intake::{Wanted, import_folders, repository_path};
+use swe_assay::inside::journal::RunDir;
+use swe_assay::inside::judge::DeadlineRule;
+use swe_assay::inside::lab::{Lab, Located, Samples, Settings};
+use swe_assay::inside::model::digest::Digest;
+use swe_assay::inside::model::generation::{Generation, GenerationRef};
+use swe_assay::inside::model::instance::Environment;
+use swe_assay::inside::model::trial::Limits;
+use swe_assay::inside::model::verdict::Evidence;
+use swe_assay::inside::sandbox::cell::Cell;
+use swe_assay::inside::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
 
 const BASE: &str = "def double(x):\n    return x + x + 1\n";
 const TESTS: &str = "import unittest\nfrom calc import double\n\n\nclass Doubling(unittest.TestCase):\n    \

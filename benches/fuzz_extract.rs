@@ -7,8 +7,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use swe_assay::model::generation::Skill;
-use swe_assay::prompt::extract::extract;
+use swe_assay::inside::model::generation::Skill;
+use swe_assay::inside::prompt::extract::extract;
 
 const GENERATIONS: &str = include_str!("../sandboxes/offline-demo/generations.jsonl");
 

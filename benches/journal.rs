@@ -7,10 +7,10 @@ use std::io::{BufWriter, Write as _};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use swe_assay::journal::{Record, RunDir};
-use swe_assay::model::digest::Digest;
-use swe_assay::model::format;
-use swe_assay::model::trial::{Exit, Limits, Outcome, OutputRef, TestPlan, Trial};
+use swe_assay::inside::journal::{Record, RunDir};
+use swe_assay::inside::model::digest::Digest;
+use swe_assay::inside::model::format;
+use swe_assay::inside::model::trial::{Exit, Limits, Outcome, OutputRef, TestPlan, Trial};
 
 /// Loading is to take less than this for a million outcomes (issue 4).
 const MOST_SECONDS_PER_MILLION: f64 = 10.0;

@@ -10,22 +10,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use swe_assay::images::cache::Cache;
-use swe_assay::images::python::docker::{ImageRequest, docker_build};
-use swe_assay::images::python::environment::Environments;
-use swe_assay::images::python::recipe::Recipe;
-use swe_assay::images::seal_host::seal_host;
-use swe_assay::intake::repository_path;
-use swe_assay::journal::RunDir;
-use swe_assay::model::admission::Admission;
-use swe_assay::model::instance::Instance;
-use swe_assay::model::trial::TestPlan;
-use swe_assay::repo::Repository;
-use swe_assay::runner;
-use swe_assay::sandbox::Sandbox as _;
-use swe_assay::sandbox::cell::Cell;
-use swe_assay::sandbox::docker::Docker;
-use swe_assay::sandbox::{Backing, ENVIRONMENT_DIR, FileChange, Job, LAYER_MTIME, SandboxError, SealedImage, Slot};
+use swe_assay::inside::images::cache::Cache;
+use swe_assay::inside::images::python::docker::{ImageRequest, docker_build};
+use swe_assay::inside::images::python::environment::Environments;
+use swe_assay::inside::images::python::recipe::Recipe;
+use swe_assay::inside::images::seal_host::seal_host;
+use swe_assay::inside::intake::repository_path;
+use swe_assay::inside::journal::RunDir;
+use swe_assay::inside::model::admission::Admission;
+use swe_assay::inside::model::instance::Instance;
+use swe_assay::inside::model::trial::TestPlan;
+use swe_assay::inside::repo::Repository;
+use swe_assay::inside::runner;
+use swe_assay::inside::sandbox::Sandbox as _;
+use swe_assay::inside::sandbox::cell::Cell;
+use swe_assay::inside::sandbox::docker::Docker;
+use swe_assay::inside::sandbox::{
+    Backing, ENVIRONMENT_DIR, FileChange, Job, LAYER_MTIME, SandboxError, SealedImage, Slot,
+};
 
 fn main() -> Result<()> {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -166,7 +168,7 @@ impl Bare {
             fs::write(self.support.join(name), content)?;
         }
         let argv: Vec<_> =
-            command.argv.iter().map(|word| word.replace(swe_assay::sandbox::SUPPORT_DIR, &here)).collect();
+            command.argv.iter().map(|word| word.replace(swe_assay::inside::sandbox::SUPPORT_DIR, &here)).collect();
         let mut env: BTreeMap<_, _> = command.env.clone();
         env.insert("PYTHONPATH".to_owned(), self.path.clone());
         env.insert("HOME".to_owned(), here);

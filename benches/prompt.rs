@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde_json::json;
-use swe_assay::model::generation::Skill;
-use swe_assay::model::instance::Instance;
-use swe_assay::prompt::compose::{Composer, Recipe};
-use swe_assay::prompt::templates::Templates;
-use swe_assay::repo::Repository;
-use swe_assay::tokens::Counter;
+use swe_assay::inside::model::generation::Skill;
+use swe_assay::inside::model::instance::Instance;
+use swe_assay::inside::prompt::compose::{Composer, Recipe};
+use swe_assay::inside::prompt::templates::Templates;
+use swe_assay::inside::repo::Repository;
+use swe_assay::inside::tokens::Counter;
 
 const FILES: usize = 5_000;
 const INSTANCES: usize = 5;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
-use swe_assay::model::generation::Skill;
-use swe_assay::prompt::extract::extract;
-use swe_assay::repo::{self, Repository, Sources, instance_trees};
-use swe_assay::runner;
-use swe_assay::sandbox::FileChange;
+use swe_assay::inside::model::generation::Skill;
+use swe_assay::inside::prompt::extract::extract;
+use swe_assay::inside::repo::{self, Repository, Sources, instance_trees};
+use swe_assay::inside::runner;
+use swe_assay::inside::sandbox::FileChange;
 
 const NONCE: &str = "0123456789abcdef0123456789abcdef";
 
@@ -93,7 +93,7 @@ fn stages(c: &mut Criterion) {
     group.bench_function("write and name that report", |b| {
         b.iter_batched(
             BTreeMap::<u8, u8>::new,
-            |_| swe_assay::model::digest::Digest::of_json(&report),
+            |_| swe_assay::inside::model::digest::Digest::of_json(&report),
             BatchSize::SmallInput,
         )
     });

@@ -8,39 +8,48 @@
 //!
 //! Data flows one way: instances + generations -> candidates -> trials -> outcomes -> verdicts -> rows. A failing test,
 //! a timeout or a candidate out of memory is an outcome; an `Err` is a fault of the machine or of ours.
+//!
+//! The library shows two things: [`Cli`], which is the whole tool, and [`seams`], for a language, a runner and a tool chain
+//! of one's own.
 
 #![warn(missing_debug_implementations)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod admission_report;
-pub mod audit;
-pub mod chart;
-pub mod cli;
-pub mod consensus;
-pub mod console;
-pub mod curriculum;
-pub mod dataset;
-pub mod exit_code;
-pub mod hub;
-pub mod images;
-pub mod intake;
-pub mod interval;
-pub mod journal;
-pub mod judge;
-pub mod lab;
-pub mod language;
-pub mod leak;
-pub mod logs;
-pub mod model;
-pub mod output;
+mod admission_report;
+mod audit;
+mod chart;
+mod cli;
+mod consensus;
+mod console;
+mod curriculum;
+mod dataset;
+mod exit_code;
+mod hub;
+mod images;
+mod intake;
+mod interval;
+mod journal;
+mod judge;
+mod lab;
+mod language;
+mod leak;
+mod logs;
+mod model;
+mod output;
 mod pipeline;
-pub mod prompt;
-pub mod repo;
-pub mod report;
-pub mod runner;
-pub mod sampler;
-pub mod sandbox;
-pub mod schema;
-pub mod serve;
-pub mod surrogates;
-pub mod tokens;
+mod prompt;
+mod repo;
+mod report;
+mod runner;
+mod sampler;
+mod sandbox;
+mod schema;
+mod serve;
+mod surrogates;
+mod tokens;
+
+#[doc(hidden)]
+pub mod inside;
+pub mod seams;
+
+pub use cli::Cli;

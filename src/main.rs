@@ -2,7 +2,7 @@
 
 use std::process::{ExitCode, Termination as _};
 
-use swe_assay::cli::Cli;
+use swe_assay::Cli;
 
 fn main() -> ExitCode {
     // The slot agent is this binary again; it must stay single-threaded and parse nothing.

@@ -1,11 +1,13 @@
 use super::*;
-use crate::consensus::normal::key;
+use crate::consensus::normal::Normaliser;
 
 fn keys(diffs: &[&str]) -> Vec<String> {
     let changes = read_together(diffs.iter().copied());
     diffs
         .iter()
-        .map(|diff| key(&changes[diff].as_ref().unwrap_or_else(|why| panic!("{why:?}: {diff}")).edits()))
+        .map(|diff| {
+            Normaliser::default().key(&changes[diff].as_ref().unwrap_or_else(|why| panic!("{why:?}: {diff}")).edits())
+        })
         .collect()
 }
 

@@ -36,7 +36,7 @@ pub mod selection;
 pub mod similarity;
 mod surroundings;
 
-pub use choice::{Choice, Method, Rules, Used};
+pub use choice::{Method, Rules, Used};
 pub use file_edit::{FileEdit, Sides};
 pub use panel::{Cell, Column, Entry, LeftOut, Panel, Seen, Unfit};
 pub use similarity::Similarities;

@@ -26,11 +26,6 @@ pub fn edits_of(diff: &str) -> Vec<FileEdit> {
     })
 }
 
-/// The key of a patch; empty for one that changes nothing but its clothes.
-pub fn key(edits: &[FileEdit]) -> String {
-    Normaliser::default().key(edits)
-}
-
 /// Makes keys of patches to one tree. Each text that is there before the change is read once.
 #[derive(Debug, Default)]
 pub struct Normaliser {
@@ -39,7 +34,7 @@ pub struct Normaliser {
 }
 
 impl Normaliser {
-    /// See [`key`].
+    /// The key of a patch; empty for one that changes nothing but its clothes.
     pub fn key(&mut self, edits: &[FileEdit]) -> String {
         let parts: Vec<_> = edits.iter().map(|edit| self.file_key(edit)).collect();
         parts.concat().trim().to_owned()
@@ -117,7 +112,7 @@ mod tests {
 
     fn whole(path: &str, old: &str, new: &str) -> String {
         let sides = Sides::Whole { old: old.to_owned(), new: new.to_owned() };
-        key(&[FileEdit { path: path.to_owned(), moved: String::new(), sides }])
+        Normaliser::default().key(&[FileEdit { path: path.to_owned(), moved: String::new(), sides }])
     }
 
     const OLD: &str = "def f(a):\n    return a\n";
@@ -138,7 +133,7 @@ mod tests {
     #[test]
     fn a_change_of_clothes_alone_is_no_change() {
         assert_eq!(whole("a.py", OLD, "def f(a):\n    # same\n    return (a)\n"), "");
-        assert_eq!(key(&[]), "");
+        assert_eq!(Normaliser::default().key(&[]), "");
     }
 
     #[test]
@@ -168,15 +163,15 @@ mod tests {
                  \x20        b = 1\n-        return a\n+        {line}\n"
             )
         };
-        let plain = key(&edits_of(&diff("return a + 'x'")));
-        assert_eq!(plain, key(&edits_of(&diff("return (a + \"x\")  # now"))));
-        assert_ne!(plain, key(&edits_of(&diff("return a + 'y'"))));
+        let plain = Normaliser::default().key(&edits_of(&diff("return a + 'x'")));
+        assert_eq!(plain, Normaliser::default().key(&edits_of(&diff("return (a + \"x\")  # now"))));
+        assert_ne!(plain, Normaliser::default().key(&edits_of(&diff("return a + 'y'"))));
         assert!(plain.contains("+    return a + \"x\""), "{plain}");
     }
 
     #[test]
     fn what_is_no_diff_is_its_own_key() {
-        assert_eq!(key(&edits_of("  not a diff\n")), "not a diff");
-        assert_eq!(key(&edits_of(" \n")), "");
+        assert_eq!(Normaliser::default().key(&edits_of("  not a diff\n")), "not a diff");
+        assert_eq!(Normaliser::default().key(&edits_of(" \n")), "");
     }
 }

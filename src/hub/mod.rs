@@ -28,10 +28,10 @@ mod tag_name;
 
 use std::time::Duration;
 
-pub use account::{Account, DEFAULT_ENDPOINT};
-pub use download::{Downloaded, download};
+pub use account::Account;
+pub use download::download;
 pub use error::HubError;
-pub use local::{Local, LocalFile};
+pub use local::Local;
 pub use patience::Patience;
 pub use publish::{Order, Published, publish};
 pub use repo_id::RepoId;

@@ -25,7 +25,7 @@ mod run_dir;
 mod shared;
 
 pub use blobs::Blobs;
-pub use index::{Index, Place, Stored};
+pub use index::{Index, Place};
 pub use lines::{ByInstance, LinesWriter};
 pub use record::{Failure, Record};
 pub use run_dir::{RunDir, RunInfo, Writer, write_atomically};

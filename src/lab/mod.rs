@@ -34,7 +34,6 @@ use crate::model::verdict::Evidence;
 use crate::runner::{self, Bare, Runner, Sentinels};
 use crate::sandbox::{Engine, Sandbox};
 
-pub use admit::image_request::Made;
 pub use admit::site_builder::SiteBuilder;
 pub use run::facts::Knowledge;
 use run::memory::MemoryGate;

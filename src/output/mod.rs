@@ -27,9 +27,7 @@ mod territory;
 
 pub use directory::Directory;
 pub use file_set::FileSet;
-pub use identity::Identity;
 pub use kind::Kind;
-pub use listing::{LISTING, Listing};
+pub use listing::Listing;
 pub use new_file::{NewFile, write_file};
 pub use plan::Plan;
-pub use territory::{RUN_NAMES, SERVED, is_run};

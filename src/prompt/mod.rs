@@ -19,9 +19,8 @@ pub mod templates;
 mod test_answer;
 mod words;
 
-pub use extract::{Extraction, extract};
+pub use extract::extract;
 pub use record::Prompt;
-pub use test_answer::MARKERS;
 
 /// Reasoning and answer of a completion; no answer if the reasoning does not end.
 pub fn split_reasoning(completion: &str) -> (Option<&str>, Option<&str>) {

@@ -32,10 +32,9 @@ mod tests;
 mod text_diff;
 mod trees;
 
-pub use super::model::layout::Layout;
 pub use blob::blob_id;
 pub use diff::ChangedLines;
-pub use draft::{Entry, Mode};
+pub use draft::Mode;
 pub use error::RepoError;
 #[cfg(test)]
 pub(crate) use error::planted;

@@ -1,3 +1,4 @@
+use crate::model::layout::Layout;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -18,4 +18,4 @@ mod run;
 mod shard;
 mod why;
 
-pub use run::{Written, report_dataset, report_run};
+pub use run::{report_dataset, report_run};

@@ -99,7 +99,7 @@ pub enum NoVerdict {
 
 impl Answer {
     pub(super) fn new(answered: SingleVerdict, queued: Duration, judged: Duration) -> Self {
-        let SingleVerdict { verdict, receipt: _, trials_run } = answered;
+        let SingleVerdict { verdict, trials_run } = answered;
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             format: format::REWARD.to_owned(),

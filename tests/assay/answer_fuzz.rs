@@ -9,21 +9,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use swe_assay::intake::{Wanted, import_folders, repository_path};
-use swe_assay::journal::Failure;
-use swe_assay::judge::{Evidence, LocalizationRules, Peers, Step, judge};
-use swe_assay::lab::verify::ground::Ground;
-use swe_assay::lab::verify::read_cache::ReadCache;
-use swe_assay::lab::{Sample, read_candidate};
-use swe_assay::model::admission::{Admission, Trees};
-use swe_assay::model::candidate::{Candidate, Payload, TrialTrees};
-use swe_assay::model::digest::{Digest, canonical_json};
-use swe_assay::model::format;
-use swe_assay::model::generation::{Generation, GenerationRef, Skill};
-use swe_assay::model::instance::{Environment, Instance};
-use swe_assay::model::trial::{Limits, Outcome, TestReport};
-use swe_assay::repo::{Repository, Sources, instance_trees, prepare};
-use swe_assay::runner::{self, Runner};
+use swe_assay::inside::intake::{Wanted, import_folders, repository_path};
+use swe_assay::inside::journal::Failure;
+use swe_assay::inside::judge::{Evidence, LocalizationRules, Peers, Step, judge};
+use swe_assay::inside::lab::verify::ground::Ground;
+use swe_assay::inside::lab::verify::read_cache::ReadCache;
+use swe_assay::inside::lab::{Sample, read_candidate};
+use swe_assay::inside::model::admission::{Admission, Trees};
+use swe_assay::inside::model::candidate::{Candidate, Payload, TrialTrees};
+use swe_assay::inside::model::digest::{Digest, canonical_json};
+use swe_assay::inside::model::format;
+use swe_assay::inside::model::generation::{Generation, GenerationRef, Skill};
+use swe_assay::inside::model::instance::{Environment, Instance};
+use swe_assay::inside::model::trial::{Limits, Outcome, TestReport};
+use swe_assay::inside::repo::{Repository, Sources, instance_trees, prepare};
+use swe_assay::inside::runner::{self, Runner};
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sandboxes/offline-demo");
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testdata/fuzz-answers");
@@ -343,7 +343,7 @@ impl World {
         match judge(candidate, &self.admission, self.runner(), &peers, &rules, &Nothing) {
             Step::Needs(_) => Ok(()),
             Step::Done(judgement) => {
-                let verified = judgement.reason.status() == swe_assay::model::verdict::VerdictStatus::Verified;
+                let verified = judgement.reason.status() == swe_assay::inside::model::verdict::VerdictStatus::Verified;
                 let right = candidate.skill == Skill::Localization;
                 if verified && !right { Err(format!("verified without a run: {judgement:?}")) } else { Ok(()) }
             }

@@ -14,9 +14,13 @@ pub const TESTS: &[Test] = tests![
     no_file_is_longer_than_six_hundred_lines,
     the_nouns_know_nothing_of_what_uses_them,
     a_dependency_has_one_door,
+    nothing_is_shown_that_nobody_uses,
 ];
 
 const LONGEST: usize = 600;
+
+/// The list of what our own tests and benches use of the library.
+const INSIDE: &str = "src/inside.rs";
 
 /// Words that name a language or one of its tools. Two words in a row are one name.
 const LANGUAGES: &[&str] = &[
@@ -62,7 +66,10 @@ const LANGUAGES: &[&str] = &[
     "playwright",
     "pnpm",
     "py",
+    "pyc",
+    "pycache",
     "pypi",
+    "pyproject",
     "pytest",
     "python",
     "rspec",
@@ -71,11 +78,13 @@ const LANGUAGES: &[&str] = &[
     "rustc",
     "scala",
     "setuptools",
+    "sitecustomize",
     "sympy",
     "tox",
     "typescript",
     "unittest",
     "venv",
+    "virtualenv",
     "vitest",
     "xunit",
     "yarn",
@@ -201,8 +210,9 @@ fn source(path: &PathBuf) -> Source {
     Source { path, lines: without_tests(&text), length: text.lines().count() }
 }
 
+/// What only tests use is theirs.
 fn is_test_file(path: &str) -> bool {
-    path.ends_with("_tests.rs") || path.ends_with("/tests.rs")
+    path.ends_with("_tests.rs") || path.ends_with("/tests.rs") || path == INSIDE
 }
 
 fn code(folder: &str) -> Vec<Source> {
@@ -222,13 +232,12 @@ fn without_tests(text: &str) -> Vec<(usize, String)> {
         let indent = &line[..line.len() - line.trim_start().len()];
         let closed = [format!("{indent}}}"), format!("{indent}}};"), format!("{indent});")];
         let mut begun = false;
-        for (_, line) in lines.by_ref() {
+        let end = lines.by_ref().find(|(_, line)| {
             let first = !begun && !line.trim_start().starts_with('#');
             begun |= first;
-            if (first && line.ends_with([';', '}'])) || closed.iter().any(|end| line == end) {
-                break;
-            }
-        }
+            (first && line.ends_with([';', '}'])) || closed.iter().any(|end| line == end)
+        });
+        assert!(end.is_some(), "the test code after line {number} has no end: {line}");
     }
     kept
 }
@@ -512,4 +521,44 @@ fn a_dependency_has_one_door() {
         let elsewhere: Vec<_> = users().filter(|path| !doors.iter().any(|door| path.starts_with(door))).collect();
         assert!(elsewhere.is_empty(), "{name} is used outside of {doors:?}: {elsewhere:?}");
     }
+}
+
+/// The names in a text.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|name| !name.is_empty())
+}
+
+/// The names that the `pub` items and the `pub use` lists of a source show.
+fn shown(source: &Source) -> Vec<String> {
+    const KINDS: [&str; 6] = ["fn ", "struct ", "enum ", "trait ", "const ", "type "];
+    let text: String = source.lines.iter().map(|(_, line)| format!("{}\n", line.trim())).collect();
+    let lists = text.split("pub use ").skip(1).filter_map(|rest| rest.split_once(';')?.0.rsplit_once("::"));
+    let listed = lists.flat_map(|(_, list)| names(list));
+    let items = text.lines().filter_map(|line| {
+        let item = line.strip_prefix("pub ")?;
+        names(KINDS.iter().find_map(|kind| item.strip_prefix(kind))?).next()
+    });
+    listed.chain(items).map(str::to_owned).collect()
+}
+
+/// The compiler finds what is unused in one crate. It does not see what another member of the workspace shows and nobody uses, nor
+/// what the list for tests shows.
+fn nothing_is_shown_that_nobody_uses() {
+    let holds =
+        |source: &Source, name: &String| source.lines.iter().any(|(_, line)| names(line).any(|word| word == name));
+    let tests: Vec<_> = sources("tests/assay").into_iter().chain(sources("benches")).collect();
+    let list = source(&root().join(INSIDE));
+    let idle = |name: &String| !tests.iter().any(|source| holds(source, name));
+    let mut found: Vec<_> = shown(&list).into_iter().filter(idle).map(|name| format!("{INSIDE}: {name}")).collect();
+    let (agent, library) = (sources("sandboxes/agent/src"), code("src"));
+    for member in &agent {
+        for name in shown(member) {
+            let elsewhere = agent.iter().filter(|other| other.path != member.path).chain(&library);
+            let own = member.lines.iter().filter(|(_, line)| line.contains(&name)).count();
+            if own < 2 && !elsewhere.into_iter().any(|other| holds(other, &name)) {
+                found.push(format!("{}: {name}", member.path));
+            }
+        }
+    }
+    assert!(found.is_empty(), "nobody uses these:\n{}", found.join("\n"));
 }

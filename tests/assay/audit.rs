@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use swe_assay::audit::{Checks, Findings, Rule, check, check_files, open};
-use swe_assay::dataset::files::parquet::{Bounds, ParquetWriter};
-use swe_assay::dataset::files::shard::LineWriter as _;
-use swe_assay::dataset::rows::sft_columns;
-use swe_assay::dataset::seal::file_names::MANIFEST;
-use swe_assay::dataset::seal::file_names::STATEMENT;
-use swe_assay::dataset::seal::manifest::Manifest;
-use swe_assay::dataset::seal::signature::{ENVELOPE, SecretKey};
-use swe_assay::intake::each_record;
-use swe_assay::model::format;
-use swe_assay::model::receipt::Receipt;
+use swe_assay::inside::audit::{Checks, Findings, Rule, check, check_files, open};
+use swe_assay::inside::dataset::files::parquet::{Bounds, ParquetWriter};
+use swe_assay::inside::dataset::files::shard::LineWriter as _;
+use swe_assay::inside::dataset::rows::sft_columns;
+use swe_assay::inside::dataset::seal::file_names::MANIFEST;
+use swe_assay::inside::dataset::seal::file_names::STATEMENT;
+use swe_assay::inside::dataset::seal::manifest::Manifest;
+use swe_assay::inside::dataset::seal::signature::{ENVELOPE, SecretKey};
+use swe_assay::inside::intake::each_record;
+use swe_assay::inside::model::format;
+use swe_assay::inside::model::receipt::Receipt;
 
 use crate::support::{assay, expect_exit, json, stderr};
 
@@ -65,7 +65,7 @@ fn findings(dataset: &Path) -> Findings {
 /// Rules of level error that were found.
 fn errors(dataset: &Path) -> Vec<Rule> {
     let found = findings(dataset);
-    found.counts().keys().copied().filter(|rule| rule.level() == swe_assay::audit::Level::Error).collect()
+    found.counts().keys().copied().filter(|rule| rule.level() == swe_assay::inside::audit::Level::Error).collect()
 }
 
 /// Changes the lines of a table of the evidence.
@@ -154,8 +154,8 @@ fn a_hand_edited_verdict_is_found_even_where_manifest_and_receipt_were_made_to_f
         let mut receipt: Receipt = serde_json::from_value(value.clone()).unwrap();
         let old = receipt.digest();
         if value["reason"] == "still_failing" {
-            receipt.status = swe_assay::model::verdict::VerdictStatus::Verified;
-            receipt.reason = swe_assay::model::verdict::Reason::Resolved;
+            receipt.status = swe_assay::inside::model::verdict::VerdictStatus::Verified;
+            receipt.reason = swe_assay::inside::model::verdict::Reason::Resolved;
             digests.insert(old.to_string(), receipt.digest().to_string());
         }
         *value = serde_json::to_value(receipt).unwrap();

@@ -6,15 +6,15 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use swe_assay::images::cache::Cache;
-use swe_assay::images::python::docker::{ImageRequest, docker_build};
-use swe_assay::images::python::environment::Environments;
-use swe_assay::images::python::project::ProjectMetadata;
-use swe_assay::images::python::recipe::Recipe;
-use swe_assay::images::seal_host::SealError;
-use swe_assay::model::trial::{Exit, Limits};
-use swe_assay::sandbox::docker::{Docker, OWNER_LABEL};
-use swe_assay::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
+use swe_assay::inside::images::cache::Cache;
+use swe_assay::inside::images::python::docker::{ImageRequest, docker_build};
+use swe_assay::inside::images::python::environment::Environments;
+use swe_assay::inside::images::python::project::ProjectMetadata;
+use swe_assay::inside::images::python::recipe::Recipe;
+use swe_assay::inside::images::seal_host::SealError;
+use swe_assay::inside::model::trial::{Exit, Limits};
+use swe_assay::inside::sandbox::docker::{Docker, OWNER_LABEL};
+use swe_assay::inside::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
 
 const TREE: &str = "container-test-1";
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use swe_assay::intake::{Wanted, import_folders, write_import};
-use swe_assay::interval::exact_95;
-use swe_assay::model::instance::Environment;
+use swe_assay::inside::intake::{Wanted, import_folders, write_import};
+use swe_assay::inside::interval::exact_95;
+use swe_assay::inside::model::instance::Environment;
 
 use crate::support::{BUSY, assay, lines, stderr};
 

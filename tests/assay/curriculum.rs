@@ -4,11 +4,11 @@ use crate::harness::{Test, tests};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use swe_assay::dataset::files::parquet::{Bounds, ParquetWriter};
-use swe_assay::dataset::files::shard::LineWriter as _;
-use swe_assay::dataset::rows::{Attempts, rl_columns, rl_row};
-use swe_assay::model::format;
-use swe_assay::model::generation::Skill;
+use swe_assay::inside::dataset::files::parquet::{Bounds, ParquetWriter};
+use swe_assay::inside::dataset::files::shard::LineWriter as _;
+use swe_assay::inside::dataset::rows::{Attempts, rl_columns, rl_row};
+use swe_assay::inside::model::format;
+use swe_assay::inside::model::generation::Skill;
 
 use crate::samples;
 use crate::support::{assay, lines, stderr};

@@ -3,12 +3,12 @@
 use crate::harness::{Test, tests};
 use std::path::{Path, PathBuf};
 
-use swe_assay::dataset::evidence;
-use swe_assay::dataset::files::parquet;
-use swe_assay::dataset::seal::manifest::Manifest;
-use swe_assay::lab::recompute;
-use swe_assay::model::receipt::Receipt;
-use swe_assay::model::verdict::Verdict;
+use swe_assay::inside::dataset::evidence;
+use swe_assay::inside::dataset::files::parquet;
+use swe_assay::inside::dataset::seal::manifest::Manifest;
+use swe_assay::inside::lab::recompute;
+use swe_assay::inside::model::receipt::Receipt;
+use swe_assay::inside::model::verdict::Verdict;
 
 use crate::support::{answers, assay, assert_answers, expect_exit, expected, json, lines};
 
@@ -66,7 +66,7 @@ fn the_manifest_lists_every_file_with_its_size_and_digest() {
     for file in listed {
         let bytes = std::fs::read(dataset.join(file["path"].as_str().unwrap())).unwrap();
         assert_eq!(file["bytes"].as_u64(), Some(bytes.len() as u64));
-        assert_eq!(file["sha256"].as_str().unwrap(), swe_assay::model::digest::Digest::of(&bytes).as_str());
+        assert_eq!(file["sha256"].as_str().unwrap(), swe_assay::inside::model::digest::Digest::of(&bytes).as_str());
     }
     paths.extend(["manifest.json", "statement.json"].map(str::to_owned));
     paths.sort();

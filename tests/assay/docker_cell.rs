@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use swe_assay::model::trial::Exit;
-use swe_assay::sandbox::docker::OWNER_LABEL;
-use swe_assay::sandbox::docker::cells::DockerCells;
-use swe_assay::sandbox::{Backing, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::inside::model::trial::Exit;
+use swe_assay::inside::sandbox::docker::OWNER_LABEL;
+use swe_assay::inside::sandbox::docker::cells::DockerCells;
+use swe_assay::inside::sandbox::{Backing, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
 
 use crate::container::{docker, output, python, shell};
 

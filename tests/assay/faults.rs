@@ -4,9 +4,9 @@ use crate::harness::{Test, tests};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use swe_assay::model::trial::Exit;
-use swe_assay::model::verdict::VerdictStatus;
-use swe_assay::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::inside::model::trial::Exit;
+use swe_assay::inside::model::verdict::VerdictStatus;
+use swe_assay::inside::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
 
 use crate::small_world::{Answer, RIGHT, World, cell};
 

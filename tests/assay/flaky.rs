@@ -4,8 +4,8 @@ use crate::harness::{Test, tests};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use swe_assay::model::verdict::{Reason, VerdictStatus};
-use swe_assay::sandbox::{Engine, Executed, Job, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::inside::model::verdict::{Reason, VerdictStatus};
+use swe_assay::inside::sandbox::{Engine, Executed, Job, Sandbox, SandboxError, SealedImage, Slot};
 
 use crate::small_world::{RIGHT, World, cell};
 
@@ -52,7 +52,7 @@ impl Slot for DiceSlot {
         let run = self.runs.fetch_add(1, Ordering::SeqCst);
         let bad = match self.roll {
             Roll::Seeded(seed) => {
-                swe_assay::model::digest::Digest::of_json(&(seed, run)).as_str().ends_with(['0', '4', '8', 'c'])
+                swe_assay::inside::model::digest::Digest::of_json(&(seed, run)).as_str().ends_with(['0', '4', '8', 'c'])
             }
             Roll::Listed(runs) => runs.contains(&run),
         };

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use swe_assay::model::trial::{Phase, Status, TestPlan, TestReport, TestResult, Variation};
-use swe_assay::runner;
-use swe_assay::sandbox::SUPPORT_DIR;
+use swe_assay::inside::model::trial::{Phase, Status, TestPlan, TestReport, TestResult, Variation};
+use swe_assay::inside::runner;
+use swe_assay::inside::sandbox::SUPPORT_DIR;
 
 pub(crate) const NONCE: &str = "a nonce of this run";
 const PYTEST_VERSIONS: [&str; 3] = ["7", "8", "9"];

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use swe_assay::model::digest::Digest;
+use swe_assay::inside::model::digest::Digest;
 
 use crate::harness::{Test, tests};
 use crate::small_world::copy;

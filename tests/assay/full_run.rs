@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use swe_assay::intake::{Wanted, import_folders, write_import};
-use swe_assay::model::instance::Environment;
+use swe_assay::inside::intake::{Wanted, import_folders, write_import};
+use swe_assay::inside::model::instance::Environment;
 
 use crate::support::{assay, expect_exit, lines};
 

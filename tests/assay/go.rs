@@ -5,7 +5,7 @@ use crate::harness::{Need, Test, skip, tests};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use swe_assay::images::go::compiler::Compiler;
+use swe_assay::inside::images::go::compiler::Compiler;
 
 use crate::export::rows;
 use crate::support::{assay, expect_exit, lines};

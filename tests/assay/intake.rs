@@ -13,13 +13,13 @@ use arrow_array::types::Int32Type;
 use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
-use swe_assay::intake::{
+use swe_assay::inside::intake::{
     Quarantined, Wanted, fetch_pair, import_pair, import_range, read_generations, read_instances, repository_path,
     write_import, write_quarantine,
 };
-use swe_assay::model::generation::{Generation, GenerationRef, Skill};
-use swe_assay::model::instance::Source;
-use swe_assay::repo::{Repository, Sources, instance_trees};
+use swe_assay::inside::model::generation::{Generation, GenerationRef, Skill};
+use swe_assay::inside::model::instance::Source;
+use swe_assay::inside::repo::{Repository, Sources, instance_trees};
 
 fn row(id: &str) -> Value {
     json!({

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use swe_assay::journal::RunDir;
+use swe_assay::inside::journal::RunDir;
 
 use crate::export::rows;
 use crate::mixer::{self, Tree, edit, verified};

@@ -4,11 +4,11 @@ use crate::harness::{Need, Test, needs_docker, skip, tests};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use swe_assay::judge::DeadlineRule;
-use swe_assay::model::trial::Limits;
-use swe_assay::model::verdict::{Reason, VerdictStatus};
-use swe_assay::sandbox::docker::cells::DockerCells;
-use swe_assay::sandbox::{Backing, Engine, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::inside::judge::DeadlineRule;
+use swe_assay::inside::model::trial::Limits;
+use swe_assay::inside::model::verdict::{Reason, VerdictStatus};
+use swe_assay::inside::sandbox::docker::cells::DockerCells;
+use swe_assay::inside::sandbox::{Backing, Engine, Sandbox, SandboxError, SealedImage, Slot};
 
 use crate::full_disk::Tmpfs;
 use crate::small_world::{Kind, RIGHT, World, cell, containers};
@@ -87,7 +87,7 @@ impl Sandbox for Deleting {
         self.0.name()
     }
 
-    fn warm(&self, image: &SealedImage, job: &swe_assay::sandbox::Job) -> Result<SealedImage, SandboxError> {
+    fn warm(&self, image: &SealedImage, job: &swe_assay::inside::sandbox::Job) -> Result<SealedImage, SandboxError> {
         self.0.warm(image, job)
     }
 

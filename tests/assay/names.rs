@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use swe_assay::dataset::source::Source as _;
-use swe_assay::intake::{Wanted, import_folders};
-use swe_assay::journal::RunDir;
-use swe_assay::model::digest::canonical_json;
-use swe_assay::model::format;
-use swe_assay::model::generation::Skill;
-use swe_assay::model::instance::Environment;
+use swe_assay::inside::dataset::source::Source as _;
+use swe_assay::inside::intake::{Wanted, import_folders};
+use swe_assay::inside::journal::RunDir;
+use swe_assay::inside::model::digest::canonical_json;
+use swe_assay::inside::model::format;
+use swe_assay::inside::model::generation::Skill;
+use swe_assay::inside::model::instance::Environment;
 
 use crate::export::World;
 use crate::support::{assay, expect_exit, json, stderr};

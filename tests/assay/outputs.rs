@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 use serde_json::json;
-use swe_assay::cli::Cli;
+use swe_assay::Cli;
 
 use crate::support::{assay, expect_exit, stderr};
 

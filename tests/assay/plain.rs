@@ -1,10 +1,10 @@
 //! Test bodies without their runner: what is reported, what is not, and that nothing gives the run away.
 
 use crate::harness::{Test, tests};
-use swe_assay::model::trial::{Mode, TestPlan};
-use swe_assay::runner::python::bare::RUNNER_LOADED;
-use swe_assay::runner::python::pytest::Pytest;
-use swe_assay::runner::{self, Runner};
+use swe_assay::inside::model::trial::{Mode, TestPlan};
+use swe_assay::inside::runner::python::bare::RUNNER_LOADED;
+use swe_assay::inside::runner::python::pytest::Pytest;
+use swe_assay::inside::runner::{self, Runner};
 
 use crate::framework::{NONCE, Ran, World, execute, phases, pythons};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::{Value, json};
-use swe_assay::sandbox::Engine;
+use swe_assay::inside::sandbox::Engine;
 
 use crate::answer_fuzz::{Numbers, Worlds, corpus, mutated};
 use crate::harness::{Test, tests};

@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use swe_assay::intake::{Wanted, import_folders, write_import};
-use swe_assay::model::instance::Environment;
+use swe_assay::inside::intake::{Wanted, import_folders, write_import};
+use swe_assay::inside::model::instance::Environment;
 
 use crate::model_server::{ModelServer, Say};
 use crate::support::{assay, expect_exit, json, lines, stderr};

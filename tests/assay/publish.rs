@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use swe_assay::console::Console;
-use swe_assay::dataset::seal::entries::Config;
-use swe_assay::dataset::seal::manifest::{Contents, Manifest};
-use swe_assay::dataset::select::matched::Matched;
-use swe_assay::hub::{Account, Hub as Client, Patience, RepoId, download};
-use swe_assay::model::digest::Digest;
-use swe_assay::model::receipt::Tool;
+use swe_assay::inside::console::Console;
+use swe_assay::inside::dataset::seal::entries::Config;
+use swe_assay::inside::dataset::seal::manifest::{Contents, Manifest};
+use swe_assay::inside::dataset::select::matched::Matched;
+use swe_assay::inside::hub::{Account, Hub as Client, Patience, RepoId, download};
+use swe_assay::inside::model::digest::Digest;
+use swe_assay::inside::model::receipt::Tool;
 
 use crate::hub::{Hub, READER, TOKEN, Wrong};
 use crate::support::{assay, expect_exit, json as output_json, stderr};

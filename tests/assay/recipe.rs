@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use swe_assay::dataset::files::parquet;
-use swe_assay::intake::{Wanted, import_folders, write_import};
-use swe_assay::model::instance::Environment;
+use swe_assay::inside::dataset::files::parquet;
+use swe_assay::inside::intake::{Wanted, import_folders, write_import};
+use swe_assay::inside::model::instance::Environment;
 
 use crate::model_server::{Asked, ModelServer, Say, completion};
 use crate::support::{assay, expect_exit, json, lines};

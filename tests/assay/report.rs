@@ -6,9 +6,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use swe_assay::journal::RunDir;
-use swe_assay::model::digest::Digest;
-use swe_assay::model::format;
+use swe_assay::inside::journal::RunDir;
+use swe_assay::inside::model::digest::Digest;
+use swe_assay::inside::model::format;
 
 use crate::support::{assay, expect_exit, json as printed, stderr};
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
-use swe_assay::model::verdict::{Reason, Verdict, VerdictStatus};
-use swe_assay::sandbox::{Engine, Executed, Job, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::inside::model::verdict::{Reason, Verdict, VerdictStatus};
+use swe_assay::inside::sandbox::{Engine, Executed, Job, Sandbox, SandboxError, SealedImage, Slot};
 
 use crate::small_world::{RIGHT, World, cell, copy};
 use crate::support::lines;

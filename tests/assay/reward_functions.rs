@@ -19,7 +19,7 @@ fn script(name: &str) -> PathBuf {
 async fn the_reward_functions_give_numbers_for_verdicts_and_nothing_for_the_rest() {
     let served = Served::start(&[], Some(" secret\n"));
     let folder = tempfile::tempdir().unwrap();
-    swe_assay::dataset::reward::write(folder.path()).unwrap();
+    swe_assay::inside::dataset::reward::write(folder.path()).unwrap();
     let completion = |source: &str| repair(source)["completion"].clone();
     let truth = json!({"instance_id": "small__calc", "skill": "repair"});
     let given = json!({
@@ -50,7 +50,7 @@ async fn the_reward_functions_give_numbers_for_verdicts_and_nothing_for_the_rest
 /// Runs the cases of a class of `reward_cases.py`.
 fn cases(class: &str) {
     let folder = tempfile::tempdir().unwrap();
-    swe_assay::dataset::reward::write(folder.path()).unwrap();
+    swe_assay::inside::dataset::reward::write(folder.path()).unwrap();
     let mut python = Command::new("python3");
     python.arg(script("reward_cases.py")).arg(folder.path().join("reward")).arg(class);
     let said = stderr(&expect_exit(&mut python, 0));

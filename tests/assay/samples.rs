@@ -1,21 +1,21 @@
 //! Sample records of every noun, for tests that need data and no sandbox.
 
 use serde_json::json;
-use swe_assay::consensus::curve::Scaling;
-use swe_assay::consensus::selection::Selection;
-use swe_assay::curriculum::report::Curriculum;
-use swe_assay::model::admission::Admission;
-use swe_assay::model::candidate::Candidate;
-use swe_assay::model::contest::Contest;
-use swe_assay::model::digest::Digest;
-use swe_assay::model::format;
-use swe_assay::model::generation::{Generation, Skill};
-use swe_assay::model::instance::Instance;
-use swe_assay::model::matrix::Matrix;
-use swe_assay::model::receipt::{Receipt, Tool};
-use swe_assay::model::trial::{Limits, Outcome, TestReport};
-use swe_assay::model::verdict::{Reason, Verdict};
-use swe_assay::prompt::Prompt;
+use swe_assay::inside::consensus::curve::Scaling;
+use swe_assay::inside::consensus::selection::Selection;
+use swe_assay::inside::curriculum::report::Curriculum;
+use swe_assay::inside::model::admission::Admission;
+use swe_assay::inside::model::candidate::Candidate;
+use swe_assay::inside::model::contest::Contest;
+use swe_assay::inside::model::digest::Digest;
+use swe_assay::inside::model::format;
+use swe_assay::inside::model::generation::{Generation, Skill};
+use swe_assay::inside::model::instance::Instance;
+use swe_assay::inside::model::matrix::Matrix;
+use swe_assay::inside::model::receipt::{Receipt, Tool};
+use swe_assay::inside::model::trial::{Limits, Outcome, TestReport};
+use swe_assay::inside::model::verdict::{Reason, Verdict};
+use swe_assay::inside::prompt::Prompt;
 
 pub fn instance(id: &str, license: Option<&str>) -> Instance {
     serde_json::from_value(json!({

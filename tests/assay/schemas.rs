@@ -5,22 +5,22 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use swe_assay::admission_report::AdmissionReport;
-use swe_assay::audit::{Agreement, AuditReport, Findings, Measures, Place, Rule};
-use swe_assay::dataset::evidence::StoredBlob;
-use swe_assay::dataset::rows::{Attempts, Reasoning, preference_row, rl_row, sft_row};
-use swe_assay::dataset::seal::manifest::{Contents, Manifest};
-use swe_assay::dataset::seal::signature::SecretKey;
-use swe_assay::dataset::seal::statement::Statement;
-use swe_assay::dataset::select::matched::Matched;
-use swe_assay::intake::Quarantined;
-use swe_assay::journal::RunInfo;
-use swe_assay::model::format;
-use swe_assay::model::generation::{Message, Skill};
-use swe_assay::model::receipt::Tool;
-use swe_assay::model::verdict::{Reason, Verdict};
-use swe_assay::schema;
-use swe_assay::serve::{Answer, BatchAnswer, Code, Item, NoVerdict, Problem, Timings, Unanswered};
+use swe_assay::inside::admission_report::AdmissionReport;
+use swe_assay::inside::audit::{Agreement, AuditReport, Findings, Measures, Place, Rule};
+use swe_assay::inside::dataset::evidence::StoredBlob;
+use swe_assay::inside::dataset::rows::{Attempts, Reasoning, preference_row, rl_row, sft_row};
+use swe_assay::inside::dataset::seal::manifest::{Contents, Manifest};
+use swe_assay::inside::dataset::seal::signature::SecretKey;
+use swe_assay::inside::dataset::seal::statement::Statement;
+use swe_assay::inside::dataset::select::matched::Matched;
+use swe_assay::inside::intake::Quarantined;
+use swe_assay::inside::journal::RunInfo;
+use swe_assay::inside::model::format;
+use swe_assay::inside::model::generation::{Message, Skill};
+use swe_assay::inside::model::receipt::Tool;
+use swe_assay::inside::model::verdict::{Reason, Verdict};
+use swe_assay::inside::schema;
+use swe_assay::inside::serve::{Answer, BatchAnswer, Code, Item, NoVerdict, Problem, Timings, Unanswered};
 
 use crate::samples;
 
@@ -95,7 +95,7 @@ fn records() -> Vec<(&'static str, Value)> {
         tool_version: "0.1.0".to_owned(),
         sandbox: "cell".to_owned(),
         repeats: 3,
-        evidence: swe_assay::model::verdict::Evidence::E2,
+        evidence: swe_assay::inside::model::verdict::Evidence::E2,
         inputs: [("instances.jsonl".to_owned(), instance.digest())].into(),
     };
     let mut found = Findings::default();

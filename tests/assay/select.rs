@@ -4,13 +4,13 @@ use crate::harness::{Test, tests};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use swe_assay::journal::{RunDir, RunInfo};
-use swe_assay::model::format;
-use swe_assay::model::generation::Skill;
-use swe_assay::model::verdict::{Evidence, Reason};
+use swe_assay::inside::journal::{RunDir, RunInfo};
+use swe_assay::inside::model::format;
+use swe_assay::inside::model::generation::Skill;
+use swe_assay::inside::model::verdict::{Evidence, Reason};
 
-use swe_assay::intake::{Wanted, import_folders, write_import};
-use swe_assay::model::instance::Environment;
+use swe_assay::inside::intake::{Wanted, import_folders, write_import};
+use swe_assay::inside::model::instance::Environment;
 
 use crate::samples;
 use crate::support::{assay, expect_exit, lines, stderr};

@@ -68,7 +68,7 @@ def test_four(self):\n        self.assertEqual(double(4), 8)\n```\n";
     ];
     let response = served.post("/v1/verify/batch", &json!({"items": questions})).await;
     let batch: Value = response.json().await.unwrap();
-    let schema = swe_assay::schema::of("reward.v1").unwrap();
+    let schema = swe_assay::inside::schema::of("reward.v1").unwrap();
     let schema = jsonschema::validator_for(schema.as_value()).unwrap();
     for ((answer, expected), question) in batch["answers"].as_array().unwrap().iter().zip(expected).zip(&questions) {
         let expected = (expected.0, expected.1.to_owned(), expected.2.to_owned());

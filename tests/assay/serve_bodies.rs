@@ -12,7 +12,7 @@ use crate::serve_support::{Served, repair};
 use crate::small_world::RIGHT;
 
 fn schema(name: &str) -> Validator {
-    jsonschema::validator_for(swe_assay::schema::of(name).unwrap().as_value()).unwrap()
+    jsonschema::validator_for(swe_assay::inside::schema::of(name).unwrap().as_value()).unwrap()
 }
 
 fn zipped(bytes: &[u8]) -> Vec<u8> {

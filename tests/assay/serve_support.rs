@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Response;
 use serde_json::{Value, json};
-use swe_assay::sandbox::Engine;
+use swe_assay::inside::sandbox::Engine;
 
 use crate::small_world::{World, cell, repairs};
 use crate::support::assay;

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
-use swe_assay::console::Console;
-use swe_assay::intake::{Wanted, import_folders, read_generations, repository_path, write_import};
-use swe_assay::journal::RunDir;
-use swe_assay::judge::DeadlineRule;
-use swe_assay::lab::{Lab, Located, Samples, Settings, recompute};
-use swe_assay::model::admission::Admission;
-use swe_assay::model::instance::Environment;
-use swe_assay::model::trial::Limits;
-use swe_assay::model::verdict::Verdict;
-use swe_assay::sandbox::cell::Cell;
-use swe_assay::sandbox::docker::Docker;
-use swe_assay::sandbox::{Engine, Sandbox};
+use swe_assay::inside::console::Console;
+use swe_assay::inside::intake::{Wanted, import_folders, read_generations, repository_path, write_import};
+use swe_assay::inside::journal::RunDir;
+use swe_assay::inside::judge::DeadlineRule;
+use swe_assay::inside::lab::{Lab, Located, Samples, Settings, recompute};
+use swe_assay::inside::model::admission::Admission;
+use swe_assay::inside::model::instance::Environment;
+use swe_assay::inside::model::trial::Limits;
+use swe_assay::inside::model::verdict::Verdict;
+use swe_assay::inside::sandbox::cell::Cell;
+use swe_assay::inside::sandbox::docker::Docker;
+use swe_assay::inside::sandbox::{Engine, Sandbox};
 
 use crate::support::shared_cache;
 
@@ -186,7 +186,7 @@ impl World {
             memory_budget: 16 << 30,
             full: false,
             attempts: 3,
-            evidence: swe_assay::model::verdict::Evidence::E2,
+            evidence: swe_assay::inside::model::verdict::Evidence::E2,
             minimal_gold: false,
             accept_lost: false,
             cache: self.reuse.clone().unwrap_or_else(shared_cache),

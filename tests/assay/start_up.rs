@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use swe_assay::images::python::project::ProjectMetadata;
-use swe_assay::model::trial::{TestPlan, TestReport};
-use swe_assay::runner;
-use swe_assay::sandbox::SUPPORT_DIR;
+use swe_assay::inside::images::python::project::ProjectMetadata;
+use swe_assay::inside::model::trial::{TestPlan, TestReport};
+use swe_assay::inside::runner;
+use swe_assay::inside::sandbox::SUPPORT_DIR;
 
 const MARKS: &str = "open(__file__ + '.ran', 'w').close()\n";
 

@@ -1,8 +1,8 @@
 //! Runs that change trusted files: seen by the sandbox after the run, in both ways.
 
 use crate::harness::{Test, needs_docker, tests};
-use swe_assay::model::verdict::Reason;
-use swe_assay::sandbox::Engine;
+use swe_assay::inside::model::verdict::Reason;
+use swe_assay::inside::sandbox::Engine;
 
 use crate::small_world::{RIGHT, World, cell, containers};
 
@@ -47,7 +47,7 @@ fn who_passes_by_changing_trusted_files_is_rejected_in_cells() {
 }
 
 fn who_passes_by_changing_trusted_files_is_rejected_in_cells_with_copies() {
-    let cell = swe_assay::sandbox::cell::Cell::clone(&cell()).with_copies();
+    let cell = swe_assay::inside::sandbox::cell::Cell::clone(&cell()).with_copies();
     assert_seen(&judge(Engine::Cell(std::sync::Arc::new(cell))));
 }
 

@@ -8,23 +8,13 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 use serde_json::{Value, json};
-use swe_assay::cli::Cli;
-use swe_assay::images::cache::Cache;
-use swe_assay::images::environment_error::EnvironmentError;
-use swe_assay::images::order::Order;
-use swe_assay::images::provisioned::Provisioned;
-use swe_assay::images::toolchain::{self, Toolchain};
-use swe_assay::intake::{Wanted, import_folders, write_import};
-use swe_assay::language::{self, Kind, Language, Row};
-use swe_assay::model::candidate::PathClass;
-use swe_assay::model::cause::Cause;
-use swe_assay::model::channel::Channel;
-use swe_assay::model::digest::Digest;
-use swe_assay::model::instance::Environment;
-use swe_assay::model::test_id::TestId;
-use swe_assay::model::trial::{TestPlan, TestReport};
-use swe_assay::runner::{self, Command, Runner, base_env, ordered, records};
-use swe_assay::sandbox::{REPORT_FD, SUPPORT_DIR};
+use swe_assay::Cli;
+use swe_assay::inside::intake::{Wanted, import_folders, write_import};
+use swe_assay::seams::{
+    Cache, Cause, Channel, Command, Digest, Environment, EnvironmentError, Kind, Language, Order, PathClass,
+    Provisioned, REPORT_FD, Row, Runner, SUPPORT_DIR, TestId, TestPlan, TestReport, Toolchain, base_env, ordered,
+    parse_records, register_language, register_runner, register_toolchain,
+};
 
 use crate::harness::{Test, tests};
 use crate::support::{lines, shared_cache};
@@ -110,7 +100,7 @@ impl Runner for Status {
     }
 
     fn parse(&self, channel: &[u8], truncated: bool, nonce: &str) -> TestReport {
-        records::parse(channel, truncated, nonce)
+        parse_records(channel, truncated, nonce)
     }
 
     fn parse_id<'i>(&self, id: &'i str) -> TestId<'i> {
@@ -165,9 +155,9 @@ fn answer(index: u64, source: &str) -> Value {
 }
 
 fn a_runner_and_a_language_of_ones_own_go_from_import_to_a_row_at_their_level() {
-    language::register(&Shell);
-    toolchain::register(&Shell);
-    runner::register(&Status);
+    register_language(&Shell);
+    register_toolchain(&Shell);
+    register_runner(&Status);
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let keep = ("tests/keep.test.sh", ". lib/double.sh\n[ \"$(double 0)\" != 7 ]\n");

@@ -3,7 +3,7 @@
 use crate::harness::{Test, tests};
 use std::fs;
 
-use swe_assay::model::trial::{Origin, TestReport, Trace};
+use swe_assay::inside::model::trial::{Origin, TestReport, Trace};
 
 use crate::framework::{World, pythons};
 

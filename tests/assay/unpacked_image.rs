@@ -15,12 +15,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use swe_assay::images::cache::Cache;
-use swe_assay::model::digest::Digest;
-use swe_assay::model::trial::{Exit, Limits};
-use swe_assay::sandbox::Lease;
-use swe_assay::sandbox::cell::Cell;
-use swe_assay::sandbox::{Backing, Job, Sandbox as _, SealedImage};
+use swe_assay::inside::images::cache::Cache;
+use swe_assay::inside::model::digest::Digest;
+use swe_assay::inside::model::trial::{Exit, Limits};
+use swe_assay::inside::sandbox::Lease;
+use swe_assay::inside::sandbox::cell::Cell;
+use swe_assay::inside::sandbox::{Backing, Job, Sandbox as _, SealedImage};
 
 use crate::support::{assay, expect_exit, json, stderr};
 
@@ -205,7 +205,7 @@ fn an_image_of_a_registry_that_asks_for_a_login_runs_in_cells_and_shows_nothing_
     assert!(!folder.path().join("not-this-one").exists());
 
     let cache = Cache::open(&folder.path().join("cache")).unwrap();
-    let image = swe_assay::images::unpacked::find(&cache, &reference).unwrap().unwrap().ready(&cache).unwrap();
+    let image = swe_assay::inside::images::unpacked::find(&cache, &reference).unwrap().unwrap().ready(&cache).unwrap();
     assert_eq!(image.env["COLOUR"], "blue");
     let root = image.root.clone().unwrap();
     let script = "cat file /srv/data /opt/assay/support/trusted; echo $(echo /*) ; echo /etc/*; echo x > new && cat new; \

@@ -27,7 +27,6 @@ use crate::model::candidate::Candidate;
 use crate::model::contest::Contest;
 use crate::model::digest::Digest;
 use crate::model::generation::Skill;
-use crate::model::receipt::Receipt;
 use crate::model::verdict::{Reason, Verdict};
 use crate::repo::Repository;
 
@@ -41,11 +40,10 @@ pub struct SingleJudge<'a> {
     open: VecDeque<Open>,
 }
 
-/// A verdict, its receipt, and what it took.
+/// A verdict, and what it took.
 #[derive(Clone, Debug)]
 pub struct SingleVerdict {
     pub verdict: Verdict,
-    pub receipt: Receipt,
     /// Trials that were run for it; the others were known.
     pub trials_run: u64,
 }
@@ -99,13 +97,13 @@ impl<'a> SingleJudge<'a> {
         let candidates = [candidate];
         let contests = lab.take_alone(located, &candidates, open)?;
         let judged = verdicts(&candidates, &open.admissions, &open.digests, contests, &lab.knowledge)?;
-        let (verdict, receipt) = judged.into_iter().next().context("a candidate has a verdict")?;
+        let (verdict, _) = judged.into_iter().next().context("a candidate has a verdict")?;
         if verdict.reason == Reason::SandboxFailed {
             lab.knowledge.forget_failures();
             // Its image may be gone: the next candidate looks for it again.
             self.open.pop_front();
         }
-        Ok(SingleVerdict { verdict, receipt, trials_run: self.lab.ran.load(Ordering::Relaxed) - before })
+        Ok(SingleVerdict { verdict, trials_run: self.lab.ran.load(Ordering::Relaxed) - before })
     }
 
     /// Makes the instance the first of those at hand.

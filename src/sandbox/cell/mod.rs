@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use assay_agent::bytecode;
 pub use cgroup::sweep;
-pub use probe::{Enforcement, Support, probe};
+pub use probe::{Enforcement, probe};
 use slot::CellSlot;
 
 use super::{Backing, Job, Sandbox, SandboxError, SealedImage, Slot};

@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use swe_assay::model::digest::Digest;
-use swe_assay::model::trial::{Exit, Limits};
-use swe_assay::sandbox::Lease;
-use swe_assay::sandbox::cell::{Cell, probe, sweep};
-use swe_assay::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
+use swe_assay::inside::model::digest::Digest;
+use swe_assay::inside::model::trial::{Exit, Limits};
+use swe_assay::inside::sandbox::Lease;
+use swe_assay::inside::sandbox::cell::{Cell, probe, sweep};
+use swe_assay::inside::sandbox::{Backing, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage};
 
 /// The binary whose hidden command is the agent; a copy of it where the tests run as an ordinary user.
 fn agent() -> PathBuf {

@@ -104,7 +104,7 @@ async fn index(shared: &Shared) {
         let new = !shared.state().objects.values().any(|object| matches!(object, Object::Xet(known) if *known == hash));
         if new {
             let bytes = data(shared, &hash).await;
-            let sha256 = swe_assay::model::digest::Digest::of(&bytes).to_string();
+            let sha256 = swe_assay::inside::model::digest::Digest::of(&bytes).to_string();
             shared.state().objects.insert(sha256, Object::Xet(hash));
         }
     }
