@@ -14,6 +14,7 @@ pub const TESTS: &[Test] = tests![
     no_file_is_longer_than_six_hundred_lines,
     the_nouns_know_nothing_of_what_uses_them,
     a_dependency_has_one_door,
+    the_design_names_every_folder_and_no_other,
 ];
 
 const LONGEST: usize = 600;
@@ -512,4 +513,13 @@ fn a_dependency_has_one_door() {
         let elsewhere: Vec<_> = users().filter(|path| !doors.iter().any(|door| path.starts_with(door))).collect();
         assert!(elsewhere.is_empty(), "{name} is used outside of {doors:?}: {elsewhere:?}");
     }
+}
+
+fn the_design_names_every_folder_and_no_other() {
+    let design = fs::read_to_string(root().join("DESIGN.md")).unwrap();
+    let rows = design.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("/` |"));
+    let named: BTreeSet<_> = rows.map(|(name, _)| name.to_owned()).collect();
+    let folders = fs::read_dir(root().join("src")).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
+    let there: BTreeSet<_> = folders.map(|folder| folder.file_name().into_string().unwrap()).collect();
+    assert_eq!(named, there, "left: the table of DESIGN.md; right: the folders of src");
 }
