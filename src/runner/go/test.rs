@@ -35,7 +35,7 @@ impl Runner for GoTest {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn language(&self) -> &'static str {
