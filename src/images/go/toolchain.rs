@@ -22,6 +22,7 @@ use crate::images::provisioned::Provisioned;
 use crate::images::toolchain::Toolchain;
 use crate::model::digest::Digest;
 use crate::runner::go::test::{BUILD_CACHE, MODULE_CACHE};
+use crate::runner::go::variables::is_read_by_go;
 use crate::sandbox::ENVIRONMENT_DIR;
 
 /// Raised when environments are laid out differently, so that old ones are not used.
@@ -67,11 +68,9 @@ impl Toolchain for GoToolchain {
         })
     }
 
-    /// Go would read these where the runner does not set them.
+    /// Go would read these where the runner does not set them, and so would the programs that it built.
     fn translate(&self, env: &mut BTreeMap<String, String>) {
-        for name in ["GOROOT", "GOTOOLDIR", "GOOS", "GOARCH", "GOEXPERIMENT", "GOTMPDIR", "GOVCS"] {
-            env.remove(name);
-        }
+        env.retain(|name, _| !is_read_by_go(name));
     }
 }
 
@@ -193,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_does_not_choose_another_go_or_machine() {
-        let mut env = BTreeMap::from(
-            [("GOROOT", "/testbed/go"), ("GOARCH", "arm"), ("GODEBUG", "x=1")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
+    fn an_instance_sets_no_variable_of_go() {
+        let own = ["GOROOT", "GOARCH", "GOAMD64", "GODEBUG", "GOCACHEPROG", "GO_TEST_TIMEOUT_SCALE", "CGO_CFLAGS"];
+        let others = ["CC", "LEVEL", "NOGO", "gopher"];
+        let env = own.iter().chain(&others).map(|name| ((*name).to_owned(), "1".to_owned()));
+        let mut env: BTreeMap<_, _> = env.collect();
         GoToolchain.translate(&mut env);
-        assert_eq!(env.into_keys().collect::<Vec<_>>(), ["GODEBUG"]);
+        assert_eq!(env.into_keys().collect::<Vec<_>>(), others);
     }
 }
