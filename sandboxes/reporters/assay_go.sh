@@ -8,11 +8,18 @@
 # not have the descriptor. The binary is run and read here, not by `go test -json`, which makes up a pass for a test in which
 # the process ends.
 #
-# All packages are built before the first one runs, so that no test can put anything into the cache of a build.
+# All packages are built before the first one runs, so that no test can put anything into the cache of a build. A test of
+# one package can still write where the binary of a later one lies. So this script remembers the digest of each binary
+# and looks at it again before it runs: one that is gone or changed ends the session. The digests are in variables, not in
+# files. Status 90 to 94 is this script's own: 90 no orders, 91 no place or no digest, 92 no folder, 93 a binary that is
+# gone, 94 a binary that changed.
 
 go=$1 workdir=$2
 IFS= read -r nonce || exit 90
 IFS= read -r shuffle || exit 90
+
+# digest FILE: its SHA-256 and nothing else.
+digest() { sha256sum <"$1"; }
 
 # say WORDS: a line of ours.
 say() { printf '\n\026assay %s %s\n' "$nonce" "$*" >&3; }
@@ -38,10 +45,15 @@ number=0
 for word in "$@"; do
     number=$((number + 1))
     [ $((number % 2)) = 1 ] || continue
+    eval "built_$number="
     # A package without tests has nothing to build.
     cat "$workdir/$word"/*_test.go 2>/dev/null | grep -qE '^func (Test|Example|Fuzz)' || continue
     if cd "$workdir/$word" 2>"$out/said" &&
         "$go" test -c -vet=off -buildvcs=false -o "$out/$number.test" . >"$out/said" 2>&1 </dev/null 3>&-; then
+        # Nothing is built of a package whose tests are all for other machines.
+        [ -e "$out/$number.test" ] || continue
+        built=$(digest "$out/$number.test") || exit 91
+        eval "built_$number=\$built"
         continue
     fi
     failed=1
@@ -57,7 +69,16 @@ done
 number=1
 while [ $# -gt 0 ]; do
     binary=$out/$number.test
-    if [ -e "$binary" ]; then
+    eval "built=\$built_$number"
+    if [ -n "$built" ]; then
+        if ! now=$(digest "$binary" 2>/dev/null); then
+            echo "assay: the test binary of $1 is gone" >&2
+            exit 93
+        fi
+        if [ "$now" != "$built" ]; then
+            echo "assay: the test binary of $1 is not the one that was built" >&2
+            exit 94
+        fi
         cd "$workdir/$1" || exit 92
         say run "$1"
         "$binary" -test.v=test2json -test.paniconexit0 -test.count=1 -test.timeout=0 "-test.shuffle=$order" \

@@ -21,12 +21,14 @@ use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
 use super::source::{Source, instances_without_tests, lost_instances, said_instances};
 use super::views::files::ViewFiles;
+use crate::language;
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
 use crate::model::verdict::{Evidence, Verdict, VerdictStatus};
+use crate::runner;
 
 /// Writes group after group.
 pub(super) struct GroupWriter<'a> {
@@ -247,7 +249,8 @@ impl<'a> GroupWriter<'a> {
             return Ok(());
         };
         // No answer to such a task could ever be used, whatever it is.
-        if admission.bound(admission.channel, skill) == Some(Evidence::E0) {
+        let read = runner::of(&admission.framework).is_some_and(|runner| language::of(runner).reader().is_some());
+        if admission.bound(admission.channel, read, skill) == Some(Evidence::E0) {
             *self.tally.left_out_tasks.entry("evidence/E0".to_owned()).or_default() += 1;
             return Ok(());
         }

@@ -22,8 +22,11 @@ const NEW: &str = "tests/test_new.py";
 const CHANNELS: [Channel; 5] =
     [Channel::Reporter, Channel::Parent, Channel::Process, Channel::MarkedText, Channel::Text];
 
-/// pytest with another channel.
-struct By(Channel);
+/// pytest with another channel, and perhaps for a language that nothing reads.
+struct By {
+    channel: Channel,
+    language: &'static str,
+}
 
 impl Runner for By {
     fn name(&self) -> &'static str {
@@ -33,10 +36,10 @@ impl Runner for By {
         Pytest.version()
     }
     fn language(&self) -> &'static str {
-        Pytest.language()
+        self.language
     }
     fn channel(&self) -> Channel {
-        self.0
+        self.channel
     }
     fn command(&self, tool: &str, workdir: &str, plan: &TestPlan, nonce: &str) -> Command {
         Pytest.command(tool, workdir, plan, nonce)
@@ -162,12 +165,22 @@ fn candidate(more: Value) -> Candidate {
 }
 
 fn judged(channel: Channel, candidate: &Candidate, admission: &Admission, peers: &Peers) -> (Level, String) {
-    let (honest, runner, rules) = (Honest::default(), By(channel), LocalizationRules::default());
+    judged_by(&By { channel, language: Pytest.language() }, candidate, admission, peers)
+}
+
+fn judged_by(runner: &By, candidate: &Candidate, admission: &Admission, peers: &Peers) -> (Level, String) {
+    let (honest, rules) = (Honest::default(), LocalizationRules::default());
     loop {
-        match judge(candidate, admission, &runner, peers, &rules, &honest) {
+        match judge(candidate, admission, runner, peers, &rules, &honest) {
             Step::Needs(trial) => honest.run(*trial),
             Step::Done(judgement) => {
-                assert_eq!(judgement.reason.status(), VerdictStatus::Verified, "{channel:?}: {}", judgement.detail);
+                assert_eq!(
+                    judgement.reason.status(),
+                    VerdictStatus::Verified,
+                    "{:?}: {}",
+                    runner.channel,
+                    judgement.detail
+                );
                 return (judgement.evidence, judgement.detail);
             }
         }
@@ -203,9 +216,8 @@ fn a_repair_is_worth_what_its_channel_allows_and_a_strong_canary_lets_it_allow_m
     }
 }
 
-#[test]
-fn a_generated_test_has_no_canary_so_its_channel_bounds_it_as_without_a_strong_one() {
-    use Level::{E0, E1, E3};
+/// A test that fails on base and on a mutant, and the contest with that mutant.
+fn generated_test() -> (Candidate, Peers) {
     let test = candidate(json!({
         "skill": "test", "prepared": {"tree": "base + test", "diff": "d", "files": [NEW]},
         "trees": {
@@ -219,9 +231,36 @@ fn a_generated_test_has_no_canary_so_its_channel_bounds_it_as_without_a_strong_o
         "mutants": [{"path": "core.py", "line": 3, "what": "< to <=", "tree": "m", "tested": "mutant, tested"}], "joined": joined,
     });
     let peers = Peers { contest: Some(serde_json::from_value(contest).unwrap()), ..Peers::default() };
+    (test, peers)
+}
+
+#[test]
+fn a_generated_test_has_no_canary_so_its_channel_bounds_it_as_without_a_strong_one() {
+    use Level::{E0, E1, E3};
+    let (test, peers) = generated_test();
     // The instance's strong canary says nothing of the generated test.
     let canaries = json!({"canaries": {"tree": "c", "files": [OLD], "tests": {format!("{OLD}::test"): "strong"}}});
     assert_eq!(levels(&test, &admission(canaries), &peers), [E3, E3, E3, E1, E0]);
+}
+
+#[test]
+fn an_answer_in_a_language_that_nothing_reads_is_worth_e1_whatever_ran_and_no_more_than_its_channel_allows() {
+    use Level::{E0, E1};
+    let of = format!("{OLD}::test");
+    let all = json!({
+        "canaries": {"tree": "c", "files": [OLD], "tests": {&of: "strong"}},
+        "plain": {"files": [OLD], "tests": [&of], "canaries": [&of]},
+    });
+    let (test, peers) = generated_test();
+    for channel in CHANNELS {
+        let runner = By { channel, language: "a language of tomorrow" };
+        let (level, detail) = judged_by(&runner, &repair(), &admission(all.clone()), &Peers::default());
+        assert_eq!(level, E1, "{channel:?}: {detail}");
+        assert!(channel == Channel::Text || detail.contains("nothing reads the language"), "{channel:?}: {detail}");
+        let without_canary = if channel == Channel::Text { E0 } else { E1 };
+        assert_eq!(judged_by(&runner, &repair(), &admission(json!({})), &Peers::default()).0, without_canary);
+        assert_eq!(judged_by(&runner, &test, &admission(json!({})), &peers).0, without_canary);
+    }
 }
 
 #[test]

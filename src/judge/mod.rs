@@ -20,6 +20,7 @@ mod test;
 
 use std::collections::BTreeSet;
 
+use crate::language;
 use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, MalformedReason, TrialTrees};
 use crate::model::contest::Contest;
@@ -129,7 +130,7 @@ pub fn judge(
     };
     let trials = bench.into_trials();
     let (reason, evidence, detail) = match result {
-        Ok(verified) => by_channel(candidate.skill, admission, runner, admit::lost::bounded(admission, verified)),
+        Ok(verified) => bounded(candidate.skill, admission, runner, admit::lost::bounded(admission, verified)),
         Err(Halt::Judged(reason, detail)) => {
             let ran = reason.status() == VerdictStatus::Rejected && !trials.is_empty();
             (reason, if ran { Level::E1 } else { Level::E0 }, detail)
@@ -177,17 +178,23 @@ fn readable(not_read: &[Unread], verified: (Reason, Level, String)) -> Result<(R
     Ok((reason, level.min(Level::E1), format!("{detail}; not read, and gold's version is not either: {named}")))
 }
 
-/// A verified answer as it counts: never more than the channel of its report allows, whatever else ran.
-fn by_channel(
+/// A verified answer as it counts: never more than the channel of its report allows, and the reader of its language, whatever else
+/// ran.
+fn bounded(
     skill: Skill,
     admission: &Admission,
     runner: &dyn Runner,
     (reason, level, detail): (Reason, Level, String),
 ) -> (Reason, Level, String) {
     let channel = runner.channel();
-    let Some(most) = admission.bound(channel, skill) else { return (reason, level, detail) };
-    let name = name(&channel);
-    (reason, level.min(most), format!("{detail}; {most:?} at most, for the report comes by the channel: {name}"))
+    let read = language::of(runner).reader().is_some();
+    let Some(most) = admission.bound(channel, read, skill) else { return (reason, level, detail) };
+    let why = if admission.bound(channel, true, skill) == Some(most) {
+        format!("the report comes by the channel: {}", name(&channel))
+    } else {
+        "nothing reads the language of its tests".to_owned()
+    };
+    (reason, level.min(most), format!("{detail}; {most:?} at most, for {why}"))
 }
 
 /// Evidence of sealed runs and exact ids alone.

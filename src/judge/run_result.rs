@@ -48,6 +48,9 @@ fn end(seen: &Seen) -> Result<i32, (Reason, String)> {
         let detail = format!("exit status {code}, the session announced {:?}", report.exit_status);
         return Err((Reason::ExitContradictsReport, detail));
     }
+    if let Some(contradiction) = report.contradictions.first() {
+        return Err((Reason::ExitContradictsReport, contradiction.clone()));
+    }
     Ok(code)
 }
 
@@ -113,7 +116,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::model::trial::Outcome;
@@ -121,13 +124,17 @@ mod tests {
     const TEST: &str = "tests/test_a.py::test_a";
 
     fn judged(from_the_tree: &[&str], on_gold: &[&str]) -> Option<Reason> {
-        let passed = json!({"phases": [["setup", "passed"], ["call", "passed"], ["teardown", "passed"]]});
         let shadows: serde_json::Map<_, _> =
             from_the_tree.iter().map(|name| ((*name).to_owned(), json!(format!("{name}.py")))).collect();
-        let report = json!({
+        judged_by(&json!({"shadows": shadows}), on_gold)
+    }
+
+    fn judged_by(more: &Value, on_gold: &[&str]) -> Option<Reason> {
+        let passed = json!({"phases": [["setup", "passed"], ["call", "passed"], ["teardown", "passed"]]});
+        let mut report = json!({
             "format": crate::model::format::REPORT, "finished": true, "exit_status": 0, "tests": {TEST: passed},
-            "shadows": shadows,
         });
+        report.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let digest = crate::model::digest::Digest::of(b"");
         let outcome: Outcome = serde_json::from_value(json!({
             "format": crate::model::format::OUTCOME, "trial_id": digest, "sandbox": "cell", "wall_ms": 1, "overhead_ms": 1,
@@ -151,6 +158,12 @@ mod tests {
             Shown::Abnormal(reason, _) => Some(reason),
             Shown::Failing(failing) => panic!("{failing:?}"),
         }
+    }
+
+    #[test]
+    fn a_process_that_ended_otherwise_than_its_tests_say_is_no_pass() {
+        let said = json!({"contradictions": ["p ended with status 1, and none of its tests failed"]});
+        assert_eq!(judged_by(&said, &[]), Some(Reason::ExitContradictsReport));
     }
 
     #[test]

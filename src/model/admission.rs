@@ -254,15 +254,15 @@ impl Admission {
         self.held_out.as_ref().map_or(0, |held_out| held_out.checks.len())
     }
 
-    /// The most that a verified answer is worth if its report comes by this channel; `None` if there is no bound. A strong canary
-    /// of the admission failed on gold, and a repair is verified only if every canary failed on it too. A generated test has no
-    /// canary. Nothing of a localization is run.
-    pub fn bound(&self, channel: Channel, skill: Skill) -> Option<Evidence> {
+    /// The most that a verified answer is worth if its report comes by this channel; `None` if there is no bound. `read` says
+    /// whether anything reads the language. A strong canary of the admission failed on gold, and a repair is verified only if
+    /// every canary failed on it too. A generated test has no canary. Nothing of a localization is run.
+    pub fn bound(&self, channel: Channel, read: bool, skill: Skill) -> Option<Evidence> {
         let [strong, ..] = self.canary_counts();
         match skill {
             Skill::Localization => None,
-            Skill::Test => channel.most(false),
-            Skill::Repair => channel.most(strong > 0),
+            Skill::Test => channel.most(false, read),
+            Skill::Repair => channel.most(strong > 0, read),
         }
     }
 

@@ -24,20 +24,24 @@ pub enum Channel {
 
 impl Channel {
     /// The level that evidence has at most if the report comes by this channel; `None` if there is no bound. `strong_canary` says
-    /// whether a strong canary failed, as it must, on gold and on the candidate.
+    /// whether a strong canary failed, as it must, on gold and on the candidate. `read` says whether anything reads the language:
+    /// if nothing does, no screen looked at the answer, and nothing derived canaries, held-out tests or mutants.
     ///
     /// | channel | without a strong canary | with one |
     /// | --- | --- | --- |
     /// | reporter, parent, process | as found | as found |
     /// | marked text | E1 at most | E2 at most |
     /// | text | E0: judged and never exported | E1 at most |
-    pub fn most(self, strong_canary: bool) -> Option<Evidence> {
-        match (self, strong_canary) {
+    /// | any of these, if nothing reads the language | E1 at most, and E0 for text | E1 at most |
+    pub fn most(self, strong_canary: bool, read: bool) -> Option<Evidence> {
+        let by_channel = match (self, strong_canary) {
             (Self::Reporter | Self::Parent | Self::Process, _) => None,
             (Self::MarkedText, true) => Some(Evidence::E2),
             (Self::MarkedText, false) | (Self::Text, true) => Some(Evidence::E1),
             (Self::Text, false) => Some(Evidence::E0),
-        }
+        };
+        let by_reader = (!read).then_some(Evidence::E1);
+        by_channel.into_iter().chain(by_reader).min()
     }
 
     /// Whether it is the channel of a record that names none.
@@ -68,7 +72,14 @@ mod tests {
             (Channel::MarkedText, Some(E1), Some(E2)),
             (Channel::Text, Some(E0), Some(E1)),
         ] {
-            assert_eq!((channel.most(false), channel.most(true)), (plain, strong), "{channel:?}");
+            assert_eq!((channel.most(false, true), channel.most(true, true)), (plain, strong), "{channel:?}");
+            // Nothing reads the language: never more than E1, and never more than before.
+            let unread = if plain == Some(E0) { E0 } else { E1 };
+            assert_eq!(
+                (channel.most(false, false), channel.most(true, false)),
+                (Some(unread), Some(E1)),
+                "{channel:?}"
+            );
         }
     }
 }

@@ -244,6 +244,9 @@ pub struct TestReport {
     /// Exit status that the session announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_status: Option<i32>,
+    /// Processes of the session that ended otherwise than their tests say, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contradictions: Vec<String>,
     pub tests: BTreeMap<String, TestResult>,
     /// Files that could not be collected, with the exception type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -17,6 +17,7 @@ use crate::language::{self, Files, Stated, classes};
 use crate::model::admission::Trees;
 use crate::model::candidate::{Malformed, PathClass};
 use crate::model::layout::Layout;
+use crate::runner;
 
 /// The trees of an instance. Both patches must apply exactly, one after the other; what is [`Malformed`] here is the
 /// instance.
@@ -34,7 +35,7 @@ pub struct Sources<'a> {
     pub patch: &'a str,
     pub test_patch: &'a str,
     pub framework: &'a str,
-    /// Files of the listed tests.
+    /// Ids of the listed tests.
     pub listed: &'a [String],
 }
 
@@ -43,7 +44,11 @@ fn trees(repo: &Repository, from: Sources<'_>) -> Result<Trees, Stop> {
     let gold = patched(repo, &base, from.patch, "patch")?;
     let tested_gold = patched(repo, &gold, from.test_patch, "test_patch")?;
     let (changed, tests) = (repo.changed_paths(&base, &gold)?, repo.changed_paths(&gold, &tested_gold)?);
-    let stated = Stated { gold: &changed, tests: &tests, listed: from.listed };
+    let listed = match runner::by_name(from.framework).filter(|_| !from.listed.is_empty()) {
+        Some(runner) => runner::files_of(runner, from.listed, &repo.paths(&tested_gold)?),
+        None => Vec::new(),
+    };
+    let stated = Stated { gold: &changed, tests: &tests, listed: &listed };
     let layout = layout(repo, from.framework, &base, &tested_gold, stated)?;
     let trusted = protected_changes(repo, &layout, &base, &tested_gold)?;
     let trusted: Vec<_> = trusted.into_iter().map(|(path, _)| path).collect();

@@ -8,7 +8,7 @@
 //! standard input and writes records to a channel without a path. `docs/threats.md` says in which order things start,
 //! and what a report is worth by the kind of its channel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::model::cause::Cause;
@@ -49,6 +49,14 @@ pub fn by_name(name: &str) -> Option<&'static dyn Runner> {
 /// The runner of a plan or an admission, whose `framework` holds name and version.
 pub fn of(framework: &str) -> Option<&'static dyn Runner> {
     by_name(framework.split('/').next().unwrap_or_default())
+}
+
+/// Those of some files that hold a test of these ids, by what the runner is given to run the one and the other. A file of source
+/// is left out: a candidate may edit the tests in it with the rest, so nothing is expected of them.
+pub fn files_of(runner: &dyn Runner, ids: &[String], files: &[String]) -> Vec<String> {
+    let targets: BTreeSet<_> = ids.iter().filter(|id| !runner.in_source(id)).map(|id| runner.target_of(id)).collect();
+    let holds = |file: &&String| runner.target_of_file(file).is_some_and(|target| targets.contains(&target));
+    files.iter().filter(holds).cloned().collect()
 }
 
 /// A sealed command: what a [`crate::sandbox::Job`] needs besides tree and limits.
@@ -219,6 +227,20 @@ mod tests {
             assert_eq!(by_name(name).map(Runner::name), Some(name));
         }
         assert!(by_name("nose").is_none());
+    }
+
+    #[test]
+    fn the_files_of_tests_are_files_whatever_their_runner_is_given() {
+        let of = |runner: &dyn Runner, ids: &[&str], files: &[&str]| {
+            let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            files_of(runner, &own(ids), &own(files))
+        };
+        let go =
+            ["query/core.go", "query/core_test.go", "query/more_test.go", "query/testdata/x_test.go", "top_test.go"];
+        assert_eq!(of(&go::test::GoTest, &["query::TestA/b"], &go), ["query/core_test.go", "query/more_test.go"]);
+        let files = ["docs/usage.rst", "pkg/core.py", "tests/test_a.py"];
+        let ids = ["docs/usage.rst::usage.rst", "tests/test_gone.py::test_a"];
+        assert_eq!(of(&python::pytest::Pytest, &ids, &files), ["docs/usage.rst"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub const TESTS: &[Test] = tests![
     the_nouns_know_nothing_of_what_uses_them,
     a_dependency_has_one_door,
     nothing_is_shown_that_nobody_uses,
+    the_design_names_every_folder_and_no_other,
 ];
 
 const LONGEST: usize = 600;
@@ -561,4 +562,13 @@ fn nothing_is_shown_that_nobody_uses() {
         }
     }
     assert!(found.is_empty(), "nobody uses these:\n{}", found.join("\n"));
+}
+
+fn the_design_names_every_folder_and_no_other() {
+    let design = fs::read_to_string(root().join("DESIGN.md")).unwrap();
+    let cells = design.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("/` |"));
+    let named: BTreeSet<_> = cells.flat_map(|(cell, _)| cell.split("/`, `")).map(str::to_owned).collect();
+    let folders = fs::read_dir(root().join("src")).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
+    let there: BTreeSet<_> = folders.map(|folder| folder.file_name().into_string().unwrap()).collect();
+    assert_eq!(named, there, "left: the table of DESIGN.md; right: the folders of src");
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::images::environment_error::EnvironmentError;
+use crate::runner::go::variables::{ALWAYS, is_kept_from_go};
 
 /// The oldest Go whose tests mark their own lines, as minor version of Go 1.
 const OLDEST_MINOR: u32 = 20;
@@ -64,7 +65,7 @@ impl Compiler {
     fn at(go: &Path) -> Result<Self, String> {
         let mut command = Command::new(go);
         command.args(["env", "GOROOT", "GOVERSION"]).current_dir("/");
-        sealed(&mut command);
+        sealed(&mut command, names());
         let output = command.output().map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&output.stdout);
         match said.lines().collect::<Vec<_>>().as_slice() {
@@ -82,7 +83,7 @@ impl Compiler {
         self.root.join("bin/go")
     }
 
-    /// Runs Go in a folder, with caches of ours. Where modules come from is the caller's setting.
+    /// Runs Go in a folder, with caches of ours, and gives what it prints. Where modules come from is the caller's setting.
     ///
     /// # Errors
     /// Go does not start, or answers no.
@@ -92,17 +93,17 @@ impl Compiler {
         arguments: &[&str],
         folder: &Path,
         env: &[(&str, OsString)],
-    ) -> Result<(), EnvironmentError> {
+    ) -> Result<String, EnvironmentError> {
         let mut command = Command::new(self.program());
         command.args(arguments).current_dir(folder);
-        sealed(&mut command);
+        sealed(&mut command, names());
         command.envs(env.iter().map(|(name, value)| (name, value)));
         let output = command.output().map_err(|error| EnvironmentError::Failed {
             doing: doing.to_owned(),
             why: format!("{}: {error}", self.program().display()),
         })?;
         if output.status.success() {
-            return Ok(());
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let unreachable = ["dial tcp", "no such host", "i/o timeout", "TLS handshake"];
@@ -113,12 +114,17 @@ impl Compiler {
     }
 }
 
-/// Takes out what the user's settings would change of a build.
-fn sealed(command: &mut Command) {
-    for name in ["GOROOT", "GOFLAGS", "GOARCH", "GOOS", "GOEXPERIMENT", "GO111MODULE", "GODEBUG"] {
+/// Takes out what the user's settings, of which these are the names, would change of a build.
+fn sealed(command: &mut Command, names: impl Iterator<Item = OsString>) {
+    for name in names.filter(|name| name.to_str().is_some_and(is_kept_from_go)) {
         command.env_remove(name);
     }
-    command.env("GOENV", "off").env("GOWORK", "off").env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
+    command.envs(ALWAYS);
+}
+
+/// Names of the variables of this process.
+fn names() -> impl Iterator<Item = OsString> {
+    std::env::vars_os().map(|(name, _)| name)
 }
 
 /// The minor version of Go 1.
@@ -130,6 +136,8 @@ fn minor(version: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::ffi::OsStr;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -157,6 +165,20 @@ mod tests {
         assert!(said.contains("is Go 1.19.8") && said.contains("bookworm-backports"), "{said}");
         let said = Compiler::first(std::iter::empty()).unwrap_err().to_string();
         assert!(said.contains("no Go on this machine"), "{said}");
+    }
+
+    #[test]
+    fn settings_of_the_user_change_no_build_and_say_where_modules_come_from() {
+        let mut command = Command::new("go");
+        let names = ["GOFLAGS", "GOAMD64", "GOCACHEPROG", "CGO_LDFLAGS", "GOPROXY", "PATH"];
+        sealed(&mut command, names.into_iter().map(OsString::from));
+        let set: BTreeMap<_, _> = command.get_envs().collect();
+        let of = |name: &str| set.get(OsStr::new(name)).map(|value| value.map(OsStr::to_os_string));
+        for gone in ["GOAMD64", "GOCACHEPROG", "CGO_LDFLAGS"] {
+            assert_eq!(of(gone), Some(None), "{gone}");
+        }
+        assert_eq!((of("GOPROXY"), of("PATH")), (None, None));
+        assert_eq!((of("GOFLAGS"), of("CGO_ENABLED")), (Some(Some("".into())), Some(Some("0".into()))));
     }
 
     #[test]

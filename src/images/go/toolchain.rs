@@ -1,5 +1,6 @@
 //! The environment of a Go project: Go of the host, its standard library built once, and the modules that `go.mod` asks
-//! for. Both are made once, by version and by `go.mod` with `go.sum`, and are read-only for jobs.
+//! for. Both are made once, by version and by `go.mod` with `go.sum` and what stands in for modules, and are read-only for
+//! jobs.
 //!
 //! The standard library alone is built beforehand, outside of any tree. What belongs to the tree is built in the sandbox,
 //! in every run. A job links the files of the warm cache into a cache of its own, because Go needs one that it can write
@@ -22,6 +23,7 @@ use crate::images::provisioned::Provisioned;
 use crate::images::toolchain::Toolchain;
 use crate::model::digest::Digest;
 use crate::runner::go::test::{BUILD_CACHE, MODULE_CACHE};
+use crate::runner::go::variables::is_read_by_go;
 use crate::sandbox::ENVIRONMENT_DIR;
 
 /// Raised when environments are laid out differently, so that old ones are not used.
@@ -67,11 +69,9 @@ impl Toolchain for GoToolchain {
         })
     }
 
-    /// Go would read these where the runner does not set them.
+    /// Go would read these where the runner does not set them, and so would the programs that it built.
     fn translate(&self, env: &mut BTreeMap<String, String>) {
-        for name in ["GOROOT", "GOTOOLDIR", "GOOS", "GOARCH", "GOEXPERIMENT", "GOTMPDIR", "GOVCS"] {
-            env.remove(name);
-        }
+        env.retain(|name, _| !is_read_by_go(name));
     }
 }
 
@@ -98,27 +98,18 @@ fn modules(
         doing: "writing the tree of base".to_owned(),
         why: format!("{error:#}"),
     })?;
-    let read = |name: &str| -> Result<Option<String>, EnvironmentError> {
-        let path = tree.join(name);
-        match path.is_file() {
-            true => fs::read_to_string(&path).map(Some).map_err(|error| EnvironmentError::io("reading", &path, &error)),
-            false => Ok(None),
-        }
-    };
+    let read = |name: &str| text_of(&tree.join(name));
     let Some(module) = read("go.mod")? else {
         return Err(EnvironmentError::Unsupported(
             "base has no go.mod at its top, so its packages cannot be built; choose a commit that is a module"
                 .to_owned(),
         ));
     };
-    let file = ModuleFile::read(&module);
-    // Says now, and in Go's words, that the tree needs a newer Go.
-    let offline = [("GOPROXY", OsString::from("off")), ("GOFLAGS", "-mod=mod".into())];
-    compiler.run("reading go.mod", &["list", "-m"], &tree, &offline)?;
+    let file = module_file(compiler, &tree)?;
     if !file.requires || tree.join("vendor/modules.txt").is_file() {
         return Ok((None, None));
     }
-    let name = Digest::of_json(&(LAYOUT, &module, read("go.sum")?));
+    let name = Digest::of_json(&(LAYOUT, &module, read("go.sum")?, stand_ins(&tree, &file)?));
     let folder = cache.directory(MODULES, name.as_str(), |making| {
         (order.say)("fetching the modules that go.mod asks for");
         let env = [("GOMODCACHE", OsString::from(making)), ("GOFLAGS", "-modcacherw".into())];
@@ -129,6 +120,40 @@ fn modules(
         return Err(EnvironmentError::AnswerInImage { path: format!("{path}@{version}") });
     }
     Ok((Some(folder), Some(name)))
+}
+
+/// What the `go.mod` of a tree says. A tree that this Go cannot build is refused here, in Go's words.
+fn module_file(compiler: &Compiler, tree: &Path) -> Result<ModuleFile, EnvironmentError> {
+    let offline = [("GOPROXY", OsString::from("off")), ("GOFLAGS", "-mod=readonly".into())];
+    let doing = "reading go.mod";
+    let said = compiler.run(doing, &["mod", "edit", "-json"], tree, &offline)?;
+    let file = ModuleFile::read(&said)
+        .map_err(|error| EnvironmentError::Failed { doing: doing.to_owned(), why: error.to_string() })?;
+    if file.path.is_empty() {
+        return Err(EnvironmentError::Unsupported(
+            "the go.mod of base names no module, so its packages have no paths to be imported by; choose a commit whose \
+             go.mod has a line `module PATH`"
+                .to_owned(),
+        ));
+    }
+    // Says that the tree needs a newer Go. Nothing is looked up, and no line is added that the file lacks.
+    compiler.run(doing, &["list", "-m"], tree, &offline)?;
+    Ok(file)
+}
+
+/// Folders of the tree that stand in for modules, each with its `go.mod`, because what they ask for is fetched too. Go itself
+/// refuses a folder that is not there.
+fn stand_ins(tree: &Path, file: &ModuleFile) -> Result<BTreeMap<String, Option<String>>, EnvironmentError> {
+    let folders = file.folders.iter();
+    folders.map(|folder| Ok((folder.clone(), text_of(&tree.join(folder).join("go.mod"))?))).collect()
+}
+
+/// The text of a file; `None` if there is none.
+fn text_of(path: &Path) -> Result<Option<String>, EnvironmentError> {
+    match path.is_file() {
+        true => fs::read_to_string(path).map(Some).map_err(|error| EnvironmentError::io("reading", path, &error)),
+        false => Ok(None),
+    }
 }
 
 /// Path and version of each module whose files are in a module cache, sorted.
@@ -193,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_does_not_choose_another_go_or_machine() {
-        let mut env = BTreeMap::from(
-            [("GOROOT", "/testbed/go"), ("GOARCH", "arm"), ("GODEBUG", "x=1")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
+    fn an_instance_sets_no_variable_of_go() {
+        let own = ["GOROOT", "GOARCH", "GOAMD64", "GODEBUG", "GOCACHEPROG", "GO_TEST_TIMEOUT_SCALE", "CGO_CFLAGS"];
+        let others = ["CC", "LEVEL", "NOGO", "gopher"];
+        let env = own.iter().chain(&others).map(|name| ((*name).to_owned(), "1".to_owned()));
+        let mut env: BTreeMap<_, _> = env.collect();
         GoToolchain.translate(&mut env);
-        assert_eq!(env.into_keys().collect::<Vec<_>>(), ["GODEBUG"]);
+        assert_eq!(env.into_keys().collect::<Vec<_>>(), others);
     }
 }

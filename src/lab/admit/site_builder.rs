@@ -27,7 +27,7 @@ use crate::lab::{Lab, Located};
 use crate::model::admission::{Admission, Refusal, Trees};
 use crate::model::digest::Digest;
 use crate::model::format;
-use crate::model::instance::{Environment, Instance};
+use crate::model::instance::Environment;
 use crate::model::trial::{Limits, TestPlan, Trial};
 use crate::repo;
 use crate::repo::{RepoError, Repository, Sources};
@@ -175,7 +175,7 @@ impl<'a> SiteBuilder<'a> {
             let next = format!("put a git repository with commit {} at {path}, or use --repos", instance.base_commit);
             NoSite::Refused(Refusal::BaseNotFound, format!("{error}; {next}"))
         })?;
-        let listed = listed_files(instance, framework);
+        let listed: Vec<_> = instance.fail_to_pass.iter().chain(&instance.pass_to_pass).cloned().collect();
         let mut sources = self.sources(&listed);
         if let Some(ready) = &ready {
             sources.base_commit = &ready.commit;
@@ -408,14 +408,6 @@ impl<'a> SiteBuilder<'a> {
     fn id(&self) -> &'a str {
         &self.located.instance.instance_id
     }
-}
-
-/// Files of the listed tests. A file of source is left out: a candidate may edit the tests in it with the rest, so nothing
-/// is expected of them.
-fn listed_files(instance: &Instance, framework: &dyn Runner) -> Vec<String> {
-    let listed = instance.fail_to_pass.iter().chain(&instance.pass_to_pass);
-    let files = listed.filter(|id| !framework.in_source(id)).map(|id| framework.target_of(id));
-    files.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// What the runner is given to run the tests of some files.

@@ -2,7 +2,9 @@
 //!
 //! Go puts the byte 0x16 before each line of its own, and the launcher does the same, with the nonce. Text without the
 //! byte is what tests print; a result in it counts for nothing. A test has passed only if Go's own line says so, once.
-//! A session has ended only if each binary said its last word (`PASS` or `FAIL`) and the launcher said its own.
+//! A session has ended only if each binary said its last word (`PASS` or `FAIL`) and the launcher said its own. A binary
+//! that ends with another status than 0 although none of its tests failed, as a `TestMain` may, is a contradiction: the
+//! status of the session alone does not show it beside a test that failed.
 //!
 //! Code that knows of the byte can still write such lines. This is why the channel is worth E2 at most.
 
@@ -196,6 +198,10 @@ impl Reading<'_> {
                 let Ok(status) = rest.parse::<i32>() else {
                     return self.alarm(number, "an exit status that is not a number");
                 };
+                if package.ended && status != 0 && package.last_failed.is_none() {
+                    let what = format!("{} ended with status {status}, and none of its tests failed", package.target);
+                    self.report.contradictions.push(what);
+                }
                 let function = package.last_failed.take().filter(|_| !package.ended && status == PANICKED);
                 let panicked = function.map(|function| format!("{}::{function}", package.target));
                 self.died |= !package.ended;

@@ -99,6 +99,26 @@ fn a_failure_stays_one_if_the_process_ends_with_0() {
 }
 
 #[test]
+fn a_package_that_ends_badly_though_none_of_its_tests_failed_is_named_whatever_failed_elsewhere() {
+    let (run, pass, fail) = ("=== RUN   TestA", "--- PASS: TestA (0.00s)", "--- FAIL: TestA (0.00s)");
+    let end = |status: &str| format!("assay n0nce ended {status}");
+    let of = |last_word: &str, result: &str, status: &str| {
+        let failing = ["assay n0nce run q", run, fail, "FAIL", "assay n0nce ended 1", "assay n0nce end 1"];
+        let lines = ["assay n0nce start", "assay n0nce run p", run, result, last_word, &end(status)].map(str::to_owned);
+        let lines = lines.into_iter().chain(failing.map(str::to_owned));
+        read(lines.map(|line| format!("\u{16}{line}\n")).collect::<String>().as_bytes())
+    };
+    for (last_word, result, status) in [("PASS", pass, "1"), ("FAIL", pass, "1"), ("PASS", pass, "137")] {
+        let report = of(last_word, result, status);
+        let said = format!("p ended with status {status}, and none of its tests failed");
+        assert_eq!((report.contradictions, report.alarms.len()), (vec![said], 0));
+    }
+    for (last_word, result, status) in [("PASS", pass, "0"), ("FAIL", fail, "1"), ("FAIL", fail, "0")] {
+        assert_eq!(of(last_word, result, status).contradictions, Vec::<String>::new(), "{result} {status}");
+    }
+}
+
+#[test]
 fn a_run_of_chosen_tests_in_another_order_reports_those_alone() {
     let report = read(recorded!("only"));
     assert!(report.finished && report.alarms.is_empty());

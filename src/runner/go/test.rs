@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::events;
+use super::variables::{ALWAYS, IN_JOBS};
 use crate::model::cause::Cause;
 use crate::model::channel::Channel;
 use crate::model::test_id::TestId;
@@ -35,7 +36,7 @@ impl Runner for GoTest {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn language(&self) -> &'static str {
@@ -50,21 +51,8 @@ impl Runner for GoTest {
         let mut env = base_env(go, plan.variation);
         let warm = format!("{ENVIRONMENT_DIR}/{BUILD_CACHE}");
         let modules = format!("{ENVIRONMENT_DIR}/{MODULE_CACHE}");
-        for (name, value) in [
-            ("ASSAY_GO_WARM", warm.as_str()),
-            ("CGO_ENABLED", "0"),
-            ("GO111MODULE", "on"),
-            ("GOCACHE", "/tmp/assay-go-cache"),
-            ("GOENV", "off"),
-            ("GOFLAGS", ""),
-            ("GOMODCACHE", &modules),
-            ("GOPATH", "/tmp/assay-go-path"),
-            ("GOPROXY", "off"),
-            ("GOSUMDB", "off"),
-            ("GOTELEMETRY", "off"),
-            ("GOTOOLCHAIN", "local"),
-            ("GOWORK", "off"),
-        ] {
+        let places = [("ASSAY_GO_WARM", warm.as_str()), ("GOMODCACHE", &modules)];
+        for (name, value) in ALWAYS.into_iter().chain(IN_JOBS).chain(places) {
             env.insert(name.to_owned(), value.to_owned());
         }
         let order = match plan.variation {

@@ -1,0 +1,61 @@
+//! The variables that Go reads, in one list: what every call of Go gets, what a job gets beside it, and whose word counts for
+//! the rest. All that Go reads begins with `GO` or `CGO_`, so any other name of that kind is nobody's to set.
+
+/// What every call of Go gets, on the host and in a job.
+pub const ALWAYS: [(&str, &str); 7] = [
+    ("CGO_ENABLED", "0"),
+    ("GO111MODULE", "on"),
+    ("GOENV", "off"),
+    ("GOFLAGS", ""),
+    ("GOTELEMETRY", "off"),
+    ("GOTOOLCHAIN", "local"),
+    ("GOWORK", "off"),
+];
+
+/// What a job gets beside [`ALWAYS`] and the places of its caches. It has no network.
+pub const IN_JOBS: [(&str, &str); 4] =
+    [("GOCACHE", "/tmp/assay-go-cache"), ("GOPATH", "/tmp/assay-go-path"), ("GOPROXY", "off"), ("GOSUMDB", "off")];
+
+/// What whoever starts assay may say: where modules come from, whom they are checked by, and where Go keeps its files.
+const OF_THE_USER: [&str; 12] = [
+    "GOAUTH",
+    "GOCACHE",
+    "GOINSECURE",
+    "GOMODCACHE",
+    "GONOPROXY",
+    "GONOSUMDB",
+    "GOPATH",
+    "GOPRIVATE",
+    "GOPROXY",
+    "GOSUMDB",
+    "GOTMPDIR",
+    "GOVCS",
+];
+
+/// Whether Go, or a program that it built, may read a variable of this name. An instance sets none of them.
+pub fn is_read_by_go(name: &str) -> bool {
+    name.starts_with("GO") || name.starts_with("CGO_")
+}
+
+/// Whether a variable of the user's must not reach a call of Go on the host.
+pub fn is_kept_from_go(name: &str) -> bool {
+    is_read_by_go(name) && !OF_THE_USER.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_says_where_modules_come_from_and_not_how_go_builds() {
+        for name in
+            ["GOFLAGS", "GOROOT", "GOARCH", "GOAMD64", "GODEBUG", "GOCACHEPROG", "GO_EXTLINK_ENABLED", "CGO_CFLAGS"]
+        {
+            assert!(is_kept_from_go(name), "{name}");
+        }
+        for name in OF_THE_USER.into_iter().chain(["PATH", "HTTPS_PROXY", "HOME", "CC"]) {
+            assert!(!is_kept_from_go(name), "{name}");
+        }
+        assert!(OF_THE_USER.into_iter().all(is_read_by_go));
+    }
+}
