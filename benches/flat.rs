@@ -139,6 +139,7 @@ fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated
         limits: Limits::default(),
         deadline: DeadlineRule::default(),
         memory_budget: 16 << 30,
+        repeat_all: false,
         full: false,
         attempts: 3,
         evidence: Evidence::E2,

@@ -41,6 +41,9 @@ pub struct InstanceReport {
     pub detail: String,
     pub fail_to_pass: u64,
     pub pass_to_pass: u64,
+    /// Those of the pass-to-pass tests that base and gold ran once. All others were repeated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_once: Vec<String>,
     pub canaries: CanaryCounts,
     /// Held-out tests that its repairs run.
     #[serde(default)]
@@ -121,7 +124,7 @@ impl AdmissionReport {
                     cell(&one.instance_id),
                     cell(&one.answer()),
                     one.fail_to_pass,
-                    one.pass_to_pass,
+                    one.counted_pass_to_pass(),
                     one.held_out,
                     one.left.values().map(BTreeMap::len).sum::<usize>(),
                     one.disagreements.len(),
@@ -152,6 +155,7 @@ impl InstanceReport {
             detail: admission.detail.clone(),
             fail_to_pass: admission.fail_to_pass.len() as u64,
             pass_to_pass: admission.pass_to_pass.len() as u64,
+            seen_once: admission.seen_once().cloned().collect(),
             canaries: CanaryCounts { strong, weak, none },
             held_out: admission.held_out_count() as u64,
             disagreements: admission.disagreements.clone(),
@@ -160,6 +164,14 @@ impl InstanceReport {
             lost_tests: admission.lost_tests.clone(),
             witnesses: admission.witnesses(),
             leaks,
+        }
+    }
+
+    /// How many pass-to-pass tests there are, and how many of them ran once.
+    fn counted_pass_to_pass(&self) -> String {
+        match self.seen_once.len() {
+            0 => self.pass_to_pass.to_string(),
+            once => format!("{} ({once} seen once)", self.pass_to_pass),
         }
     }
 

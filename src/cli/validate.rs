@@ -19,6 +19,10 @@ use crate::pipeline::{Input, admit_into, exit_code};
 pub struct Validate {
     /// Instances file, or the directory written by `assay import`
     instances: PathBuf,
+    /// Repeat every test file on base and gold. Without it, files that hold no fail-to-pass test run once on each, and gold
+    /// repeats them if a verdict would rest on a test of theirs
+    #[arg(long)]
+    full: bool,
     /// Print the admissions as JSON Lines
     #[arg(long)]
     json: bool,
@@ -38,7 +42,8 @@ impl Validate {
         plan.run("--run", &self.run, false)?.check()?;
         let input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
-        let session = self.sandbox.open(console)?;
+        let mut session = self.sandbox.open(console)?;
+        session.settings.repeat_all = self.full;
         let admissions = admit_into(&run, console, &session, &input)?;
         if self.json {
             for admission in admissions.values() {

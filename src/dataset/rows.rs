@@ -430,7 +430,7 @@ pub fn rl_row(
     index: u64,
 ) -> RlRow {
     let judged = attempts.judged();
-    let ground_truth = json!({
+    let mut ground_truth = json!({
         "instance_id": instance.instance_id,
         "skill": skill,
         "base_commit": instance.base_commit,
@@ -439,6 +439,10 @@ pub fn rl_row(
         "gold_files": admission.gold_files,
         "environment": instance.environment,
     });
+    let seen_once: Vec<_> = admission.seen_once().collect();
+    if !seen_once.is_empty() {
+        ground_truth["PASS_TO_PASS_SEEN_ONCE"] = json!(seen_once);
+    }
     let leaks = Leaks::of(instance);
     RlRow {
         data_source: format!("assay/{skill}"),

@@ -50,7 +50,7 @@ pub fn regression(
             let seen = bench.seen(&Ask { only, ..Ask::suite(policy, &split.files) })?;
             failures += match run_result::shown(&seen, &expected, admission, bench.runner) {
                 Shown::Passed => 0,
-                Shown::Failing(failing) => failing.len(),
+                Shown::Failing(failing) => steady(&failing, split, admission, &mut bench)?.len(),
                 Shown::Abnormal(..) => expected.len(),
             };
         }

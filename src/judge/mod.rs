@@ -16,6 +16,7 @@ mod matrix;
 mod reduce;
 mod repair;
 mod run_result;
+mod steady;
 mod test;
 
 use std::collections::BTreeSet;

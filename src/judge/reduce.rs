@@ -85,7 +85,12 @@ fn passes(admission: &Admission, set: BTreeSet<usize>, trees: &Reduced, bench: &
         let seen = bench.seen(&Ask::suite(tree, &split.files)).map_err(Missing::Halt)?;
         match run_result::shown(&seen, &split.expected, admission, bench.runner) {
             Shown::Passed => {}
-            Shown::Failing(_) | Shown::Abnormal(..) => return Ok(false),
+            Shown::Failing(failing) => {
+                if !steady(&failing, split, admission, bench).map_err(Missing::Halt)?.is_empty() {
+                    return Ok(false);
+                }
+            }
+            Shown::Abnormal(..) => return Ok(false),
         }
     }
     Ok(true)
@@ -137,7 +142,7 @@ mod tests {
             "limits": Limits::default(), "trials": [],
         }))
         .unwrap();
-        admission.splits = vec![Split { files: vec!["t/test_a.py".to_owned()], expected: vec![A.to_owned()] }];
+        admission.splits = vec![Split { files: vec!["t/test_a.py".to_owned()], expected: vec![A.to_owned()], once: false }];
         let evidence = Trees(passing, Default::default());
         let mut trees = Reduced::new();
         loop {

@@ -60,6 +60,8 @@ pub struct Settings {
     pub deadline: DeadlineRule,
     /// Bytes that running trials may take together, by what trials of their instance took before.
     pub memory_budget: u64,
+    /// Whether admission repeats the files without fail-to-pass tests too.
+    pub repeat_all: bool,
     /// Whether repairs run every split, also those whose verdict is known before.
     pub full: bool,
     /// Attempts at a trial before its failure is recorded.
@@ -210,7 +212,13 @@ impl<'a> Lab<'a> {
     }
 
     /// The digest that names a sealed image, adapter, controls and number of repeats for an instance.
-    pub(crate) fn admission_key(&self, instance: &Instance, image: &Digest, framework: &str) -> Digest {
+    pub(crate) fn admission_key(
+        &self,
+        instance: &Instance,
+        image: &Digest,
+        framework: &str,
+        repeat_all: bool,
+    ) -> Digest {
         let runner = runner::of(framework);
         let limits = Limits { deadline_ms: 0, ..self.settings.limits.clone() };
         // Another key only if more is asked for: what was admitted without it stays known.
@@ -221,7 +229,8 @@ impl<'a> Lab<'a> {
         let deadline =
             (self.settings.deadline != DeadlineRule::default()).then(|| format!("deadline-{floor_ms}-{multiplier}"));
         let accept_lost = self.settings.accept_lost.then_some("accept-lost");
-        let framework = [Some(framework), plain, minimal, accept_lost, deadline.as_deref()];
+        let repeat_all = repeat_all.then_some("repeat-all");
+        let framework = [Some(framework), plain, minimal, accept_lost, repeat_all, deadline.as_deref()];
         let framework = framework.into_iter().flatten().collect::<Vec<_>>().join("+");
         let reader = runner.and_then(|runner| language::of(runner).reader());
         let sentinels = runner.and_then(Runner::sentinels);

@@ -79,7 +79,7 @@ pub struct Admission {
     pub trees: Option<Trees>,
     /// Derived: fail on base and pass on gold, each time.
     pub fail_to_pass: Vec<String>,
-    /// Derived: pass on both, each time.
+    /// Derived: pass on both, each time that they ran ([`Split::once`]).
     pub pass_to_pass: Vec<String>,
     /// Tests that do not plainly pass on base and gold, with what was seen of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -104,7 +104,7 @@ pub struct Admission {
     /// Where the reports of its runs come from. It caps the evidence of candidates.
     #[serde(default, skip_serializing_if = "Channel::is_default")]
     pub channel: Channel,
-    /// Runs of base and of gold each.
+    /// Repeats of base and of gold each, of the files that are repeated.
     pub repeats: u32,
     /// Limits for candidates; the deadline is derived from the slowest gold run.
     pub limits: Limits,
@@ -230,6 +230,10 @@ pub struct Trees {
 pub struct Split {
     pub files: Vec<String>,
     pub expected: Vec<String>,
+    /// Base and gold ran these files once, with all others. Gold repeats them if a verdict would rest on a test of theirs that
+    /// failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
 }
 
 impl Admission {
@@ -264,6 +268,11 @@ impl Admission {
             Skill::Test => channel.most(false, read),
             Skill::Repair => channel.most(strong > 0, read),
         }
+    }
+
+    /// Pass-to-pass tests that base and gold ran once; the others were repeated.
+    pub fn seen_once(&self) -> impl Iterator<Item = &String> {
+        self.splits.iter().filter(|split| split.once).flat_map(|split| &split.expected)
     }
 
     /// Tests that left because gold fails in them for want of a network. A repair that passed everything else runs them: it must

@@ -94,6 +94,7 @@ impl SessionOptions {
                 Some(bytes) => bytes,
                 None => available_memory()? / 5 * 4,
             },
+            repeat_all: false,
             full: false,
             attempts: 3,
             cache,

@@ -184,6 +184,7 @@ impl World {
             limits: Limits { deadline_ms: 60_000, ..self.kind.limits.clone() },
             deadline: self.kind.deadline,
             memory_budget: 16 << 30,
+            repeat_all: false,
             full: false,
             attempts: 3,
             evidence: swe_assay::inside::model::verdict::Evidence::E2,

@@ -126,6 +126,7 @@ pub(super) struct Case<'a> {
     /// What gold changes.
     pub changed: &'a [&'a str],
     pub accept_lost: bool,
+    pub full: bool,
 }
 
 /// Admits an instance; gold changes both test files.
@@ -140,11 +141,11 @@ fn admitted_with(
     changed: &[&str],
     accept_lost: bool,
 ) -> Admission {
-    admit_case(&Case { fail_to_pass: listed, pass_to_pass: &[], tests, script, changed, accept_lost })
+    admit_case(&Case { fail_to_pass: listed, pass_to_pass: &[], tests, script, changed, accept_lost, full: false })
 }
 
 pub(super) fn admit_case(case: &Case) -> Admission {
-    let Case { fail_to_pass, pass_to_pass, tests, script, changed, accept_lost } = *case;
+    let Case { fail_to_pass, pass_to_pass, tests, script, changed, accept_lost, full } = *case;
     let instance: Instance = serde_json::from_value(json!({
         "instance_id": "a", "repo": "a/a", "base_commit": "0", "problem_statement": "", "patch": "",
         "FAIL_TO_PASS": fail_to_pass, "PASS_TO_PASS": pass_to_pass,
@@ -169,6 +170,7 @@ pub(super) fn admit_case(case: &Case) -> Admission {
         limits: Limits::default(),
         deadline: DeadlineRule::default(),
         accept_lost,
+        full,
     };
     let evidence = Scripted { tests, script, known: RefCell::default() };
     for _ in 0..200 {
@@ -444,4 +446,26 @@ fn a_refusal_for_want_of_a_test_says_what_became_of_those_in_the_changed_files()
     );
     let nothing = detail(&|_, _| Breaks("ModuleNotFoundError"));
     assert!(nothing.contains("nothing could be collected on gold (t/test_a.py: ModuleNotFoundError"), "{nothing}");
+}
+
+#[test]
+fn files_without_fail_to_pass_tests_run_once_unless_all_is_to_be_repeated() {
+    let script = |trial: &Trial, id: &str| if id == A && !on_gold(trial) { FAILS } else { Pass };
+    let case = |full| Case {
+        fail_to_pass: &[],
+        pass_to_pass: &[],
+        tests: &[A, B, D],
+        script: &script,
+        changed: &["t/test_a.py", "t/test_b.py"],
+        accept_lost: false,
+        full,
+    };
+    // Both sides once over everything, then three times over the first file.
+    let once = admit_case(&case(false));
+    assert_eq!((once.fail_to_pass.as_slice(), once.pass_to_pass.as_slice()), (&[A.to_owned()][..], &[B.to_owned(), D.to_owned()][..]));
+    assert_eq!(once.trials.len(), 2 + 2 * 3);
+    assert_eq!(once.seen_once().collect::<Vec<_>>(), [D]);
+    let full = admit_case(&case(true));
+    assert_eq!(full.trials.len(), 2 + 2 * 2 * 3);
+    assert_eq!(full.seen_once().count(), 0);
 }

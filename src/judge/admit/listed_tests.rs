@@ -8,7 +8,7 @@ use crate::model::verdict::{Evidence as Level, Reason};
 const FILE: &str = "t/test_a.py";
 
 fn case<'a>(fail_to_pass: &'a [&'a str], tests: &'a [&'a str], script: Script<'a>) -> Case<'a> {
-    Case { fail_to_pass, pass_to_pass: &[], tests, script, changed: &[], accept_lost: false }
+    Case { fail_to_pass, pass_to_pass: &[], tests, script, changed: &[], accept_lost: false, full: false }
 }
 
 #[test]
@@ -103,6 +103,7 @@ fn a_tenth_of_the_listed_pass_to_pass_tests_may_be_lost_and_no_more() {
                 [crate::model::admission::Split {
                     files: vec![FILE.to_owned()],
                     expected: admission.fail_to_pass.iter().chain(&admission.pass_to_pass).cloned().collect(),
+                    once: false,
                 }]
             );
             let verified = || (Reason::Resolved, Level::E3, "passed".to_owned());

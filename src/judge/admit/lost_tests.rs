@@ -58,6 +58,7 @@ fn lost(changed: &[&str], gold: &Value, base: &Value) -> Option<Lost> {
         limits: Limits::default(),
         deadline: DeadlineRule::default(),
         accept_lost: false,
+        full: false,
     };
     find(&input, &Pytest, &seen("gold+tests", gold), Some(&seen("base+tests", base)))
 }

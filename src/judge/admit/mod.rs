@@ -4,8 +4,9 @@
 //! 1. Gold and base run once over all test files. Base gets the deadline that candidates get, which follows from the
 //!    slowest run of gold ([`DeadlineRule`]; another rule makes another admission).
 //! 2. The files that hold fail-to-pass tests are the first split. The other files with passing tests are the second.
-//! 3. Both sides run `--repeats` times in these splits: the second time with the files, and the tests of each file, in
-//!    another order, the third time with another hash seed, time zone and locale.
+//! 3. Both sides run the first split `--repeats` times: the second time with the files, and the tests of each file, in
+//!    another order, the third time with another hash seed, time zone and locale. The second split is repeated with
+//!    `--full` only. Otherwise gold repeats it if a verdict would rest on a test of it that failed (`judge/steady.rs`).
 //! 4. Tests that base never came to, because its run died or hung, run there by themselves, first per file, then one by
 //!    one.
 //!
@@ -72,6 +73,11 @@ impl AdmissionInput<'_> {
     pub(super) fn deadline_after(&self, gold_ms: u64) -> u64 {
         self.deadline.after(gold_ms).min(self.limits.deadline_ms)
     }
+
+    /// How many splits are repeated.
+    fn repeated(&self) -> usize {
+        if self.full { usize::MAX } else { 1 }
+    }
 }
 
 /// What admission starts from.
@@ -95,6 +101,8 @@ pub struct AdmissionInput<'a> {
     pub deadline: DeadlineRule,
     /// Whether an instance that loses too much of its suite is admitted all the same.
     pub accept_lost: bool,
+    /// Whether the files without fail-to-pass tests are repeated too.
+    pub full: bool,
 }
 
 /// Admits or refuses an instance as far as the evidence goes.
@@ -183,7 +191,7 @@ fn derive(
     ran?;
     let splits = split_files(&tally, input.instance, runner, &files);
     let Some(splits) = splits else {
-        settle(&tally, admission, input.instance, runner, Vec::new());
+        settle(&tally, admission, input, runner, Vec::new());
         return Err(none_left(input, runner, admission, &tally));
     };
     if let Some(lost) = &mut admission.lost
@@ -191,7 +199,7 @@ fn derive(
     {
         lost.accepted = input.accept_lost;
         if !lost.accepted {
-            settle(&tally, admission, input.instance, runner, Vec::new());
+            settle(&tally, admission, input, runner, Vec::new());
             return Err(Stopped::Refused(Refusal::LostTestFiles, why));
         }
     }
@@ -200,7 +208,7 @@ fn derive(
     }
     repeat(input, &splits, bench, &mut tally, &mut pace)?;
     look_again(input, &splits, runner, bench, &mut tally, &mut pace)?;
-    settle(&tally, admission, input.instance, runner, splits);
+    settle(&tally, admission, input, runner, splits);
     if admission.fail_to_pass.is_empty() {
         return Err(none_left(input, runner, admission, &tally));
     }
@@ -368,7 +376,16 @@ fn condition(variation: Variation) -> Condition {
     }
 }
 
-/// Runs both sides in the split that candidates get, with the perturbations that find tests which wobble.
+/// How a repeat differs from the run as it stands.
+pub(super) fn variation(repeat: u32) -> Variation {
+    match repeat {
+        2 => Variation::ShuffledFiles,
+        3 => Variation::OtherSeedAndZone,
+        _ => Variation::None,
+    }
+}
+
+/// Runs both sides in the splits that candidates get, with the perturbations that find tests which wobble.
 fn repeat(
     input: &AdmissionInput,
     splits: &[Vec<String>],
@@ -377,12 +394,8 @@ fn repeat(
     pace: &mut Pace,
 ) -> Result<(), Stopped> {
     for repeat in 1..=input.repeats.max(1) {
-        let variation = match repeat {
-            2 => Variation::ShuffledFiles,
-            3 => Variation::OtherSeedAndZone,
-            _ => Variation::None,
-        };
-        for files in splits {
+        let variation = variation(repeat);
+        for files in splits.iter().take(input.repeated()) {
             let ask = |tree| Ask { variation, repeat, ..Ask::suite(tree, files) };
             let gold = pace.gold(bench, &ask(&input.trees.tested_gold))?;
             tally.add(Side::Gold, condition(variation), gold);
@@ -458,10 +471,11 @@ fn run<'a>(
 fn settle(
     tally: &Tally,
     admission: &mut Admission,
-    instance: &Instance,
+    input: &AdmissionInput,
     runner: &dyn Runner,
     splits: Vec<Vec<String>>,
 ) {
+    let instance = input.instance;
     let seen = |id: &str| {
         let [base, gold] = [Side::Base, Side::Gold].map(|side| Sightings::total(&tally.sightings(id, side)));
         format!("{base} on base, {gold} on gold")
@@ -492,9 +506,10 @@ fn settle(
     let expected: Vec<_> = admission.fail_to_pass.iter().chain(&admission.pass_to_pass).cloned().collect();
     admission.splits = splits
         .into_iter()
-        .map(|files| {
+        .enumerate()
+        .map(|(at, files)| {
             let held = expected.iter().filter(|id| files.contains(&runner.target_of(id))).cloned().collect();
-            Split { files, expected: held }
+            Split { files, expected: held, once: at >= input.repeated() }
         })
         .filter(|split: &Split| !split.expected.is_empty())
         .collect();

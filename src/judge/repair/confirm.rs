@@ -1,7 +1,8 @@
 //! What may be chance, or the machine's doing, is seen again before it decides. Every repeat has a fixed number, so a
 //! verdict is computed again from the same trials.
 //!
-//! **A failing test** is run again up to twice, by the same plan. Some failures are plain and are not run again
+//! **A failing test** of files that admission ran once counts only if gold passes it in every repeat (`judge/steady.rs`).
+//! Then it is run again up to twice, by the same plan. Some failures are plain and are not run again
 //! (`plain` below). A file that cannot be collected is run a second time and no more, if three things hold: the error
 //! is the same to the letter, a line that the repair adds raised it (`own`), and the error is neither one of the system
 //! nor one that a missing file leads to (a missing module, name or attribute). *The same to the letter* means
@@ -31,6 +32,7 @@ use super::repair_lines;
 use crate::judge::asker::{Ask, Bench, Seen};
 use crate::judge::run_result;
 use crate::judge::run_result::Shown;
+use crate::judge::steady::without_unsteady;
 use crate::judge::{Halt, name_some};
 use crate::model::admission::{Admission, Split};
 use crate::model::candidate::Prepared;
@@ -94,6 +96,11 @@ fn settled(
     admission: &Admission,
     bench: &mut Bench,
 ) -> Result<BTreeSet<String>, Halt> {
+    let (split, left) = &without_unsteady(&failing, split, admission, bench)?;
+    let failing: BTreeSet<_> = failing.difference(left).cloned().collect();
+    if failing.is_empty() {
+        return Ok(left.clone());
+    }
     if plain(seen, &failing, split, admission, bench)? {
         return Err(run_result::rejection(seen, &failing, admission));
     }
@@ -111,7 +118,9 @@ fn settled(
         let detail = format!("{} failed every time, and on gold too", names(&always));
         return Err(Halt::Judged(Reason::Unsteady, detail));
     }
-    wobbling(&ever, split, admission, bench)
+    let mut given_back = wobbling(&ever, split, admission, bench)?;
+    given_back.extend(left.iter().cloned());
+    Ok(given_back)
 }
 
 /// If the runs of a candidate reject it, it is judged again from its first run on, until two rounds agree. Gold runs its own

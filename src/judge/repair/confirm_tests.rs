@@ -376,3 +376,32 @@ fn passing_by_changed_trusted_files_is_a_rejection_unless_gold_changes_them_too(
     let (reason, _, _) = with(&[FIX], vec![more], |before| if before == 0 { pass() } else { fails(FIX) });
     assert_eq!(reason, Reason::TampersWithTests, "a wobbling test on gold is no excuse");
 }
+
+/// An admission that repeated the first split only.
+fn admitted_once() -> Admission {
+    let mut admission = admission(&[FIX]);
+    let split = |id: &str, once| Split { files: vec!["tests/test_a.py".to_owned()], expected: vec![id.to_owned()], once };
+    admission.splits = vec![split(FIX, false), split(KEEP, true)];
+    admission
+}
+
+#[test]
+fn a_test_that_ran_once_at_admission_counts_only_if_gold_passes_it_in_every_repeat() {
+    let with = |gold: &dyn Fn(usize) -> Run| {
+        judged(&admitted_once(), |tree, before| if tree == "gold" { gold(before) } else { fails(KEEP) })
+    };
+    // In the second repeat gold fails it too: it leaves the verdict, and the candidate is not run again.
+    let (reason, detail, paper) = with(&|before| if before == 1 { fails(KEEP) } else { pass() });
+    assert_eq!(reason, Reason::Resolved, "{detail}");
+    assert!(detail.starts_with("1 expected") && detail.contains(KEEP), "{detail}");
+    assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (1, 2));
+    // Gold is steady: three repeats, which all candidates share, and the run that is made for this one.
+    let (reason, detail, paper) = with(&|_| pass());
+    assert_eq!(reason, Reason::Regressed, "{detail}");
+    assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (3, 4));
+    let (reason, detail, _) = with(&|_| Run::Cut);
+    assert_eq!(reason, Reason::ControlFailed, "{detail}");
+    // What passes asks nothing of gold.
+    let (reason, _, paper) = judged(&admitted_once(), |_, _| pass());
+    assert_eq!((reason, runs(&paper, "gold")), (Reason::Resolved, 0));
+}

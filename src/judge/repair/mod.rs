@@ -17,6 +17,7 @@ use super::asker::{Ask, Bench};
 use super::control::bare as plain;
 use super::run_result;
 use super::run_result::Shown;
+use super::steady::steady;
 use super::{Halt, control, name_some};
 use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, TrialTrees};
@@ -135,7 +136,12 @@ fn once(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<(), Halt
         let seen = bench.seen(&Ask::suite(tree, &split.files))?;
         match run_result::shown(&seen, &split.expected, admission, bench.runner) {
             Shown::Passed => {}
-            Shown::Failing(failing) => return Err(run_result::rejection(&seen, &failing, admission)),
+            Shown::Failing(failing) => {
+                let steady = steady(&failing, split, admission, bench)?;
+                if !steady.is_empty() {
+                    return Err(run_result::rejection(&seen, &steady, admission));
+                }
+            }
             Shown::Abnormal(reason, detail) => return Err(Halt::Judged(reason, detail)),
         }
     }

@@ -4,6 +4,7 @@
 //! out if results are not to be believed: after a bad end, or for a cheat.
 
 use crate::judge::asker::{Ask, Bench, Evidence};
+use crate::judge::steady::without_unsteady;
 use crate::judge::{Halt, Step, run_result};
 use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, TrialTrees};
@@ -48,8 +49,11 @@ fn counted(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<PassC
     for split in &admission.splits {
         let seen = bench.seen(&Ask::suite(tree, &split.files))?;
         run_result::ended(&seen)?;
-        for id in &split.expected {
-            let passed = u64::from(seen.report.tests.get(id).is_some_and(TestResult::passed));
+        let passes = |id: &String| seen.report.tests.get(id).is_some_and(TestResult::passed);
+        let failing = split.expected.iter().filter(|id| !passes(id)).cloned().collect();
+        let (steady, _) = without_unsteady(&failing, split, admission, bench)?;
+        for id in &steady.expected {
+            let passed = u64::from(passes(id));
             if admission.fail_to_pass.contains(id) {
                 counts.fail_to_pass += passed;
                 counts.of_fail_to_pass += 1;

@@ -1,6 +1,6 @@
 //! The last tests of a repair and its control session in one run: one start of the runner less.
 //!
-//! That start is most of a small suite's time. The control session therefore shares a run with the tests that come
+//! That start is most of a small suite's time. If gold runs the whole suite in [`LONGEST_SUITE_MS`], the control session shares a run with the tests that come
 //! after the fail-to-pass files, if gold, at admission, is clean in that one run. A repair passes here only if nothing
 //! is unclear. Nothing is rejected for what is seen in this run alone: whatever is not clean is run apart. If all tests
 //! are in the fail-to-pass files, the control session stays a run of its own.
@@ -16,6 +16,9 @@ use crate::model::admission::{Admission, Split};
 use crate::model::digest::Digest;
 use crate::model::verdict::{Evidence as Level, Reason, VerdictStatus};
 use crate::runner::Runner;
+
+/// On a longer suite a start is a small part, and to learn whether the runs can be shared costs one more run of the suite.
+const LONGEST_SUITE_MS: u64 = 10_000;
 
 /// What the one run showed.
 pub(crate) enum Joint {
@@ -38,6 +41,11 @@ pub fn rehearse_joint(
     evidence: &dyn Evidence,
 ) -> Step<(bool, Vec<Digest>)> {
     let mut bench = Bench::new(admission, runner, evidence);
+    // The first trial of an admission is gold's run of everything.
+    let whole = admission.trials.first().and_then(|trial| evidence.outcome(trial));
+    if !whole.is_some_and(|outcome| outcome.wall_ms <= LONGEST_SUITE_MS) {
+        return Step::Done((false, Vec::new()));
+    }
     let clean = match last(admission).map(|split| run(tree, gold, split, admission, &mut bench)) {
         Some(Ok(Joint::Clean(..))) => true,
         Some(Err(Halt::Needs(trial))) => return Step::Needs(trial),

@@ -268,7 +268,12 @@ fn breaks_nothing(
                 Err(halt) => return Err(halt),
                 Ok(_) => {
                     let not_passed = |id: &&String| !seen.report.tests.get(*id).is_some_and(TestResult::passed);
-                    let broken: Vec<_> = split.expected.iter().filter(not_passed).map(String::as_str).collect();
+                    let failing: BTreeSet<_> = split.expected.iter().filter(not_passed).cloned().collect();
+                    let broken = match failing.is_empty() {
+                        true => failing,
+                        false => steady(&failing, split, subject.admission, bench)?,
+                    };
+                    let broken: Vec<_> = broken.iter().map(String::as_str).collect();
                     let unsteady: Vec<_> =
                         reproducing.iter().filter(own).filter(not_passed).map(String::as_str).collect();
                     match (broken.is_empty(), unsteady.is_empty()) {

@@ -100,7 +100,8 @@ impl<'a> SiteBuilder<'a> {
             Err(NoSite::Error(error)) => return Err(error),
         };
         let name = format!("{}/{}", site.framework.name(), site.framework.version());
-        let key = self.lab.admission_key(&self.located.instance, &site.image.digest, &name);
+        let key = |all| self.lab.admission_key(&self.located.instance, &site.image.digest, &name, all);
+        let (full, key) = (key(true), key(self.lab.settings.repeat_all));
         // If the canary tree is gone, for example after a new import, the admission is derived again from the known trials.
         let usable = |admission: &Admission| {
             if admission.channel != site.framework.channel() {
@@ -109,7 +110,11 @@ impl<'a> SiteBuilder<'a> {
             let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
             canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
         };
-        let known = self.lab.knowledge.read_admission(&key)?.filter(usable);
+        // What was repeated as a whole says all that an admission without it would say.
+        let mut known = self.lab.knowledge.read_admission(&full)?.filter(usable);
+        if known.is_none() {
+            known = self.lab.knowledge.read_admission(&key)?.filter(usable);
+        }
         let input = self.admission_input(&site, key)?;
         // An earlier version did not look for lost files; what it kept is then derived again, from the same trials.
         if let Some(admission) = known
@@ -358,6 +363,7 @@ impl<'a> SiteBuilder<'a> {
             limits: self.limits(),
             deadline: self.lab.settings.deadline,
             accept_lost: self.lab.settings.accept_lost,
+            full: self.lab.settings.repeat_all,
         })
     }
 
