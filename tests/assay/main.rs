@@ -41,6 +41,7 @@ mod misbehaviour;
 mod mixer;
 mod names;
 mod oddities;
+mod ordered;
 mod outputs;
 mod plain;
 mod poisoned;
@@ -109,6 +110,7 @@ fn main() -> std::process::ExitCode {
         misbehaviour::TESTS,
         names::TESTS,
         oddities::TESTS,
+        ordered::TESTS,
         outputs::TESTS,
         plain::TESTS,
         poisoned::TESTS,
