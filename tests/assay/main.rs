@@ -69,6 +69,7 @@ mod tampering;
 mod toy;
 mod traces;
 mod unpacked_image;
+mod warm_up;
 
 fn main() -> std::process::ExitCode {
     // Commands that run in this process start their slot agent from this binary, as `assay` does.
@@ -138,5 +139,6 @@ fn main() -> std::process::ExitCode {
         toy::TESTS,
         traces::TESTS,
         unpacked_image::TESTS,
+        warm_up::TESTS,
     ])
 }
