@@ -24,6 +24,7 @@ mod demo;
 mod demo_offline;
 mod docker_cell;
 mod export;
+mod fake_engine;
 mod faults;
 mod flaky;
 mod flood;
@@ -95,6 +96,7 @@ fn main() -> std::process::ExitCode {
         demo_offline::TESTS,
         docker_cell::TESTS,
         export::TESTS,
+        fake_engine::TESTS,
         faults::TESTS,
         flaky::TESTS,
         flood::TESTS,
