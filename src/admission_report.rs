@@ -310,13 +310,15 @@ mod tests {
             ),
             admission(
                 "one",
-                json!({"fail_to_pass": ["t.py::a"], "pass_to_pass": ["t.py::b", "t.py::c"],
+                json!({"fail_to_pass": ["t.py::a", "t.py::o"], "pass_to_pass": ["t.py::b", "t.py::c"],
                     "disagreements": {"t.py::z": "listed in PASS_TO_PASS; passed 0 of 4"},
                     "lost": {"of": 12, "files": {"u.py": {"why": "does_not_load", "error": "ModuleNotFoundError",
                         "message": "No module named 'x'"}}},
-                    "lost_tests": {"of_fail_to_pass": 1, "of_pass_to_pass": 30, "unmatched": ["t.py::cut[", "v.py::cut["], "without_file": ["v.py::cut["],
+                    "lost_tests": {"of_fail_to_pass": 1, "of_pass_to_pass": 30, "unmatched": ["t.py::cut[", "v.py::cut["],
+                        "without_file": ["v.py::cut["],
                         "pass_to_pass": {"t.py::z": "needs the network (gaierror)"}},
-                    "tests": {"t.py::a": {"standing": "fail_to_pass", "base": {"in_order": {"failed": 3}},
+                    "tests": {"t.py::a": {"standing": "fail_to_pass"},
+                        "t.py::o": {"standing": "fail_to_pass", "base": {"in_order": {"failed": 3}},
                             "gold": {"in_order": {"passed": 3}, "shuffled": {"failed": 2}}},
                         "t.py::z": {"standing": "network_dependent", "gold": {"whole": {"failed": 1}},
                             "gold_failure": {"kind": "exception", "error": "gaierror"}},
@@ -333,7 +335,7 @@ mod tests {
         assert_eq!((report.admitted, report.refused), (1, 1));
         assert_eq!(report.refusals, BTreeMap::from([(Refusal::NetworkDependent, 1)]));
         assert_eq!(report.instances[0].instance_id, "one");
-        assert_eq!(report.instances[0].canaries, CanaryCounts { strong: 0, weak: 0, none: 1 });
+        assert_eq!(report.instances[0].canaries, CanaryCounts { strong: 0, weak: 0, none: 2 });
         assert_eq!(report.instances[0].left_for(&[Standing::Flaky, Standing::OrderDependent]), 2);
         assert_eq!(
             report.instances[0].lines(),
@@ -345,21 +347,21 @@ mod tests {
                 "one: 1 listed name(s) are of no test file of the tree, and nothing was run for them",
                 "  v.py::cut[",
                 "one: 1 fail-to-pass test(s) pass on gold in the order of their files only; they stay, and no other order counts",
-                "  t.py::a",
+                "  t.py::o",
             ]
         );
         let text = report.markdown();
         for found in [
             "1 admitted, 1 refused",
             "| network_dependent | 1 |",
-            "| one | admitted | 1 | 2 | 0 / 0 / 1 | 0 | 2 | 1 | path_named_in_issue |",
+            "| one | admitted | 2 | 2 | 0 / 0 / 2 | 0 | 3 | 1 | path_named_in_issue |",
             "need the \\| network",
             "Lost, 1 of 12 test files:\n\n- `u.py`: ModuleNotFoundError: No module named 'x'",
             "Lost, 1 of 30 pass-to-pass tests:\n\n- `t.py::z`: needs the network (gaierror)",
             "not exactly one test of gold's run:\n\n- `t.py::cut[`",
             "for want of a network:\n\n- `t.py::z`",
             "nothing was run for them:\n\n- `v.py::cut[`",
-            "no other order counts:\n\n- `t.py::a`",
+            "no other order counts:\n\n- `t.py::o`",
             "- `t.py::z`: listed in PASS_TO_PASS",
             "Left the expectations: flaky:\n\n- `t.py::coin`: gold in_order passed 3 of 4",
             "- `t.py::order`: base shuffled passed 0 of 2",
