@@ -63,6 +63,9 @@ pub struct InstanceReport {
     /// Tests that gold fails for want of a network, and that repairs must fail as gold does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witnesses: Vec<String>,
+    /// Fail-to-pass tests that gold passes in the order of their files, and fails in another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ordered: Vec<String>,
     pub leaks: Leaks,
 }
 
@@ -163,6 +166,7 @@ impl InstanceReport {
             lost: admission.lost.clone(),
             lost_tests: admission.lost_tests.clone(),
             witnesses: admission.witnesses(),
+            ordered: admission.ordered(),
             leaks,
         }
     }
@@ -183,17 +187,23 @@ impl InstanceReport {
         }
     }
 
-    /// What it lost in one line each, its test files and then its listed tests, each under a line that names it; none where
-    /// nothing is lost.
-    pub fn lost_lines(&self) -> Vec<String> {
-        let tests = self.lost_tests.as_ref().filter(|lost| lost.any());
-        let kinds = [
-            self.lost.as_ref().map(|lost| (lost.accepted, lost.count(), lost.lines())),
-            tests.map(|lost| (lost.accepted, lost.count(), lost.lines())),
-        ];
-        let told = |(accepted, count, items): (bool, String, Vec<String>)| {
+    /// What a user must know of it in one line each, under a line that names it: its lost test files, its lost listed tests,
+    /// listed names without a test file, and tests that pass in one order only. None if there is nothing of that.
+    pub fn lines(&self) -> Vec<String> {
+        let lost = |accepted: bool, count: String| {
             let worth = if accepted { "accepted, so that its rows are E1 at most; " } else { "" };
-            let mut lines = vec![format!("{}: {worth}{count} are lost", self.instance_id)];
+            format!("{worth}{count} are lost")
+        };
+        let tests = self.lost_tests.as_ref().filter(|lost| lost.any());
+        let nameless = self.lost_tests.iter().map(|lost| &lost.without_file).find(|names| !names.is_empty());
+        let kinds = [
+            self.lost.as_ref().map(|files| (lost(files.accepted, files.count()), files.lines())),
+            tests.map(|tests| (lost(tests.accepted, tests.count()), tests.lines())),
+            nameless.map(|names| (without_file(names.len()), names.iter().cloned().collect())),
+            (!self.ordered.is_empty()).then(|| (in_one_order(self.ordered.len()), self.ordered.clone())),
+        ];
+        let told = |(heading, items): (String, Vec<String>)| {
+            let mut lines = vec![format!("{}: {heading}", self.instance_id)];
             lines.extend(items.iter().take(MOST_NAMES).map(|item| format!("  {item}")));
             if items.len() > MOST_NAMES {
                 lines.push(format!("  and {} more, in the report", items.len() - MOST_NAMES));
@@ -217,7 +227,11 @@ impl InstanceReport {
     }
 
     fn has_more(&self) -> bool {
-        !self.disagreements.is_empty() || !self.left.is_empty() || self.lost.is_some() || self.lost_tests.is_some()
+        !self.disagreements.is_empty()
+            || !self.left.is_empty()
+            || !self.ordered.is_empty()
+            || self.lost.is_some()
+            || self.lost_tests.is_some()
     }
 
     fn details(&self, text: &mut String) {
@@ -244,11 +258,15 @@ impl InstanceReport {
             let tests = lost.fail_to_pass.iter().chain(&lost.pass_to_pass);
             let lines = tests.map(|(name, why)| format!("`{name}`: {why}")).collect();
             list(format!("Lost, {}{worth}", lost.count()), lines);
+            let names = lost.without_file.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+            list(without_file(names.len()), names);
             let names = lost.unmatched.iter().map(|name| format!("`{name}`")).collect();
             list("Listed names that are not exactly one test of gold's run".to_owned(), names);
         }
         let witnesses = self.witnesses.iter().map(|id| format!("`{id}`")).collect();
         list("Witnesses: repairs must fail them as gold does, for want of a network".to_owned(), witnesses);
+        let ordered = self.ordered.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>();
+        list(in_one_order(ordered.len()), ordered);
         let disagreements = self.disagreements.iter().map(|(id, what)| format!("`{id}`: {what}"));
         list("Listed, and not what ran".to_owned(), disagreements.collect());
         for (standing, tests) in &self.left {
@@ -256,6 +274,16 @@ impl InstanceReport {
             list(format!("Left the expectations: {}", standing.words()), lines);
         }
     }
+}
+
+fn without_file(count: usize) -> String {
+    format!("{count} listed name(s) are of no test file of the tree, and nothing was run for them")
+}
+
+fn in_one_order(count: usize) -> String {
+    format!(
+        "{count} fail-to-pass test(s) pass on gold in the order of their files only; they stay, and no other order counts"
+    )
 }
 
 fn line(text: &mut String, what: std::fmt::Arguments) {
@@ -294,13 +322,16 @@ mod tests {
             ),
             admission(
                 "one",
-                json!({"fail_to_pass": ["t.py::a"], "pass_to_pass": ["t.py::b", "t.py::c"],
+                json!({"fail_to_pass": ["t.py::a", "t.py::o"], "pass_to_pass": ["t.py::b", "t.py::c"],
                     "disagreements": {"t.py::z": "listed in PASS_TO_PASS; passed 0 of 4"},
                     "lost": {"of": 12, "files": {"u.py": {"why": "does_not_load", "error": "ModuleNotFoundError",
                         "message": "No module named 'x'"}}},
-                    "lost_tests": {"of_fail_to_pass": 1, "of_pass_to_pass": 30, "unmatched": ["t.py::cut["],
+                    "lost_tests": {"of_fail_to_pass": 1, "of_pass_to_pass": 30, "unmatched": ["t.py::cut[", "v.py::cut["],
+                        "without_file": ["v.py::cut["],
                         "pass_to_pass": {"t.py::z": "needs the network (gaierror)"}},
                     "tests": {"t.py::a": {"standing": "fail_to_pass"},
+                        "t.py::o": {"standing": "fail_to_pass", "base": {"in_order": {"failed": 3}},
+                            "gold": {"in_order": {"passed": 3}, "shuffled": {"failed": 2}}},
                         "t.py::z": {"standing": "network_dependent", "gold": {"whole": {"failed": 1}},
                             "gold_failure": {"kind": "exception", "error": "gaierror"}},
                         "t.py::coin": {"standing": "flaky", "gold": {"in_order": {"passed": 3, "failed": 1}}},
@@ -316,27 +347,33 @@ mod tests {
         assert_eq!((report.admitted, report.refused), (1, 1));
         assert_eq!(report.refusals, BTreeMap::from([(Refusal::NetworkDependent, 1)]));
         assert_eq!(report.instances[0].instance_id, "one");
-        assert_eq!(report.instances[0].canaries, CanaryCounts { strong: 0, weak: 0, none: 1 });
+        assert_eq!(report.instances[0].canaries, CanaryCounts { strong: 0, weak: 0, none: 2 });
         assert_eq!(report.instances[0].left_for(&[Standing::Flaky, Standing::OrderDependent]), 2);
         assert_eq!(
-            report.instances[0].lost_lines(),
+            report.instances[0].lines(),
             [
                 "one: 1 of 12 test files are lost",
                 "  u.py: ModuleNotFoundError: No module named 'x'",
                 "one: 1 of 30 pass-to-pass tests are lost",
-                "  t.py::z: needs the network (gaierror)"
+                "  t.py::z: needs the network (gaierror)",
+                "one: 1 listed name(s) are of no test file of the tree, and nothing was run for them",
+                "  v.py::cut[",
+                "one: 1 fail-to-pass test(s) pass on gold in the order of their files only; they stay, and no other order counts",
+                "  t.py::o",
             ]
         );
         let text = report.markdown();
         for found in [
             "1 admitted, 1 refused",
             "| network_dependent | 1 |",
-            "| one | admitted | 1 | 2 | 0 / 0 / 1 | 0 | 2 | 1 | path_named_in_issue |",
+            "| one | admitted | 2 | 2 | 0 / 0 / 2 | 0 | 3 | 1 | path_named_in_issue |",
             "need the \\| network",
             "Lost, 1 of 12 test files:\n\n- `u.py`: ModuleNotFoundError: No module named 'x'",
             "Lost, 1 of 30 pass-to-pass tests:\n\n- `t.py::z`: needs the network (gaierror)",
             "not exactly one test of gold's run:\n\n- `t.py::cut[`",
             "for want of a network:\n\n- `t.py::z`",
+            "nothing was run for them:\n\n- `v.py::cut[`",
+            "no other order counts:\n\n- `t.py::o`",
             "- `t.py::z`: listed in PASS_TO_PASS",
             "Left the expectations: flaky:\n\n- `t.py::coin`: gold in_order passed 3 of 4",
             "- `t.py::order`: base shuffled passed 0 of 2",

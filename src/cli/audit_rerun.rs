@@ -20,6 +20,7 @@ use crate::exit_code::Stop;
 use crate::interval::exact_95;
 use crate::journal::RunDir;
 use crate::model::digest::Digest;
+use crate::model::name::name;
 use crate::model::verdict::{Verdict, VerdictStatus};
 use crate::output::{FileSet, Plan};
 use crate::pipeline::{Input, verify_into};
@@ -162,7 +163,7 @@ impl Rerun {
         let run = RunDir::open(&place.join("run"))?;
         let mut input = Input::read(&file, repos)?;
         input.keep_generations(&[generations], &[], &run)?;
-        let mut session = self.sandbox.open(console)?;
+        let mut session = self.sandbox.open(console, input.needs_recipe())?;
         // What ran before is what is doubted.
         session.settings.reuse = false;
         console.say(format!("running {} rows again", sampled.len()));
@@ -175,7 +176,7 @@ impl Rerun {
                 findings.add(Rule::RerunNotPossible, row.place, "its instance is not among the instances");
                 continue;
             };
-            let said = |verdict: &Verdict| format!("{:?}: {}", verdict.reason, verdict.detail);
+            let said = |verdict: &Verdict| format!("{}: {}", name(&verdict.reason), verdict.detail);
             match verdict.status.at(verdict.evidence) {
                 VerdictStatus::Inconclusive => findings.add(Rule::RerunNotPossible, row.place, said(verdict)),
                 status => {

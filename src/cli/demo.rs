@@ -130,7 +130,7 @@ impl Demo {
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot make {}; choose a writable place with --out", self.out.display()))?;
         let run = RunDir::open(&self.out.join("run"))?;
-        let session = self.sandbox.open(console)?;
+        let session = self.sandbox.open(console, true)?;
         import(data, &self.out, console)?;
         let mut input = Input::read(&self.out, None)?;
         input.keep_generations(&[self.out.join("generations.jsonl")], &[], &run)?;

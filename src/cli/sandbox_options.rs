@@ -77,14 +77,16 @@ pub struct SandboxOptions {
 }
 
 impl SandboxOptions {
-    /// Sweeps what dead owners left, probes the host and opens the sandbox.
-    pub fn open(&self, console: &Console) -> anyhow::Result<Session> {
+    /// Sweeps what dead owners left, probes the host and opens the sandbox. `needs_recipe`: an instance needs the base image of
+    /// the recipes.
+    pub fn open(&self, console: &Console, needs_recipe: bool) -> anyhow::Result<Session> {
         let evidence = match self.evidence {
             EvidenceChoice::E2 => Evidence::E2,
             EvidenceChoice::E3 => Evidence::E3,
         };
         let options = SessionOptions {
             sandbox: self.sandbox,
+            needs_recipe,
             allow_weak_sandbox: self.allow_weak_sandbox,
             cache: self.cache.clone(),
             fresh: self.fresh,

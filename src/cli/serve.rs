@@ -98,7 +98,7 @@ impl Serve {
             // A run that already has verdicts still says what they were made from.
             input.digests.extend(earlier.inputs);
         }
-        let session = self.sandbox.open(console)?;
+        let session = self.sandbox.open(console, input.needs_recipe())?;
         let running = Running::listen(&options, console)?;
         self.say_where(console, &running, options.token.is_some());
 

@@ -42,7 +42,7 @@ impl Validate {
         plan.run("--run", &self.run, false)?.check()?;
         let input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
-        let mut session = self.sandbox.open(console)?;
+        let mut session = self.sandbox.open(console, input.needs_recipe())?;
         session.settings.repeat_all = self.full;
         let admissions = admit_into(&run, console, &session, &input)?;
         if self.json {
@@ -53,7 +53,7 @@ impl Validate {
             let instances = input.instances.iter().map(|located| &located.instance);
             let report = AdmissionReport::of(admissions.values(), instances);
             console.print(admission_table(&report));
-            report.instances.iter().flat_map(InstanceReport::lost_lines).for_each(|line| console.print(line));
+            report.instances.iter().flat_map(InstanceReport::lines).for_each(|line| console.print(line));
             console.print(format!("report: {}", run.path().join("admission-report.md").display()));
         }
         exit_code(&admissions, u64::MAX)

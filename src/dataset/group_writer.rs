@@ -19,9 +19,10 @@ use super::select::contamination::Contamination;
 use super::select::pairs::Pairs;
 use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
-use super::source::{Source, instances_without_tests, lost_instances, said_instances};
+use super::source::{Source, instances_without_tests, lost_instances, ordered_instances, said_instances};
 use super::views::files::ViewFiles;
 use crate::language;
+use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
 use crate::model::format;
@@ -184,7 +185,9 @@ impl<'a> GroupWriter<'a> {
         let admission = self.source.admissions().get(&instance.instance_id);
         let channel = admission.and_then(|admission| said_channel(admission, verdict.skill));
         let lost_files = admission.map(lost_files).unwrap_or_default();
-        Ok(SftRow { lost_files, lost_tests: admission.map(lost_tests).unwrap_or_default(), channel, ..row })
+        let lost_tests = admission.map(lost_tests).unwrap_or_default();
+        let ordered_tests = admission.map(Admission::ordered).unwrap_or_default();
+        Ok(SftRow { lost_files, lost_tests, ordered_tests, channel, ..row })
     }
 
     /// Writes pairs of the group's rows and its rejected answers.
@@ -297,6 +300,7 @@ fn extra_columns(source: &dyn Source) -> ExtraColumns {
     ExtraColumns {
         lost_files: lost_instances(source) > 0,
         lost_tests: instances_without_tests(source) > 0,
+        ordered_tests: ordered_instances(source) > 0,
         channel: said_instances(source) > 0,
     }
 }

@@ -73,6 +73,10 @@ pub struct SftRow {
     /// dataset has such tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_tests: Vec<String>,
+    /// Fail-to-pass tests of the instance that the accepted change passes in the order of their files, and fails in another. The
+    /// column is there only if an instance of the dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ordered_tests: Vec<String>,
     /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
     /// that is worth. The column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +123,10 @@ pub struct PreferenceRow {
     /// dataset has such tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_tests: Vec<String>,
+    /// Fail-to-pass tests of the instance that the accepted change passes in the order of their files, and fails in another. The
+    /// column is there only if an instance of the dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ordered_tests: Vec<String>,
     /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
     /// that is worth. The column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,6 +192,10 @@ pub struct RlRow {
     /// dataset has such tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_tests: Vec<String>,
+    /// Fail-to-pass tests of the instance that the accepted change passes in the order of their files, and fails in another. The
+    /// column is there only if an instance of the dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ordered_tests: Vec<String>,
     /// Where the reports came from that the row rests on, if code of the candidate can write there; `docs/threats.md` says what
     /// that is worth. The column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -307,6 +319,8 @@ pub struct ExtraColumns {
     pub lost_files: bool,
     /// Some instance lost listed tests.
     pub lost_tests: bool,
+    /// Some instance has tests that pass in one order only.
+    pub ordered_tests: bool,
     /// Some instance is judged by a channel that rows must name.
     pub channel: bool,
 }
@@ -323,6 +337,9 @@ pub(super) fn columns_of(config: &str, extra: ExtraColumns) -> Vec<Column> {
     }
     if extra.lost_tests {
         columns.push(Column { optional: true, ..Column::texts("lost_tests") });
+    }
+    if extra.ordered_tests {
+        columns.push(Column { optional: true, ..Column::texts("ordered_tests") });
     }
     if extra.channel {
         columns.push(Column::optional_text("channel"));
@@ -392,6 +409,7 @@ pub fn sft_row(
         .to_string(),
         lost_files: Vec::new(),
         lost_tests: Vec::new(),
+        ordered_tests: Vec::new(),
         channel: None,
     }
 }
@@ -416,6 +434,7 @@ pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> P
         rejected_receipt: other.receipt.clone(),
         lost_files: row.lost_files.clone(),
         lost_tests: row.lost_tests.clone(),
+        ordered_tests: row.ordered_tests.clone(),
         channel: row.channel,
     }
 }
@@ -478,6 +497,7 @@ pub fn rl_row(
         path_named_in_issue: leaks.path_named_in_issue,
         lost_files: lost_files(admission),
         lost_tests: lost_tests(admission),
+        ordered_tests: admission.ordered(),
         channel: said_channel(admission, skill),
     }
 }

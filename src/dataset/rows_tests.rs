@@ -54,12 +54,20 @@ fn the_columns_are_the_fields_of_the_rows() {
         let properties = schema.get("properties").unwrap().as_object().unwrap().clone();
         properties.keys().cloned().collect::<Vec<_>>()
     };
-    let all =
-        |config: &str| names(columns_of(config, ExtraColumns { lost_files: true, lost_tests: true, channel: true }));
+    let all = |config: &str| {
+        names(columns_of(
+            config,
+            ExtraColumns { lost_files: true, lost_tests: true, ordered_tests: true, channel: true },
+        ))
+    };
     assert_eq!(all("sft-repair"), fields(schemars::schema_for!(SftRow)));
     assert_eq!(all(RL), fields(schemars::schema_for!(RlRow)));
     assert_eq!(all(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
     // Where nothing is lost, and the reporter is ours, the tables are as they were before that was looked at.
     assert_eq!(names(columns_of("sft-repair", ExtraColumns::default())), names(sft_columns()));
-    assert!(!names(sft_columns()).iter().any(|name| ["lost_files", "lost_tests", "channel"].contains(name)));
+    assert!(
+        !names(sft_columns())
+            .iter()
+            .any(|name| ["lost_files", "lost_tests", "ordered_tests", "channel"].contains(name))
+    );
 }

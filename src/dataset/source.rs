@@ -70,6 +70,12 @@ pub(super) fn instances_without_tests(source: &dyn Source) -> u64 {
     source.admissions().values().filter(|admission| admission.admitted()).filter(lost).count() as u64
 }
 
+/// Admitted instances with tests that pass in one order only.
+pub(super) fn ordered_instances(source: &dyn Source) -> u64 {
+    let admitted = source.admissions().values().filter(|admission| admission.admitted());
+    admitted.filter(|admission| !admission.ordered().is_empty()).count() as u64
+}
+
 /// Admitted instances whose rows must name the channel of their reports.
 pub(super) fn said_instances(source: &dyn Source) -> u64 {
     let admitted = source.admissions().values().filter(|admission| admission.admitted());

@@ -1,6 +1,8 @@
 //! Images for cells on this host: folders of the cache.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 
@@ -18,6 +20,14 @@ use crate::sandbox::{Sandbox, SandboxError, SealedImage};
 pub struct HostImages<'a> {
     sandbox: &'a dyn Sandbox,
     cache: Cache,
+}
+
+/// References that this process has looked at, by the cache. An image that is in use stays what it is to the process's end.
+static LOOKED_AT: Mutex<BTreeSet<(PathBuf, String)>> = Mutex::new(BTreeSet::new());
+
+fn first_look(cache: &Cache, reference: &str) -> bool {
+    let looked_at = (cache.root().to_owned(), unpacked::canonical(reference));
+    LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner).insert(looked_at)
 }
 
 impl<'a> HostImages<'a> {
@@ -51,7 +61,10 @@ impl Images for HostImages<'_> {
     fn foreign(&self, reference: &str, say: &dyn Fn(&str)) -> anyhow::Result<ReadyImage> {
         let known = unpacked::find(&self.cache, reference)?;
         let unpacked = match known {
-            Some(unpacked) => unpacked,
+            Some(known) if first_look(&self.cache, reference) => {
+                unpacked::renewed(&self.cache, known, &mut |message: &str| say(message))?
+            }
+            Some(known) => known,
             None => unpacked::pull(&self.cache, reference, &mut |message: &str| say(message)).with_context(|| {
                 format!(
                     "the image {reference} is not unpacked here; `assay image pull --from FILE {reference}` takes it from an \

@@ -4,7 +4,7 @@
 //! [`Images`] is what holds them: the cache of this host (`host`) or the Docker engine (`docker`). `seal_host` and
 //! `seal_docker` make images of ours, from what a [`toolchain::Toolchain`] says; `foreign`, `seal_foreign_host`,
 //! `seal_foreign_docker` and `unpacked` take images of others, which an [`inspector::Inspector`] looks into. `cache`,
-//! `lease` and `inventory` keep them. What a language needs stands in a folder with its name.
+//! `lease` and `inventory` keep them. `reference` notices a tag that was moved. What a language needs stands in a folder with its name.
 
 use std::path::Path;
 
@@ -22,6 +22,7 @@ pub mod lease;
 pub mod order;
 pub mod provisioned;
 pub mod python;
+pub mod reference;
 pub mod seal_docker;
 pub mod seal_foreign_docker;
 pub mod seal_foreign_host;

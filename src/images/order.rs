@@ -17,7 +17,7 @@ pub struct Order<'a> {
     pub layer_tree: &'a str,
     /// Writes a tree into an empty directory, every file with modification time [`crate::sandbox::LAYER_MTIME`].
     pub checkout: &'a dyn Fn(&str, &Path) -> anyhow::Result<()>,
-    /// Runs the suite once over the unfinished image, if the language has caches that later runs profit from, and gives the
+    /// Runs test files once over the unfinished image, if the language has caches that later runs profit from, and gives the
     /// image with them ([`crate::sandbox::Sandbox::warm`]).
     pub warm: &'a dyn Fn(&SealedImage) -> Result<SealedImage, SandboxError>,
     /// Is told about every step that takes time.

@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use bollard::errors::Error;
 use bollard::models::{ContainerConfig, ContainerCreateBody};
 use bollard::query_parameters::{
     CommitContainerOptionsBuilder, CreateContainerOptions, DownloadFromContainerOptionsBuilder, TagImageOptionsBuilder,
@@ -33,6 +34,22 @@ use crate::sandbox::docker::warm::settings;
 use crate::sandbox::docker::{Docker, failed};
 use crate::sandbox::{Backing, Executed, Job, LAYER_MTIME, Lease, SandboxError, SealedImage};
 
+/// What the engine knows of an image. Its id follows from how the engine stores images; layers and variables do not.
+pub(crate) struct MadeOf {
+    /// sha256 of the configuration, or of the manifest, in hex.
+    pub id: String,
+    /// sha256 of the layers' tars in hex, lowest first.
+    pub layers: Vec<String>,
+    pub env: BTreeMap<String, String>,
+}
+
+/// Variables as an image's configuration has them, `NAME=value` each.
+fn variables(lines: Option<Vec<String>>) -> BTreeMap<String, String> {
+    let lines = lines.unwrap_or_default();
+    let pairs = lines.iter().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 impl Docker {
     /// An image by its reference; pulled if it is not here.
     pub fn ready_image(
@@ -47,9 +64,7 @@ impl Docker {
             let inspected = self.engine.inspect_image(&image_id).await.map_err(failed("inspecting an image"))?;
             let config = inspected.config.unwrap_or_default();
             let volumes = config.volumes.unwrap_or_default().into_iter().collect();
-            let env = config.env.unwrap_or_default();
-            let env = env.iter().filter_map(|line| line.split_once('='));
-            let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let env = variables(config.env);
             let reference = reference.to_owned();
             Ok::<_, SandboxError>(ReadyImage { reference, image_id, env, volumes, root: None, lease: Lease::default() })
         })?;
@@ -60,6 +75,22 @@ impl Docker {
     /// Whether the engine has an image.
     pub fn has(&self, reference: &str) -> Result<bool, SandboxError> {
         Ok(self.wait(self.image(reference))?.is_some())
+    }
+
+    /// What an image of the engine is made of, if it is there.
+    pub(crate) fn made_of(&self, reference: &str) -> Result<Option<MadeOf>, SandboxError> {
+        let found = match self.wait(self.engine.inspect_image(reference)) {
+            Ok(found) => found,
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(None),
+            Err(error) => return Err(failed("inspecting an image")(error)),
+        };
+        let hex = |id: String| id.strip_prefix("sha256:").map_or_else(|| id.clone(), str::to_owned);
+        let layers = found.root_fs.and_then(|root| root.layers).unwrap_or_default();
+        Ok(Some(MadeOf {
+            id: hex(found.id.unwrap_or_default()),
+            layers: layers.into_iter().map(hex).collect(),
+            env: variables(found.config.and_then(|config| config.env)),
+        }))
     }
 
     /// An image as `docker save` writes it, in a file without a name.

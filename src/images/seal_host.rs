@@ -1,5 +1,5 @@
 //! Sealing for host cells: a base layer and an environment, named by what they hold. An environment
-//! is made per lock of packages, a base layer per tree and environment. If the language has warm caches, the suite runs once
+//! is made per lock of packages, a base layer per tree and environment. If the language has warm caches, test files run once
 //! with the layer writable, and only they are kept.
 
 use std::fs;
@@ -32,7 +32,7 @@ pub enum SealError {
 /// Seals a tree and an environment into an image for host cells; found without any work when it was sealed before.
 ///
 /// `checkout` writes the tree named by `tree_id` into an empty directory, every file with modification time
-/// 1,000,000,000 s. `warm` runs the suite once over the unfinished image so that its caches are kept in the base layer
+/// 1,000,000,000 s. `warm` runs test files once over the unfinished image so that its caches are kept in the base layer
 /// ([`crate::sandbox::Sandbox::warm`]); what it gives back may have another base layer. Both happen under a temporary name: if they
 /// fail or the process dies, the next caller starts over, so a half-warm layer is never used.
 pub fn seal_host(

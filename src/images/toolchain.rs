@@ -70,10 +70,10 @@ impl Setting {
     }
 }
 
-/// How the suite is run once to fill caches that later runs profit from.
+/// How the listed test files are run once to fill caches that later runs profit from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WarmUp {
-    /// What is said of it, as in "running the suite once for warm bytecode".
+    /// What is said of it, as in "running test files once for warm bytecode".
     pub for_what: &'static str,
     /// Variables of the runner's command that would keep the caches from being written.
     pub without: &'static [&'static str],
@@ -122,7 +122,7 @@ pub trait Toolchain: Send + Sync {
         None
     }
 
-    /// How the suite is run once while an image is sealed; `None` if nothing would be kept of it.
+    /// How test files are run once while an image is sealed; `None` if nothing would be kept of it.
     fn warm_up(&self) -> Option<WarmUp> {
         None
     }

@@ -35,7 +35,7 @@ use crate::model::verdict::{Evidence as Level, Reason, VerdictStatus};
 use crate::runner::Runner;
 
 pub use admit::lost::lost_as_stored;
-pub use admit::{AdmissionInput, DeadlineRule, admit};
+pub use admit::{AdmissionInput, DeadlineRule, admit, listed_among};
 pub use asker::Evidence;
 pub use control::bare::prove_plain;
 pub use control::canary::{Forms, prove};

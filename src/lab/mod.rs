@@ -150,8 +150,8 @@ impl<'a> Lab<'a> {
         })
     }
 
-    /// The same lab with trials going through another sandbox: one that watches, or one that fails. Images are still the
-    /// engine's.
+    /// The same lab with trials and warm-ups going through another sandbox: one that watches, or one that fails. Images are
+    /// still the engine's.
     pub fn with_sandbox(self, sandbox: Arc<dyn Sandbox>) -> Self {
         Self { sandbox: Some(sandbox), ..self }
     }
@@ -174,7 +174,7 @@ impl<'a> Lab<'a> {
         }
     }
 
-    fn sandbox(&self) -> &dyn Sandbox {
+    pub(crate) fn sandbox(&self) -> &dyn Sandbox {
         self.sandbox.as_deref().unwrap_or_else(|| self.engine.sandbox())
     }
 
@@ -184,6 +184,10 @@ impl<'a> Lab<'a> {
         let admissions = run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
             let admission = SiteBuilder::new(self, located).admit()?;
+            if !admission.admitted() {
+                // What fails while the run is being ended says nothing about the instance.
+                self.check_interrupt()?;
+            }
             if let Some(refusal) = admission.refusal {
                 self.console.say(format!("{} refused: {refusal}: {}", admission.instance_id, admission.detail));
             }

@@ -282,6 +282,11 @@ impl Admission {
         tests.map(|(id, _)| id.clone()).collect()
     }
 
+    /// Fail-to-pass tests that gold passes in the order of their files, and fails in another order.
+    pub fn ordered(&self) -> Vec<String> {
+        self.tests.iter().filter(|(_, record)| record.ordered()).map(|(id, _)| id.clone()).collect()
+    }
+
     /// Fail-to-pass tests by their canary: strong, weak, none.
     pub fn canary_counts(&self) -> [usize; 3] {
         let proven = |strength| {

@@ -22,6 +22,9 @@ pub struct LostTests {
     /// Listed names that are none of gold's tests, or several. They are in no count.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unmatched: BTreeSet<String>,
+    /// Those of them whose test file the tree does not have, so that nothing was run for them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub without_file: BTreeSet<String>,
     /// More is lost than an instance may lose, and `--accept-lost` admitted it all the same: its rows reach E1 at most.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub accepted: bool,

@@ -24,6 +24,16 @@ pub struct TestRecord {
 }
 
 impl TestRecord {
+    /// Whether candidates are held to it although gold fails it in another order.
+    pub fn ordered(&self) -> bool {
+        self.standing == Standing::FailToPass && fails_in_another_order_only(&self.base, &self.gold)
+    }
+
+    /// Whether it left for a reason that it would not leave for today.
+    pub fn left_too_early(&self) -> bool {
+        self.standing == Standing::OrderDependent && fails_in_another_order_only(&self.base, &self.gold)
+    }
+
     /// Counts by side and condition, and how it fails, for people.
     pub fn seen(&self) -> String {
         let mut parts = Vec::new();
@@ -37,11 +47,32 @@ impl TestRecord {
     }
 }
 
+/// Whether base failed a test every time, and gold failed it in another order of the tests every time and never otherwise.
+/// Candidates run the tests in the order of their files, in which such a test is steady.
+pub fn fails_in_another_order_only(
+    base: &BTreeMap<Condition, Sightings>,
+    gold: &BTreeMap<Condition, Sightings>,
+) -> bool {
+    let always = |seen: Sightings, count: u32| count > 0 && count == seen.known() + seen.unknown;
+    let (shuffled, steady): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        gold.iter().partition(|(condition, _)| **condition == Condition::Shuffled);
+    let total = |side: &BTreeMap<&Condition, &Sightings>| {
+        side.values().fold(Sightings::default(), |sum, more| sum.plus(**more))
+    };
+    let (shuffled, in_order) = (total(&shuffled), total(&steady));
+    let on_base = Sightings::total(base);
+    always(shuffled, shuffled.failed)
+        && steady.contains_key(&Condition::InOrder)
+        && always(in_order, in_order.passed)
+        && always(on_base, on_base.failed)
+}
+
 /// Where a test ended up. Only the first is expected of candidates; the others left the expectations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Failed on base whenever it was reached, passed on gold every time.
+    /// Failed on base whenever it was reached, passed on gold every time; or gold fails it in another order of the tests and in
+    /// nothing else ([`TestRecord::ordered`]).
     FailToPass,
     /// Its result follows from which tests ran before it.
     OrderDependent,
@@ -153,13 +184,17 @@ impl Sightings {
 
     /// All conditions together.
     pub fn total(by_condition: &BTreeMap<Condition, Self>) -> Self {
-        by_condition.values().fold(Self::default(), |sum, more| Self {
-            passed: sum.passed + more.passed,
-            failed: sum.failed + more.failed,
-            skipped: sum.skipped + more.skipped,
-            absent: sum.absent + more.absent,
-            unknown: sum.unknown + more.unknown,
-        })
+        by_condition.values().fold(Self::default(), |sum, more| sum.plus(*more))
+    }
+
+    fn plus(self, more: Self) -> Self {
+        Self {
+            passed: self.passed + more.passed,
+            failed: self.failed + more.failed,
+            skipped: self.skipped + more.skipped,
+            absent: self.absent + more.absent,
+            unknown: self.unknown + more.unknown,
+        }
     }
 }
 

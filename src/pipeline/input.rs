@@ -44,6 +44,11 @@ impl Input {
         Ok(input)
     }
 
+    /// Whether the environment of some instance is made by a recipe, because it names no image.
+    pub fn needs_recipe(&self) -> bool {
+        self.instances.iter().any(|located| located.instance.environment.image.is_none())
+    }
+
     /// Opens files of prompts; what they hold that cannot be used is quarantined.
     pub fn open_prompts(&mut self, files: &[PathBuf]) -> anyhow::Result<Vec<Prompts>> {
         let mut prompts = Vec::new();

@@ -23,8 +23,8 @@ use crate::sandbox::{Engine, SandboxError};
 /// Which way to run trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SandboxChoice {
-    /// Cells in Docker if an engine answers, has the recipes' base image and can make them; otherwise cells on this host;
-    /// otherwise containers.
+    /// Cells in Docker if an engine answers and can make them, and has the recipes' base image if an instance needs it; otherwise
+    /// cells on this host; otherwise containers.
     Auto,
     /// Own namespaces on this host; no Docker needed.
     Cell,
@@ -38,6 +38,8 @@ pub enum SandboxChoice {
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
     pub sandbox: SandboxChoice,
+    /// Whether an instance needs the base image of the recipes.
+    pub needs_recipe: bool,
     /// Whether a run goes on if this host cannot enforce memory, process or network limits.
     pub allow_weak_sandbox: bool,
     /// Where environments and base layers are kept between runs; `None`: in the default place.
@@ -132,7 +134,7 @@ impl SessionOptions {
                 });
             }
         };
-        let in_docker = match docker.has_base()? {
+        let in_docker = match !self.needs_recipe || docker.has_base()? {
             true => self.docker_cell(console, docker.clone(), cache),
             false => Err(SandboxError::Unavailable("the base image of the recipes is not here".to_owned())),
         };

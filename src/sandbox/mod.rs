@@ -125,7 +125,7 @@ pub trait Sandbox: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Runs a job of trusted code once with the work directory kept, so that later jobs find warm bytecode, and gives the
-    /// image with it. Only bytecode is kept; whatever else the job wrote is dropped.
+    /// image with it. Only bytecode is kept; whatever else the job wrote is dropped. How the job ends does not matter.
     fn warm(&self, image: &SealedImage, job: &Job) -> Result<SealedImage, SandboxError>;
 
     /// Opens a slot for one worker: whatever can be kept from one job to the next.

@@ -126,6 +126,7 @@ fn what_an_instance_asks_of_its_runs_is_honoured_or_refused_and_never_ignored() 
     let run = folder.path().join("run");
     let said = stderr(&expect_exit(assay().arg("validate").arg(&good).arg("--run").arg(&run), 2));
     assert!(said.contains("environment.test_command") && said.contains("\"nose\""), "{said}");
+    assert!(said.contains("own-runner refused: no_environment: ") && !said.contains("NoEnvironment"), "{said}");
     let admissions = lines(&run.join("admissions.jsonl"));
     let of = |id: &str| admissions.iter().find(|row| row["instance_id"] == id).unwrap();
     assert_eq!(of("bounded")["limits"]["deadline_ms"], 7000);

@@ -2,8 +2,9 @@
 
 use crate::harness::{Test, tests};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use swe_assay::inside::exit_code::Stop;
 use swe_assay::inside::model::trial::Exit;
 use swe_assay::inside::model::verdict::VerdictStatus;
 use swe_assay::inside::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
@@ -250,10 +251,42 @@ fn a_fault_that_comes_once_gives_no_wrong_verdict_on_a_generated_test() {
     }
 }
 
+/// Cells that open no slot, and whose user has had enough at the last attempt.
+struct Interrupted {
+    cell: Arc<dyn Sandbox>,
+    attempts: AtomicI64,
+    cancel: Arc<AtomicBool>,
+}
+
+impl Sandbox for Interrupted {
+    fn name(&self) -> &'static str {
+        self.cell.name()
+    }
+
+    fn warm(&self, image: &SealedImage, job: &Job) -> Result<SealedImage, SandboxError> {
+        self.cell.warm(image, job)
+    }
+
+    fn slot(&self, _: &SealedImage) -> Result<Box<dyn Slot>, SandboxError> {
+        self.cancel.store(self.attempts.fetch_add(1, Ordering::SeqCst) == 2, Ordering::SeqCst);
+        Err(SandboxError::Failed { doing: "opening a slot", why: "its agent was interrupted".to_owned() })
+    }
+}
+
+fn what_fails_as_the_user_interrupts_refuses_nothing() {
+    let world = World::imported(Engine::Cell(cell()));
+    let sandbox = Interrupted { cell: cell(), attempts: AtomicI64::new(0), cancel: world.cancel.clone() };
+    let error = world.admission_through("interrupted", Arc::new(sandbox)).unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(Stop::Interrupted)), "{error:#}");
+    world.cancel.store(false, Ordering::SeqCst);
+    assert!(world.admission_through("interrupted", cell()).unwrap().admitted());
+}
+
 pub const TESTS: &[Test] = tests![
     a_fault_that_stays_leaves_every_candidate_open,
     a_fault_that_comes_once_or_twice_gives_no_wrong_verdict,
     a_fault_from_the_start_admits_nothing_and_judges_nobody,
     a_fault_that_stays_leaves_every_generated_test_open,
     a_fault_that_comes_once_gives_no_wrong_verdict_on_a_generated_test,
+    what_fails_as_the_user_interrupts_refuses_nothing,
 ];

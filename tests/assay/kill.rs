@@ -1,11 +1,13 @@
 //! SIGKILL at random moments: the same verdicts as an unbroken run, and nothing left behind.
 
 use crate::harness::{Test, tests};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{answers, assay, assert_answers, expect_exit, expected, processes_naming};
+use crate::mixer::{self, Tree};
+use crate::support::{answers, assay, assert_answers, expect_exit, expected, lines, processes_naming};
 
 fn a_run_killed_ten_times_ends_with_the_same_verdicts_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,7 +83,71 @@ fn an_interrupted_run_says_so_with_exit_code_three_and_goes_on_when_run_again() 
     assert_answers(&answers(&out.join("run")), &expected(&table));
 }
 
+fn an_admission_that_is_interrupted_refuses_nothing_and_ends_as_an_unbroken_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = "def ratio(part, whole):\n    return part * 100 // whole\n";
+    let suite = "import time\nimport unittest\n\nfrom mixer.core import ratio\n\n\nclass Tests(unittest.TestCase):
+    def test_thirds(self):\n        time.sleep(0.4)\n        self.assertEqual(ratio(2, 3), 67)\n";
+    let tree = |core: &str| {
+        let files = [
+            ("mixer/__init__.py", ""),
+            ("tests/__init__.py", ""),
+            ("mixer/core.py", core),
+            ("tests/test_core.py", suite),
+        ];
+        Tree::from(files.map(|(path, text)| (path.to_owned(), text.to_owned())))
+    };
+    let gold = base.replace("part * 100 // whole", "round(part * 100 / whole)");
+    let work = mixer::imported(folder.path(), "unittest", &[tree(base), tree(&gold)], &[], |_| {});
+    let validate = |run: &Path| {
+        let mut command = assay();
+        command.arg("validate").arg(&work).arg("--run").arg(run).env("ASSAY_CACHE", run.with_extension("cache"));
+        command
+    };
+    let admissions = |run: &Path| {
+        let mut admissions = lines(&run.join("admissions.jsonl"));
+        // It follows from how fast the machine was.
+        admissions.iter_mut().for_each(|one| drop(one["limits"].as_object_mut().unwrap().remove("deadline_ms")));
+        admissions
+    };
+    let whole = folder.path().join("whole");
+    expect_exit(&mut validate(&whole), 0);
+
+    let broken = folder.path().join("broken");
+    let records = |kind: &str| {
+        let files = std::fs::read_dir(broken.join("journal")).into_iter().flatten().flatten();
+        let texts = files.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default());
+        texts.map(|text| text.matches(&format!("\"record\":\"{kind}\"")).count()).sum::<usize>()
+    };
+    let log = folder.path().join("log");
+    let said = || std::fs::read_to_string(&log).unwrap();
+    // In the warm-up while the image is sealed, and then after each of the first runs.
+    for outcomes in 0..4 {
+        let mut command = validate(&broken);
+        command.process_group(0).stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+        let mut child = command.spawn().unwrap();
+        let there = || match outcomes {
+            0 => said().contains("for warm bytecode"),
+            outcomes => records("outcome") >= outcomes,
+        };
+        while !there() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        // With everything in its process group, as a terminal does.
+        let group = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        rustix::process::kill_process_group(group, rustix::process::Signal::INT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(3), "{}", said());
+        assert!(!said().contains("refused"), "{}", said());
+        assert!(!broken.join("admissions.jsonl").exists());
+        assert_eq!((records("admission"), records("failure")), (0, 0), "after {outcomes} outcomes");
+    }
+    expect_exit(&mut validate(&broken), 0);
+    assert_eq!(admissions(&broken), admissions(&whole));
+}
+
 pub const TESTS: &[Test] = tests![
     a_run_killed_ten_times_ends_with_the_same_verdicts_and_leaves_nothing_behind,
     an_interrupted_run_says_so_with_exit_code_three_and_goes_on_when_run_again,
+    an_admission_that_is_interrupted_refuses_nothing_and_ends_as_an_unbroken_one,
 ];

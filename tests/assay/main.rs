@@ -24,6 +24,7 @@ mod demo;
 mod demo_offline;
 mod docker_cell;
 mod export;
+mod fake_engine;
 mod faults;
 mod flaky;
 mod flood;
@@ -41,6 +42,7 @@ mod misbehaviour;
 mod mixer;
 mod names;
 mod oddities;
+mod ordered;
 mod outputs;
 mod plain;
 mod poisoned;
@@ -68,6 +70,7 @@ mod tampering;
 mod toy;
 mod traces;
 mod unpacked_image;
+mod warm_up;
 
 fn main() -> std::process::ExitCode {
     // Commands that run in this process start their slot agent from this binary, as `assay` does.
@@ -93,6 +96,7 @@ fn main() -> std::process::ExitCode {
         demo_offline::TESTS,
         docker_cell::TESTS,
         export::TESTS,
+        fake_engine::TESTS,
         faults::TESTS,
         flaky::TESTS,
         flood::TESTS,
@@ -109,6 +113,7 @@ fn main() -> std::process::ExitCode {
         misbehaviour::TESTS,
         names::TESTS,
         oddities::TESTS,
+        ordered::TESTS,
         outputs::TESTS,
         plain::TESTS,
         poisoned::TESTS,
@@ -136,5 +141,6 @@ fn main() -> std::process::ExitCode {
         toy::TESTS,
         traces::TESTS,
         unpacked_image::TESTS,
+        warm_up::TESTS,
     ])
 }

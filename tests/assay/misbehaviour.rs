@@ -42,7 +42,7 @@ const TABLE: [(&str, &str, Reason); 7] = [
 
 fn kind(mark: &str) -> Kind {
     let limits = Limits { memory_bytes: 192 << 20, pids: 64, disk_bytes: 24 << 20, ..Limits::default() };
-    Kind { mark: mark.to_owned(), limits, deadline: DeadlineRule { floor_ms: 3_000, multiplier: 6 } }
+    Kind { mark: mark.to_owned(), limits, deadline: DeadlineRule { floor_ms: 3_000, multiplier: 6 }, ..Kind::default() }
 }
 
 fn sound(engine: Engine) {

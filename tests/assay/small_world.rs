@@ -77,6 +77,8 @@ pub struct World {
     admissions: BTreeMap<String, Admission>,
     /// A cache whose outcomes are used and kept; none in other tests.
     pub reuse: Option<PathBuf>,
+    /// What Ctrl-C sets.
+    pub cancel: Arc<AtomicBool>,
     kind: Kind,
 }
 
@@ -87,6 +89,12 @@ pub struct Kind {
     pub mark: String,
     pub limits: Limits,
     pub deadline: DeadlineRule,
+    /// Longest time of a trial, instead of a minute.
+    pub longest_ms: Option<u64>,
+    /// Further files of both trees: path and text.
+    pub more: Vec<(String, String)>,
+    /// Fail-to-pass tests that the instance lists.
+    pub listed: Vec<String>,
 }
 
 pub fn cell() -> Arc<Cell> {
@@ -120,7 +128,8 @@ impl World {
         Self::imported_as(engine, Kind::default())
     }
 
-    fn imported_as(engine: Engine, kind: Kind) -> Self {
+    /// The same, of another kind.
+    pub fn imported_as(engine: Engine, kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (base, fix, import) = (folder.path().join("base"), folder.path().join("fix"), folder.path().join("import"));
         for (tree, source) in [(&base, BASE), (&fix, FIXED)] {
@@ -133,6 +142,7 @@ impl World {
             if !kind.mark.is_empty() {
                 fs::write(tree.join("mark.txt"), &kind.mark).unwrap();
             }
+            kind.more.iter().for_each(|(path, text)| fs::write(tree.join(path), text).unwrap());
         }
         fs::write(base.join("tests/test_calc.py"), "import unittest\n").unwrap();
         fs::write(fix.join("tests/test_calc.py"), TESTS).unwrap();
@@ -148,12 +158,15 @@ impl World {
             },
             ..Wanted::default()
         };
-        let instance = import_folders(&base, &fix, wanted, &import).unwrap();
+        let mut instance = import_folders(&base, &fix, wanted, &import).unwrap();
+        if !kind.listed.is_empty() {
+            instance.fail_to_pass = kind.listed.clone();
+        }
         write_import(&import, std::slice::from_ref(&instance), &[]).unwrap();
         let repository = repository_path(&import, &instance.repo);
         let located = Located { instance, repository };
         let (console, admissions) = (Console::default(), BTreeMap::new());
-        Self { folder, console, engine, located, admissions, reuse: None, kind }
+        Self { folder, console, engine, located, admissions, reuse: None, cancel: Arc::default(), kind }
     }
 
     /// Where a run directory is.
@@ -181,7 +194,7 @@ impl World {
         let settings = Settings {
             workers: 1,
             repeats: 3,
-            limits: Limits { deadline_ms: 60_000, ..self.kind.limits.clone() },
+            limits: Limits { deadline_ms: self.kind.longest_ms.unwrap_or(60_000), ..self.kind.limits.clone() },
             deadline: self.kind.deadline,
             memory_budget: 16 << 30,
             repeat_all: false,
@@ -194,7 +207,7 @@ impl World {
             reuse: self.reuse.is_some(),
             image_budget: None,
         };
-        Lab::open(run, &self.console, self.engine.clone(), settings, Arc::new(AtomicBool::new(false))).unwrap()
+        Lab::open(run, &self.console, self.engine.clone(), settings, self.cancel.clone()).unwrap()
     }
 
     /// Verdicts on sources of `calc.py`.
@@ -212,6 +225,14 @@ impl World {
             None => self.lab(&run),
         };
         self.judged(&run, lab, &self.admissions, answers)
+    }
+
+    /// The admission, with warm-up and trials going through `sandbox`.
+    pub fn admission_through(&self, name: &str, sandbox: Arc<dyn Sandbox>) -> anyhow::Result<Admission> {
+        let run = self.run(name);
+        let lab = self.lab(&run).with_sandbox(sandbox);
+        let mut admissions = lab.admit(std::slice::from_ref(&self.located))?;
+        Ok(admissions.remove(&self.located.instance.instance_id).unwrap())
     }
 
     /// Verdicts with the admission too going through `sandbox`.

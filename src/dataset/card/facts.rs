@@ -16,7 +16,7 @@ use crate::dataset::select::contamination::{Benchmarks, built_in_counts};
 use crate::dataset::select::matched::Matched;
 use crate::dataset::select::usable;
 use crate::dataset::source::Source;
-use crate::dataset::source::{instances_without_tests, lost_instances, said_instances};
+use crate::dataset::source::{instances_without_tests, lost_instances, ordered_instances, said_instances};
 use crate::model::generation::Skill;
 use crate::model::name::name;
 use crate::model::receipt::Tool;
@@ -209,6 +209,7 @@ pub(crate) fn facts(
             .filter(|one| one.lost_tests.as_ref().is_some_and(|lost| lost.accepted))
             .count() as u64,
         lost_test_rows: tally.lost_tests,
+        ordered_instances: ordered_instances(source),
         said_instances: said_instances(source),
         leaks: tally.leaks.clone(),
         evidence: tally.evidence.clone(),

@@ -84,6 +84,8 @@ pub struct CardFacts {
     pub lost_test_instances: u64,
     pub lost_test_accepted: u64,
     pub lost_test_rows: u64,
+    /// Admitted instances with tests that pass in one order only.
+    pub ordered_instances: u64,
     /// Admitted instances whose rows name the channel of their reports.
     pub said_instances: u64,
     /// SFT rows whose issue gives something of the answer away: `solution_in_issue`, `path_named_in_issue` -> rows.
@@ -101,6 +103,7 @@ impl CardFacts {
         ExtraColumns {
             lost_files: self.lost_instances > 0,
             lost_tests: self.lost_test_instances > 0,
+            ordered_tests: self.ordered_instances > 0,
             channel: self.said_instances > 0,
         }
     }
@@ -334,6 +337,11 @@ mod tests {
         let text = card(&facts).unwrap();
         assert!(text.contains("lost listed tests: 4.") && text.contains("SFT rows of these instances: 5;"), "{text}");
         assert!(text.contains("- name: lost_tests\n    list: string\n"), "{text}");
+        assert!(!text.contains("ordered_tests"), "{text}");
+        facts.ordered_instances = 6;
+        let text = card(&facts).unwrap();
+        assert!(text.contains("passes in one order only: 6."), "{text}");
+        assert!(text.contains("- name: ordered_tests\n    list: string\n"), "{text}");
     }
 
     #[test]
@@ -502,6 +510,7 @@ mod tests {
             lost_test_instances: 0,
             lost_test_accepted: 0,
             lost_test_rows: 0,
+            ordered_instances: 0,
             said_instances: 0,
             leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),

@@ -72,6 +72,9 @@ pub struct Unpacked {
     /// sha256 of its layers' tars, lowest first.
     pub layers: Vec<String>,
     volumes: Vec<String>,
+    /// It was taken out of an archive that somebody named, so no engine's image of that name takes its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_hand: bool,
 }
 
 /// The image of a reference that was unpacked before.
@@ -90,6 +93,43 @@ pub fn all(cache: &Cache) -> Result<Vec<Unpacked>, UnpackError> {
     Ok(all)
 }
 
+/// The image that was unpacked before, or, if the Docker engine of this host has another one under its name, that one.
+pub fn renewed(cache: &Cache, known: Unpacked, progress: &mut dyn FnMut(&str)) -> Result<Unpacked, UnpackError> {
+    let reference = known.reference.as_str();
+    let made_of = match Docker::connect() {
+        Ok(docker) => docker.made_of(reference),
+        Err(_) => return Ok(known),
+    };
+    let there = match made_of {
+        Ok(Some(there)) => there,
+        Ok(None) => return Ok(known),
+        Err(error) => {
+            progress(&format!(
+                "cannot see whether the Docker engine has another {reference}, so the unpacked one is used: {error}"
+            ));
+            return Ok(known);
+        }
+    };
+    if there.id == known.id.as_str() || (there.layers == known.layers && there.env == known.env) {
+        return Ok(known);
+    }
+    if known.by_hand {
+        progress(&format!(
+            "the Docker engine has another image under the name {reference}; the one of the archive is used, and \
+             `assay image pull --unpack {reference}` takes the engine's"
+        ));
+        return Ok(known);
+    }
+    let image = pull(cache, reference, progress)?;
+    let _lock = cache.lock(NAMES, "all")?;
+    // Held while its folders go.
+    let unused = cache.claim(&lease_name(&known.id))?;
+    if image.id != known.id && unused.is_some() {
+        discard(cache, &known)?;
+    }
+    Ok(image)
+}
+
 /// Takes an image into the cache: out of a Docker engine of this host that has it, else out of its registry.
 pub fn pull(cache: &Cache, reference: &str, progress: &mut dyn FnMut(&str)) -> Result<Unpacked, UnpackError> {
     if let Ok(docker) = Docker::connect()
@@ -97,18 +137,29 @@ pub fn pull(cache: &Cache, reference: &str, progress: &mut dyn FnMut(&str)) -> R
     {
         progress(&format!("saving {reference} out of the Docker engine"));
         let archive = Archive::of_file(docker.save_image(reference)?, reference)?;
-        return import(cache, &archive, reference, progress);
+        return take(cache, &archive, reference, false, progress);
     }
     progress(&format!("pulling {reference} from its registry"));
-    import(cache, &Registry::open(reference)?, reference, progress)
+    take(cache, &Registry::open(reference)?, reference, false, progress)
+}
+
+/// Takes an image out of an archive that somebody named into the cache.
+pub fn import(
+    cache: &Cache,
+    archive: &Archive,
+    reference: &str,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Unpacked, UnpackError> {
+    take(cache, archive, reference, true, progress)
 }
 
 /// Takes an image out of a source into the cache. Layers that are there already are not read again, also after an
 /// interruption.
-pub fn import(
+fn take(
     cache: &Cache,
     source: &dyn Source,
     reference: &str,
+    by_hand: bool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Unpacked, UnpackError> {
     // Nobody removes layers meanwhile; see `forget`.
@@ -134,6 +185,7 @@ pub fn import(
         env: config.env,
         layers: config.layers,
         volumes: config.volumes,
+        by_hand,
     };
     cache.write(NAMES, &name_of(reference), &canonical_json(&image))?;
     Ok(image)
@@ -144,6 +196,11 @@ pub(crate) fn forget(cache: &Cache, reference: &str) -> Result<(), UnpackError> 
     let _lock = cache.lock(NAMES, "all")?;
     let Some(image) = find(cache, reference)? else { return Ok(()) };
     cache.drop_file(NAMES, &name_of(reference))?;
+    discard(cache, &image)
+}
+
+/// Removes root and layers of an image that has lost its name, as far as no other image has them.
+fn discard(cache: &Cache, image: &Unpacked) -> Result<(), UnpackError> {
     let left = all(cache)?;
     if left.iter().any(|other| other.id == image.id) {
         return Ok(());

@@ -109,7 +109,7 @@ impl Evidence for Scripted<'_> {
     }
 
     fn output(&self, _: &Outcome) -> Option<String> {
-        None
+        Some("collecting\nE   ImportError: planted\nthe last line\n".to_owned())
     }
 }
 
@@ -194,7 +194,8 @@ fn stored_admissions_stand_on_readable_runs(admission: &Admission, input: &Admis
         lost_as_stored(admission, input, &Pytest, &Scripted { known: RefCell::new(kept), ..*evidence })
     };
     assert!(stands(&|_| true), "{admission:?}");
-    assert!(!stands(&|_| false));
+    // What no run led to needs none.
+    assert_eq!(stands(&|_| false), admission.trials.is_empty());
     assert!(!admission.admitted() || !stands(&on_gold));
     // Nor if an earlier version wrote it, which did not look at listed tests.
     let earlier = Admission { lost_tests: None, ..admission.clone() };
@@ -299,7 +300,10 @@ fn an_instance_without_a_fail_to_pass_test_is_refused_with_the_reason() {
             "order",
             &[A],
             &|trial, id| match id {
-                A if on_gold(trial) && trial.plan.variation != Variation::ShuffledFiles => Pass,
+                // It needs those before it.
+                A if on_gold(trial) && trial.plan.variation != Variation::ShuffledFiles => {
+                    if trial.plan.only.is_empty() { Pass } else { FAILS }
+                }
                 A => FAILS,
                 _ => Pass,
             },
@@ -468,4 +472,84 @@ fn files_without_fail_to_pass_tests_run_once_unless_all_is_to_be_repeated() {
     let full = admit_case(&case(true));
     assert_eq!(full.trials.len(), 2 + 2 * 2 * 3);
     assert_eq!(full.seen_once().count(), 0);
+}
+
+#[test]
+fn a_fail_to_pass_test_that_gold_fails_in_another_order_only_stays_and_is_named() {
+    let shuffled = |trial: &Trial| trial.plan.variation == Variation::ShuffledFiles;
+    let script = |trial: &Trial, id: &str| match id {
+        A if !on_gold(trial) || shuffled(trial) => FAILS,
+        B if shuffled(trial) => FAILS,
+        _ => Pass,
+    };
+    for listed in [&[A][..], &[]] {
+        let admission = admitted(listed, &[A, B, C], &script);
+        assert_eq!(admission.refusal, None, "{}", admission.detail);
+        assert_eq!((admission.fail_to_pass.as_slice(), admission.ordered()), (&[A.to_owned()][..], vec![A.to_owned()]));
+        let seen = &admission.tests[A].gold;
+        assert_eq!((seen[&Condition::Shuffled].failed, seen[&Condition::Alone].passed), (2, 2));
+        assert!(!admission.unstable.contains_key(A) && admission.lost_tests.is_none());
+        assert!(admission.splits[0].expected.contains(&A.to_owned()));
+        // A test that base passes too is held to every order.
+        assert_eq!(standing(&admission, B), Some(Standing::OrderDependent));
+        assert_eq!(admission.pass_to_pass, [C]);
+
+        // What an earlier version wrote of it is derived again.
+        let mut record = admission.tests[A].clone();
+        assert!(record.ordered() && !record.left_too_early() && !admission.tests[B].left_too_early());
+        record.standing = Standing::OrderDependent;
+        assert!(record.left_too_early() && !record.ordered());
+    }
+    assert_eq!(admitted(&[A], &[A, C], &|trial, _| if on_gold(trial) { Pass } else { FAILS }).ordered(), [""; 0]);
+}
+
+#[test]
+fn a_test_whose_failure_on_base_or_alone_or_now_and_then_in_another_order_leaves() {
+    let shuffled = |trial: &Trial| trial.plan.variation == Variation::ShuffledFiles;
+    let table: [(Script, Standing); 3] = [
+        (&|trial, _| if on_gold(trial) != shuffled(trial) { Pass } else { FAILS }, Standing::OrderDependent),
+        (
+            &|trial, _| match trial.plan.only.as_slice() {
+                [] if on_gold(trial) && !shuffled(trial) => Pass,
+                _ => FAILS,
+            },
+            Standing::OrderDependent,
+        ),
+        (
+            &|trial, _| if on_gold(trial) && !(shuffled(trial) && trial.repeat == 2) { Pass } else { FAILS },
+            Standing::Flaky,
+        ),
+    ];
+    for (script, expected) in table {
+        let script = |trial: &Trial, id: &str| match id {
+            A => script(trial, id),
+            B if !on_gold(trial) => FAILS,
+            _ => Pass,
+        };
+        let admission = admitted(&[], &[A, B], &script);
+        assert_eq!((standing(&admission, A), admission.ordered()), (Some(expected), Vec::new()));
+        assert_eq!(admission.fail_to_pass, [B]);
+    }
+}
+
+#[test]
+fn a_refusal_says_what_was_raised_where_no_listed_test_was_collected() {
+    // Nothing is collected, and nothing but the output says why.
+    let silent = admitted(&[A], &[A], &|_, _| Absent);
+    assert_eq!(silent.refusal, Some(Refusal::GoldFails));
+    assert!(silent.detail.contains("E   ImportError: planted"), "{}", silent.detail);
+    // Its file does not load, though gold does not change it; another listed file does.
+    let script = |_: &Trial, id: &str| if id == A { Breaks("KeyError") } else { Pass };
+    let broken = admit_case(&Case {
+        fail_to_pass: &[A],
+        pass_to_pass: &[D],
+        tests: &[A, D],
+        script: &script,
+        changed: &[],
+        accept_lost: false,
+        full: false,
+    });
+    assert_eq!(broken.refusal, Some(Refusal::GoldFails));
+    let told = format!("1 in a file that gold does not load ({A}: KeyError)");
+    assert!(broken.detail.contains(&told), "{}", broken.detail);
 }

@@ -60,12 +60,22 @@ fn by_fate(input: &AdmissionInput, runner: &dyn Runner, tally: &Tally) -> BTreeM
         };
         fates.entry(fate).or_default().push(if why.is_empty() { id.clone() } else { format!("{id}: {why}") });
     }
-    let unknown = instance.fail_to_pass.iter().filter(|id| !tally.ids().contains(*id)).cloned();
-    let unknown: Vec<_> = unknown.collect();
-    if !unknown.is_empty() {
-        fates.insert("listed and not among the tests that ran", unknown);
+    for id in instance.fail_to_pass.iter().filter(|id| !tally.ids().contains(*id)) {
+        let (fate, told) = match tally.first(Side::Gold).and_then(|gold| uncollected(gold, runner, id)) {
+            Some(why) => ("in a file that gold does not load", format!("{id}: {why}")),
+            None => ("listed and not among the tests that ran", id.clone()),
+        };
+        fates.entry(fate).or_default().push(told);
     }
     fates
+}
+
+/// What was raised when the file of a test, or what stands above it, was to be collected.
+fn uncollected(gold: &Seen, runner: &dyn Runner, id: &str) -> Option<String> {
+    let (place, error) = gold.report.collect_errors.iter().find(|(place, _)| runner.takes_along(place, id))?;
+    let messages = gold.report.remarks.as_ref().map(|remarks| &remarks.messages);
+    let message = messages.and_then(|messages| messages.get(place)).map_or("", String::as_str);
+    Some(raised(error, message))
 }
 
 /// Why a session collected nothing at all.

@@ -6,7 +6,7 @@
 //!   name is also lost if its file or class cannot be loaded on gold, or if its file gave no test there.
 //! - *unmatched*: the name is none or several of gold's tests. Published lists hold names that were cut at a blank and
 //!   words that a log parser took for tests. They are counted apart, and refuse only if they are all of the listed
-//!   fail-to-pass tests.
+//!   fail-to-pass tests. Those of them whose file is not there are named, and nothing is run for them.
 //! - *not lost*: a listed fail-to-pass test that passes on base too, and a listed pass-to-pass test that fails there.
 //!   Candidates are still held to it, on the other list; `disagreements` names it.
 //!
@@ -56,6 +56,9 @@ pub(crate) fn find(
                 }
                 Named::NoneOrSeveral => {
                     lost.unmatched.insert(name.clone());
+                    if !input.test_files.contains(&runner.target_of(name)) {
+                        lost.without_file.insert(name.clone());
+                    }
                 }
             }
         }

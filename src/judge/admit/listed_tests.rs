@@ -177,3 +177,27 @@ fn without_a_list_the_tests_of_changed_files_that_gold_fails_for_want_of_a_netwo
     let fails = admit_case(&Case { changed: &changed, ..case(&[], &[A, B, C, D], &fails) });
     assert_eq!((fails.refusal, fails.lost_tests.clone(), fails.witnesses()), (None, None, Vec::new()));
 }
+
+#[test]
+fn a_listed_name_of_no_test_file_is_named_and_runs_nothing() {
+    let ran = std::cell::RefCell::new(BTreeSet::new());
+    let script = |trial: &Trial, id: &str| {
+        ran.borrow_mut().extend(trial.plan.files.clone());
+        if id == A && !on_gold(trial) { FAILS } else { Pass }
+    };
+    let admission = admit_case(&case(&[A, "t/gone.py::x", "bare_name"], &[A, B, D], &script));
+    assert_eq!(admission.refusal, None, "{}", admission.detail);
+    let lost = admission.lost_tests.unwrap();
+    assert_eq!(lost.without_file.iter().collect::<Vec<_>>(), ["bare_name", "t/gone.py::x"]);
+    assert_eq!(lost.unmatched, lost.without_file);
+    assert_eq!(ran.take().into_iter().collect::<Vec<_>>(), [FILE], "the other file is not listed");
+    // A name whose file is there is only no test of it.
+    let cut = admit_case(&case(&[A, "t/test_a.py::gone"], &[A, B, D], &script)).lost_tests.unwrap();
+    assert!(cut.without_file.is_empty() && cut.unmatched.len() == 1, "{cut:?}");
+
+    ran.take();
+    let admission = admit_case(&case(&["t/gone.py::x", "bare_name"], &[A, B, D], &script));
+    assert_eq!(admission.refusal, Some(Refusal::NoTestFiles));
+    assert!(admission.detail.contains("t/gone.py::x, bare_name"), "{}", admission.detail);
+    assert!(ran.take().is_empty() && admission.trials.is_empty());
+}

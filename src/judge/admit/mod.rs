@@ -192,7 +192,7 @@ fn derive(
     let splits = split_files(&tally, input.instance, runner, &files);
     let Some(splits) = splits else {
         settle(&tally, admission, input, runner, Vec::new());
-        return Err(none_left(input, runner, admission, &tally));
+        return Err(none_left(input, runner, admission, &tally, bench, &files));
     };
     if let Some(lost) = &mut admission.lost
         && let Some(why) = lost::too_much(lost)
@@ -210,7 +210,7 @@ fn derive(
     look_again(input, &splits, runner, bench, &mut tally, &mut pace)?;
     settle(&tally, admission, input, runner, splits);
     if admission.fail_to_pass.is_empty() {
-        return Err(none_left(input, runner, admission, &tally));
+        return Err(none_left(input, runner, admission, &tally, bench, &files));
     }
     admission.lost_tests = tally.first(Side::Gold).and_then(|gold| listed::find(input, runner, gold, admission));
     if let Some(lost) = &mut admission.lost_tests
@@ -267,24 +267,29 @@ impl Pace {
     }
 }
 
-/// The files of the listed tests; without a list, every file that the runner collects. A list that names no such file is not
-/// a missing list: nothing is run for it.
-pub(super) fn files_to_run(input: &AdmissionInput, runner: &dyn Runner) -> Vec<String> {
-    if listed(input.instance).next().is_none() {
-        return input.test_files.clone();
+fn files_to_run(input: &AdmissionInput, runner: &dyn Runner) -> Vec<String> {
+    listed_among(input.instance, runner, input.test_files.clone())
+}
+
+/// Of the files that the runner collects, those of the listed tests; without a list, all. A list that names no such file is
+/// not a missing list: nothing is run for it.
+pub fn listed_among(instance: &Instance, runner: &dyn Runner, collected: Vec<String>) -> Vec<String> {
+    if listed(instance).next().is_none() {
+        return collected;
     }
-    let files = listed(input.instance).map(|id| runner.target_of(id)).filter(|file| input.test_files.contains(file));
+    let files = listed(instance).map(|id| runner.target_of(id)).filter(|file| collected.contains(file));
     files.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Why there is nothing to run.
 fn no_files(input: &AdmissionInput, runner: &dyn Runner) -> String {
     match listed(input.instance).next() {
-        Some(id) if !input.test_files.is_empty() => {
+        Some(_) if !input.test_files.is_empty() => {
             let (count, runner) = (listed(input.instance).count(), runner.name());
+            let named = name_some(listed(input.instance).map(String::as_str));
             format!(
-                "none of the {count} listed tests, {id:?} for one, names a file that {runner} collects from the tree; write \
-                 them as {runner} does, or set environment.framework to the runner that writes them so"
+                "none of the {count} listed tests names a file that {runner} collects from the tree, so nothing was run for \
+                 them: {named}; write them as {runner} does, or set environment.framework to the runner that writes them so"
             )
         }
         Some(_) | None => "the runner collects no file of the tree".to_owned(),
@@ -517,9 +522,17 @@ fn settle(
 
 /// The refusal of an instance that has no fail-to-pass test. It is told by what became of the tests that might have been one:
 /// the listed tests or, without a list, all tests that left the expectations.
-fn none_left(input: &AdmissionInput, runner: &dyn Runner, admission: &Admission, tally: &Tally) -> Stopped {
+fn none_left(
+    input: &AdmissionInput,
+    runner: &dyn Runner,
+    admission: &Admission,
+    tally: &Tally,
+    bench: &mut Bench,
+    files: &[String],
+) -> Stopped {
     let instance = input.instance;
-    let fate = || fate::told(input, runner, tally, None);
+    let printed = bench.printed(&Ask::suite(&input.trees.tested_gold, files)).ok().map(|(_, printed)| printed);
+    let fate = || fate::told(input, runner, tally, printed.as_deref());
     let wanted = |id: &&String| instance.fail_to_pass.is_empty() || instance.fail_to_pass.contains(*id);
     let left = |standings: &[Standing]| {
         let records = admission.tests.iter().filter(|(id, record)| wanted(id) && standings.contains(&record.standing));

@@ -6,6 +6,8 @@
 //! - Otherwise its split runs four more times on the side that differs, and the test itself (of the first eight) runs
 //!   twice alone. If only the shuffled, the whole or the lone run differs, the reason is `order_dependent`. If only the
 //!   run with the other seed and zone differs, it is `seed_or_zone_dependent`.
+//! - A fail-to-pass test that gold fails in every shuffled run, and in no other, stays: candidates run in the order of the
+//!   files. Its record shows the shuffled runs, and admission report and rows name it.
 //! - If gold fails by an exception of name resolution or of an unreachable network, the reason is `network_dependent`:
 //!   there is no network, and no retry. A refused connection is not one of these, because the sandbox has a loopback.
 //!
@@ -16,7 +18,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::judge::asker::Seen;
 use crate::judge::{Halt, run_result};
 use crate::model::cause::Cause;
-use crate::model::test_record::{Condition, FailureClass, Sightings, Standing, TestRecord};
+use crate::model::test_record::{
+    Condition, FailureClass, Sightings, Standing, TestRecord, fails_in_another_order_only,
+};
 use crate::model::trial::{Phase, Status, TestResult};
 use crate::runner::Runner;
 
@@ -155,6 +159,8 @@ impl<'a> Tally<'a> {
                 Some(_) => Standing::FailsOnGold,
                 None => return Stand::Idle,
             }
+        } else if fails_in_another_order_only(&base, &gold) {
+            Standing::FailToPass
         } else if on_gold.mixed() || on_gold.unknown > 0 {
             cause(&gold)
         } else if on_base.mixed() {

@@ -17,6 +17,7 @@ use crate::judge::repair::confirm;
 use crate::judge::{Halt, Step, name_some, run_result};
 use crate::model::admission::{Admission, Plain, Trees};
 use crate::model::digest::Digest;
+use crate::model::name::name;
 use crate::model::trial::{Mode, Status, TestReport, Variation};
 use crate::model::verdict::Reason;
 use crate::runner::Runner;
@@ -196,7 +197,7 @@ fn loads_runner(runner: &dyn Runner, error: &str) -> bool {
 fn clear(seen: &Seen) -> Result<(), Halt> {
     match run_result::ended(seen) {
         Ok(_) => Ok(()),
-        Err(Halt::Judged(reason, detail)) => Err(unreadable(format!("{reason:?}: {detail}"))),
+        Err(Halt::Judged(reason, detail)) => Err(unreadable(format!("{}: {detail}", name(&reason)))),
         Err(needs) => Err(needs),
     }
 }

@@ -142,6 +142,11 @@ fn nothing_is_verified_unless_every_canary_failed_and_a_pass_is_a_rejection_howe
     for (what, report, exit, expected) in table {
         assert_eq!(judged(Some("c"), &strong, &Always { report, exit }), expected, "{what}");
     }
+    let late = Always { report: Some(whole()), exit: Exit::TimedOut };
+    match session(Some("c"), "policy", &strong, &mut Bench::new(&strong, &Pytest, &late)) {
+        Err(Halt::Judged(_, detail)) => assert!(detail.starts_with("timed_out: "), "{detail}"),
+        other => panic!("{other:?}"),
+    }
     let fine = Always { report: Some(whole()), exit: code };
     assert_eq!(judged(None, &strong, &fine), Err(Reason::CanaryUnreadable), "made before the admission had canaries");
     let weak = admission(Some(canaries(CanaryStrength::Weak)));

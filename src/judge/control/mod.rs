@@ -18,6 +18,7 @@ use super::asker::{Ask, Bench, Evidence, Seen};
 use super::{Halt, Step, name_some, run_result};
 use crate::model::admission::Admission;
 use crate::model::digest::Digest;
+use crate::model::name::name;
 use crate::model::trial::{TestResult, Variation};
 use crate::model::verdict::{Evidence as Level, Reason};
 use crate::runner::Runner;
@@ -119,7 +120,7 @@ pub(super) fn read(
     }
     let code = match run_result::ended(seen) {
         Ok(code) => code,
-        Err(Halt::Judged(reason, detail)) => return Err(unreadable(format!("{reason:?}: {detail}"))),
+        Err(Halt::Judged(reason, detail)) => return Err(unreadable(format!("{}: {detail}", name(&reason)))),
         Err(needs) => return Err(needs),
     };
     if having(&TestResult::failed_in_call).len() < must_fail.len() {

@@ -198,9 +198,13 @@ fn peers() -> Peers {
 }
 
 fn judged_as(candidate: &Candidate, peers: &Peers, world: &World) -> Judgement {
-    let (known, admission, rules) = (Known::default(), admission(), LocalizationRules::default());
+    judged_with(&admission(), candidate, peers, world)
+}
+
+fn judged_with(admission: &Admission, candidate: &Candidate, peers: &Peers, world: &World) -> Judgement {
+    let (known, rules) = (Known::default(), LocalizationRules::default());
     loop {
-        match judge_candidate(candidate, &admission, &Pytest, peers, &rules, &known) {
+        match judge_candidate(candidate, admission, &Pytest, peers, &rules, &known) {
             Step::Done(judgement) => return judgement,
             Step::Needs(trial) => {
                 let shown = world(&trial);
@@ -486,4 +490,24 @@ fn a_script_is_judged_by_what_it_prints_and_is_bronze_at_most() {
         let tier = judgement.strength.map(|strength| strength.tier);
         assert_eq!(tier, (reason == Reason::Reproduces).then_some(Tier::Bronze));
     }
+}
+
+#[test]
+fn a_test_of_the_instance_that_fails_in_another_order_is_not_held_against_the_answer_beside_it() {
+    let fails = assertion();
+    let world = |id| {
+        except(id, &fails, |trial| trial.tree == "gold + test" && trial.plan.variation == Variation::ShuffledFiles)
+    };
+    assert_eq!(judged(&world(OTHER)).reason, Reason::UnsteadyTest);
+    let record = |id: &str| {
+        let seen = json!({"standing": "fail_to_pass", "base": {"in_order": {"failed": 3}},
+            "gold": {"in_order": {"passed": 3}, "shuffled": {"failed": 2}}});
+        let mut admission = admission();
+        admission.tests.insert(id.to_owned(), serde_json::from_value(seen).unwrap());
+        admission
+    };
+    let judge = |id| judged_with(&record(id), &candidate(false, Oracle::default()), &peers(), &world(id));
+    assert_eq!(judge(OTHER).reason, Reason::Reproduces, "{}", judge(OTHER).detail);
+    // What the answer's own test does in another order is held against it.
+    assert_eq!(judge(NEW).reason, Reason::UnsteadyTest);
 }

@@ -11,6 +11,7 @@ use crate::images::environment_error::EnvironmentError;
 use crate::images::foreign::{ReadyImage, ReadyRequest};
 use crate::images::inspector::{Wanted, remembered};
 use crate::images::order::Order;
+use crate::images::reference::moved;
 use crate::images::toolchain::Toolchain;
 use crate::images::{Images, toolchain};
 use crate::model::digest::Digest;
@@ -52,6 +53,12 @@ pub(crate) fn record(
     say: &dyn Fn(&str),
 ) -> anyhow::Result<Ready> {
     let image = images.foreign(reference, say)?;
+    if let Some(before) = moved(images.cache(), images.kind(), &image)? {
+        let now = &image.image_id;
+        say(&format!(
+            "{reference} names another image than before ({now}, before {before}); what was admitted with the old one is not used"
+        ));
+    }
     let workdir = &instance.environment.workdir;
     if let Some(volume) = image.volumes.iter().find(|volume| overlap(volume, workdir)) {
         bail!("the image {reference} declares a volume at {volume}; what is there is not part of any image");

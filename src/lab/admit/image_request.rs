@@ -25,6 +25,9 @@ impl Lab<'_> {
         pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
             let made = SiteBuilder::new(self, located).make_image()?;
+            if made.refusal.is_some() {
+                self.check_interrupt()?;
+            }
             stage.step();
             Ok(made)
         })

@@ -18,7 +18,7 @@ use crate::images::seal_host::SealError;
 use crate::images::toolchain;
 use crate::images::toolchain::{Toolchain, WarmUp};
 use crate::journal::Record;
-use crate::judge::{AdmissionInput, admit, lost_as_stored};
+use crate::judge::{AdmissionInput, admit, listed_among, lost_as_stored};
 use crate::lab::locations::locations;
 use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::{KeptSlot, job, nonce};
@@ -27,13 +27,17 @@ use crate::lab::{Lab, Located};
 use crate::model::admission::{Admission, Refusal, Trees};
 use crate::model::digest::Digest;
 use crate::model::format;
-use crate::model::instance::Environment;
+use crate::model::instance::{Environment, Instance};
+use crate::model::test_record::TestRecord;
 use crate::model::trial::{Limits, TestPlan, Trial};
 use crate::repo;
 use crate::repo::{RepoError, Repository, Sources};
 use crate::runner;
 use crate::runner::Runner;
 use crate::sandbox::{Job, LAYER_MTIME, SandboxError, SealedImage};
+
+/// Longest time of a warm-up, milliseconds. It saves each later run the compiling, and that is never worth more.
+const LONGEST_WARM_UP_MS: u64 = 60_000;
 
 /// Prepares one instance.
 pub struct SiteBuilder<'a> {
@@ -105,6 +109,10 @@ impl<'a> SiteBuilder<'a> {
         // If the canary tree is gone, for example after a new import, the admission is derived again from the known trials.
         let usable = |admission: &Admission| {
             if admission.channel != site.framework.channel() {
+                return false;
+            }
+            // An earlier version let tests leave that stay today.
+            if admission.tests.values().any(TestRecord::left_too_early) {
                 return false;
             }
             let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
@@ -295,27 +303,50 @@ impl<'a> SiteBuilder<'a> {
         }
     }
 
-    /// Runs the suite once over an unfinished image, and gives the image with the caches that it filled.
+    /// Runs the listed test files once over an unfinished image, and gives the image with the caches that they filled. The
+    /// caches save time and nothing else, so an image without them will do.
     fn warm(&self, parts: Parts, image: &SealedImage, warm_up: WarmUp) -> Result<SealedImage, SandboxError> {
-        self.lab.console.say(format!("{}: running the suite once for {}", self.id(), warm_up.for_what));
-        let job = self
-            .warm_job(parts, image, warm_up)
-            .map_err(|error| SandboxError::Failed { doing: "preparing the warm-up run", why: format!("{error:#}") })?;
-        self.lab.engine.sandbox().warm(image, &job)
+        let (lab, what) = (self.lab, warm_up.for_what);
+        let failed = |why: String| SandboxError::Failed { doing: "preparing the warm-up run", why };
+        let job = self.warm_job(parts, image, warm_up).map_err(|error| failed(format!("{error:#}")));
+        let warmed = match job {
+            Ok(None) => return Ok(image.clone()),
+            Ok(Some(job)) => {
+                lab.console.say(format!("{}: running test files once for {what}", self.id()));
+                lab.sandbox().warm(image, &job)
+            }
+            Err(error) => Err(error),
+        };
+        match warmed {
+            Err(SandboxError::Interrupted) => Err(SandboxError::Interrupted),
+            Err(_) if lab.check_interrupt().is_err() => Err(SandboxError::Interrupted),
+            Err(error) => {
+                lab.console.say(format!("{}: goes on without {what}, which only saves time: {error}", self.id()));
+                Ok(image.clone())
+            }
+            Ok(image) => Ok(image),
+        }
     }
 
-    fn warm_job(&self, parts: Parts, image: &SealedImage, warm_up: WarmUp) -> anyhow::Result<Job> {
+    /// The files of the listed tests; without a list, all that the runner collects. None if that is no file at all.
+    fn warm_job(&self, parts: Parts, image: &SealedImage, warm_up: WarmUp) -> anyhow::Result<Option<Job>> {
         let Parts { repository, trees, framework, toolchain, ready } = parts;
         let collected = |path: &&String| trees.layout.collects(framework, path);
         let tree = &trees.tested_base;
         let paths = repository.paths(tree)?;
-        let files = targets(framework, paths.iter().filter(collected)).into_iter().collect();
+        let collected = targets(framework, paths.iter().filter(collected));
+        let files = listed_among(&self.located.instance, framework, collected.into_iter().collect());
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let limits = self.limits();
+        let deadline_ms = limits.deadline_ms.min(LONGEST_WARM_UP_MS);
         let trial = Trial {
             instance_id: self.id().to_owned(),
             tree: tree.clone(),
             plan: TestPlan { framework: framework.name().to_owned(), files, ..TestPlan::default() },
             image: image.digest.clone(),
-            limits: self.limits(),
+            limits: Limits { deadline_ms, ..limits },
             repeat: 0,
         };
         let mut command = framework.command(&image.tool, &image.workdir, &trial.plan, &nonce()?);
@@ -323,7 +354,7 @@ impl<'a> SiteBuilder<'a> {
             command.env.remove(*name);
         }
         let environment = self.environment(toolchain, repository, tree, ready)?;
-        Ok(job(toolchain, &environment, &trial, &command, Vec::new()))
+        Ok(Some(job(toolchain, &environment, &trial, &command, Vec::new())))
     }
 
     fn admission_input(&self, site: &Site, key: Digest) -> anyhow::Result<AdmissionInput<'a>> {

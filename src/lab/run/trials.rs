@@ -27,6 +27,11 @@ impl Lab<'_> {
         if self.reuse(trial)? {
             return Ok(());
         }
+        if trial.image != site.image.digest {
+            let id = &trial.instance_id;
+            let why = format!("{id}: the tag of its image was moved during the run; run the same command again");
+            return Err(Stop::Environment(why).into());
+        }
         let changes = site.repository.changes(&site.trees.tested_base, &trial.tree)?;
         let mut attempts = Vec::new();
         while attempts.len() < self.settings.attempts.max(1) as usize {

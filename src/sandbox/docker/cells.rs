@@ -1,5 +1,5 @@
 //! The `docker-cell` way: one long-lived container per worker and image, our agent alone in it, a fresh cell per trial.
-//! It is the default if an engine answers, has the recipes' base image, and its host allows cells.
+//! It is the default if an engine answers, its host allows cells, and it has the recipes' base image if that is needed.
 //!
 //! ```text
 //!  driver ──frames over the attached streams──► container: agent (pid 1) ─ per job: pid 1 of a cell ─► job
