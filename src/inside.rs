@@ -9,9 +9,6 @@ pub mod audit {
         Agreement, AuditReport, Checks, Findings, Level, Measures, Place, Rule, check, check_files, open,
     };
 }
-pub mod cli {
-    pub use crate::cli::Cli;
-}
 pub mod consensus {
     pub use crate::consensus::{Entry, Method, Panel, Rules, Similarities};
     pub mod curve {
@@ -94,6 +91,9 @@ pub mod dataset {
         pub use crate::dataset::views::View;
     }
 }
+pub mod exit_code {
+    pub use crate::exit_code::Stop;
+}
 pub mod hub {
     pub use crate::hub::{Account, Hub, Patience, RepoId, download};
 }
@@ -107,6 +107,9 @@ pub mod images {
     pub mod go {
         pub mod compiler {
             pub use crate::images::go::compiler::Compiler;
+        }
+        pub mod toolchain {
+            pub use crate::images::go::toolchain::GoToolchain;
         }
     }
     pub mod order {
@@ -168,21 +171,12 @@ pub mod lab {
         }
     }
 }
-pub mod language {
-    pub use crate::language::{Kind, Language, Row};
-}
 pub mod model {
     pub mod admission {
         pub use crate::model::admission::{Admission, Trees};
     }
     pub mod candidate {
-        pub use crate::model::candidate::{Candidate, PathClass, Payload, TrialTrees};
-    }
-    pub mod cause {
-        pub use crate::model::cause::Cause;
-    }
-    pub mod channel {
-        pub use crate::model::channel::Channel;
+        pub use crate::model::candidate::{Candidate, Payload, TrialTrees};
     }
     pub mod contest {
         pub use crate::model::contest::Contest;
@@ -209,9 +203,6 @@ pub mod model {
     }
     pub mod receipt {
         pub use crate::model::receipt::{Receipt, Tool};
-    }
-    pub mod test_id {
-        pub use crate::model::test_id::TestId;
     }
     pub mod trial {
         pub use crate::model::trial::{
@@ -242,7 +233,7 @@ pub mod repo {
     pub use crate::repo::{Repository, Sources, instance_trees, prepare};
 }
 pub mod runner {
-    pub use crate::runner::{Command, Runner, base_env, by_name, of, ordered};
+    pub use crate::runner::{Command, Runner, by_name, of};
     pub mod python {
         pub mod bare {
             pub use crate::runner::python::bare::RUNNER_LOADED;
@@ -251,14 +242,11 @@ pub mod runner {
             pub use crate::runner::python::pytest::Pytest;
         }
     }
-    pub mod records {
-        pub use crate::runner::records::parse;
-    }
 }
 pub mod sandbox {
     pub use crate::sandbox::{
-        Backing, ENVIRONMENT_DIR, Engine, Executed, FileChange, Job, LAYER_MTIME, Lease, REPORT_FD, SUPPORT_DIR,
-        Sandbox, SandboxError, SealedImage, Slot,
+        Backing, ENVIRONMENT_DIR, Engine, Executed, FileChange, Job, LAYER_MTIME, Lease, SUPPORT_DIR, Sandbox,
+        SandboxError, SealedImage, Slot,
     };
     pub mod cell {
         pub use crate::sandbox::cell::{Cell, probe, sweep};

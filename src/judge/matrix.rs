@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::asker::{Ask, Bench, Evidence};
 use super::run_result;
 use super::run_result::Shown;
+use super::steady::steady;
 use super::test::script;
 use super::{Halt, Step};
 use crate::consensus::{Cell, Seen};

@@ -10,6 +10,7 @@ use super::Halt;
 use super::asker::{Ask, Bench, Evidence};
 use super::run_result;
 use super::run_result::Shown;
+use super::steady::steady;
 use crate::model::admission::Admission;
 use crate::model::digest::Digest;
 use crate::model::trial::Trial;
@@ -142,7 +143,8 @@ mod tests {
             "limits": Limits::default(), "trials": [],
         }))
         .unwrap();
-        admission.splits = vec![Split { files: vec!["t/test_a.py".to_owned()], expected: vec![A.to_owned()], once: false }];
+        admission.splits =
+            vec![Split { files: vec!["t/test_a.py".to_owned()], expected: vec![A.to_owned()], once: false }];
         let evidence = Trees(passing, Default::default());
         let mut trees = Reduced::new();
         loop {

@@ -13,8 +13,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use swe_assay::images::cache::Cache;
-use swe_assay::images::unpacked;
+use swe_assay::inside::images::cache::Cache;
+use swe_assay::inside::images::unpacked;
 
 use crate::support::{assay, expect_exit, stderr};
 

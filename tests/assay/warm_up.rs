@@ -3,7 +3,7 @@
 use crate::harness::{Test, tests};
 use std::sync::{Arc, Mutex};
 
-use swe_assay::sandbox::{Engine, Job, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::inside::sandbox::{Engine, Job, Sandbox, SandboxError, SealedImage, Slot};
 
 use crate::small_world::{Kind, World, cell};
 

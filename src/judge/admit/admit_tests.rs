@@ -466,7 +466,10 @@ fn files_without_fail_to_pass_tests_run_once_unless_all_is_to_be_repeated() {
     };
     // Both sides once over everything, then three times over the first file.
     let once = admit_case(&case(false));
-    assert_eq!((once.fail_to_pass.as_slice(), once.pass_to_pass.as_slice()), (&[A.to_owned()][..], &[B.to_owned(), D.to_owned()][..]));
+    assert_eq!(
+        (once.fail_to_pass.as_slice(), once.pass_to_pass.as_slice()),
+        (&[A.to_owned()][..], &[B.to_owned(), D.to_owned()][..])
+    );
     assert_eq!(once.trials.len(), 2 + 2 * 3);
     assert_eq!(once.seen_once().collect::<Vec<_>>(), [D]);
     let full = admit_case(&case(true));

@@ -94,8 +94,11 @@ fn admission(canaries: Option<Canaries>) -> Admission {
     });
     let mut admission: Admission = serde_json::from_value(record).unwrap();
     assert_eq!(admission.canaries, None, "records from before canaries read");
-    admission.splits =
-        vec![Split { files: vec!["tests/test_a.py".to_owned()], expected: vec![A.to_owned(), B.to_owned()], once: false }];
+    admission.splits = vec![Split {
+        files: vec!["tests/test_a.py".to_owned()],
+        expected: vec![A.to_owned(), B.to_owned()],
+        once: false,
+    }];
     admission.canaries = canaries;
     admission
 }

@@ -380,7 +380,8 @@ fn passing_by_changed_trusted_files_is_a_rejection_unless_gold_changes_them_too(
 /// An admission that repeated the first split only.
 fn admitted_once() -> Admission {
     let mut admission = admission(&[FIX]);
-    let split = |id: &str, once| Split { files: vec!["tests/test_a.py".to_owned()], expected: vec![id.to_owned()], once };
+    let split =
+        |id: &str, once| Split { files: vec!["tests/test_a.py".to_owned()], expected: vec![id.to_owned()], once };
     admission.splits = vec![split(FIX, false), split(KEEP, true)];
     admission
 }

@@ -221,7 +221,9 @@ fn whole(paper: &Paper, wall_ms: u64) -> Digest {
 
 #[test]
 fn gold_decides_whether_the_two_go_together_if_the_suite_is_short() {
-    for (keeps, wall_ms, expected) in [(true, 10_000, (true, 1)), (false, 10_000, (false, 1)), (true, 10_001, (false, 0))] {
+    for (keeps, wall_ms, expected) in
+        [(true, 10_000, (true, 1)), (false, 10_000, (false, 1)), (true, 10_001, (false, 0))]
+    {
         let paper = Paper::default();
         let admission = Admission { trials: vec![whole(&paper, wall_ms)], ..admission(false) };
         let found = loop {

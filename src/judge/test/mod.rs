@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 use self::subject::{Subject, Verified, repeats, sound, variation};
 use super::asker::{Ask, Bench, Seen};
 use super::repair::confirm;
+use super::steady::steady;
 use super::{Halt, Peers, name_some, run_result};
 use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, PathClass, TrialTrees};

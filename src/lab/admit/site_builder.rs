@@ -27,7 +27,7 @@ use crate::lab::{Lab, Located};
 use crate::model::admission::{Admission, Refusal, Trees};
 use crate::model::digest::Digest;
 use crate::model::format;
-use crate::model::instance::{Environment, Instance};
+use crate::model::instance::Environment;
 use crate::model::test_record::TestRecord;
 use crate::model::trial::{Limits, TestPlan, Trial};
 use crate::repo;
