@@ -110,3 +110,41 @@ pub struct SealedRecord {
     /// What was taken out of the image: histories and files that hold gold.
     pub removed: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_image_under_the_same_reference_is_sealed_as_another_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let (rest, start_up) = (cache.root().join("recorded/rest"), BTreeMap::new());
+        let found: Found = serde_json::from_value(serde_json::json!({
+            "python": "/usr/bin/python3", "real": "/usr/bin/python3.11", "version": "3.11.2", "runner": "pytest 8.0.0",
+            "site": "/usr/lib/python3/dist-packages", "copies": {}, "histories": [], "answers": [],
+        }))
+        .unwrap();
+        let digest = |id: &str| {
+            let image = ReadyImage {
+                reference: "team/image:1".to_owned(),
+                image_id: id.to_owned(),
+                env: BTreeMap::new(),
+                volumes: Vec::new(),
+                root: None,
+                lease: Lease::default(),
+            };
+            let request = ReadyRequest {
+                image: &image,
+                found: &found,
+                workdir: "/testbed",
+                tree_id: "tree",
+                rest: &rest,
+                start_up: &start_up,
+            };
+            request.digest("unpacked", &cache)
+        };
+        assert_eq!(digest("sha256:1"), digest("sha256:1"));
+        assert_ne!(digest("sha256:1"), digest("sha256:2"));
+    }
+}

@@ -3,12 +3,13 @@
 
 use crate::harness::{Test, tests};
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::export::rows;
 use crate::mixer::{self, Tree, edit, verified};
-use crate::support::{assay, expect_exit};
+use crate::support::{assay, expect_exit, lines};
 
 const BASE: &str = "SCALE = [100]\n\n\ndef ratio(part, whole):\n    return part * SCALE[0] // whole\n";
 /// The second test leaves a scale behind that the first does not expect.
@@ -66,6 +67,21 @@ fn a_fail_to_pass_test_that_passes_in_one_order_only_stays_and_is_named_in_repor
         "{text}"
     );
 
+    // An earlier version refused the instance. That is derived again, and nothing has to run for it.
+    let outcomes = journal(&run, |record| record["record"] == "outcome", |_| {});
+    let admissions = journal(
+        &run,
+        |record| record["record"] == "admission",
+        |record| {
+            record["tests"][ID]["standing"] = json!("order_dependent");
+            (record["refusal"], record["fail_to_pass"]) = (json!("order_dependent"), json!([]));
+        },
+    );
+    assert_eq!(admissions, 1);
+    let (_, again, _) = verified(folder.path(), &work, &[], 0);
+    assert_eq!(again, admission);
+    assert_eq!(journal(&run, |record| record["record"] == "outcome", |_| {}), outcomes);
+
     let dataset = folder.path().join("dataset");
     expect_exit(assay().arg("export").arg(&run).arg("--out").arg(&dataset), 0);
     for config in ["sft-repair", "rl"] {
@@ -76,6 +92,21 @@ fn a_fail_to_pass_test_that_passes_in_one_order_only_stays_and_is_named_in_repor
     let card = fs::read_to_string(dataset.join("README.md")).unwrap();
     assert!(card.contains("passes in one order only: 1.") && card.contains("name: ordered_tests"), "{card}");
     expect_exit(assay().arg("audit").arg(&dataset), 0);
+}
+
+/// Counts records of a run's journal, and changes them.
+fn journal(run: &Path, wanted: impl Fn(&Value) -> bool, change: impl Fn(&mut Value)) -> usize {
+    let mut count = 0;
+    for file in fs::read_dir(run.join("journal")).unwrap() {
+        let path = file.unwrap().path();
+        let mut records = lines(&path);
+        for record in records.iter_mut().filter(|record| wanted(record)) {
+            change(record);
+            count += 1;
+        }
+        fs::write(path, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
+    }
+    count
 }
 
 pub const TESTS: &[Test] =
