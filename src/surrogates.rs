@@ -2,9 +2,13 @@
 //! becomes U+FFFD, as do bytes that are not UTF-8; everything else stays as it is.
 //!
 //! Some halves are no cut characters. Some programs read a byte that is not UTF-8 as one half (by the handler `surrogateescape`), and
-//! so comes the diff of a Latin-1 source. [`with_escaped_bytes`] keeps those apart.
+//! so comes the diff of a Latin-1 source. Where answers are read, [`with_bytes_of_diffs`] keeps those apart: as private characters
+//! that no answer may hold otherwise. [`written`] makes halves of them again.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+use serde_json::Value;
 
 /// JSON text in which every half is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +16,21 @@ pub struct Repaired<'a> {
     pub text: Cow<'a, str>,
     /// Where a replacement stands: byte offsets in `text`, ascending.
     pub replaced: Vec<usize>,
+    /// The text before its halves were replaced; as long as `text`.
+    before: Option<Cow<'a, str>>,
+}
+
+impl Repaired<'_> {
+    /// A part of the text as it was before its halves were replaced.
+    pub fn before(&self, part: Range<usize>) -> &str {
+        self.before.as_ref().unwrap_or(&self.text).get(part).unwrap_or_default()
+    }
+
+    /// How many replacements stand in a part of the text.
+    pub fn replaced_in(&self, part: Range<usize>) -> usize {
+        let before = |place: usize| self.replaced.partition_point(|at| *at < place);
+        before(part.end) - before(part.start)
+    }
 }
 
 const REPLACEMENT: &str = "\u{fffd}";
@@ -24,7 +43,7 @@ pub fn repaired(bytes: &[u8]) -> Repaired<'_> {
     let text = decoded(bytes, &mut replaced);
     let halves = halves(&text);
     if halves.is_empty() {
-        return Repaired { text, replaced };
+        return Repaired { text, replaced, before: None };
     }
     let (mut whole, mut from) = (String::with_capacity(text.len()), 0);
     for at in &halves {
@@ -35,7 +54,13 @@ pub fn repaired(bytes: &[u8]) -> Repaired<'_> {
     whole.push_str(&text[from..]);
     replaced.extend(halves);
     replaced.sort_unstable();
-    Repaired { text: Cow::Owned(whole), replaced }
+    Repaired { text: Cow::Owned(whole), replaced, before: Some(text) }
+}
+
+/// Half a pair in a JSON text: where it stands, and its escape.
+pub fn first_half(json: &str) -> Option<(usize, &str)> {
+    let at = *halves(json).first()?;
+    Some((at, json.get(at..at + ESCAPED.len())?))
 }
 
 /// What a byte that is not UTF-8 is kept as: a private character of the last plane for each.
@@ -46,13 +71,119 @@ pub fn escaped_byte(c: char) -> Option<u8> {
     u32::from(c).checked_sub(ESCAPED_BYTE).and_then(|byte| u8::try_from(byte).ok()).filter(|byte| *byte >= 0x80)
 }
 
-/// JSON text with halves that all stand for bytes ([`escaped_byte`]); `None` if it has other halves or none, or if it holds one
-/// of those characters itself.
-pub fn with_escaped_bytes(bytes: &[u8]) -> Option<String> {
+/// Whether a text holds a character that a byte was kept as.
+pub fn holds_bytes(text: &str) -> bool {
+    // Most texts have no character of so high a plane.
+    text.as_bytes().contains(&0xf4) && text.chars().any(|c| escaped_byte(c).is_some())
+}
+
+/// The first character in a value that a byte could be kept as.
+pub fn first_reserved(value: &Value) -> Option<char> {
+    let mut left = vec![value];
+    while let Some(value) = left.pop() {
+        let mut texts: Vec<&String> = Vec::new();
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::String(text) => texts.push(text),
+            Value::Array(values) => left.extend(values),
+            Value::Object(fields) => {
+                texts.extend(fields.keys());
+                left.extend(fields.values());
+            }
+        }
+        let mut found = texts.into_iter().filter(|text| holds_bytes(text)).flat_map(|text| text.chars());
+        if let Some(reserved) = found.find(|c| escaped_byte(*c).is_some()) {
+            return Some(reserved);
+        }
+    }
+    None
+}
+
+/// JSON text in which each byte that was kept is half a pair again.
+pub fn written(json: &str) -> Cow<'_, str> {
+    if !holds_bytes(json) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len() + ESCAPED.len());
+    for c in json.chars() {
+        match escaped_byte(c) {
+            Some(byte) => text.push_str(&format!("\\udc{byte:02x}")),
+            None => text.push(c),
+        }
+    }
+    Cow::Owned(text)
+}
+
+/// JSON text without characters that a byte could be kept as, and how many were replaced.
+pub fn without_reserved(json: &str) -> (Cow<'_, str>, usize) {
+    let (mut text, mut count, mut rest) = (String::new(), 0, json);
+    while let Some((at, length)) = reserved(rest) {
+        text.push_str(&rest[..at]);
+        text.push_str(ESCAPED);
+        rest = &rest[at + length..];
+        count += 1;
+    }
+    if count == 0 {
+        return (Cow::Borrowed(json), 0);
+    }
+    (Cow::Owned(text + rest), count)
+}
+
+/// Where such a character or its escape stands first in a JSON text, and how long it is.
+fn reserved(json: &str) -> Option<(usize, usize)> {
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        at += match bytes[at] {
+            b'\\' => match (unit(&bytes[at..]), bytes.get(at + ESCAPED.len()..).and_then(unit)) {
+                (Some(0xdbfd), Some(0xdf80..=0xdfff)) => return Some((at, 2 * ESCAPED.len())),
+                (Some(_), _) => ESCAPED.len(),
+                (None, _) => 2,
+            },
+            0xf4 => match json[at..].chars().next() {
+                Some(c) if escaped_byte(c).is_some() => return Some((at, c.len_utf8())),
+                Some(c) => c.len_utf8(),
+                None => 1,
+            },
+            _ => 1,
+        };
+    }
+    None
+}
+
+/// JSON text whose halves all stand for bytes ([`escaped_byte`]), and its value. `None` if one stands in another text than a diff,
+/// because only the file that is changed tells what such bytes are.
+pub fn with_bytes_of_diffs(bytes: &[u8]) -> Option<(String, Value)> {
+    let text = with_escaped_bytes(bytes)?;
+    let value: Value = serde_json::from_str(&text).ok()?;
+    let fits = |text: &str| !holds_bytes(text) || text.contains("\n@@ -");
+    let mut left = vec![&value];
+    while let Some(value) = left.pop() {
+        let right = match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+            Value::String(text) => fits(text),
+            Value::Array(values) => {
+                left.extend(values);
+                true
+            }
+            Value::Object(fields) => {
+                left.extend(fields.values());
+                fields.keys().all(|key| fits(key))
+            }
+        };
+        if !right {
+            return None;
+        }
+    }
+    Some((text, value))
+}
+
+/// JSON text with halves that all stand for bytes; `None` if it has other halves or none, or if it holds one of the characters
+/// that they are kept as.
+fn with_escaped_bytes(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let halves = halves(text);
-    let taken = text.chars().any(|c| escaped_byte(c).is_some()) || text.to_ascii_lowercase().contains("\\udbfd\\udf");
-    if halves.is_empty() || taken {
+    if halves.is_empty() || reserved(text).is_some() {
         return None;
     }
     let (mut whole, mut from) = (String::with_capacity(text.len()), 0);

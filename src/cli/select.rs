@@ -1,13 +1,14 @@
 //! `assay select`: one patch per instance out of many, and the scaling curve.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::select_input::{Answers, Issue, read_files, read_run};
 use crate::chart::{Band, Line, LineChart};
@@ -20,6 +21,8 @@ use crate::intake::{Quarantined, quarantine_lines};
 use crate::journal::RunDir;
 use crate::model::verdict::VerdictStatus;
 use crate::output::{FileSet, Plan};
+use crate::repo::patch;
+use crate::surrogates;
 
 /// Chooses one patch per instance out of many
 #[derive(Debug, Args)]
@@ -173,13 +176,16 @@ impl Select {
         };
         let predictions = chosen.picks.iter().map(|pick| {
             let id = &pick.selection.instance_id;
-            json!({"instance_id": id, "model_name_or_path": name, "model_patch": pick.patch})
+            // What was bridged to read it would have to be bridged by others too.
+            let read = patch::parse_answer(&pick.patch);
+            let patch = read.as_ref().map_or(pick.patch.as_str(), |read| &read.text);
+            json!({"instance_id": id, "model_name_or_path": name, "model_patch": patch})
         });
         let mut set = FileSet::open(out, SELECT)?;
         if !quarantined.is_empty() {
             set.write("quarantine.jsonl", &quarantine_lines(quarantined)?)?;
         }
-        write_lines(&mut set, PREDICTIONS, predictions)?;
+        write_predictions(&mut set, predictions)?;
         write_lines(&mut set, "selection.jsonl", chosen.picks.iter().map(|pick| &pick.selection))?;
         if let Some(curve) = &chosen.curve {
             set.write("scaling.json", &serde_json::to_vec_pretty(curve)?)?;
@@ -349,6 +355,18 @@ fn picture(curve: &Scaling) -> anyhow::Result<String> {
         ],
     };
     Ok(chart.svg()?)
+}
+
+/// Bytes of a patch that are not UTF-8 are written as the half surrogate pairs that they came as.
+fn write_predictions(set: &mut FileSet, predictions: impl IntoIterator<Item = Value>) -> anyhow::Result<()> {
+    let mut file = set.create(PREDICTIONS)?;
+    for prediction in predictions {
+        let line = format!("{prediction}\n");
+        let written = file.write_all(surrogates::written(&line).as_bytes());
+        written.with_context(|| format!("cannot write {}", file.path().display()))?;
+    }
+    set.add(file);
+    Ok(())
 }
 
 fn write_lines<T: Serialize>(set: &mut FileSet, name: &str, items: impl IntoIterator<Item = T>) -> anyhow::Result<()> {

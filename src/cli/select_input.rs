@@ -97,14 +97,18 @@ impl Issue {
 /// The edits between two trees, by whole files.
 fn whole(repository: &Repository, base: &str, tree: &str, paths: &[String]) -> anyhow::Result<Vec<FileEdit>> {
     let text = |tree: &str, path: &str| -> anyhow::Result<String> {
-        let bytes = repository.read(tree, path)?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(text_of(repository.read(tree, path)?.unwrap_or_default()))
     };
     let edit = |path: &String| {
         let sides = Sides::Whole { old: text(base, path)?, new: text(tree, path)? };
         Ok(FileEdit { path: path.clone(), moved: String::new(), sides })
     };
     paths.iter().map(edit).collect()
+}
+
+/// The text of a file. If it is not UTF-8, each byte is a character, so that files with different bytes stay different.
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|other| other.as_bytes().iter().map(|byte| char::from(*byte)).collect())
 }
 
 /// Samples in the order in which they are counted: first samples of all files, then second ones, and so on.
@@ -424,5 +428,17 @@ fn seen<T>(step: Step<Seen<T>>) -> Seen<T> {
     match step {
         Step::Done(seen) => seen,
         Step::Needs(_) => Seen::NotRun,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text_of;
+
+    #[test]
+    fn files_that_differ_in_bytes_that_are_not_utf_8_are_different_changes() {
+        assert_eq!(text_of("Küste".as_bytes().to_vec()), "Küste");
+        assert_ne!(text_of(b"K\xfcste".to_vec()), text_of(b"K\xf6ste".to_vec()));
+        assert_eq!(text_of(b"K\xfcste\n".to_vec()), "Küste\n");
     }
 }

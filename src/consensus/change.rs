@@ -1,6 +1,7 @@
 //! A patch read as a change, however it is written: sections in the order of their paths, hunks cut or joined as git cuts them
 //! with three lines of context. Index lines, prefixes of names and the way a diff is split leave no trace. Pure.
 //!
+//! A patch is read as the answer that is put on the tree ([`patch::parse_answer`]), so what is bridged there is bridged here.
 //! Without the tree only the diff itself can say whether it could be applied: its grammar, safe paths, a new file that has no
 //! old lines and a deleted one that keeps none.
 
@@ -32,7 +33,7 @@ impl Change {
     /// # Errors
     /// It cannot be applied to any tree.
     pub fn read(diff: &str) -> Result<Self, Malformed> {
-        let files = patch::parse(diff)?;
+        let files = patch::parse_answer(diff)?.files;
         let mut sections: Vec<Section> = Vec::new();
         for file in files {
             applicable(&file)?;

@@ -125,3 +125,21 @@ fn what_changes_nothing_has_no_key() {
     let context = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n a\n b\n";
     assert_eq!(keys(&[same, context]), ["", ""]);
 }
+
+#[test]
+fn what_is_bridged_where_an_answer_is_applied_is_bridged_here_too() {
+    let whole = "diff --git a/x.txt b/x.txt\n--- a/x.txt\n+++ b/x.txt\n@@ -1,4 +1,4 @@\n a\n-b\n+c\n \n \n";
+    let stub = "diff --git a/x.png b/x.png\nindex 1..2 100644\nBinary files a/x.png and b/x.png differ\n";
+    one_key(&[
+        whole,
+        whole.trim_end(),
+        &format!("{stub}{whole}"),
+        &format!("{whole}{stub}"),
+        &format!("Binary files a/x.png and b/x.png differ\n{}", whole.trim_end()),
+    ]);
+    let deleted = "diff --git a/x.png b/x.png\ndeleted file mode 100644\nBinary files a/x.png and /dev/null differ\n";
+    let known = keys(&[whole, &format!("{whole}{deleted}")]);
+    assert_ne!(known[0], known[1], "a file that is gone is part of the change");
+    let many: String = (0..1001).map(|n| format!("diff --git a/{n} b/{n}\nnew file mode 100644\n")).collect();
+    assert!(Change::read(&many).is_err(), "too large to be applied");
+}

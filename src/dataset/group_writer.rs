@@ -30,6 +30,7 @@ use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
 use crate::model::verdict::{Evidence, Verdict, VerdictStatus};
 use crate::runner;
+use crate::surrogates;
 
 /// Writes group after group.
 pub(super) struct GroupWriter<'a> {
@@ -105,15 +106,19 @@ impl<'a> GroupWriter<'a> {
                 left_out = Some(Refusal::plain("cap".to_owned()));
             }
             if left_out.is_none() {
-                let mut row = self.sft_row(instance, candidate.as_ref(), &verdict, &mut prompt)?;
-                left_out = check_row(&mut row, &mut checked, &self.options.checks)?;
-                if left_out.as_ref().is_some_and(|refusal| refusal.why == Contamination::Patch.name()) {
-                    self.tally.benchmark_answer(&row.patch, &self.options.checks.benchmarks);
-                }
-                if left_out.is_none() {
-                    rows += 1;
-                    self.push(&row)?;
-                    pairs.chosen(row);
+                match self.sft_row(instance, candidate.as_ref(), &verdict, &mut prompt)? {
+                    Some(mut row) => {
+                        left_out = check_row(&mut row, &mut checked, &self.options.checks)?;
+                        if left_out.as_ref().is_some_and(|refusal| refusal.why == Contamination::Patch.name()) {
+                            self.tally.benchmark_answer(&row.patch, &self.options.checks.benchmarks);
+                        }
+                        if left_out.is_none() {
+                            rows += 1;
+                            self.push(&row)?;
+                            pairs.chosen(row);
+                        }
+                    }
+                    None => left_out = Some(Refusal::plain("surrogate_escapes".to_owned())),
                 }
             }
             if state.excluded.is_none() {
@@ -156,14 +161,14 @@ impl<'a> GroupWriter<'a> {
         Ok(())
     }
 
-    /// The row of a verified candidate.
+    /// The row of a verified candidate; `None` if its answer cannot stand in a row as it was read.
     fn sft_row(
         &mut self,
         instance: &Instance,
         candidate: Option<&Candidate>,
         verdict: &Verdict,
         prompt: &mut Option<Vec<Message>>,
-    ) -> Result<SftRow> {
+    ) -> Result<Option<SftRow>> {
         let id = &verdict.candidate_id;
         let Some(candidate) = candidate else {
             bail!("the verdict on candidate {id} has no candidate in the run; verify again to make it");
@@ -176,6 +181,9 @@ impl<'a> GroupWriter<'a> {
             );
         }
         let generation = self.generation(id)?;
+        if holds_bytes(&generation)? {
+            return Ok(None);
+        }
         if own_prompt(&generation).is_none() && prompt.is_none() {
             *prompt = Some(self.prompt(instance, verdict.skill)?);
         }
@@ -187,7 +195,7 @@ impl<'a> GroupWriter<'a> {
         let lost_files = admission.map(lost_files).unwrap_or_default();
         let lost_tests = admission.map(lost_tests).unwrap_or_default();
         let ordered_tests = admission.map(Admission::ordered).unwrap_or_default();
-        Ok(SftRow { lost_files, lost_tests, ordered_tests, channel, ..row })
+        Ok(Some(SftRow { lost_files, lost_tests, ordered_tests, channel, ..row }))
     }
 
     /// Writes pairs of the group's rows and its rejected answers.
@@ -209,6 +217,9 @@ impl<'a> GroupWriter<'a> {
             let verdict = self.source.verdict(entry.position as usize)?;
             let id = &verdict.candidate_id;
             let generation = self.source.generation(id).with_context(|| format!("the generation of candidate {id}"))?;
+            if holds_bytes(&generation)? {
+                continue;
+            }
             if own_prompt(&generation).is_none() && prompt.is_none() {
                 let rendered = self.source.prompt(instance, verdict.skill);
                 *prompt = Some(rendered.with_context(|| format!("the prompt of instance {}", instance.instance_id))?);
@@ -294,6 +305,11 @@ impl<'a> GroupWriter<'a> {
         }
         Ok(self.quarantine)
     }
+}
+
+/// Whether an answer came with bytes that are not UTF-8. No table can hold them as they came.
+fn holds_bytes(generation: &Generation) -> Result<bool> {
+    Ok(surrogates::holds_bytes(&serde_json::to_string(generation).context("a generation is JSON")?))
 }
 
 fn extra_columns(source: &dyn Source) -> ExtraColumns {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::generations::generation_of;
 use super::named::id;
 use super::quarantine::Quarantined;
-use super::records::{Record, each_record};
+use super::records::{Record, each_answer};
 use crate::model::generation::{Generation, GenerationRef};
 
 /// What was read of a file.
@@ -36,7 +36,7 @@ pub struct Answer {
 pub fn read_answers(path: &Path) -> Result<Answers> {
     let mut answers = Answers::default();
     let file = path.display().to_string();
-    each_record(path, &mut |Record { line, row }| {
+    each_answer(path, &mut |Record { line, row }| {
         let read = row.and_then(|mut row| {
             // Some datasets count their instances.
             if let Some(id) = row.get("instance_id").and_then(id) {

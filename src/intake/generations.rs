@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::predictions;
 use super::quarantine::Quarantined;
-use super::records::{Record, each_record, kind_of};
+use super::records::{Record, each_answer, kind_of};
 use crate::model::format;
 use crate::model::generation::{Generation, GenerationRef, Message, Skill};
 use crate::model::near_names::nearest;
@@ -43,7 +43,7 @@ pub fn read_generations(
     // Equal ones by the first half of their names, which is plenty: there may be very many.
     let mut seen: BTreeSet<u128> = BTreeSet::new();
     let (mut failed, mut offered) = (None, 0);
-    each_record(path, &mut |Record { line, row }| {
+    each_answer(path, &mut |Record { line, row }| {
         if failed.is_some() {
             return;
         }

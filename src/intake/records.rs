@@ -1,5 +1,6 @@
 //! Records of any file that people keep rows in: json, jsonl and parquet, plain or compressed with gzip or zstd.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -8,10 +9,11 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::parquet;
-use crate::surrogates::{escaped_byte, with_escaped_bytes};
+use crate::surrogates::{first_half, first_reserved, with_bytes_of_diffs};
 
 /// One record: a row, or why there is none.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,10 +46,49 @@ enum Packing {
 /// # Errors
 /// The file cannot be opened or read, or its name tells no format. A record that cannot be used is not an error.
 pub fn each_record(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
+    each(path, Rows::Any, take)
+}
+
+/// The same of a file of answers. In its lines, half surrogate pairs in diffs stand for bytes that are not UTF-8
+/// ([`crate::surrogates`]). A record that holds a character by which such a byte is kept cannot be used.
+pub(super) fn each_answer(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
+    each(path, Rows::Answers, take)
+}
+
+/// What the rows of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    Any,
+    Answers,
+}
+
+impl Rows {
+    /// A row as it was read without any byte being kept.
+    fn plain(self, row: Map<String, Value>) -> Result<Map<String, Value>, String> {
+        if self == Self::Any {
+            return Ok(row);
+        }
+        let row = Value::Object(row);
+        match (first_reserved(&row), row) {
+            (Some(c), _) => Err(format!(
+                "the row holds the private character U+{:X}; U+10F780 to U+10F7FF cannot be read in an answer, because bytes that \
+                 are not UTF-8 are kept as them",
+                u32::from(c)
+            )),
+            (None, Value::Object(row)) => Ok(row),
+            (None, other) => Err(not_a_row(&other)),
+        }
+    }
+}
+
+fn each(path: &Path, rows: Rows, take: &mut dyn FnMut(Record)) -> Result<()> {
+    let take_plain = &mut |Record { line, row }: Record| {
+        take(Record { line, row: row.and_then(|row| rows.plain(row)) });
+    };
     let (layout, packing) = layout_of(path)?;
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     if layout == Layout::Parquet && packing == Packing::Plain {
-        return parquet::each_row(file, take).with_context(|| format!("reading {} as parquet", path.display()));
+        return parquet::each_row(file, take_plain).with_context(|| format!("reading {} as parquet", path.display()));
     }
     let reader: Box<dyn Read> = match packing {
         Packing::Plain => Box::new(file),
@@ -58,15 +99,17 @@ pub fn each_record(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
     };
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     match layout {
-        Layout::Lines => each_line(&mut reader, packing, take).with_context(|| format!("reading {}", path.display())),
+        Layout::Lines => {
+            each_line(&mut reader, packing, rows, take).with_context(|| format!("reading {}", path.display()))
+        }
         Layout::Json => {
-            each_json(reader, take);
+            each_json(reader, take_plain);
             Ok(())
         }
         Layout::Parquet => {
             let mut bytes = Vec::new();
             reader.read_to_end(&mut bytes).with_context(|| format!("unpacking {}", path.display()))?;
-            parquet::each_row(Bytes::from(bytes), take)
+            parquet::each_row(Bytes::from(bytes), take_plain)
                 .with_context(|| format!("reading {} as parquet", path.display()))
         }
     }
@@ -96,7 +139,7 @@ fn layout_of(path: &Path) -> Result<(Layout, Packing)> {
     Ok((layout, packing))
 }
 
-fn each_line(reader: &mut dyn BufRead, packing: Packing, take: &mut dyn FnMut(Record)) -> Result<()> {
+fn each_line(reader: &mut dyn BufRead, packing: Packing, rows: Rows, take: &mut dyn FnMut(Record)) -> Result<()> {
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
@@ -121,14 +164,20 @@ fn each_line(reader: &mut dyn BufRead, packing: Packing, take: &mut dyn FnMut(Re
             break;
         }
         let row = match serde_json::from_slice(text) {
-            Ok(Value::Object(row)) => Ok(row),
+            Ok(Value::Object(row)) => rows.plain(row),
             Ok(list @ Value::Array(_)) => Err(format!("{}; {NAME_IT_JSON}", not_a_row(&list))),
             Ok(other) => Err(not_a_row(&other)),
             Err(error) if let Some(row) = without_nan(text) => match row {
-                Value::Object(row) => Ok(row),
+                Value::Object(row) => rows.plain(row),
                 _ => Err(format!("broken JSON: {error}")),
             },
-            Err(_) if let Some(row) = with_bytes(text) => Ok(row),
+            Err(_)
+                if rows == Rows::Answers
+                    && let Some((_, Value::Object(row))) = with_bytes_of_diffs(text) =>
+            {
+                Ok(row)
+            }
+            Err(_) if let Some(why) = half(text) => Err(why),
             Err(_) if !text.ends_with(b"\n") => Err("torn last line: the file ends inside a record".to_owned()),
             Err(error) => Err(format!("broken JSON: {error}")),
         };
@@ -137,25 +186,21 @@ fn each_line(reader: &mut dyn BufRead, packing: Packing, take: &mut dyn FnMut(Re
     Ok(())
 }
 
-/// Reads a row again in which half surrogate pairs stand for bytes that are not UTF-8, if they stand in diffs alone: only the
-/// file that is changed tells what such bytes are.
-fn with_bytes(text: &[u8]) -> Option<Map<String, Value>> {
-    let row: Map<String, Value> = serde_json::from_str(&with_escaped_bytes(text)?).ok()?;
-    let fits = |text: &str| !text.chars().any(|c| escaped_byte(c).is_some()) || text.contains("\n@@ -");
-    let mut left: Vec<&Value> = row.values().collect();
-    let mut right = row.keys().all(|key| fits(key));
-    while let Some(value) = left.pop() {
-        match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-            Value::String(text) => right &= fits(text),
-            Value::Array(values) => left.extend(values),
-            Value::Object(fields) => {
-                right &= fields.keys().all(|key| fits(key));
-                left.extend(fields.values());
-            }
-        }
-    }
-    right.then_some(row)
+/// Where a row that is JSON but for half surrogate pairs holds the first of them; `None` if it holds none.
+fn half(line: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(line).ok()?;
+    let (at, half) = first_half(text)?;
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+    let holds = |value: &RawValue| {
+        let begin = (value.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize);
+        begin.is_some_and(|begin| (begin..begin + value.get().len()).contains(&at))
+    };
+    let field = fields.iter().find(|(_, value)| holds(value)).map(|(name, _)| format!("the field {name:?} holds "));
+    Some(format!(
+        "broken JSON: {}{half} in column {}, which is half a surrogate pair and no character",
+        field.unwrap_or_default(),
+        at + 1
+    ))
 }
 
 /// Reads a line again with `null` for what Python writes for numbers that JSON does not have; `None` if it has none of them.
@@ -197,7 +242,7 @@ fn each_json(mut reader: impl BufRead, take: &mut dyn FnMut(Record)) {
         } else {
             break Ok(());
         }
-        if let Err(error) = (Rows { next: &mut next, take: &mut *take }).deserialize(&mut json) {
+        if let Err(error) = (Values { next: &mut next, take: &mut *take }).deserialize(&mut json) {
             break Err(error);
         }
     };
@@ -224,19 +269,19 @@ fn not_a_row(value: &Value) -> String {
 }
 
 /// Takes the rows out of a value without holding a whole array.
-struct Rows<'a> {
+struct Values<'a> {
     next: &'a mut u64,
     take: &'a mut dyn FnMut(Record),
 }
 
-impl Rows<'_> {
+impl Values<'_> {
     fn give(&mut self, row: Result<Map<String, Value>, String>) {
         (self.take)(Record { line: *self.next, row });
         *self.next += 1;
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Rows<'_> {
+impl<'de> DeserializeSeed<'de> for Values<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -244,7 +289,7 @@ impl<'de> DeserializeSeed<'de> for Rows<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Rows<'_> {
+impl<'de> Visitor<'de> for Values<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -326,10 +371,37 @@ mod tests {
     fn numbers_that_json_does_not_have_are_null_and_texts_keep_their_words() {
         let text = b"{\"a\": NaN, \"b\": [-Infinity, 1], \"c\": \"NaN \\\" NaN\"}\n{\"a\": NaN1}\n";
         let mut rows = Vec::new();
-        each_line(&mut &text[..], Packing::Plain, &mut |record| rows.push(record.row)).unwrap();
+        each_line(&mut &text[..], Packing::Plain, Rows::Any, &mut |record| rows.push(record.row)).unwrap();
         let expected = serde_json::json!({"a": null, "b": [null, 1], "c": "NaN \" NaN"});
         assert_eq!(rows[0].as_ref().map(|row| Value::Object(row.clone())), Ok(expected));
         assert!(rows[1].as_ref().unwrap_err().contains("broken JSON"));
+    }
+
+    #[test]
+    fn half_pairs_are_bytes_in_diffs_of_answers_alone_and_are_named_elsewhere() {
+        let read = |text: &str, rows: Rows| {
+            let mut found = Vec::new();
+            each_line(&mut text.as_bytes(), Packing::Plain, rows, &mut |record| found.push(record.row)).unwrap();
+            found.remove(0)
+        };
+        let diff =
+            "{\"instance_id\": \"a\", \"model_patch\": \"--- a/x\\n+++ b/x\\n@@ -1 +1 @@\\n-\\udcfc\\n+x\\n\"}\n";
+        let answer = read(diff, Rows::Answers).unwrap();
+        assert!(answer["model_patch"].as_str().unwrap().contains("\n-\u{10f7fc}\n"));
+        let refused = read(diff, Rows::Any).unwrap_err();
+        let at = diff.find("\\udcfc").unwrap() + 1;
+        for part in ["broken JSON", "\"model_patch\"", "\\udcfc", &format!("column {at},")] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+        let prose = "{\"instance_id\": \"a\", \"completion\": \"cut \\ud83d\"}\n";
+        for rows in [Rows::Any, Rows::Answers] {
+            assert!(read(prose, rows).unwrap_err().contains("\\ud83d"));
+        }
+        // What a byte is kept as cannot be told from a byte.
+        for own in ["{\"patch\": \"\u{10f7fc}\"}\n", "{\"patch\": [{\"\\udbfd\\udffc\": 1}]}\n"] {
+            assert!(read(own, Rows::Any).is_ok());
+            assert!(read(own, Rows::Answers).unwrap_err().contains("U+10F7FC"));
+        }
     }
 
     #[test]
@@ -345,8 +417,10 @@ mod tests {
     fn a_list_in_a_file_of_lines_is_told_as_such() {
         let read = |text: &str| {
             let mut rows = Vec::new();
-            each_line(&mut text.as_bytes(), Packing::Plain, &mut |record| rows.push((record.line, record.row)))
-                .unwrap();
+            each_line(&mut text.as_bytes(), Packing::Plain, Rows::Any, &mut |record| {
+                rows.push((record.line, record.row))
+            })
+            .unwrap();
             rows
         };
         for (text, count) in [("[\n  {\"a\": 1},\n  {\"a\": 2}\n]\n", 1), ("[{\"a\": 1}]\n{\"a\": 2}\n", 2)] {
@@ -362,7 +436,7 @@ mod tests {
             each_json(&bytes[..], &mut |_| {});
             let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count() as u64;
             let mut seen = 0;
-            each_line(&mut &bytes[..], Packing::Plain, &mut |_| seen += 1).unwrap();
+            each_line(&mut &bytes[..], Packing::Plain, Rows::Any, &mut |_| seen += 1).unwrap();
             let list = bytes.split(|byte| *byte == b'\n').next().is_some_and(|line| line.trim_ascii() == b"[");
             proptest::prop_assert!(seen == lines || list || bytes.starts_with(BYTE_ORDER_MARK));
         }

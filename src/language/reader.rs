@@ -25,18 +25,15 @@ pub trait Reader: Send + Sync {
     /// What is not read in a candidate's version of a file. What base has is its own affair.
     fn unread(&self, path: &str, versions: Versions<'_>) -> Vec<Unread>;
 
-    /// Tokens with the first line that each place of them has, on wanted lines.
-    fn tokens(&self, source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<(Token, u32)>;
+    /// What the screen reads of a changed source, with tokens on wanted lines.
+    fn signs(&self, source: &str, wanted: &dyn Fn(u32) -> bool) -> Signs;
 
-    /// Those of the tokens that do not count, because only a program's own process comes to them. The changed files tell
-    /// whether a test run may pose as that program.
-    fn of_main_program(
-        &self,
-        _source: &str,
-        _wanted: &dyn Fn(u32) -> bool,
-        _changed: &[&str],
-    ) -> BTreeSet<(Token, u32)> {
-        BTreeSet::new()
+    /// Every token of a source.
+    fn tokens(&self, source: &str) -> BTreeSet<Token>;
+
+    /// Whether a source that the answer does not change runs other files as the main program in its own process.
+    fn runs_as_main(&self, _source: &str) -> bool {
+        true
     }
 
     /// Numbers and texts on wanted lines.
@@ -82,6 +79,17 @@ pub struct Versions<'a> {
     pub base: &'a [u8],
     pub candidate: &'a [u8],
     pub gold: &'a [u8],
+}
+
+/// What the screen reads of one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// With the first line that each place of them has.
+    pub tokens: BTreeSet<(Token, u32)>,
+    /// Those of the tokens that only a program's own process comes to, where the file is the main program.
+    pub of_main_program: BTreeSet<(Token, u32)>,
+    /// Whether the source may make a file the main program that is not.
+    pub poses: bool,
 }
 
 /// Statements by their first line.

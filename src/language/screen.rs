@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::reader::Reader;
+use super::reader::{Reader, Signs};
 use crate::model::screen::{Finding, Screen, Token};
 
 /// A source file that a repair changes. A file that a tree lacks is empty there.
@@ -23,31 +23,43 @@ pub struct SourceFile {
 }
 
 /// Tokens on the lines that a repair adds. `base_has` says whether base's own source has a token anywhere; it is asked
-/// for strong ones only.
+/// for strong ones only. `runs_main` says whether a file that stands beside the answer runs files as the main program in the process
+/// of the tests; it is asked if the answer itself leaves a hard exit to the main program.
 ///
 /// # Errors
-/// Whatever `base_has` fails with.
+/// Whatever `base_has` or `runs_main` fails with.
 pub fn screen<E>(
     reader: &dyn Reader,
     files: &[SourceFile],
     mut base_has: impl FnMut(Token) -> Result<bool, E>,
+    runs_main: impl FnOnce() -> Result<bool, E>,
 ) -> Result<Screen, E> {
     let mut screen = Screen::default();
     let mut known: BTreeMap<Token, bool> = BTreeMap::new();
-    for file in files {
-        let added = added_lines(&file.base, &file.candidate);
-        if added.is_empty() {
-            continue;
-        }
-        let wanted = |line| added.contains(&line);
-        let found = reader.tokens(&file.candidate, &wanted);
-        screen.flags.extend(found.iter().map(|(token, _)| *token));
-        let mut strong: Vec<_> = found.into_iter().filter(|(token, _)| token.strong()).collect();
-        if !strong.is_empty() {
-            let changed: Vec<_> = files.iter().map(|file| file.candidate.as_str()).collect();
-            let of_main_program = reader.of_main_program(&file.candidate, &wanted, &changed);
-            strong.retain(|found| !of_main_program.contains(found));
-        }
+    let read: Vec<Option<Signs>> = files
+        .iter()
+        .map(|file| {
+            let added = added_lines(&file.base, &file.candidate);
+            (!added.is_empty()).then(|| reader.signs(&file.candidate, &|line| added.contains(&line)))
+        })
+        .collect();
+    let left_to_main = |found: &(Token, u32), signs: &Signs| match found.0 {
+        Token::HardExit => signs.of_main_program.contains(found),
+        _ => false,
+    };
+    let mut of_main = read.iter().flatten().flat_map(|signs| signs.tokens.iter().map(move |found| (found, signs)));
+    let exempt = of_main.any(|(found, signs)| left_to_main(found, signs)) && {
+        let poses = |(file, signs): (&SourceFile, &Option<Signs>)| match signs {
+            Some(signs) => signs.poses,
+            None => reader.signs(&file.candidate, &|_| false).poses,
+        };
+        !files.iter().zip(&read).any(poses) && !runs_main()?
+    };
+    for (file, signs) in files.iter().zip(&read) {
+        let Some(signs) = signs else { continue };
+        screen.flags.extend(signs.tokens.iter().map(|(token, _)| *token));
+        let mut strong: Vec<_> = signs.tokens.iter().copied().filter(|(token, _)| token.strong()).collect();
+        strong.retain(|found| !(exempt && left_to_main(found, signs)));
         let in_gold = if strong.is_empty() { BTreeSet::new() } else { everywhere(reader, &file.gold) };
         for (token, line) in strong.into_iter().filter(|(token, _)| !in_gold.contains(token)) {
             let in_base = match known.get(&token) {
@@ -64,7 +76,7 @@ pub fn screen<E>(
 
 /// Tokens anywhere in a file.
 pub fn everywhere(reader: &dyn Reader, source: &str) -> BTreeSet<Token> {
-    reader.tokens(source, &|_| true).into_iter().map(|(token, _)| token).collect()
+    reader.tokens(source)
 }
 
 /// Literals anywhere in a file.

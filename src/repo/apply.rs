@@ -3,8 +3,8 @@
 //! Differences that are bridged are recorded, because each gives a new canonical diff: `crlf` (line ends of the diff and of
 //! the file differ as a whole), `final_newline` (they disagree on the line feed at the end of the file) and
 //! `hunk_position` (the old lines stand elsewhere than stated, and only once in the file). In answers also
-//! `trailing_context` (blank context lines at the end of a hunk were trimmed away), `binary_left_out` (a file of which the diff
-//! says only that it is binary), `dangling_link` (a new link that leads to nothing was left out, in `prepare`) and
+//! `trailing_context` (blank context lines at the end of a hunk were trimmed away), `binary_left_out` and `binary_deleted` (a file
+//! of which the diff says only that it is binary), `dangling_link` (a new link that leads to nothing was left out, in `prepare`) and
 //! `surrogate_escapes` (half surrogate pairs stand for bytes that are not UTF-8).
 
 use std::borrow::Cow;
@@ -27,6 +27,7 @@ pub(super) const FINAL_NEWLINE: &str = "final_newline";
 pub(super) const HUNK_POSITION: &str = "hunk_position";
 pub(super) const TRAILING_CONTEXT: &str = "trailing_context";
 pub(super) const BINARY_LEFT_OUT: &str = "binary_left_out";
+pub(super) const BINARY_DELETED: &str = "binary_deleted";
 pub(super) const DANGLING_LINK: &str = "dangling_link";
 pub(super) const SURROGATE_ESCAPES: &str = "surrogate_escapes";
 
@@ -39,9 +40,6 @@ pub(super) enum Origin {
     Test,
 }
 
-/// Most files in a candidate's diff, and most edits: each may cost a pass over a file of the repository.
-pub(super) const MAX_PARTS: usize = 1000;
-
 /// Applies every file of a diff to a draft, in order.
 pub(super) fn apply_diff(
     draft: &mut Draft<'_>,
@@ -53,12 +51,9 @@ pub(super) fn apply_diff(
         Origin::Instance => patch::parse(diff)?,
         Origin::Repair | Origin::Test => {
             let read = patch::parse_answer(diff)?;
-            if read.files.len() > MAX_PARTS {
-                let detail = format!("the diff names {} files; the limit is {MAX_PARTS}", read.files.len());
-                return Err(Malformed::new(MalformedReason::TooLarge, detail).into());
-            }
             notes.extend(read.completed.then_some(TRAILING_CONTEXT));
             notes.extend(read.left_out_binary.then_some(BINARY_LEFT_OUT));
+            notes.extend(read.deleted_binary.then_some(BINARY_DELETED));
             read.files
         }
     };
@@ -75,6 +70,7 @@ fn does_not_apply(detail: String) -> Stop {
 fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &mut Normalised) -> Result<(), Stop> {
     for path in [&file.old, &file.new].into_iter().flatten() {
         draft.check(path)?;
+        escaped::check_name(path)?;
     }
     let shown = file.new.as_deref().or(file.old.as_deref()).unwrap_or_default();
     let old = match &file.old {
@@ -99,9 +95,12 @@ fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &m
 
     let before = old.as_ref().map_or(&[][..], |old| &old.content);
     if let Change::Text(hunks) = &file.change
-        && hunks.iter().flat_map(|hunk| &hunk.lines).any(|line| escaped::holds(&line.text))
+        && let Some(hunk) = hunks.iter().position(|hunk| hunk.lines.iter().any(|line| escaped::holds(&line.text)))
     {
-        escaped::check(shown, before)?;
+        match origin {
+            Origin::Instance => return Err(escaped::of_instance(shown, hunk + 1)),
+            Origin::Repair | Origin::Test => escaped::check(shown, before)?,
+        }
         notes.insert(SURROGATE_ESCAPES);
     }
     let after = match &file.change {
@@ -155,6 +154,9 @@ fn apply_hunks(before: &[u8], hunks: &[Hunk], crlf_headers: bool, notes: &mut No
     let any_cr = hunks.iter().flat_map(|hunk| &hunk.lines).any(|line| line.text.ends_with('\r'));
     let file_has_cr = before.windows(2).any(|pair| pair == b"\r\n");
     let mut ends = vec![Ends::AsIs];
+    if hunks.iter().any(|hunk| hunk.completed > 0) {
+        ends.push(Ends::OtherBlanks);
+    }
     if any_cr {
         // With CR even on the header lines, the diff was rewritten on its way, and its lines are meant without.
         ends.insert(usize::from(!crlf_headers), Ends::WithoutCr);
@@ -170,7 +172,7 @@ fn apply_hunks(before: &[u8], hunks: &[Hunk], crlf_headers: bool, notes: &mut No
             let mut moved = false;
             match place(&before, &hunks, &mut moved) {
                 Ok(after) => {
-                    notes.extend((ends != Ends::AsIs).then_some(CRLF));
+                    notes.extend(matches!(ends, Ends::WithoutCr | Ends::WithCr).then_some(CRLF));
                     notes.extend((newline != FinalNewline::AsIs).then_some(FINAL_NEWLINE));
                     notes.extend(moved.then_some(HUNK_POSITION));
                     return Ok(after);
@@ -188,6 +190,8 @@ fn apply_hunks(before: &[u8], hunks: &[Hunk], crlf_headers: bool, notes: &mut No
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ends {
     AsIs,
+    /// As they are, but for blank lines that the diff lacked: which ends they have is not said in it.
+    OtherBlanks,
     WithoutCr,
     WithCr,
 }
@@ -198,12 +202,22 @@ impl Ends {
             return Cow::Borrowed(hunks);
         }
         let mut hunks = hunks.to_vec();
-        for line in hunks.iter_mut().flat_map(|hunk| &mut hunk.lines) {
-            if line.text.ends_with('\r') {
-                line.text.pop();
-            }
-            if self == Self::WithCr && line.newline {
-                line.text.push('\r');
+        for hunk in &mut hunks {
+            let first = if self == Self::OtherBlanks { hunk.lines.len() - hunk.completed } else { 0 };
+            for line in &mut hunk.lines[first..] {
+                let returns = line.text.ends_with('\r');
+                if returns {
+                    line.text.pop();
+                }
+                let wanted = match self {
+                    Self::AsIs => returns,
+                    Self::OtherBlanks => !returns,
+                    Self::WithoutCr => false,
+                    Self::WithCr => line.newline,
+                };
+                if wanted {
+                    line.text.push('\r');
+                }
             }
         }
         Cow::Owned(hunks)

@@ -15,6 +15,23 @@ pub enum BinaryChange {
     Delta(Vec<u8>),
 }
 
+/// A line that stands for the content of a binary file where a diff does not hold it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stub<'d> {
+    /// Counted from 1.
+    pub line: usize,
+    pub text: &'d str,
+    /// It says that the file is not there afterwards.
+    pub goes: bool,
+}
+
+impl<'d> Stub<'d> {
+    pub fn of(text: &'d str, line: usize) -> Option<Self> {
+        let sides = text.strip_prefix("Binary files ")?.strip_suffix(" differ")?;
+        Some(Self { line, text, goes: sides.ends_with(" and /dev/null") })
+    }
+}
+
 impl BinaryChange {
     /// Reads one hunk: its first line (`literal N` or `delta N`) and its data lines.
     pub(super) fn decode<'l>(head: &str, data: impl Iterator<Item = &'l str>) -> Result<Self, String> {

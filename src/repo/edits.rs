@@ -1,9 +1,10 @@
 //! Applying SEARCH/REPLACE edits to a draft: whole lines, exactly once.
 
 use super::Stop;
-use super::apply::{CRLF, FINAL_NEWLINE, MAX_PARTS, Normalised};
+use super::apply::{CRLF, FINAL_NEWLINE, Normalised};
 use super::draft::{Draft, Entry, Mode};
 use super::escaped;
+use super::patch::MAX_PARTS;
 use crate::model::candidate::{Edit, Malformed, MalformedReason};
 
 /// Applies edits in order, each to what the former ones left.

@@ -6,12 +6,7 @@ use std::borrow::Cow;
 use super::Stop;
 use crate::model::candidate::{Malformed, MalformedReason};
 use crate::surrogates::escaped_byte;
-
-/// Whether a text holds such a byte.
-pub(super) fn holds(text: &str) -> bool {
-    // Most texts have no character of so high a plane.
-    text.as_bytes().contains(&0xf4) && text.chars().any(|c| escaped_byte(c).is_some())
-}
+pub(super) use crate::surrogates::holds_bytes as holds;
 
 /// The bytes that a text stands for.
 pub(super) fn bytes(text: &str) -> Cow<'_, [u8]> {
@@ -36,8 +31,26 @@ pub(super) fn check(path: &str, before: &[u8]) -> Result<(), Stop> {
     }
 }
 
+/// Refuses such bytes in the name of a file.
+pub(super) fn check_name(path: &str) -> Result<(), Stop> {
+    match holds(path) {
+        true => Err(refused(&path.escape_debug().to_string(), "and a name of a file is UTF-8")),
+        false => Ok(()),
+    }
+}
+
+/// Why the diff of an instance is refused that holds what would be such bytes in an answer.
+pub(super) fn of_instance(path: &str, hunk: usize) -> Stop {
+    let detail = format!(
+        "{path}: hunk {hunk} of the instance's diff holds characters of U+10F780 to U+10F7FF, by which bytes of answers are kept; give \
+         such a file as a binary patch"
+    );
+    Malformed::new(MalformedReason::DoesNotApply, detail).into()
+}
+
 /// Refuses such bytes in an answer that is no diff.
 pub(super) fn check_text(path: &str, texts: &[&str]) -> Result<(), Stop> {
+    check_name(path)?;
     match texts.iter().any(|text| holds(text)) {
         true => Err(refused(path, "and only a diff may change bytes")),
         false => Ok(()),

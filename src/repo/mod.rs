@@ -10,6 +10,8 @@
 mod apply;
 mod binary;
 mod blob;
+#[cfg(test)]
+mod bridged_tests;
 mod checkout;
 mod diff;
 mod draft;
@@ -18,7 +20,9 @@ mod error;
 mod escaped;
 mod import;
 mod links;
+mod mends;
 pub mod patch;
+mod patch_names;
 pub mod paths;
 mod prepare;
 mod record;

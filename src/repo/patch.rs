@@ -1,11 +1,15 @@
 //! Unified diffs, parsed: git's form and the plain one. Pure; applying is `apply.rs`.
 //!
 //! Text before, between and after the files of a diff is ignored, as git does. Inside a file nothing is guessed: a hunk
-//! must hold exactly the lines its header counts. Two things that tools do to a whole diff are bridged in answers, and
-//! noted ([`parse_answer`]).
+//! must hold exactly the lines its header counts. What tools do to a whole diff is bridged in answers, and noted
+//! ([`parse_answer`]).
 
-use super::binary::BinaryChange;
+use std::borrow::Cow;
+
+use super::binary::{BinaryChange, Stub};
 use super::draft::Mode;
+use super::mends::Mends;
+use super::patch_names::{PREFIXES, Prefixes, git_names, header_name, hunk_ranges, unquote};
 use crate::model::candidate::{Malformed, MalformedReason};
 
 /// One file of a diff.
@@ -40,6 +44,8 @@ pub struct Hunk {
     /// First old line, counted from 1; with no old lines, the line after which the new ones go.
     pub old_start: usize,
     pub lines: Vec<Line>,
+    /// How many of the last lines are blank context that the diff lacked.
+    pub completed: usize,
 }
 
 /// A line of a hunk.
@@ -63,15 +69,22 @@ fn bad(line: usize, what: impl std::fmt::Display) -> Malformed {
     Malformed::new(MalformedReason::BadFormat, format!("diff line {line}: {what}"))
 }
 
+/// Most files in the diff of an answer, and most edits of one: each may cost a pass over a file of the repository.
+pub(super) const MAX_PARTS: usize = 1000;
+
 /// The diff of an answer, and what had to be bridged to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnswerDiff {
+pub struct AnswerDiff<'d> {
     /// Never empty.
     pub files: Vec<FilePatch>,
+    /// The text with what was completed, and without what was left out.
+    pub text: Cow<'d, str>,
     /// A hunk lacked only blank context lines at its end. They were added, and the file must have them.
     pub completed: bool,
     /// A file of which the diff says only that it is binary and differs was left out.
     pub left_out_binary: bool,
+    /// A file of which the diff says only that it is binary is deleted, for which its content is not needed.
+    pub deleted_binary: bool,
 }
 
 /// Reads a diff. Never empty: a text without any file is [`MalformedReason::BadFormat`].
@@ -81,14 +94,32 @@ pub fn parse(diff: &str) -> Result<Vec<FilePatch>, Malformed> {
 
 /// Reads the diff of an answer, which a tool may have trimmed or made without `--binary`. A diff that is whole is read as it
 /// is, and one that cannot be bridged is refused for what is wrong with it as it is.
-pub fn parse_answer(diff: &str) -> Result<AnswerDiff, Malformed> {
-    let refused = match parse(diff) {
-        Ok(files) => return Ok(AnswerDiff { files, completed: false, left_out_binary: false }),
-        Err(refused) => refused,
+pub fn parse_answer(diff: &str) -> Result<AnswerDiff<'_>, Malformed> {
+    let read = match parse(diff) {
+        Ok(files) => AnswerDiff {
+            files,
+            text: Cow::Borrowed(diff),
+            completed: false,
+            left_out_binary: false,
+            deleted_binary: false,
+        },
+        Err(refused) => {
+            let mut parser = Parser::of(diff, true);
+            let files = parser.files().map_err(|_| refused)?;
+            AnswerDiff {
+                files,
+                text: Cow::Owned(parser.mends.text(&parser.lines)),
+                completed: parser.completed,
+                left_out_binary: parser.left_out_binary,
+                deleted_binary: parser.deleted_binary,
+            }
+        }
     };
-    let mut parser = Parser::of(diff, true);
-    let files = parser.files().map_err(|_| refused)?;
-    Ok(AnswerDiff { files, completed: parser.completed, left_out_binary: parser.left_out_binary })
+    if read.files.len() > MAX_PARTS {
+        let detail = format!("the diff names {} files; the limit is {MAX_PARTS}", read.files.len());
+        return Err(Malformed::new(MalformedReason::TooLarge, detail));
+    }
+    Ok(read)
 }
 
 struct Parser<'d> {
@@ -98,20 +129,21 @@ struct Parser<'d> {
     answer: bool,
     completed: bool,
     left_out_binary: bool,
+    deleted_binary: bool,
+    mends: Mends,
 }
 
 /// Lines of context that git writes after a change.
 const CONTEXT: usize = 3;
 
-const WITHOUT_CONTENT: &str = "a binary file without its content";
-
-fn is_binary_stub(line: &str) -> bool {
-    line.starts_with("Binary files ") && line.ends_with(" differ")
+fn without_content(stub: Stub<'_>, why: &str) -> Malformed {
+    let shown: String = stub.text.chars().take(200).collect();
+    bad(stub.line, format!("a binary file without its content ({shown}){why}"))
 }
 
 /// What the extended header of a git diff says.
 #[derive(Default)]
-struct Extended {
+struct Extended<'d> {
     new_file: bool,
     deleted: bool,
     old_mode: Option<Mode>,
@@ -120,13 +152,20 @@ struct Extended {
     to: Option<String>,
     copy: bool,
     binary: Option<BinaryChange>,
-    /// Line of the stub that stands for the content of a binary file.
-    stub: Option<usize>,
+    stub: Option<Stub<'d>>,
 }
 
 impl<'d> Parser<'d> {
     fn of(diff: &'d str, answer: bool) -> Self {
-        Self { lines: diff.split('\n').collect(), at: 0, answer, completed: false, left_out_binary: false }
+        Self {
+            lines: diff.split('\n').collect(),
+            at: 0,
+            answer,
+            completed: false,
+            left_out_binary: false,
+            deleted_binary: false,
+            mends: Mends::default(),
+        }
     }
 
     fn files(&mut self) -> Result<Vec<FilePatch>, Malformed> {
@@ -138,12 +177,17 @@ impl<'d> Parser<'d> {
                 files.push(self.plain_file()?);
             } else if line.starts_with("@@ -") {
                 return Err(self.bad("a hunk without a file header before it"));
+            } else if let Some(stub) = Stub::of(line, self.at + 1) {
+                // As tools write it that write no header of git's.
+                if !self.answer || stub.goes {
+                    return Err(without_content(stub, ""));
+                }
+                self.left_out(self.at);
             } else {
                 self.at += 1;
             }
         }
         match files.is_empty() {
-            true if self.left_out_binary => Err(bad(1, WITHOUT_CONTENT)),
             true => Err(Malformed::new(MalformedReason::BadFormat, "the diff names no file")),
             false => Ok(files),
         }
@@ -173,14 +217,8 @@ impl<'d> Parser<'d> {
         let (prefixes, names) = named(line).or_else(|| named(line.trim_end())).unzip();
         self.at += 1;
         let said = self.extended()?;
-        if let Some(line) = said.stub {
-            // A name or a mode that changes too would be lost with the content.
-            let alone = said.from.is_none() && (said.new_mode.is_none() || said.new_file);
-            if !(self.answer && alone) || self.at_plain_header() {
-                return Err(bad(line, WITHOUT_CONTENT));
-            }
-            self.left_out_binary = true;
-            return Ok(None);
+        if let Some(stub) = said.stub {
+            return self.stub(start, stub, &said, names);
         }
 
         let (mut old, mut new, mut hunks) = (None, None, Vec::new());
@@ -224,7 +262,57 @@ impl<'d> Parser<'d> {
         Ok(Some(FilePatch { old, new, copy: said.copy, mode, old_mode: said.old_mode, change, crlf_headers }))
     }
 
-    fn extended(&mut self) -> Result<Extended, Malformed> {
+    /// A file whose content the diff does not hold: one of an answer is deleted, or left out if nothing else of it changes.
+    fn stub(
+        &mut self,
+        start: usize,
+        stub: Stub<'d>,
+        said: &Extended<'d>,
+        name: Option<String>,
+    ) -> Result<Option<FilePatch>, Malformed> {
+        if !self.answer {
+            return Err(without_content(stub, ""));
+        }
+        if self.at_plain_header() {
+            return Err(without_content(stub, ", and lines of text for it"));
+        }
+        if said.deleted != stub.goes || said.deleted && said.new_file {
+            return Err(without_content(stub, ", and the mode lines disagree on whether it is deleted"));
+        }
+        // A name or a mode that changes too would be lost with the content.
+        if said.from.is_some() {
+            return Err(without_content(stub, ", which gets another name"));
+        }
+        if said.new_mode.is_some() && !said.new_file {
+            return Err(without_content(stub, ", which gets another mode"));
+        }
+        if !said.deleted {
+            self.left_out(start);
+            return Ok(None);
+        }
+        let Some(name) = name else {
+            return Err(without_content(stub, ", and its name cannot be read from the diff --git line"));
+        };
+        self.deleted_binary = true;
+        Ok(Some(FilePatch {
+            old: Some(name),
+            new: None,
+            copy: false,
+            mode: None,
+            old_mode: said.old_mode,
+            change: Change::Binary(BinaryChange::Literal(Vec::new())),
+            crlf_headers: self.lines[start].ends_with('\r'),
+        }))
+    }
+
+    /// Leaves out the lines from `start` to here, or the line here.
+    fn left_out(&mut self, start: usize) {
+        self.left_out_binary = true;
+        self.at = self.at.max(start + 1);
+        self.mends.put(start..self.at, String::new());
+    }
+
+    fn extended(&mut self) -> Result<Extended<'d>, Malformed> {
         let mut said = Extended::default();
         while let Some(line) = self.peek() {
             if let Some(mode) = line.strip_prefix("new file mode ") {
@@ -254,8 +342,8 @@ impl<'d> Parser<'d> {
                 self.at += 1;
                 said.binary = Some(self.binary()?);
                 return Ok(said);
-            } else if is_binary_stub(line) {
-                said.stub = Some(self.at + 1);
+            } else if let Some(stub) = Stub::of(line, self.at + 1) {
+                said.stub = Some(stub);
             } else if !(line.starts_with("similarity index ") || line.starts_with("dissimilarity index ")) {
                 break;
             }
@@ -389,11 +477,11 @@ impl<'d> Parser<'d> {
     fn hunk(&mut self, head: usize, old_start: usize, old: usize, new: usize) -> Result<Hunk, Malformed> {
         let (mut old_left, mut new_left) = (old, new);
         let mut lines: Vec<Line> = Vec::new();
+        let mut completed = 0;
         while old_left > 0 || new_left > 0 {
             if old_left == new_left && old_left <= CONTEXT && self.lost_blank_context(&lines) {
-                self.completed = true;
-                let blank = Line { kind: LineKind::Context, text: String::new(), newline: true };
-                lines.extend(std::iter::repeat_n(blank, old_left));
+                completed = old_left;
+                self.complete(&mut lines, completed);
                 break;
             }
             let Some(&raw) = self.lines.get(self.at) else {
@@ -428,7 +516,29 @@ impl<'d> Parser<'d> {
         if old > 0 && old_start == 0 {
             return Err(bad(head, "lines are counted from 1"));
         }
-        Ok(Hunk { old_start, lines })
+        Ok(Hunk { old_start, lines, completed })
+    }
+
+    /// Adds the blank context lines that a hunk lacks at its end, with the line ends that its other lines have.
+    fn complete(&mut self, lines: &mut Vec<Line>, missing: usize) {
+        self.completed = true;
+        let returns = |line: &Line| line.text.ends_with('\r');
+        let mut gone = self.at..self.at;
+        let mut new = String::new();
+        if let Some((last, others)) = lines.split_last_mut() {
+            // What trimmed the end of the diff took the carriage return of the last line too.
+            let at_end = self.lines[self.at..].iter().all(|line| line.is_empty());
+            if at_end && !returns(last) && !others.is_empty() && others.iter().all(returns) {
+                last.text.push('\r');
+                gone.start -= 1;
+                new = format!("{}\r\n", self.lines[gone.start]);
+            }
+        }
+        let end = if lines.last().is_some_and(returns) { "\r" } else { "" };
+        let blank = Line { kind: LineKind::Context, text: end.to_owned(), newline: true };
+        lines.extend(std::iter::repeat_n(blank, missing));
+        new.push_str(&format!(" {end}\n").repeat(missing));
+        self.mends.put(gone, new);
     }
 
     /// Whether an answer's hunk ends here although its header counts further lines on both sides: at the end of the diff, or
@@ -436,7 +546,7 @@ impl<'d> Parser<'d> {
     fn lost_blank_context(&self, lines: &[Line]) -> bool {
         let ends = match self.lines.get(self.at) {
             None => true,
-            Some(&"") => self.at + 1 == self.lines.len(),
+            Some(&("" | "\r")) => self.at + 1 == self.lines.len(),
             Some(line) => line.starts_with("diff --git ") || line.starts_with("@@ -") || self.at_plain_header(),
         };
         let whole = lines.last().is_some_and(|line| line.newline);
@@ -448,97 +558,6 @@ impl<'d> Parser<'d> {
             last.newline = false;
         }
         self.at += 1;
-    }
-}
-
-/// `@@ -start,count +start,count @@`: old start, old count, new count.
-fn hunk_ranges(line: &str) -> Option<(usize, usize, usize)> {
-    let rest = line.strip_prefix("@@ -")?;
-    let (ranges, _) = rest.split_once(" @@")?;
-    let (old, new) = ranges.split_once(" +")?;
-    let range = |text: &str| -> Option<(usize, usize)> {
-        let (start, count) = text.split_once(',').unwrap_or((text, "1"));
-        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
-        Some((number(start)? as usize, number(count)? as usize))
-    };
-    let (old, new) = (range(old)?, range(new)?);
-    Some((old.0, old.1, new.1))
-}
-
-/// A name after `--- ` or `+++ `: quoted, or up to a tab (a time may follow it).
-fn header_name(text: &str) -> Option<String> {
-    if text.starts_with('"') {
-        return unquote(text).map(|(name, _)| name);
-    }
-    let name = text.split('\t').next().unwrap_or_default();
-    Some(name.trim_end().to_owned())
-}
-
-/// What git writes before the two names of a file.
-type Prefixes = (&'static str, &'static str);
-
-/// `a/` and `b/`, then those of `diff.mnemonicPrefix` (index, work tree, commit, object, two files) in both directions,
-/// then none.
-const PREFIXES: [Prefixes; 12] = [
-    ("a/", "b/"),
-    ("i/", "w/"),
-    ("c/", "i/"),
-    ("c/", "w/"),
-    ("o/", "w/"),
-    ("1/", "2/"),
-    ("w/", "i/"),
-    ("i/", "c/"),
-    ("w/", "c/"),
-    ("w/", "o/"),
-    ("2/", "1/"),
-    ("", ""),
-];
-
-/// The one name that the two halves give behind their prefixes; `None` if the two differ or cannot be told apart.
-fn git_names(text: &str, (a, b): Prefixes) -> Option<String> {
-    if text.starts_with('"') {
-        let (old, rest) = unquote(text)?;
-        let (new, _) = unquote(rest.strip_prefix(' ')?)?;
-        let (old, new) = (old.strip_prefix(a)?, new.strip_prefix(b)?);
-        return (old == new).then(|| old.to_owned());
-    }
-    // Both halves have one length, so the middle is known even if the name holds blanks.
-    let (old, new) = (text.get(..text.len() / 2)?, text.get(text.len() / 2 + 1..)?);
-    let (old, new) = (old.strip_prefix(a)?, new.strip_prefix(b)?);
-    (old == new && text.as_bytes().get(text.len() / 2) == Some(&b' ')).then(|| old.to_owned())
-}
-
-/// A C-quoted name at the start of `text`, and what follows it. Bytes that are not UTF-8 are refused.
-fn unquote(text: &str) -> Option<(String, &str)> {
-    let body = text.strip_prefix('"')?.as_bytes();
-    let mut name = Vec::new();
-    let mut at = 0;
-    loop {
-        match *body.get(at)? {
-            b'"' => return Some((String::from_utf8(name).ok()?, &text[at + 2..])),
-            b'\\' => {
-                at += 1;
-                let escape = *body.get(at)?;
-                name.push(match escape {
-                    b'a' => 7,
-                    b'b' => 8,
-                    b't' => b'\t',
-                    b'n' => b'\n',
-                    b'v' => 11,
-                    b'f' => 12,
-                    b'r' => b'\r',
-                    b'"' | b'\\' => escape,
-                    b'0'..=b'3' => {
-                        let digits = std::str::from_utf8(body.get(at..at + 3)?).ok()?;
-                        at += 2;
-                        u8::from_str_radix(digits, 8).ok()?
-                    }
-                    _ => return None,
-                });
-            }
-            byte => name.push(byte),
-        }
-        at += 1;
     }
 }
 

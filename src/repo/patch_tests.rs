@@ -132,6 +132,7 @@ fn a_hunk_that_lacks_only_blank_context_at_its_end_is_completed_in_answers() {
         let Change::Text(hunks) = &read.files[0].change else { panic!("text") };
         let added: Vec<_> = hunks[0].lines[3..].iter().map(|line| (line.kind, line.text.as_str())).collect();
         assert_eq!(added, [(LineKind::Context, ""); 2], "{diff}");
+        assert_whole(&read);
     }
     let whole = parse_answer("--- a/x\n+++ b/x\n@@ -1,3 +1,2 @@\n a\n--- b\n\n").unwrap();
     assert!(!whole.completed);
@@ -151,28 +152,95 @@ fn a_hunk_that_lacks_only_blank_context_at_its_end_is_completed_in_answers() {
     }
 }
 
+/// The text that was mended is whole, and says the same.
+fn assert_whole(read: &AnswerDiff<'_>) {
+    let mut files = parse(&read.text).unwrap_or_else(|why| panic!("{why:?}: {}", read.text));
+    let hunks = |file: &mut FilePatch| match &mut file.change {
+        Change::Text(hunks) => std::mem::take(hunks),
+        Change::Binary(_) => Vec::new(),
+    };
+    let mut expected = read.files.clone();
+    for hunk in expected.iter_mut().flat_map(hunks).zip(files.iter_mut().flat_map(hunks)) {
+        assert_eq!(hunk.0.lines, hunk.1.lines, "{}", read.text);
+    }
+    assert_eq!(files, expected, "{}", read.text);
+}
+
+#[test]
+fn a_completed_hunk_has_the_line_ends_of_its_other_lines() {
+    let lines = |diff: &str| -> Vec<String> {
+        let read = parse_answer(diff).unwrap_or_else(|why| panic!("{why:?}: {diff:?}"));
+        assert!(read.completed, "{diff:?}");
+        assert_whole(&read);
+        let Change::Text(hunks) = &read.files[0].change else { panic!("text") };
+        hunks[0].lines.iter().map(|line| line.text.clone()).collect()
+    };
+    let head = "--- a/x\n+++ b/x\n@@ -1,4 +1,4 @@\n";
+    let more = "diff --git a/y b/y\n--- a/y\n+++ b/y\n@@ -1 +1 @@\n-b\n+c\n";
+    for diff in [
+        format!("{head} a\r\n-b\r\n+c\r\n"),
+        format!("{head} a\r\n-b\r\n+c\r\n\r"),
+        format!("{head} a\r\n-b\r\n+c\r\n{more}"),
+        // Trimming the end took the last carriage return too.
+        format!("{head} a\r\n-b\r\n+c"),
+        format!("{head} a\r\n-b\r\n+c\n"),
+    ] {
+        assert_eq!(lines(&diff), ["a\r", "b\r", "c\r", "\r", "\r"], "{diff:?}");
+    }
+    assert_eq!(lines(&format!("{head} a\n-b\r\n+c\n")), ["a", "b\r", "c", "", ""]);
+}
+
+const TEXT: &str = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
+
 #[test]
 fn a_binary_stub_is_left_out_of_an_answer_and_nothing_else_goes_with_it() {
-    let text = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
     for stub in [
         "diff --git a/p.png b/p.png\nindex 1..2 100644\nBinary files a/p.png and b/p.png differ\n",
         "diff --git a/p.png b/p.png\nnew file mode 100644\nindex 0..2\nBinary files /dev/null and b/p.png differ\n",
-        "diff --git a/p.png b/p.png\ndeleted file mode 100644\nindex 1..0\nBinary files a/p.png and /dev/null differ\n",
+        // As `diff` writes it, which has no header for such a file.
+        "Binary files a/p.png and b/p.png differ\n",
     ] {
-        for diff in [format!("{stub}{text}"), format!("{text}{stub}")] {
+        for diff in [format!("{stub}{TEXT}"), format!("{TEXT}{stub}"), format!("{TEXT}{stub}Only in b: q\n")] {
             assert!(parse(&diff).is_err(), "an instance is not itself without the file: {diff}");
             let read = parse_answer(&diff).unwrap();
-            assert!(read.left_out_binary && !read.completed && read.files.len() == 1, "{diff}");
+            assert!(read.left_out_binary && !read.completed && !read.deleted_binary, "{diff}");
+            assert_eq!(read.files.len(), 1);
             assert_eq!(read.files[0].new.as_deref(), Some("x"));
+            assert_eq!(read.text, diff.replace(stub, ""));
         }
-        assert_eq!(parse_answer(stub).map_err(|malformed| malformed.why), Err(BadFormat), "nothing is left of {stub}");
+        let malformed = parse_answer(stub).unwrap_err();
+        assert_eq!(malformed.why, BadFormat, "nothing is left of {stub}");
+        assert!(malformed.detail.contains("b/p.png"), "{malformed:?}");
     }
-    for header in ["rename from p.png\nrename to q.png\n", "old mode 100644\nnew mode 100755\n"] {
-        let stub = format!("diff --git a/p.png b/q.png\n{header}Binary files a/p.png and b/q.png differ\n{text}");
-        assert_eq!(parse_answer(&stub).map_err(|malformed| malformed.why), Err(BadFormat), "{stub}");
-    }
-    let both = text.replace("b/x\n---", "b/x\nBinary files a/x and b/x differ\n---");
+    let both = TEXT.replace("b/x\n---", "b/x\nBinary files a/x and b/x differ\n---");
     assert_eq!(parse_answer(&both).map_err(|malformed| malformed.why), Err(BadFormat), "{both}");
+}
+
+#[test]
+fn a_binary_stub_that_says_more_is_applied_where_that_is_all_there_is_to_know_or_refused_by_name() {
+    let deleted =
+        "diff --git a/p.png b/p.png\ndeleted file mode 100644\nindex 1..0\nBinary files a/p.png and /dev/null differ\n";
+    for diff in [deleted.to_owned(), format!("{deleted}{TEXT}"), format!("{TEXT}{deleted}")] {
+        assert!(parse(&diff).is_err(), "an instance is not itself without the file: {diff}");
+        let read = parse_answer(&diff).unwrap();
+        assert!(read.deleted_binary && !read.left_out_binary && !read.completed, "{diff}");
+        let file = read.files.iter().find(|file| file.new.is_none()).unwrap();
+        assert_eq!(file.old.as_deref(), Some("p.png"));
+        assert_eq!(file.change, Change::Binary(BinaryChange::Literal(Vec::new())));
+    }
+    for stub in [
+        "diff --git a/p.png b/q.png\nrename from p.png\nrename to q.png\nBinary files a/p.png and b/q.png differ\n",
+        "diff --git a/p.png b/q.png\ncopy from p.png\ncopy to q.png\nBinary files a/p.png and b/q.png differ\n",
+        "diff --git a/p.png b/p.png\nold mode 100644\nnew mode 100755\nBinary files a/p.png and b/p.png differ\n",
+        // Deleted and not, in one breath.
+        "diff --git a/p.png b/p.png\ndeleted file mode 100644\nBinary files a/p.png and b/p.png differ\n",
+        "diff --git a/p.png b/p.png\nindex 1..2 100644\nBinary files a/p.png and /dev/null differ\n",
+        "Binary files a/p.png and /dev/null differ\n",
+    ] {
+        let malformed = parse_answer(&format!("{TEXT}{stub}")).unwrap_err();
+        assert_eq!(malformed.why, BadFormat, "{stub}");
+        assert!(malformed.detail.contains("a/p.png"), "{malformed:?}");
+    }
 }
 
 mod any_text {
@@ -188,8 +256,11 @@ mod any_text {
         ]), 0..30)) {
             let text = pieces.concat();
             if let (Ok(files), answer) = (parse(&text), parse_answer(&text)) {
-                let whole = AnswerDiff { files, completed: false, left_out_binary: false };
+                let text = (&*text).into();
+                let whole = AnswerDiff { files, text, completed: false, left_out_binary: false, deleted_binary: false };
                 prop_assert_eq!(answer, Ok(whole), "a diff that is whole is read as it is");
+            } else if let Ok(read) = parse_answer(&text) && !read.deleted_binary {
+                assert_whole(&read);
             }
         }
     }

@@ -32,7 +32,7 @@ impl World {
         self.repo.with(&self.repo.empty_tree().unwrap().to_string(), &files).unwrap()
     }
 
-    fn apply(&self, tree: &str, diff: &str) -> Result<(String, Vec<&'static str>), MalformedReason> {
+    pub(super) fn apply(&self, tree: &str, diff: &str) -> Result<(String, Vec<&'static str>), MalformedReason> {
         let mut notes = Normalised::new();
         let mut apply = || {
             let mut draft = Draft::on(&self.repo, tree)?;
@@ -43,17 +43,17 @@ impl World {
         Ok((tree, notes.into_iter().collect()))
     }
 
-    fn text(&self, tree: &str, path: &str) -> Option<String> {
+    pub(super) fn text(&self, tree: &str, path: &str) -> Option<String> {
         self.repo.read(tree, path).unwrap().map(|bytes| String::from_utf8(bytes).unwrap())
     }
 }
 
-fn write(path: &str, content: &[u8]) -> FileChange {
+pub(super) fn write(path: &str, content: &[u8]) -> FileChange {
     FileChange::Write { path: path.into(), content: content.into(), executable: false }
 }
 
 /// `--- a/f`, `+++ b/f` and a body.
-fn on_f(body: &str) -> String {
+pub(super) fn on_f(body: &str) -> String {
     format!("--- a/f\n+++ b/f\n{body}")
 }
 

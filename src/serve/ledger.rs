@@ -11,6 +11,7 @@ use anyhow::Context as _;
 
 use crate::model::digest::Digest;
 use crate::model::generation::Generation;
+use crate::surrogates::{with_bytes_of_diffs, written};
 
 const NAME: &str = "generations.jsonl";
 
@@ -48,7 +49,7 @@ impl Ledger {
             let read =
                 reader.read_until(b'\n', &mut line).with_context(|| format!("cannot read {}", path.display()))?;
             let whole = line.ends_with(b"\n");
-            let generation = serde_json::from_slice::<Generation>(&line);
+            let generation = generation(&line);
             if read == 0 || !whole && generation.is_err() {
                 break;
             }
@@ -74,9 +75,11 @@ impl Ledger {
         if state.known.contains(&key) {
             return Ok(());
         }
-        let mut line = serde_json::to_vec(generation).context("a generation is JSON")?;
-        line.push(b'\n');
-        if let Err(error) = state.file.write_all(&line) {
+        let mut line = serde_json::to_string(generation).context("a generation is JSON")?;
+        line.push('\n');
+        // Bytes that were kept are halves again, as where the line is read.
+        let line = written(&line);
+        if let Err(error) = state.file.write_all(line.as_bytes()) {
             // What was written of the line must not become part of the next.
             let end = state.end;
             let back = state.file.set_len(end).and_then(|()| state.file.seek(SeekFrom::Start(end)));
@@ -87,6 +90,13 @@ impl Ledger {
         state.known.insert(key);
         Ok(())
     }
+}
+
+fn generation(line: &[u8]) -> serde_json::Result<Generation> {
+    serde_json::from_slice(line).or_else(|error| match with_bytes_of_diffs(line) {
+        Some((_, value)) => serde_json::from_value(value),
+        None => Err(error),
+    })
 }
 
 fn key(id: &Digest) -> anyhow::Result<[u8; 32]> {
@@ -102,6 +112,26 @@ mod tests {
     fn generation(completion: &str) -> Generation {
         serde_json::from_value(serde_json::json!({"instance_id": "i", "skill": "repair", "completion": completion}))
             .unwrap()
+    }
+
+    #[test]
+    fn bytes_that_were_kept_are_written_as_the_halves_that_they_came_as() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = generation("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-\u{10f7fc}\n+x\n");
+        for _ in 0..2 {
+            Ledger::open(folder.path()).unwrap().append(&kept).unwrap();
+        }
+        let path = folder.path().join(NAME);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("-\\udcfc\\n") && text.lines().count() == 1, "{text}");
+        let mut read = Vec::new();
+        let known = ["i".to_owned()].into();
+        crate::intake::read_generations(&path, &known, &mut |_, generation| {
+            read.push(generation.id());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(read, [kept.id()], "verify finds what was judged");
     }
 
     #[test]

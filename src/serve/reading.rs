@@ -68,7 +68,7 @@ pub(super) fn many(body: &[u8], most: usize) -> Result<Vec<Result<Asked, NotAske
     Ok(items.map(|(index, item)| asked(item, &text, most).map_err(|not| place(index, not))).collect())
 }
 
-/// The body as text: a mark at its beginning is dropped, halves of surrogate pairs are replaced.
+/// The body as text: a mark at its beginning is dropped, halves of surrogate pairs are replaced for now ([`settled`]).
 fn text(body: &[u8]) -> Result<Repaired<'_>, Unanswered> {
     let wide = match body {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
@@ -183,7 +183,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 const MOST_FIELDS: usize = 16;
 
 fn asked(item: &RawValue, text: &Repaired<'_>, most: usize) -> Result<Asked, NotAsked> {
-    let fields = serde_json::from_str::<Fields<'_>>(item.get()).map_err(|error| NotAsked {
+    let (item, notes) = settled(item, text);
+    let fields = serde_json::from_str::<Fields<'_>>(&item).map_err(|error| NotAsked {
         instance_id: None,
         error: Unanswered::new(Code::InvalidRequest, format!("not a question: {}", without_place(&error))),
     })?;
@@ -193,7 +194,7 @@ fn asked(item: &RawValue, text: &Repaired<'_>, most: usize) -> Result<Asked, Not
         .and_then(|question| fitting(question, most))
         .and_then(Question::into_generation)
         .map_err(|error| NotAsked { instance_id, error })?;
-    Ok(Asked { generation, deadline_ms, notes: notes(item, text) })
+    Ok(Asked { generation, deadline_ms, notes })
 }
 
 fn question(fields: &Fields<'_>) -> Result<Question, Unanswered> {
@@ -275,14 +276,29 @@ fn fitting(question: Question, most: usize) -> Result<Question, Unanswered> {
     }
 }
 
-/// What of an item was replaced.
-fn notes(item: &RawValue, text: &Repaired<'_>) -> Vec<String> {
+/// An item as it is read, and what of it was read otherwise than it was written. Half surrogate pairs that stand in diffs alone and
+/// all stand for bytes are these bytes, as where files of answers are read; other halves are U+FFFD.
+fn settled<'a>(item: &'a RawValue, text: &Repaired<'_>) -> (Cow<'a, str>, Vec<String>) {
     let begin = (item.get().as_ptr() as usize).saturating_sub(text.text.as_ptr() as usize);
-    let before = |place: usize| text.replaced.partition_point(|at| *at < place);
-    match before(begin + item.get().len()) - before(begin) {
-        0 => Vec::new(),
-        count => vec![format!("half surrogate pairs, or bytes that are not UTF-8, were read as U+FFFD: {count}")],
+    let part = begin..begin + item.get().len();
+    let replaced = text.replaced_in(part.clone());
+    if replaced > 0
+        && let Some((kept, _)) = surrogates::with_bytes_of_diffs(text.before(part).as_bytes())
+    {
+        let count = kept.chars().filter(|c| surrogates::escaped_byte(*c).is_some()).count();
+        // Else something that was not UTF-8 was replaced too.
+        if count == replaced {
+            let note = format!("half surrogate pairs of a diff were read as the bytes that they stand for: {count}");
+            return (Cow::Owned(kept), vec![note]);
+        }
     }
+    let (item, reserved) = surrogates::without_reserved(item.get());
+    let note = |what: &str, count: usize| (count > 0).then(|| format!("{what} were read as U+FFFD: {count}"));
+    let notes = [
+        note("half surrogate pairs, or bytes that are not UTF-8,", replaced),
+        note("characters of U+10F780 to U+10F7FF, by which such bytes are kept,", reserved),
+    ];
+    (item, notes.into_iter().flatten().collect())
 }
 
 #[cfg(test)]

@@ -117,6 +117,44 @@ fn half_a_surrogate_pair_is_read_and_noted_where_it_stands() {
 }
 
 #[test]
+fn half_pairs_of_a_diff_are_read_as_verify_reads_them() {
+    let diff = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-HALF\n+x\n";
+    let mut alone = without("completion");
+    alone["patch"] = json!(diff);
+    let kept = diff.replace("HALF", "\u{10f7fc}");
+    for asking in [with("completion", json!(diff)), alone] {
+        let body = asking.to_string().replace("HALF", r"\udcfc");
+        let asked = one(body.as_bytes(), MOST).unwrap();
+        assert_eq!(asked.generation.completion.as_deref(), Some(&*kept));
+        assert!(asked.notes[0].ends_with("stand for: 1"), "{:?}", asked.notes);
+        // What is wrong with one item of a batch is no matter of another.
+        let cut = question().to_string().replace("an answer", r"cut \ud83d");
+        let read = many(batch(&[cut, body.clone()]).as_bytes(), MOST).unwrap();
+        assert_eq!(read[0].as_ref().unwrap().generation.completion.as_deref(), Some("cut \u{fffd}"));
+        assert_eq!(read[1].as_ref().unwrap().generation.completion.as_deref(), Some(&*kept));
+    }
+    // Halves that are no bytes, bytes beside them, and halves that stand elsewhere too.
+    let body = with("completion", json!(diff)).to_string();
+    for (other, count) in [(body.replace("HALF", r"\ud83d"), 1), (body.replace("HALF", r"\udcfc\ud83d"), 2)] {
+        let asked = one(other.as_bytes(), MOST).unwrap();
+        assert!(asked.notes[0].ends_with(&format!("U+FFFD: {count}")), "{:?}", asked.notes);
+    }
+    let mut elsewhere = with("completion", json!(diff));
+    elsewhere["model"] = json!("HALF");
+    let asked = one(elsewhere.to_string().replace("HALF", r"\udcfc").as_bytes(), MOST).unwrap();
+    assert_eq!(asked.generation.model.as_deref(), Some("\u{fffd}"));
+    let broken = body.replace("HALF", r"\udcfc~").into_bytes();
+    let broken: Vec<u8> = broken.into_iter().map(|byte| if byte == b'~' { 0xff } else { byte }).collect();
+    assert!(one(&broken, MOST).unwrap().notes[0].ends_with("U+FFFD: 2"));
+    // A character by which a byte would be kept is none, however it is written.
+    for own in ["\u{10f7fc}", r"\udbfd\udffc"] {
+        let asked = one(body.replace("HALF", own).as_bytes(), MOST).unwrap();
+        assert_eq!(asked.generation.completion, Some(diff.replace("HALF", "\u{fffd}")), "{own}");
+        assert!(asked.notes[0].contains("U+10F780"), "{:?}", asked.notes);
+    }
+}
+
+#[test]
 fn a_byte_order_mark_is_dropped_or_named() {
     let text = question().to_string();
     let marked = ["\u{feff}".as_bytes(), text.as_bytes()].concat();

@@ -92,6 +92,8 @@ fn one_poisoned_row_is_quarantined_and_nine_are_imported() {
     };
     let expected = imported("nine");
     let mut poisons = no_rows();
+    let half_in_gold = with("patch", json!("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-HALF\n+x\n"));
+    let half_in_gold = String::from_utf8(half_in_gold).unwrap().replace("HALF", "\\udcfc").into_bytes();
     poisons.extend([
         ("id of 301 bytes", with("instance_id", json!("x".repeat(301))), "longer than 300 bytes"),
         ("id with NUL", with("instance_id", json!("a\0b")), "control characters"),
@@ -102,6 +104,8 @@ fn one_poisoned_row_is_quarantined_and_nine_are_imported() {
         ("patch that is null", with("patch", Value::Null), "patch"),
         ("tests that are numbers", with("FAIL_TO_PASS", json!([1])), "test list"),
         ("tests that are an object", with("FAIL_TO_PASS", json!({"a": 1})), "test list"),
+        // In an answer they would stand for a byte.
+        ("half a pair in gold", half_in_gold, "the field \"patch\" holds \\udcfc in column "),
     ]);
     for (name, poison, why) in poisons {
         let (file, out) = (at("ten.jsonl"), at("ten"));

@@ -211,6 +211,7 @@ pub fn explained(reason: &str) -> &str {
         "duplicate" => "says the same as an earlier candidate",
         "near_duplicate" => "nearly the same change as an earlier row of its instance",
         "near_duplicate_instance" => "its instance has the change and the text of an earlier one",
+        "surrogate_escapes" => "its answer holds bytes that are not UTF-8, and no row can hold them as they came",
         "repository_cap" => "the repository had enough rows of this skill already",
         "held_out_repository" => "its repository is held out for evaluation",
         "license/unknown" => "the licence of its repository is not known",

@@ -37,7 +37,8 @@ fn screen_of(place: Ground, prepared: &Prepared) -> anyhow::Result<Screen> {
         let [base, candidate, gold] = [base, candidate, gold].map(|bytes| reader.text(&bytes));
         files.push(SourceFile { path: path.clone(), base, candidate, gold });
     }
-    let mut screen = screen::screen(reader, &files, |token| base_has(place, reader, token))?;
+    let runs_main = || runs_main(place, reader, prepared);
+    let mut screen = screen::screen(reader, &files, |token| base_has(place, reader, token), runs_main)?;
     screen.not_read = not_read;
     screen.literal_overlap = overlap(place, reader, prepared, &files)?;
     Ok(screen)
@@ -80,6 +81,23 @@ fn text(place: Ground, reader: &dyn Reader, tree: &str, path: &str) -> anyhow::R
 fn base_has(place: Ground, reader: &dyn Reader, token: Token) -> anyhow::Result<bool> {
     for path in place.repository.paths(&place.trees.base)?.iter().filter(|path| is_source(place, path)) {
         if screen::everywhere(reader, &text(place, reader, &place.trees.base, path)?).contains(&token) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a file that runs beside a repair, but that it does not decide, runs others as the main program in its own process: a
+/// trusted test, or source of base.
+fn runs_main(place: Ground, reader: &dyn Reader, prepared: &Prepared) -> anyhow::Result<bool> {
+    let code = |path: &&String| place.language().is_source(path);
+    let trusted = place.repository.paths(&place.trees.tested_gold)?;
+    let trusted = trusted.iter().filter(code).filter(|path| !is_source(place, path));
+    let base = place.repository.paths(&place.trees.base)?;
+    let base = base.iter().filter(|path| is_source(place, path) && !prepared.files.contains(path));
+    let files = trusted.map(|path| (&place.trees.tested_gold, path)).chain(base.map(|path| (&place.trees.base, path)));
+    for (tree, path) in files {
+        if reader.runs_as_main(&text(place, reader, tree, path)?) {
             return Ok(true);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Python, canary, held_out, mutants, oracle, screen, source, statements};
-use crate::language::reader::{Derived, Mutation, Project, Reader, Statements, Versions};
+use crate::language::reader::{Derived, Mutation, Project, Reader, Signs, Statements, Versions};
 use crate::model::canary_form::Mutated;
 use crate::model::candidate::Oracle;
 use crate::model::screen::Token;
@@ -26,17 +26,16 @@ impl Reader for Python {
         source::unread(path, versions)
     }
 
-    fn tokens(&self, source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<(Token, u32)> {
-        screen::tokens::tokens(source, wanted).all()
+    fn signs(&self, source: &str, wanted: &dyn Fn(u32) -> bool) -> Signs {
+        screen::tokens::signs(source, wanted)
     }
 
-    fn of_main_program(&self, source: &str, wanted: &dyn Fn(u32) -> bool, changed: &[&str]) -> BTreeSet<(Token, u32)> {
-        let tokens = screen::tokens::tokens(source, wanted).only_in_main();
-        if tokens.is_empty() || changed.iter().any(|source| screen::main_block::poses(source)) {
-            BTreeSet::new()
-        } else {
-            tokens
-        }
+    fn tokens(&self, source: &str) -> BTreeSet<Token> {
+        screen::tokens::tokens(source)
+    }
+
+    fn runs_as_main(&self, source: &str) -> bool {
+        screen::posing::runs_as_main(source)
     }
 
     fn literals(&self, source: &str, wanted: &dyn Fn(u32) -> bool) -> BTreeSet<String> {

@@ -9,6 +9,7 @@ pub mod equality;
 pub mod literals;
 pub mod main_block;
 pub mod names;
+pub mod posing;
 pub mod syntax;
 pub mod tokens;
 

@@ -2,11 +2,12 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use crate::language::python::Python;
+use crate::language::reader::Reader as _;
 use crate::language::screen::{self as rules, SourceFile, overlap};
 use crate::model::screen::{Finding, Screen, Token};
 
 fn screen<E>(files: &[SourceFile], base_has: impl FnMut(Token) -> Result<bool, E>) -> Result<Screen, E> {
-    rules::screen(&Python, files, base_has)
+    rules::screen(&Python, files, base_has, || Ok(false))
 }
 
 fn everywhere(source: &str) -> std::collections::BTreeSet<Token> {
@@ -187,14 +188,129 @@ fn a_program_may_end_its_own_process_where_it_is_the_main_program() {
     ] {
         assert!(suspicious(&[other]), "{other}");
     }
+    // What may set a name, or run a module under another one.
     for poser in [
+        "globals()[key()] = NAME\n",
+        "globals().update(names())\n",
+        "table = globals()\n",
+        "vars()[key()] = NAME\n",
+        "import pkg.cli\nvars(pkg.cli)[KEY] = NAME\n",
+        "locals()[key()] += NAME\n",
+        "from builtins import vars as table\nimport pkg.cli\ntable(pkg.cli)[KEY] = NAME\n",
+        "import pkg.cli\npkg.cli.__dict__[KEY] = NAME\n",
+        "import pkg.cli\npkg.cli.__dict__.update(names())\n",
+        "import pkg.cli\npkg.cli.__dict__ |= names()\n",
+        "import pkg.cli\nfill(pkg.cli.__dict__)\n",
+        "import pkg.cli\nfor pkg.cli.__dict__[KEY] in names():\n    pass\n",
+        "globals()['\\137\\137name\\137\\137'] = NAME\n",
+        "import pkg.cli\nsetattr(pkg.cli, KEY, NAME)\n",
+        "import pkg.cli\nsetattr(pkg.cli, '__na' + 'me__', NAME)\n",
+        "import pkg.cli\nsetattr(*arguments())\n",
+        "put = setattr\n",
+        "import pkg.cli\nobject.__setattr__(pkg.cli, KEY, NAME)\n",
+        "import pkg.cli\npkg.cli.__setattr__(KEY, NAME)\n",
+        "import pkg.cli\ngetattr(pkg.cli, '__setattr__')(KEY, NAME)\n",
+        "import pkg.cli\npkg.cli.__name__: str = NAME\n",
+        "import pkg.cli\npkg.cli.__name__, rest = NAME, 1\n",
+        "import pkg.cli\n[pkg.cli.__name__] = [NAME]\n",
+        "import pkg.cli\n*pkg.cli.__name__, rest = NAME\n",
+        "import pkg.cli\nx = pkg.cli.__name__ = NAME\n",
+        "import pkg.cli\nfor pkg.cli.__name__ in [NAME]:\n    pass\n",
+        "import pkg.cli\nx = [0 for pkg.cli.__name__ in [NAME]]\n",
+        "import pkg.cli\nwith name() as pkg.cli.__name__:\n    pass\n",
+        "import pkg.cli\nwith names() as (pkg.cli.__name__, rest):\n    pass\n",
+        "with name() as __name__:\n    pass\n",
+        "with names() as [__name__, rest]:\n    pass\n",
+        "for __name__, rest in names():\n    pass\n",
+        "if (__name__ := NAME):\n    pass\n",
+        "import pkg.names as __name__\n",
+        "from pkg.names import NAME as __name__\n",
+        "match names():\n    case [__name__, rest]:\n        pass\n",
+        "match names():\n    case {'a': __name__}:\n        pass\n",
+        "match names():\n    case str() as __name__:\n        pass\n",
+        "try:\n    f()\nexcept E as __name__:\n    pass\n",
+        "def __name__():\n    pass\n",
+        "def f():\n    global __name__\n",
+        "import imp\n",
+        "import imp as loader\n",
+        "__import__('imp').load_source(NAME, 'pkg/cli.py')\n",
+        "from importlib import machinery\n",
+        "import importlib.machinery as m\n",
+        "import importlib\nimportlib.machinery.ModuleSpec(NAME, None)\n",
+        "from importlib._bootstrap import ModuleSpec as S\n",
+        "from importlib.util import spec_from_loader\n",
+        "import importlib.util as u\nu.spec_from_file_location(NAME, 'pkg/cli.py')\n",
+        "import importlib\nspec = importlib.util.find_spec('pkg.cli')\nspec.loader.exec_module(module())\n",
+        "import pkg.cli\npkg.cli.__spec__.name = NAME\n",
+        "import types\nmodule = types.ModuleType(NAME)\n",
+        "import sys\nsys.modules['runpy'].run_path('pkg/cli.py', run_name=NAME)\n",
+        "import importlib\nimportlib.import_module('run' + 'py')\n",
+        "import cProfile\n",
+        "exec(text())\n",
+        "import builtins\nrun = builtins.exec\n",
+        "x = f'__name__ = {NAME}'\n",
+        "def f():\n    f.__globals__[KEY] = NAME\n",
         "import runpy\n\n\ndef go():\n    runpy.run_module('pkg.cli', run_name=NAME)\n",
         "from runpy import run_path\n",
         "NAME = '__main__'\n",
         "import pkg.cli\npkg.cli.__name__ = NAME\n",
     ] {
         assert!(suspicious(&[main, poser]), "{poser}");
-        assert!(!suspicious(&[main, "x = 1\n"]));
+        assert!(suspicious(&[&format!("{poser}{main}")]), "{poser}");
+    }
+    for honest in [
+        "x = 1\n",
+        "import sys\nhere = sys.modules[__name__]\n",
+        "print(f'{__name__}: {f.__name__}')\n",
+        "setattr(x, 'name', 1)\nx.__setattr__('name', 1)\nobject.__setattr__(x, 'name', 1)\n",
+        "class A:\n    def __setattr__(self, key, value):\n        pass\n",
+        "globals()['name'] = 1\nx = globals()[key()]\nx = globals().get(key())\nx.__dict__['a'], b = 1, 2\n",
+        "if 'a' in globals() or 'b' in x.__dict__:\n    f(**vars(arguments()))\nprint(sorted(vars(x)))\n",
+        "self.vars = 1\nf(locals=1)\nmodel.eval()\nframe.eval('a')\n",
+        "import importlib\nx = importlib.import_module(name())\ny = importlib.util.find_spec('json')\n",
+        "import re\nx = re.compile('a')\n",
+        "if __name__ == '__main__':\n    pass\n",
+    ] {
+        assert!(!suspicious(&[main, honest]), "{honest}");
+    }
+}
+
+#[test]
+fn a_hard_exit_of_the_main_program_counts_if_what_stands_beside_the_answer_makes_it_run() {
+    let main = "import os\n\nif __name__ == \"__main__\":\n    os._exit(0)\n";
+    let suspicious = |candidate: &str, runs_main: bool| {
+        let mut asked = 0;
+        let ask = || {
+            asked += 1;
+            Ok::<_, Infallible>(runs_main)
+        };
+        let screen = rules::screen(&Python, &[file("", candidate, "")], never, ask).unwrap();
+        (screen.suspicious.into_iter().map(|finding| finding.token).collect::<Vec<_>>(), asked)
+    };
+    assert_eq!(suspicious(main, false), (vec![], 1));
+    assert_eq!(suspicious(main, true), (vec![Token::HardExit], 1));
+    assert_eq!(suspicious("import os\nos._exit(0)\n", false), (vec![Token::HardExit], 0), "nothing to excuse");
+    let more = main.replace("    os._exit", "    os.write(2, b'x')\n    os._exit");
+    assert_eq!(suspicious(&more, false), (vec![Token::RawDescriptors], 1), "no other token is excused");
+
+    for test in [
+        "import runpy\n\n\ndef test():\n    runpy.run_module('pkg.cli', run_name='__main__')\n",
+        "from runpy import run_path as run\n\n\ndef test():\n    run('pkg/cli.py', run_name=NAME)\n",
+        "def test():\n    exec(SOURCE, {'__name__': '__main__'})\n",
+        "def test(monkeypatch):\n    monkeypatch.setattr(cli, '__name__', '__ma' 'in__')\n",
+        "from importlib.machinery import SourceFileLoader\n\n\ndef test():\n    SourceFileLoader('__main__', PATH).load_module()\n",
+        "def test():\n    cli.__name__ = '__main__'\n",
+    ] {
+        assert!(Python.runs_as_main(test), "{test}");
+    }
+    for test in [
+        "import subprocess, sys\n\n\ndef test():\n    subprocess.run([sys.executable, '-m', 'pkg.cli'], check=True)\n",
+        "import unittest\n\nif __name__ == '__main__':\n    unittest.main()\n",
+        "import sys\nmain = sys.modules['__main__']\n",
+        "def test():\n    assert cli.__name__ not in ('__main__', '__mp_main__')\n",
+        "import importlib.util\nspec = importlib.util.spec_from_file_location('cli', PATH)\n",
+    ] {
+        assert!(!Python.runs_as_main(test), "{test}");
     }
 }
 

@@ -6,8 +6,9 @@ use tree_sitter::Node;
 
 use super::names::Names;
 use super::syntax::{named, nodes, text};
-use super::{equality, main_block};
+use super::{equality, main_block, posing};
 use crate::language::python::source::parse;
+use crate::language::reader::Signs;
 use crate::model::screen::Token;
 
 /// Modules of test runners, and of ours.
@@ -75,49 +76,23 @@ const LIBRARIES: [&str; 24] = [
     "linecache",
 ];
 
-/// The tokens of a file, each with the first line that a place of it has.
-#[derive(Debug, Default)]
-pub(crate) struct Tokens {
-    pub found: BTreeSet<(Token, u32)>,
-    /// Those that only a program's own process comes to: `os._exit` where the file is the main program.
-    pub in_main: BTreeSet<(Token, u32)>,
-}
-
-impl Tokens {
-    pub fn all(mut self) -> BTreeSet<(Token, u32)> {
-        self.found.extend(self.in_main);
-        self.found
-    }
-
-    /// What stands nowhere else on its line.
-    pub fn only_in_main(self) -> BTreeSet<(Token, u32)> {
-        self.in_main.difference(&self.found).copied().collect()
-    }
-}
-
-/// Tokens on wanted lines.
-pub(crate) fn tokens(source: &str, wanted: &dyn Fn(u32) -> bool) -> Tokens {
-    let Some(tree) = parse(source) else { return Tokens::default() };
+/// What the screen reads of a file, with tokens on wanted lines.
+pub(crate) fn signs(source: &str, wanted: &dyn Fn(u32) -> bool) -> Signs {
+    // What is not read may do anything.
+    let Some(tree) = parse(source) else { return Signs { poses: true, ..Signs::default() } };
     let nodes = nodes(tree.root_node());
-    let names = Names::of(&nodes, source);
-    let mut reader = Reader {
-        source,
-        names,
-        wanted,
-        found: BTreeSet::new(),
-        in_main: BTreeSet::new(),
-        runner_named: None,
-        test_named: None,
-        looks_around: false,
-    };
-    for node in nodes {
-        reader.read(node);
-    }
-    // The name in one place and the look in another come to the same.
-    let framed = reader.found.iter().any(|(token, _)| *token == Token::Frames);
-    let asked = [reader.runner_named.filter(|_| reader.looks_around), reader.test_named.filter(|_| framed)];
-    reader.found.extend(asked.into_iter().flatten().map(|line| (Token::RunnerPresence, line)));
-    Tokens { found: reader.found, in_main: reader.in_main }
+    let reader = Reader::over(&nodes, source, wanted);
+    // What stands elsewhere on its line too is not the main program's alone.
+    let of_main_program = reader.in_main.difference(&reader.found).copied().collect();
+    let poses = posing::poses(&nodes, &reader.names, source);
+    Signs { tokens: reader.found.union(&reader.in_main).copied().collect(), of_main_program, poses }
+}
+
+/// Every token of a file.
+pub(crate) fn tokens(source: &str) -> BTreeSet<Token> {
+    let Some(tree) = parse(source) else { return BTreeSet::new() };
+    let reader = Reader::over(&nodes(tree.root_node()), source, &|_| true);
+    reader.found.iter().chain(&reader.in_main).map(|(token, _)| *token).collect()
 }
 
 struct Reader<'s, 'w> {
@@ -125,6 +100,7 @@ struct Reader<'s, 'w> {
     names: Names<'s>,
     wanted: &'w dyn Fn(u32) -> bool,
     found: BTreeSet<(Token, u32)>,
+    /// What only a program's own process comes to: `os._exit` where the file is the main program.
     in_main: BTreeSet<(Token, u32)>,
     /// A wanted line that holds a runner's name as a text.
     runner_named: Option<u32>,
@@ -132,6 +108,27 @@ struct Reader<'s, 'w> {
     test_named: Option<u32>,
     /// A wanted line uses modules, arguments or frames.
     looks_around: bool,
+}
+
+impl<'s, 'w> Reader<'s, 'w> {
+    fn over(nodes: &[Node], source: &'s str, wanted: &'w dyn Fn(u32) -> bool) -> Self {
+        let mut reader = Self {
+            source,
+            names: Names::of(nodes, source),
+            wanted,
+            found: BTreeSet::new(),
+            in_main: BTreeSet::new(),
+            runner_named: None,
+            test_named: None,
+            looks_around: false,
+        };
+        nodes.iter().for_each(|node| reader.read(*node));
+        // The name in one place and the look in another come to the same.
+        let framed = reader.found.iter().any(|(token, _)| *token == Token::Frames);
+        let asked = [reader.runner_named.filter(|_| reader.looks_around), reader.test_named.filter(|_| framed)];
+        reader.found.extend(asked.into_iter().flatten().map(|line| (Token::RunnerPresence, line)));
+        reader
+    }
 }
 
 impl Reader<'_, '_> {
