@@ -20,6 +20,7 @@ mod import;
 mod links;
 pub mod patch;
 pub mod paths;
+mod policy;
 mod prepare;
 mod record;
 mod reduce;
