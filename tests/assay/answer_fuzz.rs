@@ -36,12 +36,13 @@ const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sandboxes/offline-demo"
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testdata/fuzz-answers");
 
 /// A file that an answer may be about: the base's own, and names that a tree, a file system or git takes amiss.
-const PATHS: [&str; 42] = [
+const PATHS: [&str; 46] = [
     "spans/duration.py",
     "spans/table.py",
     "spans/interval.py",
     "spans/agenda.py",
     "spans/__init__.py",
+    BESIDE,
     "tests/test_duration.py",
     "tests/__init__.py",
     "spans",
@@ -79,6 +80,9 @@ const PATHS: [&str; 42] = [
     "tests/test_a::b[1].py",
     "tests/test_duration.py/x.py",
     "spans/\u{10f7fc}.py",
+    "checks",
+    "checks/test_more.py/x.txt",
+    "spans/deep/test_hidden.py/x.txt",
 ];
 
 /// A path for an answer.
@@ -92,7 +96,7 @@ fn path(numbers: &mut Numbers) -> String {
 }
 
 /// Where a link may be said to lead.
-const TARGETS: [&str; 14] = [
+const TARGETS: [&str; 18] = [
     "spans/duration.py",
     "spans/duration.py/",
     "spans",
@@ -107,6 +111,10 @@ const TARGETS: [&str; 14] = [
     "/testbed",
     "nowhere",
     "\u{10f7fc}",
+    BESIDE,
+    "spans/deep",
+    "spans/deep/test_hidden.py",
+    "checks",
 ];
 
 /// An answer to try.
@@ -141,7 +149,35 @@ fn stored() -> Vec<Tried> {
     files.iter().map(|file| read(file).unwrap_or_else(|| panic!("{} is no seed", file.display()))).collect()
 }
 
-/// The instances of the demo, with what an admission knows before anything ran.
+/// A test beside the modules, one that only the fix has, and one in a folder that only the fix has.
+const BESIDE: &str = "spans/test_beside.py";
+const HIDDEN: &str = "spans/deep/test_hidden.py";
+const MORE: &str = "checks/test_more.py";
+const TEST: &str =
+    "import unittest\n\n\nclass More(unittest.TestCase):\n    def test_more(self):\n        self.assertTrue(1)\n";
+
+/// A tree of the demo with more files.
+fn beside(folder: &Path, tree: &str, more: &[(&str, &str)]) -> PathBuf {
+    let put = |path: &Path, content: &[u8]| {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, content).expect("a file");
+    };
+    for part in ["spans", "tests"] {
+        for entry in fs::read_dir(Path::new(DEMO).join(tree).join(part)).expect("the demo's folders") {
+            let entry = entry.expect("an entry");
+            if entry.path().is_file() {
+                put(&folder.join(part).join(entry.file_name()), &fs::read(entry.path()).expect("a file"));
+            }
+        }
+    }
+    put(&folder.join("spans/deep/data.py"), b"y = 1\n");
+    for (path, content) in more {
+        put(&folder.join(path), content.as_bytes());
+    }
+    folder.to_owned()
+}
+
+/// The instances of the demo and one with tests beside its modules, with what an admission knows before anything ran.
 #[derive(Debug)]
 pub struct Worlds {
     _folder: tempfile::TempDir,
@@ -222,10 +258,16 @@ impl Seen {
 impl Worlds {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let one = |base: &str, fix: &str, files: &[&str]| World::new(folder.path(), base, fix, files);
+        let demo = Path::new(DEMO);
+        let one = |base: &Path, fix: &Path, files: &[&str]| World::new(folder.path(), base, fix, files);
         let worlds = vec![
-            one("v1", "v2", &["tests/test_duration.py", "tests/test_table.py"]),
-            one("v2", "v3", &["tests/test_agenda.py", "tests/test_interval.py"]),
+            one(&demo.join("v1"), &demo.join("v2"), &["tests/test_duration.py", "tests/test_table.py"]),
+            one(&demo.join("v2"), &demo.join("v3"), &["tests/test_agenda.py", "tests/test_interval.py"]),
+            one(
+                &beside(&folder.path().join("base"), "v1", &[(BESIDE, "x = 1\n")]),
+                &beside(&folder.path().join("mixed"), "v2", &[(BESIDE, TEST), (HIDDEN, TEST), (MORE, TEST)]),
+                &["tests/test_duration.py", BESIDE, HIDDEN, MORE],
+            ),
         ];
         Self { _folder: folder, worlds }
     }
@@ -247,17 +289,17 @@ impl Worlds {
 }
 
 impl World {
-    fn new(folder: &Path, base: &str, fix: &str, files: &[&str]) -> Self {
-        let out = folder.join(fix);
-        let tree = |name: &str| Path::new(DEMO).join(name);
+    fn new(folder: &Path, base: &Path, fix: &Path, files: &[&str]) -> Self {
+        let name = fix.file_name().and_then(|name| name.to_str()).expect("a name");
+        let out = folder.join(format!("import-{name}"));
         let wanted = Wanted {
             problem_statement: "render and parse disagree".to_owned(),
-            instance_id: Some(format!("assay__spans-{fix}")),
+            instance_id: Some(format!("assay__spans-{name}")),
             repo: Some("assay/spans".to_owned()),
             environment: Environment { framework: "unittest".to_owned(), ..Environment::default() },
             ..Wanted::default()
         };
-        let instance = import_folders(&tree(base), &tree(fix), wanted, &out).expect("the demo's folders");
+        let instance = import_folders(base, fix, wanted, &out).expect("the demo's folders");
         let repository = Repository::open(&repository_path(&out, &instance.repo)).expect("the demo's repository");
         let sources = Sources {
             base_commit: &instance.base_commit,
@@ -414,7 +456,7 @@ pub fn mutated(corpus: &[Tried], numbers: &mut Numbers) -> Tried {
 }
 
 fn mutate(text: &mut String, corpus: &[Tried], numbers: &mut Numbers) {
-    match numbers.below(9) {
+    match numbers.below(11) {
         0 => text.truncate(numbers.place(text)),
         1 | 2 => {
             let at = line_start(text, numbers.place(text));
@@ -434,6 +476,11 @@ fn mutate(text: &mut String, corpus: &[Tried], numbers: &mut Numbers) {
             // Another name, everywhere or once.
             let (old, new) = (PATHS[numbers.below(8)], path(numbers));
             *text = if numbers.below(2) == 0 { text.replace(old, &new) } else { text.replacen(old, &new, 1) };
+        }
+        8 | 9 => {
+            // At the end of the last block, where a diff takes it.
+            let at = line_start(text, text.trim_end().len());
+            text.insert_str(at, &link(numbers));
         }
         _ => {
             let marker = MARKERS[numbers.below(MARKERS.len())];
@@ -484,7 +531,7 @@ fn part(numbers: &mut Numbers) -> String {
         9 => link(numbers),
         10 => {
             // A file of base becomes a folder, and a link may show it.
-            let file = PATHS[numbers.below(7)];
+            let file = PATHS[numbers.below(8)];
             let inside = format!("--- /dev/null\n+++ b/{file}/x.py\n@@ -0,0 +1 @@\n+x = 1\n");
             removal(file) + &inside + &link(numbers)
         }
@@ -492,11 +539,12 @@ fn part(numbers: &mut Numbers) -> String {
     }
 }
 
-/// A new link of a plain name.
+/// A new link.
 fn link(numbers: &mut Numbers) -> String {
-    let (name, target) = (numbers.below(1000), TARGETS[numbers.below(TARGETS.len())]);
+    let name = ["left", "left", "left", "checks", "spans/left", BESIDE][numbers.below(6)];
+    let target = TARGETS[numbers.below(TARGETS.len())];
     format!(
-        "diff --git a/left{name} b/left{name}\nnew file mode 120000\n--- /dev/null\n+++ b/left{name}\n@@ -0,0 +1 @@\n+{target}\n\\ No newline at end of file\n"
+        "diff --git a/{name} b/{name}\nnew file mode 120000\n--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+{target}\n\\ No newline at end of file\n"
     )
 }
 
