@@ -149,7 +149,7 @@ fn stored() -> Vec<Tried> {
     files.iter().map(|file| read(file).unwrap_or_else(|| panic!("{} is no seed", file.display()))).collect()
 }
 
-/// A test beside the modules, one that only the fix has, and one in a folder that only the fix has.
+/// A test beside the modules, one that only the fix has, and one beside source in a folder that only the fix has.
 const BESIDE: &str = "spans/test_beside.py";
 const HIDDEN: &str = "spans/deep/test_hidden.py";
 const MORE: &str = "checks/test_more.py";
@@ -265,7 +265,17 @@ impl Worlds {
             one(&demo.join("v2"), &demo.join("v3"), &["tests/test_agenda.py", "tests/test_interval.py"]),
             one(
                 &beside(&folder.path().join("base"), "v1", &[(BESIDE, "x = 1\n")]),
-                &beside(&folder.path().join("mixed"), "v2", &[(BESIDE, TEST), (HIDDEN, TEST), (MORE, TEST)]),
+                &beside(
+                    &folder.path().join("mixed"),
+                    "v2",
+                    &[
+                        (BESIDE, TEST),
+                        (HIDDEN, TEST),
+                        (MORE, TEST),
+                        ("checks/tool.py", "y = 1\n"),
+                        ("checks/other.py", "y = 2\n"),
+                    ],
+                ),
                 &["tests/test_duration.py", BESIDE, HIDDEN, MORE],
             ),
         ];
