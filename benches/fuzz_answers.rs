@@ -10,7 +10,7 @@ mod answer_fuzz;
 
 use std::time::{Duration, Instant};
 
-use answer_fuzz::{Numbers, Worlds, corpus, mutated};
+use answer_fuzz::{Numbers, Seen, Worlds, corpus, mutated};
 
 /// Answers after which the repositories are made anew, so that they stay small.
 const ANEW: u64 = 2_000;
@@ -21,20 +21,25 @@ fn main() {
     let seed: u64 = arguments.next().map_or(1, |text| text.parse().expect("a seed"));
     let corpus = corpus();
     let mut worlds = Worlds::new();
+    let mut known = Seen::default();
     for tried in &corpus {
-        worlds.check(tried).unwrap_or_else(|why| panic!("the corpus: {why}, on {tried:?}"));
+        known.add(worlds.check(tried).unwrap_or_else(|why| panic!("the corpus: {why}, on {tried:?}")));
     }
-    let (started, mut tries, mut prepared) = (Instant::now(), 0_u64, 0_u64);
+    assert!(known.reaches(&Seen { prepared: 120, changing: 80, linking: 3, taken_back: 15 }), "the corpus: {known:?}");
+    let (started, mut tries, mut seen) = (Instant::now(), 0_u64, Seen::default());
     while started.elapsed() < Duration::from_secs(seconds) {
         // Each answer has a seed of its own, which alone makes it again.
         let own = seed.wrapping_mul(1 << 32).wrapping_add(tries + 1);
         let tried = mutated(&corpus, &mut Numbers(own));
-        let seen = worlds.check(&tried);
-        prepared += u64::from(seen.unwrap_or_else(|why| panic!("seed {own}: {why}, on {tried:?}")));
+        seen.add(worlds.check(&tried).unwrap_or_else(|why| panic!("seed {own}: {why}, on {tried:?}")));
         tries += 1;
         if tries.is_multiple_of(ANEW) {
             worlds = Worlds::new();
         }
     }
-    println!("{tries} answers in {seconds} s, {prepared} put on a tree, seed {seed}: no failure");
+    let Seen { prepared, changing, linking, taken_back } = seen;
+    println!(
+        "{tries} answers in {seconds} s, seed {seed}: no failure; {prepared} times put on a tree, {changing} with a change, {linking} with \
+         a link, {taken_back} with something taken back"
+    );
 }

@@ -4,58 +4,17 @@
 //! without a panic, twice the same, and in linear time; the input of a failure is printed. It stands among the benchmarks because it
 //! runs as long as one lets it; the property tests beside the extraction are the short form of it.
 
+#[path = "../tests/assay/mutation.rs"]
+mod mutation;
+
 use std::time::{Duration, Instant};
 
+use mutation::{MARKERS, Numbers};
 use serde_json::Value;
 use swe_assay::inside::model::generation::Skill;
 use swe_assay::inside::prompt::extract::extract;
 
 const GENERATIONS: &str = include_str!("../sandboxes/offline-demo/generations.jsonl");
-
-const MARKERS: [&str; 22] = [
-    "```",
-    "````",
-    "~~~",
-    "```python\n",
-    "```diff\n",
-    "<think>",
-    "</think>",
-    "<<<<<<< SEARCH\n",
-    "=======\n",
-    ">>>>>>> REPLACE\n",
-    "### a.py\n",
-    "--- a/x\n+++ b/x\n",
-    "@@ -1 +1 @@\n",
-    "\r\n",
-    "\r",
-    "\n",
-    "\0",
-    "é",
-    "\u{2028}",
-    "diff --git a/x b/x\n",
-    "Issue reproduced",
-    "1. `",
-];
-
-/// A small generator of numbers, so that a seed gives the same run everywhere (xorshift64*, Vigna 2016).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound.max(1)
-    }
-
-    fn place(&mut self, text: &str) -> usize {
-        let mut at = self.below(text.len() + 1);
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    }
-}
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));

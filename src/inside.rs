@@ -171,6 +171,11 @@ pub mod lab {
         }
     }
 }
+pub mod language {
+    pub mod classes {
+        pub use crate::language::classes::protected;
+    }
+}
 pub mod model {
     pub mod admission {
         pub use crate::model::admission::{Admission, Trees};

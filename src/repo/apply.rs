@@ -4,8 +4,8 @@
 //! the file differ as a whole), `final_newline` (they disagree on the line feed at the end of the file) and
 //! `hunk_position` (the old lines stand elsewhere than stated, and only once in the file). In answers also
 //! `trailing_context` (blank context lines at the end of a hunk were trimmed away), `binary_left_out` and `binary_deleted` (a file
-//! of which the diff says only that it is binary), `dangling_link` (a new link that leads to nothing was left out, in `prepare`) and
-//! `surrogate_escapes` (half surrogate pairs stand for bytes that are not UTF-8).
+//! of which the diff says only that it is binary), `dangling_link` and `link_left_out` (a new link was left out that leads to nothing
+//! or where no link may lead; both in `policy`) and `surrogate_escapes` (half surrogate pairs stand for bytes that are not UTF-8).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -29,6 +29,7 @@ pub(super) const TRAILING_CONTEXT: &str = "trailing_context";
 pub(super) const BINARY_LEFT_OUT: &str = "binary_left_out";
 pub(super) const BINARY_DELETED: &str = "binary_deleted";
 pub(super) const DANGLING_LINK: &str = "dangling_link";
+pub(super) const LINK_LEFT_OUT: &str = "link_left_out";
 pub(super) const SURROGATE_ESCAPES: &str = "surrogate_escapes";
 
 /// Whose diff it is. Instances may carry links as they like, repairs may make new ones that stay inside the tree

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use git2::{Delta, DiffFormat, DiffLineType, DiffOptions, Oid};
 
 use super::RepoError;
+use super::escaped;
 use super::paths;
 use super::store::{Leaf, Repository};
 use crate::sandbox::FileChange;
@@ -12,7 +13,8 @@ use crate::sandbox::FileChange;
 impl Repository {
     /// The canonical unified diff `a`..`b`: git style with `a/` and `b/`, three lines of context, full object ids, no
     /// renames, no section headings (they depend on the reader's git attributes). Files that hold NUL or are not UTF-8
-    /// are written as git binary patches, so the diff is always text and always applies back.
+    /// are written as git binary patches, and so are lines with characters that stand for other bytes in an answer. So the diff is
+    /// always text and always applies back.
     pub fn diff(&self, a: &str, b: &str) -> Result<String, RepoError> {
         let doing = "comparing trees";
         let (old, new) = (self.tree(a)?, self.tree(b)?);
@@ -32,6 +34,9 @@ impl Repository {
             binary.push(changed && (self.is_binary(delta.old_file())? || self.is_binary(delta.new_file())?));
         }
         let sections = self.sections(&text)?;
+        for (section, binary) in sections.iter().zip(&mut binary) {
+            *binary |= escaped::holds(section);
+        }
         if !binary.contains(&true) {
             return Ok(sections.concat());
         }

@@ -131,7 +131,7 @@ impl<'r> Draft<'r> {
         Ok(self.repo.write_tree(&self.base_id, &leaves)?)
     }
 
-    /// Whether a file can stand at `path`: no parent is a file, and no file is left below.
+    /// Whether a file can stand at `path`: no parent is a file, and no file or submodule is left below.
     fn check_room(&self, path: &str) -> Result<(), Stop> {
         let clash = |other: &str| {
             Stop::from(Malformed::new(
@@ -153,7 +153,7 @@ impl<'r> Draft<'r> {
         }
         let Some(leaf) = self.repo.leaf(&self.base, path)? else { return Ok(()) };
         if Mode::from_raw(leaf.mode).is_none() {
-            for other in self.repo.leaves(&leaf.oid.to_string())?.into_keys() {
+            for other in self.repo.entries(&leaf.oid.to_string())?.into_keys() {
                 let other = below.clone() + &other;
                 if !self.touched.contains_key(&other) {
                     return Err(clash(&other));

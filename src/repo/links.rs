@@ -1,8 +1,11 @@
-//! New symbolic links of a repair. One that stays inside the tree is a change like any other. One that leads out of the
-//! tree, into `.git`, to another link or to a folder that it stands in is refused with the answer.
+//! New symbolic links of a repair. One that stays inside the tree is a change like any other. One that may not stay is taken
+//! back, and the rest is judged.
 //!
-//! A link is what it shows: if something that it shows would be protected at either of its two paths, or if it shows nothing,
-//! the link is taken back and the rest is judged.
+//! A link is what it shows. If something that it shows would be protected at either of its two paths, the link is taken back
+//! like a protected file. If it leads nowhere, out of the tree or to another link, it is left out.
+//!
+//! The answer is refused only if the link cannot be read as what it says, or if it hides something: a target that enters
+//! `.git` or that no path can be, a name of code for what is none, the place of something that base has.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +17,23 @@ use crate::model::candidate::{Malformed, MalformedReason, PathClass};
 use crate::model::layout::Layout;
 
 /// A link of an answer that may not stay, although the answer may.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TakenBack {
     /// It would show a path of this class.
     Protected(PathClass),
     /// Nothing is where it leads.
     Dangling,
+    /// It leads out of the tree, to or through another link, or to what holds a link.
+    Astray,
+}
+
+/// Where a link leads by its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Leads {
+    /// To a path inside the tree; `folder` if only a folder may be there.
+    To { path: String, folder: bool },
+    /// Out of the tree, or to what holds the link.
+    Astray,
 }
 
 fn refused(link: &str, why: impl std::fmt::Display) -> Stop {
@@ -31,17 +45,21 @@ pub(super) fn check(draft: &Draft<'_>, link: &str, target: &[u8]) -> Result<(), 
     if draft.base_has(link)? {
         return Err(refused(link, "takes the place of a file or folder of the repository"));
     }
-    leads_to(link, target).map_err(|why| refused(link, why))?;
-    Ok(())
+    leads(link, target).map(|_| ())
 }
 
-/// The path inside the tree that a link leads to by its text.
-fn leads_to(link: &str, target: &[u8]) -> Result<String, String> {
-    let target = std::str::from_utf8(target).map_err(|_| "leads to a name that is not UTF-8".to_owned())?;
-    let shown: String = target.chars().take(200).collect();
-    let leads = |why: &str| format!("leads to {shown:?}, which {why}");
+fn leads(link: &str, target: &[u8]) -> Result<Leads, Stop> {
+    let target = std::str::from_utf8(target).map_err(|_| refused(link, "leads to a name that is not UTF-8"))?;
+    let refused = |why: &str| {
+        let shown: String = target.chars().take(200).collect();
+        refused(link, format!("leads to {shown:?}, which {why}"))
+    };
+    // No system makes a link with a longer target, however short the path is that it comes to.
+    if target.len() >= paths::MAX_PATH_BYTES {
+        return Err(refused("is longer than 4095 bytes"));
+    }
     if target.starts_with('/') {
-        return Err(leads("is absolute"));
+        return Ok(Leads::Astray);
     }
     let mut parts: Vec<&str> = link.split('/').collect();
     parts.pop();
@@ -50,9 +68,11 @@ fn leads_to(link: &str, target: &[u8]) -> Result<String, String> {
         match part {
             "" | "." => {}
             // What is named before it may be a link itself, and its parent is then elsewhere.
-            ".." if below => return Err(leads("turns back on its way")),
+            ".." if below => return Ok(Leads::Astray),
             ".." => {
-                parts.pop().ok_or_else(|| leads("leaves the tree"))?;
+                if parts.pop().is_none() {
+                    return Ok(Leads::Astray);
+                }
             }
             name => {
                 below = true;
@@ -60,57 +80,79 @@ fn leads_to(link: &str, target: &[u8]) -> Result<String, String> {
             }
         }
     }
-    let to = parts.join("/");
-    if let Some(why) = paths::fault(&to) {
-        return Err(leads(if to.is_empty() { "is the whole tree" } else { why }));
+    let path = parts.join("/");
+    // The whole tree, the link itself, or a folder that it stands in.
+    if path.is_empty() || link == path || paths::parents(link).any(|parent| parent == path) {
+        return Ok(Leads::Astray);
     }
-    if link == to || link.strip_prefix(&to).is_some_and(|rest| rest.starts_with('/')) {
-        return Err(leads("is the link itself or a folder that it stands in"));
+    if let Some(why) = paths::fault(&path) {
+        return Err(refused(why));
     }
-    Ok(to)
+    Ok(Leads::To { path, folder: matches!(target.rsplit('/').next(), Some("" | ".")) })
 }
 
-/// The new links of a tree that may not stay. The tree is an answer's, as it was submitted.
+/// The links among the changed paths of an answer's tree that may not stay: by what they show in it, and by what they would show in
+/// the tree that runs.
 pub(super) fn taken_back(
     repo: &Repository,
     layout: &Layout,
-    base: &str,
-    submitted: &str,
+    changed: &[String],
+    tree: &str,
+    runs: &str,
 ) -> Result<Vec<(String, TakenBack)>, Stop> {
-    let base = repo.tree(base)?;
-    let is_link = |leaf: &Leaf| leaf.mode == Mode::Link.raw();
+    let links = links(repo, changed, tree)?;
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (here, there) = (repo.leaves(tree)?, repo.leaves(runs)?);
     let mut taken_back = Vec::new();
-    let mut leaves: Option<BTreeMap<String, Leaf>> = None;
-    let tree = repo.tree(submitted)?;
-    for path in repo.changed_paths(&base.id().to_string(), submitted)? {
-        let Some(leaf) = repo.leaf(&tree, &path)?.filter(is_link) else { continue };
-        if repo.leaf(&base, &path)?.is_some_and(|leaf| is_link(&leaf)) {
-            continue;
-        }
-        let to = leads_to(&path, &repo.blob(leaf.oid)?).map_err(|why| refused(&path, why))?;
-        let leaves = match &mut leaves {
-            Some(leaves) => leaves,
-            None => leaves.insert(repo.leaves(submitted)?),
+    for (link, target) in links {
+        let leads = leads(&link, &target)?;
+        let why = match may_not_stay(layout, &link, &leads, &here)? {
+            None => may_not_stay(layout, &link, &leads, &there)?,
+            why => why,
         };
-        if let Some(why) = shows(layout, &path, &to, leaves)? {
-            taken_back.push((path, why));
-        }
+        taken_back.extend(why.map(|why| (link, why)));
     }
     Ok(taken_back)
 }
 
-/// Why a link may not stay; `None` if it may.
-fn shows(layout: &Layout, link: &str, to: &str, leaves: &BTreeMap<String, Leaf>) -> Result<Option<TakenBack>, Stop> {
-    let is_link = |leaf: &Leaf| leaf.mode == Mode::Link.raw();
-    let through = paths::parents(to).chain([to]).find(|part| leaves.get(*part).is_some_and(is_link));
-    if let Some(other) = through {
-        return Err(refused(link, format!("leads through the link {other}")));
+/// Links with their targets. Base has none of them: a repair changes no link.
+fn links(repo: &Repository, changed: &[String], tree: &str) -> Result<Vec<(String, Vec<u8>)>, RepoError> {
+    let tree = repo.tree(tree)?;
+    let mut links = Vec::new();
+    for path in changed {
+        if let Some(leaf) = repo.leaf(&tree, path)?.filter(is_link) {
+            links.push((path.clone(), repo.blob(leaf.oid)?));
+        }
+    }
+    Ok(links)
+}
+
+fn is_link(leaf: &Leaf) -> bool {
+    leaf.mode == Mode::Link.raw()
+}
+
+/// Why a link may not stay in a tree of these files; `None` if it may.
+fn may_not_stay(
+    layout: &Layout,
+    link: &str,
+    leads: &Leads,
+    leaves: &BTreeMap<String, Leaf>,
+) -> Result<Option<TakenBack>, Stop> {
+    let astray = Ok(Some(TakenBack::Astray));
+    let Leads::To { path: to, folder } = leads else { return astray };
+    if paths::parents(to).chain([to.as_str()]).any(|part| leaves.get(part).is_some_and(is_link)) {
+        return astray;
     }
     let protected = |path: &str| Some(layout.class(path)).filter(|class| classes::protected(*class));
     if let Some(class) = protected(link) {
         return Ok(Some(TakenBack::Protected(class)));
     }
     if leaves.contains_key(to) {
+        if *folder {
+            return Ok(Some(TakenBack::Dangling));
+        }
         let code =
             |path: &str| path.rsplit_once('.').map(|(_, suffix)| suffix.to_owned()).filter(|_| classes::is_code(path));
         if code(link).is_some() && code(link) != code(to) {
@@ -123,8 +165,8 @@ fn shows(layout: &Layout, link: &str, to: &str, leaves: &BTreeMap<String, Leaf>)
     if shown.is_empty() {
         return Ok(Some(TakenBack::Dangling));
     }
-    if let Some((other, _)) = shown.iter().find(|(_, leaf)| is_link(leaf)) {
-        return Err(refused(link, format!("leads to a folder that holds the link {other}")));
+    if shown.iter().any(|(_, leaf)| is_link(leaf)) {
+        return astray;
     }
     let class = |(path, _): &(&String, &Leaf)| {
         protected(path).or_else(|| protected(&format!("{link}/{}", &path[below.len()..])))
@@ -132,11 +174,6 @@ fn shows(layout: &Layout, link: &str, to: &str, leaves: &BTreeMap<String, Leaf>)
     Ok(shown.iter().find_map(class).map(TakenBack::Protected))
 }
 
-/// The tree without these paths.
-pub(super) fn without(repo: &Repository, tree: &str, paths: &[String]) -> Result<String, RepoError> {
-    repo.write_tree(tree, &paths.iter().map(|path| (path.clone(), None)).collect())
-}
-
 #[cfg(test)]
 #[path = "links_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -24,6 +24,7 @@ mod mends;
 pub mod patch;
 mod patch_names;
 pub mod paths;
+mod policy;
 mod prepare;
 mod record;
 mod reduce;

@@ -1,5 +1,6 @@
 //! Path safety: which paths an answer may name at all. Pure.
 
+use super::escaped;
 use crate::model::candidate::{Malformed, MalformedReason};
 
 /// Longest path, in bytes.
@@ -10,7 +11,7 @@ pub const MAX_COMPONENT_BYTES: usize = 255;
 pub const MAX_COMPONENTS: usize = 128;
 
 /// Refuses a path that is absolute, leaves the tree, enters `.git` in any spelling a file system may fold to it, or
-/// holds a backslash, a control character other than a tab, or an empty component.
+/// holds a backslash, a control character other than a tab, a byte that is not UTF-8, or an empty component.
 pub fn check(path: &str) -> Result<(), Malformed> {
     match fault(path) {
         None => Ok(()),
@@ -37,6 +38,10 @@ pub fn fault(path: &str) -> Option<&'static str> {
     }
     if path.chars().any(|c| c.is_control() && c != '\t') {
         return Some("holds a control character");
+    }
+    // A name of a tree is UTF-8, and the characters that stand for such bytes would give it another name than was meant.
+    if escaped::holds(path) {
+        return Some("holds half a surrogate pair, which stands for a byte that is not UTF-8");
     }
     if path.split('/').count() > MAX_COMPONENTS {
         return Some("is nested deeper than 128 components");
@@ -107,6 +112,8 @@ mod tests {
             "a\nb",
             "a\u{7f}b",
             "a\u{85}b",
+            "K\u{10f7fc}ste.py",
+            "a/\u{10f780}",
             &long,
             &deep,
             &component,
@@ -133,6 +140,7 @@ mod tests {
             "é/ü.py",
             "x~1",
             "a:b",
+            "\u{10f77f}\u{10f800}",
         ] {
             assert_eq!(check(path), Ok(()), "{path:?}");
         }

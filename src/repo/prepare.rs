@@ -1,20 +1,19 @@
 //! Puts an answer on the base tree: what runs, and what is exported if it is verified.
 //!
 //! For a repair the protected classes (`policy`) are taken back to base first. The result is the policy tree, and its
-//! diff is exported. A new link that shows protected files is taken back like them (`links`). If the policy tree fails and something was taken back, the answer also runs as it was submitted.
+//! diff is exported. If the policy tree fails and something was taken back, the answer also runs as it was submitted.
 //! That tells `depends_on_infra_edit` from an ordinary failure.
 
-use super::apply::{DANGLING_LINK, Normalised, Origin, apply_diff};
+use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::{Draft, Entry, Mode};
 use super::edits::apply_edits;
 use super::escaped;
-use super::links::{self, TakenBack};
+use super::policy::{Policy, policy};
 use super::store::Repository;
-use super::trees::protected_changes;
 use super::{Stop, layered};
 use crate::language::{self, Language};
 use crate::model::admission::Trees;
-use crate::model::candidate::{Malformed, MalformedReason, Payload, Prepared, Stripped};
+use crate::model::candidate::{Malformed, MalformedReason, Payload, Prepared};
 use crate::model::generation::Skill;
 
 /// Puts an answer on the base tree.
@@ -93,28 +92,10 @@ fn repair(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepare
         Payload::SearchReplace { edits } => apply_edits(&mut draft, edits, &mut notes)?,
         _ => return Err(wrong_form(Skill::Repair, payload)),
     }
-    let mut submitted = draft.finish()?;
-    let mut protected = protected_changes(repo, &trees.layout, &trees.base, &submitted)?;
-    let links = links::taken_back(repo, &trees.layout, &trees.base, &submitted)?;
-    if !links.is_empty() {
-        let dangling: Vec<_> =
-            links.iter().filter(|(_, why)| *why == TakenBack::Dangling).map(|(path, _)| path.clone()).collect();
-        if !dangling.is_empty() {
-            submitted = links::without(repo, &submitted, &dangling)?;
-            notes.insert(DANGLING_LINK);
-        }
-        protected.extend(links.into_iter().filter_map(|(path, why)| match why {
-            TakenBack::Protected(class) => Some((path, class)),
-            TakenBack::Dangling => None,
-        }));
-        protected.sort();
-        protected.dedup();
-    }
-    let paths: Vec<_> = protected.iter().map(|(path, _)| path.clone()).collect();
-    let tree = repo.take_paths(&submitted, &trees.base, &paths)?;
+    let Policy { tree, submitted, stripped } = policy(repo, trees, draft.finish()?, &mut notes)?;
     let mut prepared = prepared(repo, &trees.base, tree, notes)?;
     prepared.submitted_tree = (submitted != prepared.tree).then_some(submitted);
-    prepared.stripped = protected.into_iter().map(|(path, class)| Stripped { path, class }).collect();
+    prepared.stripped = stripped;
     Ok(prepared)
 }
 

@@ -123,6 +123,13 @@ impl Repository {
 
     /// Every file and link of a tree with its object. Submodules are left out.
     pub(super) fn leaves(&self, tree: &str) -> Result<BTreeMap<String, Leaf>, RepoError> {
+        let mut entries = self.entries(tree)?;
+        entries.retain(|_, leaf| leaf.mode != SUBMODULE_MODE);
+        Ok(entries)
+    }
+
+    /// Every file, link and submodule of a tree.
+    pub(super) fn entries(&self, tree: &str) -> Result<BTreeMap<String, Leaf>, RepoError> {
         let mut leaves = BTreeMap::new();
         let mut open = vec![(String::new(), self.tree(tree)?)];
         while let Some((prefix, tree)) = open.pop() {
@@ -133,7 +140,7 @@ impl Repository {
                         let below = self.git.find_tree(entry.id()).map_err(self.fault("reading a tree"))?;
                         open.push((path + "/", below));
                     }
-                    Some(ObjectType::Blob) => {
+                    Some(ObjectType::Blob | ObjectType::Commit) => {
                         leaves.insert(path, Leaf { oid: entry.id(), mode: entry.filemode() });
                     }
                     _ => {}

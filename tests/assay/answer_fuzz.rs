@@ -15,6 +15,7 @@ use swe_assay::inside::judge::{Evidence, LocalizationRules, Peers, Step, judge};
 use swe_assay::inside::lab::verify::ground::Ground;
 use swe_assay::inside::lab::verify::read_cache::ReadCache;
 use swe_assay::inside::lab::{Sample, read_candidate};
+use swe_assay::inside::language::classes::protected;
 use swe_assay::inside::model::admission::{Admission, Trees};
 use swe_assay::inside::model::candidate::{Candidate, Payload, TrialTrees};
 use swe_assay::inside::model::digest::{Digest, canonical_json};
@@ -25,16 +26,23 @@ use swe_assay::inside::model::trial::{Limits, Outcome, TestReport};
 use swe_assay::inside::repo::{Repository, Sources, instance_trees, prepare};
 use swe_assay::inside::runner::{self, Runner};
 
+#[path = "mutation.rs"]
+mod mutation;
+
+use mutation::MARKERS;
+pub use mutation::Numbers;
+
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sandboxes/offline-demo");
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testdata/fuzz-answers");
 
 /// A file that an answer may be about: the base's own, and names that a tree, a file system or git takes amiss.
-const PATHS: [&str; 40] = [
+const PATHS: [&str; 46] = [
     "spans/duration.py",
     "spans/table.py",
     "spans/interval.py",
     "spans/agenda.py",
     "spans/__init__.py",
+    BESIDE,
     "tests/test_duration.py",
     "tests/__init__.py",
     "spans",
@@ -70,101 +78,44 @@ const PATHS: [&str; 40] = [
     "pyproject.toml",
     "reproduce_bug.py",
     "tests/test_a::b[1].py",
+    "tests/test_duration.py/x.py",
+    "spans/\u{10f7fc}.py",
+    "checks",
+    "checks/test_more.py/x.txt",
+    "spans/deep/test_hidden.py/x.txt",
 ];
 
-/// Parts of answers.
-const MARKERS: [&str; 60] = [
-    "```",
-    "````",
-    "~~~",
-    "```python\n",
-    "```diff\n",
-    "<think>",
-    "</think>",
-    "<<<<<<< SEARCH\n",
-    "=======\n",
-    ">>>>>>> REPLACE\n",
-    "--- /dev/null\n",
-    "+++ /dev/null\n",
-    "@@ -1 +1 @@\n",
-    "@@ -0,0 +1 @@\n+x = 1\n",
-    "@@ -1,2 +0,0 @@\n",
-    "@@ -18446744073709551615,4294967296 +1 @@\n",
-    "@@ -1,0 +1,0 @@\n",
-    "@@ @@\n",
-    "\\ No newline at end of file\n",
-    "new file mode 100644\n",
-    "new file mode 100755\n",
-    "new file mode 120000\n",
-    "new file mode 160000\n",
-    "new file mode 040000\n",
-    "deleted file mode 100644\n",
-    "old mode 100644\nnew mode 100755\n",
-    "old mode 100644\nnew mode 120000\n",
-    "similarity index 100%\n",
-    "dissimilarity index 999%\n",
-    "index 0000000..0000000\n",
-    "index 1234567..89abcde 100644\n",
-    "GIT binary patch\n",
-    "literal 0\nHcmV?d00001\n\n",
-    "literal 18446744073709551615\nzcmV\n",
-    "delta 10\nzc$@(*0ssI2\n",
-    "Binary files a/x and b/x differ\n",
-    "*** Begin Patch\n",
-    "*** Update File: spans/duration.py\n",
-    "\u{1b}[31m-x\u{1b}[0m\n",
-    "\r\n",
-    "\r",
-    "\n",
-    "\0",
-    "\t",
-    "\u{c}",
-    "\u{b}",
-    "\u{85}",
-    "\u{2028}",
-    "\u{feff}",
-    "\u{fffd}",
-    "\u{10ffff}",
-    "é",
-    "(((((((((((((((((((((((((((((((((",
-    "f'{f\"{f'''{1}'''}\"}'",
-    "\"\"\"",
-    "# -*- coding: utf-16 -*-\n",
-    "# coding: no-such\n",
-    "if __name__ == '__main__':\n    import os; os._exit(0)\n",
-    "Issue reproduced",
-    "1. `",
-];
-
-/// A small generator of numbers, so that a seed gives the same run everywhere (xorshift64*, Vigna 2016).
-#[derive(Debug)]
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound.max(1)
-    }
-
-    fn place(&mut self, text: &str) -> usize {
-        let mut at = self.below(text.len() + 1);
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    }
-
-    fn path(&mut self) -> String {
-        match self.below(24) {
-            0 => "d/".repeat(self.below(2047)) + "deep.py",
-            1 => "n".repeat(200 + self.below(100)) + ".py",
-            2 => "x".repeat(65_536) + "spans/duration.py",
-            _ => PATHS[self.below(PATHS.len())].to_owned(),
-        }
+/// A path for an answer.
+fn path(numbers: &mut Numbers) -> String {
+    match numbers.below(24) {
+        0 => "d/".repeat(numbers.below(2047)) + "deep.py",
+        1 => "n".repeat(200 + numbers.below(100)) + ".py",
+        2 => "x".repeat(65_536) + "spans/duration.py",
+        _ => PATHS[numbers.below(PATHS.len())].to_owned(),
     }
 }
+
+/// Where a link may be said to lead.
+const TARGETS: [&str; 18] = [
+    "spans/duration.py",
+    "spans/duration.py/",
+    "spans",
+    "spans/",
+    "tests",
+    "tests/test_duration.py",
+    "tests/test_duration.py/x.py",
+    "../spans",
+    "../tests/test_table.py",
+    ".",
+    "..",
+    "/testbed",
+    "nowhere",
+    "\u{10f7fc}",
+    BESIDE,
+    "spans/deep",
+    "spans/deep/test_hidden.py",
+    "checks",
+];
 
 /// An answer to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,7 +149,35 @@ fn stored() -> Vec<Tried> {
     files.iter().map(|file| read(file).unwrap_or_else(|| panic!("{} is no seed", file.display()))).collect()
 }
 
-/// The instances of the demo, with what an admission knows before anything ran.
+/// A test beside the modules, one that only the fix has, and one beside source in a folder that only the fix has.
+const BESIDE: &str = "spans/test_beside.py";
+const HIDDEN: &str = "spans/deep/test_hidden.py";
+const MORE: &str = "checks/test_more.py";
+const TEST: &str =
+    "import unittest\n\n\nclass More(unittest.TestCase):\n    def test_more(self):\n        self.assertTrue(1)\n";
+
+/// A tree of the demo with more files.
+fn beside(folder: &Path, tree: &str, more: &[(&str, &str)]) -> PathBuf {
+    let put = |path: &Path, content: &[u8]| {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, content).expect("a file");
+    };
+    for part in ["spans", "tests"] {
+        for entry in fs::read_dir(Path::new(DEMO).join(tree).join(part)).expect("the demo's folders") {
+            let entry = entry.expect("an entry");
+            if entry.path().is_file() {
+                put(&folder.join(part).join(entry.file_name()), &fs::read(entry.path()).expect("a file"));
+            }
+        }
+    }
+    put(&folder.join("spans/deep/data.py"), b"y = 1\n");
+    for (path, content) in more {
+        put(&folder.join(path), content.as_bytes());
+    }
+    folder.to_owned()
+}
+
+/// The instances of the demo and one with tests beside its modules, with what an admission knows before anything ran.
 #[derive(Debug)]
 pub struct Worlds {
     _folder: tempfile::TempDir,
@@ -235,24 +214,81 @@ impl Evidence for Nothing {
     }
 }
 
+/// How many answers came to the laws. Without them a law that holds says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Answers put on a tree.
+    pub prepared: u64,
+    /// Those that change something.
+    pub changing: u64,
+    /// Those that make a link.
+    pub linking: u64,
+    /// Those of which something was taken back or left out.
+    pub taken_back: u64,
+}
+
+impl Seen {
+    fn of(candidate: &Candidate) -> Self {
+        let Some(prepared) = &candidate.prepared else { return Self::default() };
+        let left_out = prepared.normalised.iter().any(|note| note == "link_left_out" || note == "dangling_link");
+        Self {
+            prepared: 1,
+            changing: u64::from(!prepared.diff.is_empty()),
+            linking: u64::from(prepared.diff.contains("\nnew file mode 120000\n")),
+            taken_back: u64::from(left_out || !prepared.stripped.is_empty()),
+        }
+    }
+
+    /// Whether nothing of it is below a floor.
+    pub fn reaches(&self, floor: &Self) -> bool {
+        self.prepared >= floor.prepared
+            && self.changing >= floor.changing
+            && self.linking >= floor.linking
+            && self.taken_back >= floor.taken_back
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.prepared += other.prepared;
+        self.changing += other.changing;
+        self.linking += other.linking;
+        self.taken_back += other.taken_back;
+    }
+}
+
 impl Worlds {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let one = |base: &str, fix: &str, files: &[&str]| World::new(folder.path(), base, fix, files);
+        let demo = Path::new(DEMO);
+        let one = |base: &Path, fix: &Path, files: &[&str]| World::new(folder.path(), base, fix, files);
         let worlds = vec![
-            one("v1", "v2", &["tests/test_duration.py", "tests/test_table.py"]),
-            one("v2", "v3", &["tests/test_agenda.py", "tests/test_interval.py"]),
+            one(&demo.join("v1"), &demo.join("v2"), &["tests/test_duration.py", "tests/test_table.py"]),
+            one(&demo.join("v2"), &demo.join("v3"), &["tests/test_agenda.py", "tests/test_interval.py"]),
+            one(
+                &beside(&folder.path().join("base"), "v1", &[(BESIDE, "x = 1\n")]),
+                &beside(
+                    &folder.path().join("mixed"),
+                    "v2",
+                    &[
+                        (BESIDE, TEST),
+                        (HIDDEN, TEST),
+                        (MORE, TEST),
+                        ("checks/tool.py", "y = 1\n"),
+                        ("checks/other.py", "y = 2\n"),
+                    ],
+                ),
+                &["tests/test_duration.py", BESIDE, HIDDEN, MORE],
+            ),
         ];
         Self { _folder: folder, worlds }
     }
 
     /// Takes an answer through all that comes before its first run, for each instance. Says what went wrong.
-    pub fn check(&self, tried: &Tried) -> Result<bool, String> {
+    pub fn check(&self, tried: &Tried) -> Result<Seen, String> {
         let began = Instant::now();
-        let mut prepared = false;
+        let mut prepared = Seen::default();
         for world in &self.worlds {
             let seen = catch_unwind(AssertUnwindSafe(|| world.check(tried)));
-            prepared |= seen.map_err(|_| "a panic".to_owned())??;
+            prepared.add(seen.map_err(|_| "a panic".to_owned())??);
         }
         let allowed = Duration::from_secs(10) + Duration::from_micros(tried.completion.len() as u64 * 40);
         match began.elapsed() {
@@ -263,17 +299,17 @@ impl Worlds {
 }
 
 impl World {
-    fn new(folder: &Path, base: &str, fix: &str, files: &[&str]) -> Self {
-        let out = folder.join(fix);
-        let tree = |name: &str| Path::new(DEMO).join(name);
+    fn new(folder: &Path, base: &Path, fix: &Path, files: &[&str]) -> Self {
+        let name = fix.file_name().and_then(|name| name.to_str()).expect("a name");
+        let out = folder.join(format!("import-{name}"));
         let wanted = Wanted {
             problem_statement: "render and parse disagree".to_owned(),
-            instance_id: Some(format!("assay__spans-{fix}")),
+            instance_id: Some(format!("assay__spans-{name}")),
             repo: Some("assay/spans".to_owned()),
             environment: Environment { framework: "unittest".to_owned(), ..Environment::default() },
             ..Wanted::default()
         };
-        let instance = import_folders(&tree(base), &tree(fix), wanted, &out).expect("the demo's folders");
+        let instance = import_folders(base, fix, wanted, &out).expect("the demo's folders");
         let repository = Repository::open(&repository_path(&out, &instance.repo)).expect("the demo's repository");
         let sources = Sources {
             base_commit: &instance.base_commit,
@@ -299,7 +335,7 @@ impl World {
         runner::of(&self.admission.framework).expect("unittest")
     }
 
-    fn check(&self, tried: &Tried) -> Result<bool, String> {
+    fn check(&self, tried: &Tried) -> Result<Seen, String> {
         let generation: Generation = serde_json::from_value(json!({
             "instance_id": self.instance.instance_id, "skill": tried.skill, "completion": tried.completion,
         }))
@@ -321,7 +357,7 @@ impl World {
         }
         self.check_judgement(&candidate)?;
         self.check_trees(&candidate)?;
-        Ok(candidate.prepared.is_some())
+        Ok(Seen::of(&candidate))
     }
 
     fn place(&self) -> Ground<'_> {
@@ -369,6 +405,15 @@ impl World {
         if let Some((tree, again)) = seen.iter().find(|(tree, again)| **tree != *again) {
             return Err(format!("the changes that make {tree} make {again}"));
         }
+        if prepared.diff.is_empty() != (prepared.tree == self.trees.base) {
+            return Err(format!(
+                "its tree is {}, base's {}, and its diff {:?}",
+                prepared.tree, self.trees.base, prepared.diff
+            ));
+        }
+        if let Some(TrialTrees::Repair { policy, .. }) = &candidate.trees {
+            self.check_what_runs(&prepared.tree, policy)?;
+        }
         if prepared.diff.is_empty() {
             return Ok(());
         }
@@ -376,9 +421,23 @@ impl World {
         let again =
             prepare(&self.repository, &self.trees, candidate.skill, &payload).map_err(faulty("applying again"))?;
         match again {
-            Ok(again) if again.tree == prepared.tree => Ok(()),
-            Ok(again) => Err(format!("its diff makes {} of base, not {}", again.tree, prepared.tree)),
+            Ok(again) if again.tree != prepared.tree => {
+                Err(format!("its diff makes {} of base, not {}\n{}", again.tree, prepared.tree, prepared.diff))
+            }
+            Ok(again) if again.diff != prepared.diff || !again.stripped.is_empty() || !again.normalised.is_empty() => {
+                Err(format!("its diff, prepared again, is another one: {again:?}"))
+            }
+            Ok(_) => Ok(()),
             Err(malformed) => Err(format!("its diff does not apply: {malformed:?}\n{}", prepared.diff)),
+        }
+    }
+
+    /// Of what is exported, only what is protected may be another thing when it runs.
+    fn check_what_runs(&self, exported: &str, runs: &str) -> Result<(), String> {
+        let differs = self.repository.changed_paths(exported, runs).map_err(faulty("comparing"))?;
+        match differs.iter().find(|path| !protected(self.trees.layout.class(path))) {
+            Some(path) => Err(format!("{path} is exported and does not run")),
+            None => Ok(()),
         }
     }
 }
@@ -407,7 +466,7 @@ pub fn mutated(corpus: &[Tried], numbers: &mut Numbers) -> Tried {
 }
 
 fn mutate(text: &mut String, corpus: &[Tried], numbers: &mut Numbers) {
-    match numbers.below(9) {
+    match numbers.below(11) {
         0 => text.truncate(numbers.place(text)),
         1 | 2 => {
             let at = line_start(text, numbers.place(text));
@@ -425,8 +484,13 @@ fn mutate(text: &mut String, corpus: &[Tried], numbers: &mut Numbers) {
         5 => *text = text.replace('\n', "\r\n"),
         6 | 7 => {
             // Another name, everywhere or once.
-            let (old, new) = (PATHS[numbers.below(8)], numbers.path());
+            let (old, new) = (PATHS[numbers.below(8)], path(numbers));
             *text = if numbers.below(2) == 0 { text.replace(old, &new) } else { text.replacen(old, &new, 1) };
+        }
+        8 | 9 => {
+            // At the end of the last block, where a diff takes it.
+            let at = line_start(text, text.trim_end().len());
+            text.insert_str(at, &link(numbers));
         }
         _ => {
             let marker = MARKERS[numbers.below(MARKERS.len())];
@@ -453,8 +517,8 @@ fn composed(numbers: &mut Numbers) -> String {
 }
 
 fn part(numbers: &mut Numbers) -> String {
-    let (old, new) = (numbers.path(), numbers.path());
-    match numbers.below(10) {
+    let (old, new) = (path(numbers), path(numbers));
+    match numbers.below(12) {
         0 => format!("{old}\n"),
         1 => format!("### {old}\n<<<<<<< SEARCH\n=======\nx = 1\n>>>>>>> REPLACE\n"),
         2 => format!(
@@ -467,14 +531,31 @@ fn part(numbers: &mut Numbers) -> String {
         7 => {
             let mode = ["100644", "100755", "120000", "160000", "040000", "100600"][numbers.below(6)];
             format!(
-                "diff --git a/{old} b/{old}\nnew file mode {mode}\nindex 0000000..1234567\n--- /dev/null\n+++ b/{old}\n@@ -0,0 +1 @@\n+spans/duration.py\n\\ No newline at end of file\n"
+                "diff --git a/{old} b/{old}\nnew file mode {mode}\nindex 0000000..1234567\n--- /dev/null\n+++ b/{old}\n@@ -0,0 +1 @@\n+{}\n\\ No newline at end of file\n",
+                TARGETS[numbers.below(TARGETS.len())]
             )
         }
         8 => format!(
             "diff --git a/{old} b/{old}\nnew file mode 100644\nindex 0000000..1234567\nGIT binary patch\nliteral 1\nIcmZP`0ssI2\n\nliteral 0\nHcmV?d00001\n\n"
         ),
+        9 => link(numbers),
+        10 => {
+            // A file of base becomes a folder, and a link may show it.
+            let file = PATHS[numbers.below(8)];
+            let inside = format!("--- /dev/null\n+++ b/{file}/x.py\n@@ -0,0 +1 @@\n+x = 1\n");
+            removal(file) + &inside + &link(numbers)
+        }
         _ => format!("--- a/{old}\n+++ b/{new}\n@@ -0,0 +1,2 @@\n+x = 1\n+y = 2\n"),
     }
+}
+
+/// A new link.
+fn link(numbers: &mut Numbers) -> String {
+    let name = ["left", "left", "left", "checks", "spans/left", BESIDE][numbers.below(6)];
+    let target = TARGETS[numbers.below(TARGETS.len())];
+    format!(
+        "diff --git a/{name} b/{name}\nnew file mode 120000\n--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+{target}\n\\ No newline at end of file\n"
+    )
 }
 
 /// A diff that removes a file of the demo, if there is one of that name.

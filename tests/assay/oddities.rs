@@ -125,13 +125,22 @@ fn honest_oddities_are_verified_and_noted_and_their_siblings_stay_refused() {
     let crlf = "--- a/harbour/log.txt\n+++ b/harbour/log.txt\n@@ -1,4 +1,4 @@\n one\r\n-two\r\n+three\r\n";
     let hard_exit = "import os\n\nif __name__ == '__main__':\n    os._exit(0)\n";
     let sets_name = "--- /dev/null\n+++ b/harbour/go.py\n@@ -0,0 +1,4 @@\n+import harbour.tides\n+\n+\n+vars(harbour.tides)[KEY] = NAME\n";
+    let beside = |path: &str| format!("--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x = 1\n");
+    let experiment = beside("scratch/test_try.py");
     let table: Vec<(String, &str, Value)> = vec![
         (fix_and(&link("current", "harbour")), "resolved", json!(null)),
         (fix_and(&link("harbour/alias.py", "tides.py")), "resolved", json!(null)),
         (fix_and(&link("harbour/gone.py", "left/of/an/experiment.py")), "resolved", json!(["dangling_link"])),
-        (fix_and(&link("harbour/out", "../../etc")), "unsafe", json!(null)),
-        (fix_and(&link("harbour/out", "/etc/passwd")), "unsafe", json!(null)),
+        (fix_and(&link("harbour/out", "../../etc")), "resolved", json!(["link_left_out"])),
+        (fix_and(&link("scratch/repo", "/testbed")), "resolved", json!(["link_left_out"])),
+        (fix_and(&link("scratch/python", "/usr/bin/python")), "resolved", json!(["link_left_out"])),
+        (fix_and(&(experiment.clone() + &link("scratch/latest.py", "test_try.py"))), "resolved", json!(null)),
         (fix_and(&link("harbour/out", "../.git/config")), "unsafe", json!(null)),
+        (fix_and(&(link("current", "harbour") + &beside("current/new.py"))), "unsafe", json!(null)),
+        (fix_and(&(link("current", "/etc") + &beside("current/new.py"))), "unsafe", json!(null)),
+        // The repair itself stands in what is left out or taken back.
+        (link("harbour/out", "/etc/passwd"), "no_change", json!(["link_left_out"])),
+        (experiment.clone() + &link("scratch/latest.py", "test_try.py"), "no_change", json!(null)),
         (fix_and(&named(odd)), "resolved", json!(null)),
         (fix_and(&named("harbour/a\\nb.txt")), "unsafe", json!(null)),
         (fix_and(latin), "resolved", json!(["surrogate_escapes"])),
