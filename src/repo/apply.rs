@@ -71,7 +71,6 @@ fn does_not_apply(detail: String) -> Stop {
 fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &mut Normalised) -> Result<(), Stop> {
     for path in [&file.old, &file.new].into_iter().flatten() {
         draft.check(path)?;
-        escaped::check_name(path)?;
     }
     let shown = file.new.as_deref().or(file.old.as_deref()).unwrap_or_default();
     let old = match &file.old {

@@ -31,14 +31,6 @@ pub(super) fn check(path: &str, before: &[u8]) -> Result<(), Stop> {
     }
 }
 
-/// Refuses such bytes in the name of a file.
-pub(super) fn check_name(path: &str) -> Result<(), Stop> {
-    match holds(path) {
-        true => Err(refused(&path.escape_debug().to_string(), "and a name of a file is UTF-8")),
-        false => Ok(()),
-    }
-}
-
 /// Why the diff of an instance is refused that holds what would be such bytes in an answer.
 pub(super) fn of_instance(path: &str, hunk: usize) -> Stop {
     let detail = format!(
@@ -50,7 +42,6 @@ pub(super) fn of_instance(path: &str, hunk: usize) -> Stop {
 
 /// Refuses such bytes in an answer that is no diff.
 pub(super) fn check_text(path: &str, texts: &[&str]) -> Result<(), Stop> {
-    check_name(path)?;
     match texts.iter().any(|text| holds(text)) {
         true => Err(refused(path, "and only a diff may change bytes")),
         false => Ok(()),
