@@ -58,6 +58,9 @@ const WORDS: [&str; 26] = [
     "f_locals",
 ];
 
+/// Functions that set attributes, or give the variables of a module or an object.
+const OPENERS: [&str; 5] = ["setattr", "__setattr__", "globals", "locals", "vars"];
+
 /// Functions that run text.
 const RUNS_TEXT: [&str; 4] = ["exec", "eval", "builtins.exec", "builtins.eval"];
 
@@ -129,7 +132,8 @@ impl Posing<'_, '_> {
     /// A text that names what is looked for.
     fn speaks(&self) -> bool {
         let spoken = |text: String| names_one(&text) || WORDS.contains(&&*text) || SETTERS.contains(&&*text);
-        !self.asked() && self.names.text_of(self.node).is_some_and(spoken)
+        // What stands around is asked for last: it costs a walk from the root.
+        self.names.text_of(self.node).is_some_and(spoken) && !self.asked()
     }
 
     /// A module or a function, however it is reached.
@@ -149,6 +153,10 @@ impl Posing<'_, '_> {
 
     fn identifier(&self) -> bool {
         let name = text(self.node, self.source);
+        let runs_text = || self.names.dotted(self.node).is_some_and(|dotted| RUNS_TEXT.contains(&&*dotted));
+        if name != NAME && !WORDS.contains(&name) && !OPENERS.contains(&name) && !runs_text() {
+            return false;
+        }
         let Some(around) = self.node.parent() else { return false };
         let part = |field| around.child_by_field_name(field) == Some(self.node);
         let of_object = around.kind() == "attribute" && part("attribute");
@@ -160,7 +168,7 @@ impl Posing<'_, '_> {
             _ if of_object || around.kind() == "keyword_argument" && part("name") => false,
             // Called, it is looked at as a call.
             "globals" | "locals" | "vars" => !(around.kind() == "call" && part("function")),
-            _ => self.names.dotted(self.node).is_some_and(|dotted| RUNS_TEXT.contains(&&*dotted)),
+            _ => runs_text(),
         }
     }
 
@@ -195,7 +203,7 @@ impl Posing<'_, '_> {
             "attribute" => self.field("attribute") == "__dict__",
             _ => false,
         };
-        let Some(around) = self.node.parent().filter(|_| table) else { return false };
+        let Some(around) = table.then(|| self.node.parent()).flatten() else { return false };
         let looks = match around.kind() {
             "subscript" if around.child_by_field_name("value") == Some(self.node) => {
                 let key = around.child_by_field_name("subscript");

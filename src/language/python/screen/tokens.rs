@@ -151,8 +151,9 @@ impl Reader<'_, '_> {
     fn read(&mut self, node: Node) {
         match node.kind() {
             "import_statement" | "import_from_statement" => self.import(node),
-            "identifier" if !is_a_definition(node) => {
-                if let Some(dotted) = self.names.resolved(node) {
+            "identifier" => {
+                // What stands around is asked for last: it costs a walk from the root.
+                if let Some(dotted) = self.names.resolved(node).filter(|_| !is_a_definition(node)) {
                     self.name(node, &dotted);
                 }
             }
