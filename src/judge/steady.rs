@@ -22,29 +22,49 @@ pub(super) fn steady(
     admission: &Admission,
     bench: &mut Bench,
 ) -> Result<BTreeSet<String>, Halt> {
-    let mut steady = failing.clone();
     if !split.once {
-        return Ok(steady);
+        return Ok(failing.clone());
     }
-    let Some(trees) = &admission.trees else {
-        return Err(Halt::Judged(Reason::NotRun, "the admission has no gold tree to repeat".to_owned()));
-    };
-    for repeat in 1..=admission.repeats.max(1) {
+    let gold = gold_of(admission)?;
+    let repeats = (1..=admission.repeats.max(1)).map(|repeat| Ask {
+        variation: variation(repeat),
+        repeat,
+        ..Ask::suite(gold, &split.files)
+    });
+    always_passed(failing, repeats, split, admission, bench)
+}
+
+/// Those of the tests that pass in each of these runs of gold. There are no more runs than needed.
+pub(super) fn always_passed<'a>(
+    tests: &BTreeSet<String>,
+    runs: impl Iterator<Item = Ask<'a>>,
+    split: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<BTreeSet<String>, Halt> {
+    let mut steady = tests.clone();
+    for ask in runs {
         if steady.is_empty() {
             break;
         }
-        let ask = Ask { variation: variation(repeat), repeat, ..Ask::suite(&trees.tested_gold, &split.files) };
         let seen = bench.seen(&ask)?;
         match run_result::shown(&seen, &split.expected, admission, bench.runner) {
             Shown::Passed => {}
             Shown::Failing(on_gold) => steady.retain(|id| !on_gold.contains(id)),
-            Shown::Abnormal(reason, detail) => {
-                let what = format!("a repeat of gold did not end well: {}: {detail}", name(&reason));
-                return Err(Halt::Judged(Reason::ControlFailed, what));
-            }
+            Shown::Abnormal(reason, detail) => return Err(control_failed(format!("{}: {detail}", name(&reason)))),
         }
     }
     Ok(steady)
+}
+
+pub(super) fn gold_of(admission: &Admission) -> Result<&str, Halt> {
+    let trees = admission.trees.as_ref();
+    let missing = || Halt::Judged(Reason::NotRun, "the admission has no gold tree to run beside".to_owned());
+    trees.map(|trees| trees.tested_gold.as_str()).ok_or_else(missing)
+}
+
+pub(super) fn control_failed(detail: String) -> Halt {
+    Halt::Judged(Reason::ControlFailed, format!("gold, run beside the candidate: {detail}"))
 }
 
 /// The split without the tests that gold does not always pass, and these tests.

@@ -81,6 +81,9 @@ pub struct Admission {
     pub fail_to_pass: Vec<String>,
     /// Derived: pass on both, each time that they ran ([`Split::once`]).
     pub pass_to_pass: Vec<String>,
+    /// Whether the instance lists pass-to-pass tests, so that only few of them may leave.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lists_pass_to_pass: bool,
     /// Tests that do not plainly pass on base and gold, with what was seen of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tests: BTreeMap<String, TestRecord>,

@@ -145,6 +145,10 @@ fn admitted_with(
 }
 
 pub(super) fn admit_case(case: &Case) -> Admission {
+    admit_files(case, &["t/test_a.py".to_owned(), "t/test_b.py".to_owned()])
+}
+
+fn admit_files(case: &Case, test_files: &[String]) -> Admission {
     let Case { fail_to_pass, pass_to_pass, tests, script, changed, accept_lost, full } = *case;
     let instance: Instance = serde_json::from_value(json!({
         "instance_id": "a", "repo": "a/a", "base_commit": "0", "problem_statement": "", "patch": "",
@@ -162,7 +166,7 @@ pub(super) fn admit_case(case: &Case) -> Admission {
             tested_gold: "gold+tests".to_owned(),
             layout: crate::model::layout::Layout::default(),
         },
-        test_files: vec!["t/test_a.py".to_owned(), "t/test_b.py".to_owned()],
+        test_files: test_files.to_vec(),
         with_tests: BTreeSet::new(),
         changed: changed.iter().map(|path| (*path).to_owned()).collect(),
         gold_files: Vec::new(),
@@ -555,4 +559,30 @@ fn a_refusal_says_what_was_raised_where_no_listed_test_was_collected() {
     assert_eq!(broken.refusal, Some(Refusal::GoldFails));
     let told = format!("1 in a file that gold does not load ({A}: KeyError)");
     assert!(broken.detail.contains(&told), "{}", broken.detail);
+}
+
+#[test]
+fn what_base_never_came_to_is_looked_for_in_repeats_of_its_own_split() {
+    // The run of the first file dies on base; more files come after it than run there by themselves.
+    let names: Vec<String> = (0..30).map(|number| format!("t/test_z{number:02}.py::z")).collect();
+    let mut tests = vec![A];
+    tests.extend(names.iter().map(String::as_str));
+    let files: Vec<String> = tests.iter().map(|id| id.split("::").next().unwrap().to_owned()).collect();
+    let script = |trial: &Trial, id: &str| if id == A && !on_gold(trial) { Ends(Exit::Signal(11)) } else { Pass };
+    let changed = [files[0].as_str()];
+    let admission = admit_files(
+        &Case {
+            fail_to_pass: &[],
+            pass_to_pass: &[],
+            tests: &tests,
+            script: &script,
+            changed: &changed,
+            accept_lost: false,
+            full: false,
+        },
+        &files,
+    );
+    assert_eq!(admission.refusal, None, "{}", admission.detail);
+    assert_eq!((admission.fail_to_pass.len(), admission.pass_to_pass.len()), (1, 30), "{:?}", admission.tests);
+    assert_eq!(admission.seen_once().count(), 0);
 }

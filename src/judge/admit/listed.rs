@@ -28,7 +28,7 @@ use crate::model::trial::TestReport;
 use crate::runner::Runner;
 
 /// An instance may lose one test file of this many, and one listed pass-to-pass test of this many.
-pub(super) const ONE_OF: usize = 10;
+pub(in crate::judge) const ONE_OF: usize = 10;
 
 /// What an admission whose tests are settled loses of its listed tests, by gold's run of all files.
 pub(crate) fn find(

@@ -6,7 +6,8 @@
 //! 2. The files that hold fail-to-pass tests are the first split. The other files with passing tests are the second.
 //! 3. Both sides run the first split `--repeats` times: the second time with the files, and the tests of each file, in
 //!    another order, the third time with another hash seed, time zone and locale. The second split is repeated with
-//!    `--full` only. Otherwise gold repeats it if a verdict would rest on a test of it that failed (`judge/steady.rs`).
+//!    `--full`, or if base's run of everything did not come to all tests. Otherwise gold repeats it if a verdict would rest
+//!    on a test of it that failed (`judge/steady.rs`).
 //! 4. Tests that base never came to, because its run died or hung, run there by themselves, first per file, then one by
 //!    one.
 //!
@@ -73,11 +74,6 @@ impl AdmissionInput<'_> {
     pub(super) fn deadline_after(&self, gold_ms: u64) -> u64 {
         self.deadline.after(gold_ms).min(self.limits.deadline_ms)
     }
-
-    /// How many splits are repeated.
-    fn repeated(&self) -> usize {
-        if self.full { usize::MAX } else { 1 }
-    }
 }
 
 /// What admission starts from.
@@ -131,6 +127,7 @@ pub(super) fn blank(input: &AdmissionInput, runner: &dyn Runner) -> Admission {
         trees: Some(input.trees.clone()),
         fail_to_pass: Vec::new(),
         pass_to_pass: Vec::new(),
+        lists_pass_to_pass: !input.instance.pass_to_pass.is_empty(),
         tests: BTreeMap::new(),
         unstable: BTreeMap::new(),
         disagreements: BTreeMap::new(),
@@ -191,7 +188,7 @@ fn derive(
     ran?;
     let splits = split_files(&tally, input.instance, runner, &files);
     let Some(splits) = splits else {
-        settle(&tally, admission, input, runner, Vec::new());
+        settle(&tally, admission, input.instance, runner, Vec::new());
         return Err(none_left(input, runner, admission, &tally, bench, &files));
     };
     if let Some(lost) = &mut admission.lost
@@ -199,16 +196,21 @@ fn derive(
     {
         lost.accepted = input.accept_lost;
         if !lost.accepted {
-            settle(&tally, admission, input, runner, Vec::new());
+            settle(&tally, admission, input.instance, runner, Vec::new());
             return Err(Stopped::Refused(Refusal::LostTestFiles, why));
         }
     }
     if splits.len() == 1 && splits[0] == files {
         tally.one_split();
     }
-    repeat(input, &splits, bench, &mut tally, &mut pace)?;
+    // What base never came to, it may reach without the files of the first split.
+    let repeated = if input.full || !tally.unknown_on_base().is_empty() { splits.len() } else { 1 };
+    repeat(input, &splits[..repeated], bench, &mut tally, &mut pace)?;
     look_again(input, &splits, runner, bench, &mut tally, &mut pace)?;
-    settle(&tally, admission, input, runner, splits);
+    settle(&tally, admission, input.instance, runner, splits);
+    for split in admission.splits.iter_mut().skip(repeated) {
+        split.once = true;
+    }
     if admission.fail_to_pass.is_empty() {
         return Err(none_left(input, runner, admission, &tally, bench, &files));
     }
@@ -400,7 +402,7 @@ fn repeat(
 ) -> Result<(), Stopped> {
     for repeat in 1..=input.repeats.max(1) {
         let variation = variation(repeat);
-        for files in splits.iter().take(input.repeated()) {
+        for files in splits {
             let ask = |tree| Ask { variation, repeat, ..Ask::suite(tree, files) };
             let gold = pace.gold(bench, &ask(&input.trees.tested_gold))?;
             tally.add(Side::Gold, condition(variation), gold);
@@ -476,11 +478,10 @@ fn run<'a>(
 fn settle(
     tally: &Tally,
     admission: &mut Admission,
-    input: &AdmissionInput,
+    instance: &Instance,
     runner: &dyn Runner,
     splits: Vec<Vec<String>>,
 ) {
-    let instance = input.instance;
     let seen = |id: &str| {
         let [base, gold] = [Side::Base, Side::Gold].map(|side| Sightings::total(&tally.sightings(id, side)));
         format!("{base} on base, {gold} on gold")
@@ -511,10 +512,9 @@ fn settle(
     let expected: Vec<_> = admission.fail_to_pass.iter().chain(&admission.pass_to_pass).cloned().collect();
     admission.splits = splits
         .into_iter()
-        .enumerate()
-        .map(|(at, files)| {
+        .map(|files| {
             let held = expected.iter().filter(|id| files.contains(&runner.target_of(id))).cloned().collect();
-            Split { files, expected: held, once: at >= input.repeated() }
+            Split { files, expected: held, once: false }
         })
         .filter(|split: &Split| !split.expected.is_empty())
         .collect();

@@ -32,7 +32,7 @@ use super::repair_lines;
 use crate::judge::asker::{Ask, Bench, Seen};
 use crate::judge::run_result;
 use crate::judge::run_result::Shown;
-use crate::judge::steady::without_unsteady;
+use crate::judge::steady::{always_passed, control_failed, gold_of, without_unsteady};
 use crate::judge::{Halt, name_some};
 use crate::model::admission::{Admission, Split};
 use crate::model::candidate::Prepared;
@@ -99,7 +99,7 @@ fn settled(
     let (split, left) = &without_unsteady(&failing, split, admission, bench)?;
     let failing: BTreeSet<_> = failing.difference(left).cloned().collect();
     if failing.is_empty() {
-        return Ok(left.clone());
+        return rest_holds(repeat, seen, left, tree, split, admission, bench);
     }
     if plain(seen, &failing, split, admission, bench)? {
         return Err(run_result::rejection(seen, &failing, admission));
@@ -119,6 +119,30 @@ fn settled(
         return Err(Halt::Judged(Reason::Unsteady, detail));
     }
     let mut given_back = wobbling(&ever, split, admission, bench)?;
+    given_back.extend(left.iter().cloned());
+    Ok(given_back)
+}
+
+/// What failed in a run leaves the verdict; the rest of the run is held to what every run is held to. While a test failed, nothing
+/// of that was looked at.
+fn rest_holds(
+    repeat: u32,
+    seen: &Seen,
+    left: &BTreeSet<String>,
+    tree: &str,
+    rest: &Split,
+    admission: &Admission,
+    bench: &mut Bench,
+) -> Result<BTreeSet<String>, Halt> {
+    let mut given_back = match look(seen, rest, admission, bench)? {
+        Shown::Passed => return Ok(left.clone()),
+        Shown::Failing(failing) => settled(repeat, seen, failing, tree, rest, admission, bench)?,
+        Shown::Abnormal(reason, detail) => {
+            let again = Ask { repeat: repeat + 1, ..Ask::suite(tree, &rest.files) };
+            let (seen, failing) = after_bad_end(reason, detail, again, rest, admission, bench)?;
+            settled(repeat + 1, &seen, failing, tree, rest, admission, bench)?
+        }
+    };
     given_back.extend(left.iter().cloned());
     Ok(given_back)
 }
@@ -290,7 +314,7 @@ fn run_again<'a>(
     let mut confirmed = false;
     for ask in asks {
         let seen = bench.seen(&ask)?;
-        match run_result::shown(&seen, &split.expected, admission, bench.runner) {
+        match look(&seen, split, admission, bench)? {
             Shown::Passed => again.always.clear(),
             Shown::Failing(failing) => {
                 confirmed = true;
@@ -320,19 +344,10 @@ fn wobbling(
     bench: &mut Bench,
 ) -> Result<BTreeSet<String>, Halt> {
     let gold = gold_of(admission)?;
-    let mut steady = failing.clone();
-    for run in 0..GOLD_RUNS {
-        let seen = bench.seen(&Ask { repeat: FIRST_GOLD_RUN + run, ..Ask::suite(gold, &split.files) })?;
-        match run_result::shown(&seen, &split.expected, admission, bench.runner) {
-            Shown::Passed => {}
-            Shown::Failing(on_gold) => steady.retain(|id| !on_gold.contains(id)),
-            Shown::Abnormal(reason, detail) => {
-                return Err(control_failed(format!("{}: {detail}", name(&reason))));
-            }
-        }
-        if steady.is_empty() {
-            return Ok(failing.clone());
-        }
+    let runs = (0..GOLD_RUNS).map(|run| Ask { repeat: FIRST_GOLD_RUN + run, ..Ask::suite(gold, &split.files) });
+    let steady = always_passed(failing, runs, split, admission, bench)?;
+    if steady.is_empty() {
+        return Ok(failing.clone());
     }
     let detail = format!("{} failed in one run and passed in another; gold passes in {GOLD_RUNS} runs", names(&steady));
     Err(Halt::Judged(Reason::Unsteady, detail))
@@ -439,16 +454,6 @@ fn alike(id: &str, candidate: &TestReport, base: &TestReport, runner: &dyn Runne
         },
         _ => Alike::No,
     }
-}
-
-pub(super) fn gold_of(admission: &Admission) -> Result<&str, Halt> {
-    let trees = admission.trees.as_ref();
-    let missing = || Halt::Judged(Reason::NotRun, "the admission has no gold tree to run beside".to_owned());
-    trees.map(|trees| trees.tested_gold.as_str()).ok_or_else(missing)
-}
-
-pub(super) fn control_failed(detail: String) -> Halt {
-    Halt::Judged(Reason::ControlFailed, format!("gold, run beside the candidate: {detail}"))
 }
 
 fn names(tests: &BTreeSet<String>) -> String {

@@ -26,6 +26,8 @@ enum Run {
     Cut,
     /// Passes, and changes these trusted files.
     Tampers(&'static [&'static str]),
+    /// Changes these trusted files, and this test fails.
+    TampersAndFails(&'static [&'static str], &'static str),
     /// The file is not collected, with this error.
     Uncollected(&'static str),
     /// So, and the report tells of the first what failed there, and where that was raised.
@@ -82,6 +84,7 @@ impl Paper {
         };
         let failing: BTreeMap<_, _> = match run {
             Run::Failing(failing) => failing.iter().copied().collect(),
+            Run::TampersAndFails(_, id) => BTreeMap::from([(*id, "AssertionError")]),
             Run::Ends(_) | Run::Alarm | Run::Cut | Run::Tampers(_) | Run::Uncollected(_) | Run::Told(..) => {
                 BTreeMap::new()
             }
@@ -116,7 +119,9 @@ impl Paper {
             overhead_ms: 1,
             peak_memory_bytes: None,
             tampered: match run {
-                Run::Tampers(paths) => paths.iter().map(|path| (*path).to_owned()).collect(),
+                Run::Tampers(paths) | Run::TampersAndFails(paths, _) => {
+                    paths.iter().map(|path| (*path).to_owned()).collect()
+                }
                 Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut | Run::Uncollected(_) | Run::Told(..) => {
                     Vec::new()
                 }
@@ -305,6 +310,14 @@ fn a_test_that_wobbles_on_gold_too_leaves_the_verdict_and_one_that_does_not_leav
 }
 
 #[test]
+fn a_test_that_wobbles_on_gold_is_given_back_only_if_the_run_that_passed_it_touched_no_trusted_file() {
+    let tampers = Run::Tampers(&["tests/test_a.py"]);
+    let (reason, detail, _) =
+        with(&[FIX], vec![fails(KEEP), tampers], |before| if before == 3 { fails(KEEP) } else { pass() });
+    assert_ne!(reason.status(), VerdictStatus::Verified, "{detail}");
+}
+
+#[test]
 fn a_bad_end_rejects_only_if_it_comes_again_and_gold_ends_well_between() {
     let ends = [
         (Run::Ends(Exit::TimedOut), Reason::TimedOut),
@@ -377,32 +390,49 @@ fn passing_by_changed_trusted_files_is_a_rejection_unless_gold_changes_them_too(
     assert_eq!(reason, Reason::TampersWithTests, "a wobbling test on gold is no excuse");
 }
 
-/// An admission that repeated the first split only.
-fn admitted_once() -> Admission {
-    let mut admission = admission(&[FIX]);
+/// An admission that repeated the first split only, with a test that ran once and some others.
+fn admitted_once(others: usize) -> Admission {
+    let mut admission = Admission { lists_pass_to_pass: true, ..admission(&[FIX]) };
+    admission.pass_to_pass.extend((0..others).map(|number| format!("tests/test_a.py::test_other_{number}")));
     let split =
-        |id: &str, once| Split { files: vec!["tests/test_a.py".to_owned()], expected: vec![id.to_owned()], once };
-    admission.splits = vec![split(FIX, false), split(KEEP, true)];
+        |file: &str, id: &str, once| Split { files: vec![file.to_owned()], expected: vec![id.to_owned()], once };
+    admission.splits = vec![split("tests/test_a.py", FIX, false), split("tests/test_b.py", KEEP, true)];
     admission
 }
 
 #[test]
 fn a_test_that_ran_once_at_admission_counts_only_if_gold_passes_it_in_every_repeat() {
-    let with = |gold: &dyn Fn(usize) -> Run| {
-        judged(&admitted_once(), |tree, before| if tree == "gold" { gold(before) } else { fails(KEEP) })
+    // The first split passes; this is how the second one goes.
+    let judged_by = |others: usize, candidate: Run, gold: &dyn Fn(usize) -> Run| {
+        judged(&admitted_once(others), |tree, before| match tree {
+            "gold" => gold(before),
+            _ if before == 0 => pass(),
+            _ => candidate.clone(),
+        })
     };
+    let with = |gold: &dyn Fn(usize) -> Run| judged_by(9, fails(KEEP), gold);
     // In the second repeat gold fails it too: it leaves the verdict, and the candidate is not run again.
     let (reason, detail, paper) = with(&|before| if before == 1 { fails(KEEP) } else { pass() });
     assert_eq!(reason, Reason::Resolved, "{detail}");
     assert!(detail.starts_with("1 expected") && detail.contains(KEEP), "{detail}");
-    assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (1, 2));
+    assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (2, 2));
     // Gold is steady: three repeats, which all candidates share, and the run that is made for this one.
     let (reason, detail, paper) = with(&|_| pass());
     assert_eq!(reason, Reason::Regressed, "{detail}");
-    assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (3, 4));
+    assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (4, 4));
     let (reason, detail, _) = with(&|_| Run::Cut);
     assert_eq!(reason, Reason::ControlFailed, "{detail}");
+    // What else the run did counts as in a run in which no test failed.
+    let touching = Run::TampersAndFails(&["tests/test_a.py"], KEEP);
+    let wobbles = |before| if before == 0 { fails(KEEP) } else { pass() };
+    let (reason, detail, paper) = judged_by(9, touching, &wobbles);
+    assert_eq!((reason, detail.as_str()), (Reason::TampersWithTests, "tests/test_a.py"));
+    assert_eq!(runs(&paper, "candidate"), 3, "a bad end is confirmed");
+    // More than a tenth of listed pass-to-pass tests may not leave so.
+    let (reason, detail, _) = judged_by(8, fails(KEEP), &wobbles);
+    assert_eq!(reason, Reason::Unsteady, "{detail}");
+    assert!(detail.contains("1 of 9") && detail.contains("--full"), "{detail}");
     // What passes asks nothing of gold.
-    let (reason, _, paper) = judged(&admitted_once(), |_, _| pass());
+    let (reason, _, paper) = judged(&admitted_once(9), |_, _| pass());
     assert_eq!((reason, runs(&paper, "gold")), (Reason::Resolved, 0));
 }

@@ -13,6 +13,7 @@ mod witness;
 
 use std::collections::BTreeSet;
 
+use super::admit::listed::ONE_OF;
 use super::asker::{Ask, Bench};
 use super::control::bare as plain;
 use super::run_result;
@@ -125,6 +126,18 @@ fn passes(tree: &str, canary: Option<&str>, admission: &Admission, bench: &mut B
     }
     if admission.fail_to_pass.iter().all(|id| passed.wobbling.contains(id)) {
         let detail = format!("gold does not always pass {}", name_some(passed.wobbling.iter().map(String::as_str)));
+        return Err(Halt::Judged(Reason::Unsteady, detail));
+    }
+    // Had they been repeated at admission, the loss of so many would have refused an instance that lists its tests.
+    let left: Vec<_> = admission.seen_once().filter(|id| passed.wobbling.contains(*id)).collect();
+    if admission.lists_pass_to_pass && left.len() * ONE_OF > admission.pass_to_pass.len() {
+        let detail = format!(
+            "gold does not always pass {} of {} pass-to-pass tests, more than a tenth: {}; `assay validate --full` tells which \
+             tests of the instance are steady",
+            left.len(),
+            admission.pass_to_pass.len(),
+            name_some(left.into_iter().map(String::as_str))
+        );
         return Err(Halt::Judged(Reason::Unsteady, detail));
     }
     Ok(passed)

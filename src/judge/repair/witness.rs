@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{confirm, repair_lines};
 use crate::judge::asker::{Ask, Bench, Seen};
 use crate::judge::run_result;
-use crate::judge::{Halt, name_some};
+use crate::judge::{Halt, name_some, steady};
 use crate::model::admission::Admission;
 use crate::model::candidate::Prepared;
 use crate::model::cause::Cause;
@@ -31,10 +31,10 @@ pub(super) fn must_agree(tree: &str, admission: &Admission, bench: &mut Bench) -
     let files: BTreeSet<_> = witnesses.iter().map(|id| bench.runner.target_of(id)).collect();
     let files: Vec<_> = files.into_iter().collect();
     let ask = |tree, repeat| Ask { only: witnesses.clone(), repeat, ..Ask::suite(tree, &files) };
-    let gold = bench.seen(&ask(confirm::gold_of(admission)?, 0))?;
+    let gold = bench.seen(&ask(steady::gold_of(admission)?, 0))?;
     if let Err(halt) = run_result::ended(&gold) {
         return Err(match halt {
-            Halt::Judged(_, detail) => confirm::control_failed(detail),
+            Halt::Judged(_, detail) => steady::control_failed(detail),
             needs @ Halt::Needs(_) => needs,
         });
     }

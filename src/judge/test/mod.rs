@@ -284,10 +284,7 @@ fn breaks_nothing(
                 Ok(_) => {
                     let not_passed = |id: &&String| !seen.report.tests.get(*id).is_some_and(TestResult::passed);
                     let failing: BTreeSet<_> = split.expected.iter().filter(not_passed).cloned().collect();
-                    let broken = match failing.is_empty() {
-                        true => failing,
-                        false => steady(&failing, split, subject.admission, bench)?,
-                    };
+                    let broken = steady(&failing, split, subject.admission, bench)?;
                     let broken: Vec<_> = broken.iter().map(String::as_str).collect();
                     let unsteady: Vec<_> =
                         reproducing.iter().filter(own).filter(not_passed).map(String::as_str).collect();

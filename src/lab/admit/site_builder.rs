@@ -409,6 +409,7 @@ impl<'a> SiteBuilder<'a> {
             trees: None,
             fail_to_pass: Vec::new(),
             pass_to_pass: Vec::new(),
+            lists_pass_to_pass: !self.located.instance.pass_to_pass.is_empty(),
             tests: Default::default(),
             unstable: Default::default(),
             disagreements: Default::default(),
