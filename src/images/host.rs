@@ -1,8 +1,8 @@
 //! Images for cells on this host: folders of the cache.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 
@@ -22,12 +22,13 @@ pub struct HostImages<'a> {
     cache: Cache,
 }
 
-/// References that this process has looked at, by the cache. An image that is in use stays what it is to the process's end.
-static LOOKED_AT: Mutex<BTreeSet<(PathBuf, String)>> = Mutex::new(BTreeSet::new());
+/// Whether this process has looked at a reference and found what it is to use, by cache and reference. An image that is in use stays
+/// what it is to the process's end.
+static LOOKED_AT: Mutex<BTreeMap<(PathBuf, String), Arc<Mutex<bool>>>> = Mutex::new(BTreeMap::new());
 
-fn first_look(cache: &Cache, reference: &str) -> bool {
-    let looked_at = (cache.root().to_owned(), unpacked::canonical(reference));
-    LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner).insert(looked_at)
+fn looked_at(cache: &Cache, reference: &str) -> Arc<Mutex<bool>> {
+    let name = (cache.root().to_owned(), unpacked::canonical(reference));
+    LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default().clone()
 }
 
 impl<'a> HostImages<'a> {
@@ -59,9 +60,11 @@ impl Images for HostImages<'_> {
     }
 
     fn foreign(&self, reference: &str, say: &dyn Fn(&str)) -> anyhow::Result<ReadyImage> {
-        let known = unpacked::find(&self.cache, reference)?;
-        let unpacked = match known {
-            Some(known) if first_look(&self.cache, reference) => {
+        // Held meanwhile: nobody takes the old image while another worker renews it, or after that failed.
+        let looked_at = looked_at(&self.cache, reference);
+        let mut looked_at = looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let unpacked = match unpacked::find(&self.cache, reference)? {
+            Some(known) if !*looked_at => {
                 unpacked::renewed(&self.cache, known, &mut |message: &str| say(message))?
             }
             Some(known) => known,
@@ -72,6 +75,8 @@ impl Images for HostImages<'_> {
                 )
             })?,
         };
+        *looked_at = true;
+        drop(looked_at);
         Ok(unpacked.ready(&self.cache)?)
     }
 
