@@ -99,12 +99,12 @@ pub enum NoVerdict {
 
 impl Answer {
     pub(super) fn new(answered: SingleVerdict, queued: Duration, judged: Duration) -> Self {
-        let SingleVerdict { verdict, trials_run } = answered;
+        let SingleVerdict { verdict, unread, trials_run } = answered;
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             format: format::REWARD.to_owned(),
             reward: reward(&verdict),
-            retryable: verdict.status == VerdictStatus::Inconclusive && of_the_machine(verdict.reason),
+            retryable: !unread && verdict.status == VerdictStatus::Inconclusive && of_the_machine(verdict.reason),
             instance_id: verdict.instance_id,
             skill: verdict.skill,
             status: verdict.status,

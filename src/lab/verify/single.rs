@@ -44,6 +44,8 @@ pub struct SingleJudge<'a> {
 #[derive(Clone, Debug)]
 pub struct SingleVerdict {
     pub verdict: Verdict,
+    /// Reading the answer met a bug of ours: another attempt meets it again.
+    pub unread: bool,
     /// Trials that were run for it; the others were known.
     pub trials_run: u64,
 }
@@ -91,7 +93,8 @@ impl<'a> SingleJudge<'a> {
         let lab = &self.lab;
         let open = self.open.front_mut().context("the instance was just opened; this is a bug of assay")?;
         let candidate = unread::guarded(sample, lab.console, || open.read(located, sample))?;
-        if candidate.unread.is_some() {
+        let unread = candidate.unread.is_some();
+        if unread {
             open.memory = ReadCache::default();
         }
         let candidates = [candidate];
@@ -103,7 +106,7 @@ impl<'a> SingleJudge<'a> {
             // Its image may be gone: the next candidate looks for it again.
             self.open.pop_front();
         }
-        Ok(SingleVerdict { verdict, trials_run: self.lab.ran.load(Ordering::Relaxed) - before })
+        Ok(SingleVerdict { verdict, unread, trials_run: self.lab.ran.load(Ordering::Relaxed) - before })
     }
 
     /// Makes the instance the first of those at hand.
