@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::mixer::{self, Tree};
+use crate::mixer;
 use crate::support::{answers, assay, assert_answers, expect_exit, expected, lines, processes_naming};
 
 fn a_run_killed_ten_times_ends_with_the_same_verdicts_and_leaves_nothing_behind() {
@@ -88,15 +88,7 @@ fn an_admission_that_is_interrupted_refuses_nothing_and_ends_as_an_unbroken_one(
     let base = "def ratio(part, whole):\n    return part * 100 // whole\n";
     let suite = "import time\nimport unittest\n\nfrom mixer.core import ratio\n\n\nclass Tests(unittest.TestCase):
     def test_thirds(self):\n        time.sleep(0.4)\n        self.assertEqual(ratio(2, 3), 67)\n";
-    let tree = |core: &str| {
-        let files = [
-            ("mixer/__init__.py", ""),
-            ("tests/__init__.py", ""),
-            ("mixer/core.py", core),
-            ("tests/test_core.py", suite),
-        ];
-        Tree::from(files.map(|(path, text)| (path.to_owned(), text.to_owned())))
-    };
+    let tree = |core: &str| mixer::tree(core, suite);
     let gold = base.replace("part * 100 // whole", "round(part * 100 / whole)");
     let work = mixer::imported(folder.path(), "unittest", &[tree(base), tree(&gold)], &[], |_| {});
     let validate = |run: &Path| {

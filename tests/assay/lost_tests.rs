@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::export::rows;
-use crate::mixer::{self, Tree, edit, verified};
+use crate::mixer::{self, edit, verified};
 use crate::support::{assay, expect_exit, lines};
 
 const BASE: &str = "import socket
@@ -52,10 +52,7 @@ fn id(name: &str) -> String {
 
 /// Imports the package as an instance that lists these tests, with these sources of `mixer/core.py` as answers.
 fn imported(folder: &Path, fail_to_pass: &[&str], sources: &[String]) -> PathBuf {
-    let tree = |core: &str| {
-        let files = [("mixer/__init__.py", ""), ("tests/__init__.py", ""), (FILE, SUITE), ("mixer/core.py", core)];
-        Tree::from(files.map(|(path, text)| (path.to_owned(), text.to_owned())))
-    };
+    let tree = |core: &str| mixer::tree(core, SUITE);
     let answers: Vec<_> = sources.iter().map(|source| edit("mixer/core.py", BASE, source)).collect();
     mixer::imported(folder, "unittest", &[tree(BASE), tree(&gold())], &answers, |instance| {
         instance.fail_to_pass = fail_to_pass.iter().map(|name| id(name)).collect();

@@ -13,6 +13,13 @@ use crate::support::{assay, expect_exit, lines};
 /// Path -> text.
 pub type Tree = BTreeMap<String, String>;
 
+/// The package with one module and one file of tests.
+pub fn tree(core: &str, suite: &str) -> Tree {
+    let files =
+        [("mixer/__init__.py", ""), ("tests/__init__.py", ""), ("mixer/core.py", core), ("tests/test_core.py", suite)];
+    Tree::from(files.map(|(path, text)| (path.to_owned(), text.to_owned())))
+}
+
 /// Imports the trees; `listed` may name tests. Answers are completions of the repair skill.
 pub fn imported(
     folder: &Path,

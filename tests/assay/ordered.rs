@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::export::rows;
-use crate::mixer::{self, Tree, edit, verified};
+use crate::mixer::{self, edit, verified};
 use crate::support::{assay, expect_exit, lines};
 
 const BASE: &str = "SCALE = [100]\n\n\ndef ratio(part, whole):\n    return part * SCALE[0] // whole\n";
@@ -36,15 +36,7 @@ fn a_fail_to_pass_test_that_passes_in_one_order_only_stays_and_is_named_in_repor
         BASE.replace("part * SCALE[0] // whole", "int(part * SCALE[0] / whole + 0.5)"),
         BASE.replace("part * SCALE[0] // whole", "part * SCALE[0] // whole + 2"),
     ];
-    let tree = |core: &str| {
-        let files = [
-            ("mixer/__init__.py", ""),
-            ("tests/__init__.py", ""),
-            ("tests/test_core.py", SUITE),
-            ("mixer/core.py", core),
-        ];
-        Tree::from(files.map(|(path, text)| (path.to_owned(), text.to_owned())))
-    };
+    let tree = |core: &str| mixer::tree(core, SUITE);
     let answers: Vec<_> = answers.iter().map(|source| edit("mixer/core.py", BASE, source)).collect();
     let work = mixer::imported(folder.path(), "unittest", &[tree(BASE), tree(&gold)], &answers, |instance| {
         instance.fail_to_pass = vec![ID.to_owned()];

@@ -2,12 +2,10 @@
 //! repairs reach E3; without asking nothing changes.
 
 use crate::harness::{Need, Test, skip, tests};
-use std::path::Path;
 
-use serde_json::{Value, json};
-use swe_assay::inside::intake::{Wanted, import_folders, write_import};
-use swe_assay::inside::model::instance::Environment;
+use serde_json::Value;
 
+use crate::mixer;
 use crate::support::{assay, expect_exit, lines, stderr};
 
 const BASE: &str = "def ratio(part, whole):\n    return part * 100 // whole\n";
@@ -54,14 +52,6 @@ const PYTEST: [&str; 2] = [
     "\n\ndef test_two_thirds():\n    assert ratio(2, 3) == 67\n\n\n@pytest.mark.parametrize(\"part, wanted\", [(4, 67), (5, 83)])\ndef test_sixths(part, wanted, whole):\n    percent = ratio(part, whole)\n    assert percent == wanted\n",
 ];
 
-fn tree(at: &Path, core: &str, tests: &str) {
-    std::fs::create_dir_all(at.join("mixer")).unwrap();
-    std::fs::create_dir_all(at.join("tests")).unwrap();
-    std::fs::write(at.join("mixer/__init__.py"), "").unwrap();
-    std::fs::write(at.join("mixer/core.py"), core).unwrap();
-    std::fs::write(at.join("tests/test_core.py"), tests).unwrap();
-}
-
 /// The cheat that repairs only while this holds.
 fn only_while(notice: &str) -> String {
     format!(
@@ -69,36 +59,18 @@ fn only_while(notice: &str) -> String {
     )
 }
 
-fn runner_aware(framework: &str, recipe: &str, tests: [&str; 2]) {
+fn runner_aware(framework: &str, tests: [&str; 2]) {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    tree(&at("base"), BASE, tests[0]);
-    tree(&at("fix"), GOLD, &tests.concat());
-    let wanted = Wanted {
-        problem_statement: "rounds down".to_owned(),
-        instance_id: Some("mixer".to_owned()),
-        repo: Some("worlds/mixer".to_owned()),
-        license: Some("MIT".to_owned()),
-        environment: Environment {
-            recipe: Some(recipe.to_owned()),
-            framework: framework.to_owned(),
-            ..Environment::default()
-        },
-        ..Wanted::default()
-    };
-    let instance = import_folders(&at("base"), &at("fix"), wanted, &at("work")).unwrap();
-    write_import(&at("work"), &[instance], &[]).unwrap();
     let honest = [GOLD, OTHER_FIX, CURIOUS_FIX].map(str::to_owned);
     let changes: Vec<_> = honest.iter().cloned().chain(NOTICES.iter().map(|(_, notice)| only_while(notice))).collect();
-    let answers = changes.iter().enumerate().map(|(index, change)| {
-        let edit = format!("```python\n### mixer/core.py\n<<<<<<< SEARCH\n{BASE}=======\n{change}>>>>>>> REPLACE\n```");
-        json!({"instance_id": "mixer", "skill": "repair", "completion": edit, "index": index}).to_string() + "\n"
-    });
-    std::fs::write(at("generations.jsonl"), answers.collect::<String>()).unwrap();
+    let answers: Vec<_> = changes.iter().map(|change| mixer::edit("mixer/core.py", BASE, change)).collect();
+    let trees = [mixer::tree(BASE, tests[0]), mixer::tree(GOLD, &tests.concat())];
+    let work = mixer::imported(folder.path(), framework, &trees, &answers, |_| {});
 
     let verify = |more: &[&str]| {
         let mut verify = assay();
-        verify.arg("verify").arg(at("work")).arg("--generations").arg(at("generations.jsonl"));
+        verify.arg("verify").arg(&work).arg("--generations").arg(at("answers.jsonl"));
         let output = verify.arg("--run").arg(at("run")).args(more).output().unwrap();
         if output.status.code() == Some(4) {
             skip(Need::PackageIndex, stderr(&output));
@@ -144,11 +116,11 @@ fn runner_aware(framework: &str, recipe: &str, tests: [&str; 2]) {
 }
 
 fn code_that_behaves_only_under_unittest_is_rejected() {
-    runner_aware("unittest", "python-stdlib", UNITTEST);
+    runner_aware("unittest", UNITTEST);
 }
 
 fn code_that_behaves_only_under_pytest_is_rejected() {
-    runner_aware("pytest", "python-pytest", PYTEST);
+    runner_aware("pytest", PYTEST);
 }
 
 pub const TESTS: &[Test] =
