@@ -77,26 +77,27 @@ pub fn holds_bytes(text: &str) -> bool {
     text.as_bytes().contains(&0xf4) && text.chars().any(|c| escaped_byte(c).is_some())
 }
 
-/// The first character in a value that a byte could be kept as.
-pub fn first_reserved(value: &Value) -> Option<char> {
-    let mut left = vec![value];
+/// Every text of a value, names of fields among them.
+fn texts(value: &Value) -> Vec<&str> {
+    let (mut left, mut texts) = (vec![value], Vec::new());
     while let Some(value) = left.pop() {
-        let mut texts: Vec<&String> = Vec::new();
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
-            Value::String(text) => texts.push(text),
+            Value::String(text) => texts.push(text.as_str()),
             Value::Array(values) => left.extend(values),
             Value::Object(fields) => {
-                texts.extend(fields.keys());
+                texts.extend(fields.keys().map(String::as_str));
                 left.extend(fields.values());
             }
         }
-        let mut found = texts.into_iter().filter(|text| holds_bytes(text)).flat_map(|text| text.chars());
-        if let Some(reserved) = found.find(|c| escaped_byte(*c).is_some()) {
-            return Some(reserved);
-        }
     }
-    None
+    texts
+}
+
+/// A character in a value that a byte could be kept as.
+pub fn any_reserved(value: &Value) -> Option<char> {
+    let held = texts(value).into_iter().filter(|text| holds_bytes(text));
+    held.flat_map(str::chars).find(|letter| escaped_byte(*letter).is_some())
 }
 
 /// JSON text in which each byte that was kept is half a pair again.
@@ -156,26 +157,8 @@ fn reserved(json: &str) -> Option<(usize, usize)> {
 pub fn with_bytes_of_diffs(bytes: &[u8]) -> Option<(String, Value)> {
     let text = with_escaped_bytes(bytes)?;
     let value: Value = serde_json::from_str(&text).ok()?;
-    let fits = |text: &str| !holds_bytes(text) || text.contains("\n@@ -");
-    let mut left = vec![&value];
-    while let Some(value) = left.pop() {
-        let right = match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => true,
-            Value::String(text) => fits(text),
-            Value::Array(values) => {
-                left.extend(values);
-                true
-            }
-            Value::Object(fields) => {
-                left.extend(fields.values());
-                fields.keys().all(|key| fits(key))
-            }
-        };
-        if !right {
-            return None;
-        }
-    }
-    Some((text, value))
+    let fit = texts(&value).into_iter().all(|text| !holds_bytes(text) || text.contains("\n@@ -"));
+    fit.then_some((text, value))
 }
 
 /// JSON text with halves that all stand for bytes; `None` if it has other halves or none, or if it holds one of the characters

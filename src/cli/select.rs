@@ -176,7 +176,8 @@ impl Select {
         };
         let predictions = chosen.picks.iter().map(|pick| {
             let id = &pick.selection.instance_id;
-            // What was bridged to read it would have to be bridged by others too.
+            // What was bridged to read it would have to be bridged by others too. The deletion of a binary file stays as it was
+            // said: its object is not known here.
             let read = patch::parse_answer(&pick.patch);
             let patch = read.as_ref().map_or(pick.patch.as_str(), |read| &read.text);
             json!({"instance_id": id, "model_name_or_path": name, "model_patch": patch})

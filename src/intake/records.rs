@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::parquet;
-use crate::surrogates::{first_half, first_reserved, with_bytes_of_diffs};
+use crate::surrogates::{any_reserved, first_half, with_bytes_of_diffs};
 
 /// One record: a row, or why there is none.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +69,7 @@ impl Rows {
             return Ok(row);
         }
         let row = Value::Object(row);
-        match (first_reserved(&row), row) {
+        match (any_reserved(&row), row) {
             (Some(c), _) => Err(format!(
                 "the row holds the private character U+{:X}; U+10F780 to U+10F7FF cannot be read in an answer, because bytes that \
                  are not UTF-8 are kept as them",

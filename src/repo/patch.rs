@@ -1,7 +1,8 @@
 //! Unified diffs, parsed: git's form and the plain one. Pure; applying is `apply.rs`.
 //!
-//! Text before, between and after the files of a diff is ignored, as git does. Inside a file nothing is guessed: a hunk
-//! must hold exactly the lines its header counts. What tools do to a whole diff is bridged in answers, and noted
+//! Text before, between and after the files of a diff is ignored, as git does, but for a line which says that binary files
+//! differ: an instance is not itself without them. Inside a file nothing is guessed: a hunk must hold exactly the lines its
+//! header counts. What tools do to a whole diff is bridged in answers, and noted
 //! ([`parse_answer`]).
 
 use std::borrow::Cow;
