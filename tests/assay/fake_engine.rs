@@ -183,7 +183,31 @@ fn a_tag_that_was_moved_is_noticed_in_cells_on_this_host() {
     assert!(!said.contains("the one of the archive") && !said.contains(MOVED), "{said}");
 }
 
+fn an_image_that_cannot_be_renewed_is_used_by_no_instance_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (Image::of("first\n"), Image::of("second\n"));
+    let work = work(folder.path(), Some(REFERENCE));
+    let engine = Engine::default();
+    let host = engine.serve();
+    let seal = || {
+        let mut command = assay();
+        command.env("DOCKER_HOST", &host).env("ASSAY_CACHE", folder.path().join("cache"));
+        stderr(&expect_exit(command.args(["image", "seal"]).arg(&work).args(["--sandbox", "cell"]), 2))
+    };
+    engine.hold(&first);
+    assert!(seal().contains("recording /testbed"));
+
+    let one = fs::read_to_string(work.join("instances.jsonl")).unwrap();
+    let two = one.replace("\"one\"", "\"two\"");
+    fs::write(work.join("instances.jsonl"), one + &two).unwrap();
+    engine.hold(&Image { archive: second.archive[..512].to_vec(), ..second });
+    // The second one saved cannot be read, so each instance tries, and none takes the first one.
+    let said = seal();
+    assert!(said.matches(": saving").count() == 2 && !said.contains("recording"), "{said}");
+}
+
 pub const TESTS: &[Test] = tests![
+    an_image_that_cannot_be_renewed_is_used_by_no_instance_of_the_run,
     auto_stays_with_docker_where_no_instance_needs_a_recipe,
     a_tag_that_was_moved_is_noticed_in_cells_on_this_host,
 ];
