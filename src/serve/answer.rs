@@ -146,3 +146,32 @@ fn reward(verdict: &Verdict) -> Option<f64> {
 fn of_the_machine(reason: Reason) -> bool {
     matches!(reason, Reason::SandboxFailed | Reason::NotRun)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::digest::Digest;
+
+    #[test]
+    fn only_what_another_attempt_may_change_is_asked_again() {
+        for (reason, unread, retryable) in [
+            ("sandbox_failed", false, true),
+            ("not_run", false, true),
+            ("not_run", true, false),
+            ("unsteady", false, false),
+        ] {
+            let digest = Digest::of(b"any");
+            let verdict = serde_json::from_value(json!({
+                "format": format::VERDICT, "candidate_id": digest, "instance_id": "a", "skill": "repair",
+                "generation": {"file": "g", "line": 1, "index": 0}, "status": "inconclusive", "reason": reason, "detail": "",
+                "evidence": "E1", "trials": [], "receipt": digest,
+            }))
+            .unwrap();
+            let answered = SingleVerdict { verdict, unread, trials_run: 0 };
+            let answer = Answer::new(answered, Duration::ZERO, Duration::ZERO);
+            assert_eq!((answer.retryable, answer.reward), (retryable, None), "{reason}, unread: {unread}");
+        }
+    }
+}
