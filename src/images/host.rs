@@ -22,11 +22,13 @@ pub struct HostImages<'a> {
     cache: Cache,
 }
 
-/// Whether this process has looked at a reference and found what it is to use, by cache and reference. An image that is in use stays
-/// what it is to the process's end.
-static LOOKED_AT: Mutex<BTreeMap<(PathBuf, String), Arc<Mutex<bool>>>> = Mutex::new(BTreeMap::new());
+/// Whether this process has looked at a reference and found what it is to use.
+type Look = Arc<Mutex<bool>>;
 
-fn looked_at(cache: &Cache, reference: &str) -> Arc<Mutex<bool>> {
+/// The looks of this process, by cache and reference. An image that is in use stays what it is to the process's end.
+static LOOKED_AT: Mutex<BTreeMap<(PathBuf, String), Look>> = Mutex::new(BTreeMap::new());
+
+fn looked_at(cache: &Cache, reference: &str) -> Look {
     let name = (cache.root().to_owned(), unpacked::canonical(reference));
     LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default().clone()
 }
