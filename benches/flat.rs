@@ -145,6 +145,7 @@ fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated
         evidence: Evidence::E2,
         minimal_gold: false,
         accept_lost: false,
+        sessions: None,
         cache: folder.join("cache"),
         image_budget: None,
         reuse: false,

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::console::Console;
 use crate::judge::DeadlineRule;
+use crate::model::admission::Sessions;
 use crate::model::trial::Limits;
 use crate::model::verdict::Evidence;
 use crate::pipeline::{SandboxChoice, Session, SessionOptions};
@@ -19,6 +20,15 @@ pub enum EvidenceChoice {
     /// The same, and the tests once more without their runner, if their form allows it.
     #[value(name = "E3", alias = "e3")]
     E3,
+}
+
+/// In how many sessions of the test runner a repair's last tests and its control session run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SessionsChoice {
+    /// In one, if gold holds in it.
+    One,
+    /// Each in its own.
+    Split,
 }
 
 /// The options.
@@ -68,6 +78,10 @@ pub struct SandboxOptions {
     /// How trials are isolated
     #[arg(long, env = "ASSAY_SANDBOX", value_enum, default_value_t = SandboxChoice::Auto)]
     pub sandbox: SandboxChoice,
+    /// Run a repair's last tests and its control session in one session of the test runner, or in two [default: in one if gold
+    /// runs its whole suite in 10 s and holds in such a session]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub sessions: Option<SessionsChoice>,
     /// Longest time for one trial in seconds; the deadline itself follows from how fast gold is
     #[arg(long, default_value_t = 1800, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
@@ -95,6 +109,10 @@ impl SandboxOptions {
             evidence,
             minimal_gold: self.minimal_gold,
             accept_lost: self.accept_lost,
+            sessions: self.sessions.map(|sessions| match sessions {
+                SessionsChoice::One => Sessions::One,
+                SessionsChoice::Split => Sessions::Split,
+            }),
             limits: Limits { deadline_ms: self.timeout * 1000, memory_bytes: self.memory << 20, ..Limits::default() },
             deadline: DeadlineRule { floor_ms: self.deadline_floor * 1000, multiplier: self.deadline_multiplier },
             memory_budget: self.memory_budget.map(|mib| mib << 20),

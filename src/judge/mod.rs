@@ -45,7 +45,7 @@ pub use localization::LocalizationRules;
 pub use matrix::{OnBase, on_base, on_repair, regression};
 pub use reduce::{Reduced, Reduction, reduce};
 pub use repair::pass_counts::count_passes;
-pub use repair::shared_run::rehearse_joint;
+pub use repair::shared_run::one_session;
 
 /// What comes next: a trial to run, or the result.
 #[derive(Clone, Debug, PartialEq, Eq)]

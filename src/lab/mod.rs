@@ -25,7 +25,7 @@ use crate::exit_code::Stop;
 use crate::journal::{RunDir, SharedOutcomes, Writer};
 use crate::judge::DeadlineRule;
 use crate::language::{self, Reader};
-use crate::model::admission::Admission;
+use crate::model::admission::{Admission, Sessions};
 use crate::model::digest::Digest;
 use crate::model::generation::{Generation, GenerationRef};
 use crate::model::instance::Instance;
@@ -62,6 +62,8 @@ pub struct Settings {
     pub memory_budget: u64,
     /// Whether admission repeats the files without fail-to-pass tests too.
     pub repeat_all: bool,
+    /// Whether a repair's last tests and its control session are one session of the runner; `None`: as gold's time says.
+    pub sessions: Option<Sessions>,
     /// Whether repairs run every split, also those whose verdict is known before.
     pub full: bool,
     /// Attempts at a trial before its failure is recorded.
@@ -234,7 +236,11 @@ impl<'a> Lab<'a> {
             (self.settings.deadline != DeadlineRule::default()).then(|| format!("deadline-{floor_ms}-{multiplier}"));
         let accept_lost = self.settings.accept_lost.then_some("accept-lost");
         let repeat_all = repeat_all.then_some("repeat-all");
-        let framework = [Some(framework), plain, minimal, accept_lost, repeat_all, deadline.as_deref()];
+        let sessions = self.settings.sessions.map(|sessions| match sessions {
+            Sessions::One => "one-session",
+            Sessions::Split => "split-sessions",
+        });
+        let framework = [Some(framework), plain, minimal, accept_lost, repeat_all, sessions, deadline.as_deref()];
         let framework = framework.into_iter().flatten().collect::<Vec<_>>().join("+");
         let reader = runner.and_then(|runner| language::of(runner).reader());
         let sentinels = runner.and_then(Runner::sentinels);

@@ -16,6 +16,13 @@ use crate::model::test_record::{Standing, TestRecord};
 use crate::model::trial::{Limits, Note};
 use crate::model::verdict::Evidence;
 
+/// Whether a repair's last tests and its control session are one session of the runner, or two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sessions {
+    One,
+    Split,
+}
+
 /// Why an instance cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -131,9 +138,14 @@ pub struct Admission {
     /// File of the sentinels (`framework::sentinel`); none where the runner does not run them on gold as it must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentinels: Option<String>,
-    /// Whether the second split and the control session hold on gold in one run, and so run together for candidates.
+    /// Admission saw that the second split and the control session hold on gold in one run, and so they run together for
+    /// candidates. Only older records say so; see `one_session`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub joint: bool,
+    /// Git tree of gold under the files of the control session. The first candidate that comes there has gold run it together with
+    /// the second split. If gold holds, the two are one run for candidates. None: they run apart, unless `joint` says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_session: Option<String>,
     /// The runner-free re-run; none where it was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<Plain>,

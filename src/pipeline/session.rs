@@ -13,6 +13,7 @@ use crate::exit_code::Stop;
 use crate::images::cache::Cache;
 use crate::judge::DeadlineRule;
 use crate::lab::Settings;
+use crate::model::admission::Sessions;
 use crate::model::trial::Limits;
 use crate::model::verdict::Evidence;
 use crate::sandbox::cell::Cell;
@@ -52,6 +53,7 @@ pub struct SessionOptions {
     pub evidence: Evidence,
     pub minimal_gold: bool,
     pub accept_lost: bool,
+    pub sessions: Option<Sessions>,
     pub limits: Limits,
     pub deadline: DeadlineRule,
     /// Bytes that running trials may take together; `None`: four fifths of what is available.
@@ -90,6 +92,7 @@ impl SessionOptions {
             evidence: self.evidence,
             minimal_gold: self.minimal_gold,
             accept_lost: self.accept_lost,
+            sessions: self.sessions,
             limits: self.limits,
             deadline: self.deadline,
             memory_budget: match self.memory_budget {

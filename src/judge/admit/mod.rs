@@ -146,6 +146,7 @@ pub(super) fn blank(input: &AdmissionInput, runner: &dyn Runner) -> Admission {
         held_out: None,
         sentinels: None,
         joint: false,
+        one_session: None,
         plain: None,
     }
 }

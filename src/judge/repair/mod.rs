@@ -102,26 +102,26 @@ enum Controls {
 /// Runs the splits of a policy tree; `canary` is the same tree with the files of the control session.
 fn passes(tree: &str, canary: Option<&str>, admission: &Admission, bench: &mut Bench) -> Result<Passed, Halt> {
     let mut passed = Passed { wobbling: BTreeSet::new(), controls: Controls::Unknown };
-    let together = shared_run::last(admission).filter(|_| admission.joint);
-    for split in &admission.splits {
-        passed.wobbling.extend(match (together, canary) {
-            (Some(last), Some(canary)) if std::ptr::eq(last, split) => {
-                match shared_run::run(canary, tree, split, admission, bench)? {
-                    Joint::Clean(evidence, said) => {
-                        passed.controls = Controls::Held(evidence, said);
-                        BTreeSet::new()
-                    }
-                    Joint::Against(reason, detail) => {
-                        passed.controls = Controls::Against(reason, detail);
-                        BTreeSet::new()
-                    }
-                    Joint::Failing(seen, failing) => {
-                        confirm::passes_after(&seen, failing, tree, split, admission, bench)?
-                    }
-                    Joint::Unclear => confirm::passes(tree, split, admission, bench)?,
+    for (number, split) in admission.splits.iter().enumerate() {
+        // Not asked before the first split has passed, because gold may have to run for the answer.
+        let together = match canary {
+            Some(canary) if number > 0 => shared_run::shared(admission, bench)?.map(|split| (split, canary)),
+            Some(_) | None => None,
+        };
+        passed.wobbling.extend(match together {
+            Some((split, canary)) => match shared_run::run(canary, tree, split, admission, bench)? {
+                Joint::Clean(evidence, said) => {
+                    passed.controls = Controls::Held(evidence, said);
+                    BTreeSet::new()
                 }
-            }
-            _ => confirm::passes(tree, split, admission, bench)?,
+                Joint::Against(reason, detail) => {
+                    passed.controls = Controls::Against(reason, detail);
+                    BTreeSet::new()
+                }
+                Joint::Failing(seen, failing) => confirm::passes_after(&seen, failing, tree, split, admission, bench)?,
+                Joint::Unclear => confirm::passes(tree, split, admission, bench)?,
+            },
+            None => confirm::passes(tree, split, admission, bench)?,
         });
     }
     if admission.fail_to_pass.iter().all(|id| passed.wobbling.contains(id)) {

@@ -1,9 +1,12 @@
 //! The last tests of a repair and its control session in one run: one start of the runner less.
 //!
-//! That start is most of a small suite's time. If gold runs the whole suite in [`LONGEST_SUITE_MS`], the control session shares a run with the tests that come
-//! after the fail-to-pass files, if gold, at admission, is clean in that one run. A repair passes here only if nothing
-//! is unclear. Nothing is rejected for what is seen in this run alone: whatever is not clean is run apart. If all tests
-//! are in the fail-to-pass files, the control session stays a run of its own.
+//! That start is most of a small suite's time. If gold runs the whole suite in [`LONGEST_SUITE_MS`], the control session shares a
+//! run with the tests that come after the fail-to-pass files, if gold is clean in that one run. Gold runs it when the first
+//! candidate comes there; all candidates share that run of gold. A repair passes here only if nothing is unclear. Nothing is
+//! rejected for what is seen in this run alone: whatever is not clean is run apart.
+//!
+//! The fail-to-pass tests stay a run of their own. Most repairs fail them, and a canary has the path and the id of such a test,
+//! so that nothing tells the two apart. Therefore the control session is a run of its own too if there is no second split.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +14,10 @@ use super::confirm;
 use crate::judge::asker::{Ask, Bench, Evidence, Seen};
 use crate::judge::run_result;
 use crate::judge::run_result::Shown;
-use crate::judge::{Halt, Step, control};
-use crate::model::admission::{Admission, Split};
-use crate::model::digest::Digest;
+use crate::judge::steady::gold_of;
+use crate::judge::{Halt, control};
+use crate::model::admission::{Admission, Sessions, Split};
 use crate::model::verdict::{Evidence as Level, Reason, VerdictStatus};
-use crate::runner::Runner;
 
 /// On a longer suite a start is a small part, and to learn whether the runs can be shared costs one more run of the suite.
 const LONGEST_SUITE_MS: u64 = 10_000;
@@ -32,30 +34,34 @@ pub(crate) enum Joint {
     Unclear,
 }
 
-/// Whether gold, with the session's files over it as `tree`, is clean in the one run, and the trials that show it.
-pub fn rehearse_joint(
-    admission: &Admission,
-    runner: &dyn Runner,
-    gold: &str,
-    tree: &str,
-    evidence: &dyn Evidence,
-) -> Step<(bool, Vec<Digest>)> {
-    let mut bench = Bench::new(admission, runner, evidence);
+/// Whether repairs may run the control session and the second split in one run: as it was chosen, or else if the suite is short.
+pub fn one_session(admission: &Admission, chosen: Option<Sessions>, evidence: &dyn Evidence) -> bool {
     // The first trial of an admission is gold's run of everything.
-    let whole = admission.trials.first().and_then(|trial| evidence.outcome(trial));
-    if whole.is_none_or(|outcome| outcome.wall_ms > LONGEST_SUITE_MS) {
-        return Step::Done((false, Vec::new()));
+    let whole = || admission.trials.first().and_then(|trial| evidence.outcome(trial));
+    last(admission).is_some()
+        && match chosen {
+            Some(Sessions::One) => true,
+            Some(Sessions::Split) => false,
+            None => whole().is_some_and(|outcome| outcome.wall_ms <= LONGEST_SUITE_MS),
+        }
+}
+
+/// The split that repairs run together with the control session, if gold is clean in that one run.
+pub(crate) fn shared<'a>(admission: &'a Admission, bench: &mut Bench) -> Result<Option<&'a Split>, Halt> {
+    let split = last(admission);
+    if admission.joint {
+        return Ok(split);
     }
-    let clean = match last(admission).map(|split| run(tree, gold, split, admission, &mut bench)) {
-        Some(Ok(Joint::Clean(..))) => true,
-        Some(Err(Halt::Needs(trial))) => return Step::Needs(trial),
-        Some(Ok(Joint::Failing(..) | Joint::Against(..) | Joint::Unclear) | Err(Halt::Judged(..))) | None => false,
-    };
-    Step::Done((clean, bench.into_trials()))
+    let (Some(split), Some(session)) = (split, &admission.one_session) else { return Ok(None) };
+    match run(session, gold_of(admission)?, split, admission, bench) {
+        Ok(Joint::Clean(..)) => Ok(Some(split)),
+        Err(needs @ Halt::Needs(_)) => Err(needs),
+        Ok(Joint::Failing(..) | Joint::Against(..) | Joint::Unclear) | Err(Halt::Judged(..)) => Ok(None),
+    }
 }
 
 /// The split that can be run together with the control session: one that holds no fail-to-pass test.
-pub(crate) fn last(admission: &Admission) -> Option<&Split> {
+fn last(admission: &Admission) -> Option<&Split> {
     match admission.splits.as_slice() {
         [_, rest] if admission.has_controls() => Some(rest),
         _ => None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::journal::Failure;
 use crate::model::candidate::Candidate;
+use crate::model::digest::Digest;
 use crate::model::trial::{Exit, Limits, Outcome, OutputRef, Phase, Status, TestReport, TestResult, Trial};
 
 const FIX: &str = "tests/test_fix.py::test_fix";
@@ -99,14 +100,14 @@ impl Paper {
 
 fn kind(trial: &Trial) -> Kind {
     match (trial.tree.as_str(), trial.plan.files.as_slice()) {
-        ("session", [_]) => Kind::Session,
-        ("session", _) => Kind::Joint,
+        ("session" | "gold-session", [_]) => Kind::Session,
+        ("session" | "gold-session", _) => Kind::Joint,
         (_, [file]) if file == "tests/test_fix.py" => Kind::Mended,
         _ => Kind::Others,
     }
 }
 
-fn admission(joint: bool) -> Admission {
+fn admission(one_session: bool) -> Admission {
     serde_json::from_value(serde_json::json!({
         "format": crate::model::format::ADMISSION, "instance_id": "a", "key": Digest::of(b"key"), "image": Digest::of(b"image"),
         "trees": {"base": "b", "gold": "g", "tested_base": "base", "tested_gold": "gold"},
@@ -114,7 +115,8 @@ fn admission(joint: bool) -> Admission {
         "splits": [
             {"files": ["tests/test_fix.py"], "expected": [FIX]}, {"files": ["tests/test_keep.py"], "expected": [KEEP]},
         ],
-        "canaries": {"tree": "c", "files": ["tests/test_fix.py"], "tests": {FIX: "strong"}}, "joint": joint,
+        "canaries": {"tree": "c", "files": ["tests/test_fix.py"], "tests": {FIX: "strong"}}, 
+        "one_session": one_session.then_some("gold-session"),
         "limits": Limits { deadline_ms: 60_000, ..Limits::default() }, "trials": [],
     }))
     .unwrap()
@@ -132,22 +134,30 @@ fn candidate() -> Candidate {
 
 /// The verdict where runs go as the script says of their kind and how many of that kind were before; and the candidate's
 /// own runs.
-fn judged(joint: bool, script: impl Fn(Kind, usize) -> Run) -> (Reason, Level, Vec<Kind>) {
+fn judged(one_session: bool, script: impl Fn(Kind, usize) -> Run) -> (Reason, Level, Vec<Kind>) {
+    judged_by(&admission(one_session), honest, script)
+}
+
+fn judged_by(
+    admission: &Admission,
+    gold: impl Fn(Kind) -> Run,
+    script: impl Fn(Kind, usize) -> Run,
+) -> (Reason, Level, Vec<Kind>) {
     let paper = Paper::default();
     let runner = crate::runner::by_name("pytest").unwrap();
-    let admission = admission(joint);
     let mut own = Vec::new();
     for _ in 0..40 {
         let rules = crate::judge::LocalizationRules::default();
         let peers = crate::judge::Peers::default();
-        match crate::judge::judge(&candidate(), &admission, runner, &peers, &rules, &paper) {
-            Step::Done(judgement) => return (judgement.reason, judgement.evidence, own),
-            Step::Needs(trial) => {
+        match crate::judge::judge(&candidate(), admission, runner, &peers, &rules, &paper) {
+            crate::judge::Step::Done(judgement) => return (judgement.reason, judgement.evidence, own),
+            crate::judge::Step::Needs(trial) => {
                 let kind = kind(&trial);
-                let gold = trial.tree == "gold";
-                let before = own.iter().filter(|found| **found == kind).count();
-                paper.run(&trial, if gold { honest(kind) } else { script(kind, before) }, kind);
-                if !gold {
+                if trial.tree.starts_with("gold") {
+                    paper.run(&trial, gold(kind), kind);
+                } else {
+                    let before = own.iter().filter(|found| **found == kind).count();
+                    paper.run(&trial, script(kind, before), kind);
                     own.push(kind);
                 }
             }
@@ -220,18 +230,51 @@ fn whole(paper: &Paper, wall_ms: u64) -> Digest {
 }
 
 #[test]
-fn gold_decides_whether_the_two_go_together_if_the_suite_is_short() {
-    for (keeps, wall_ms, expected) in
-        [(true, 10_000, (true, 1)), (false, 10_000, (false, 1)), (true, 10_001, (false, 0))]
-    {
+fn gold_decides_in_a_run_of_its_own_whether_the_two_go_together_and_only_for_a_repair_that_comes_so_far() {
+    let admission = admission(true);
+    let apart = [Kind::Mended, Kind::Others, Kind::Session];
+    let spoilt: [&dyn Fn(Run) -> Run; 4] = [
+        &|run| Run { keep: false, ..run },
+        &|run| Run { fix: true, ..run },
+        &|run| Run { tampers: true, ..run },
+        &|run| Run { exit: Some(Exit::TimedOut), ..run },
+    ];
+    for spoil in spoilt {
+        let gold = |kind| if kind == Kind::Joint { spoil(honest(kind)) } else { honest(kind) };
+        let (reason, level, runs) = judged_by(&admission, gold, |kind, _| honest(kind));
+        assert_eq!((reason, level), (Reason::Resolved, Level::E2));
+        assert_eq!(runs, apart);
+    }
+
+    let never = |kind| match kind {
+        Kind::Joint => panic!("gold runs in one session for a repair that fails before"),
+        Kind::Mended | Kind::Others | Kind::Session => honest(kind),
+    };
+    let (reason, ..) = judged_by(&admission, never, |kind, _| Run { fix: false, ..honest(kind) });
+    assert_eq!(reason, Reason::StillFailing);
+}
+
+#[test]
+fn a_record_that_says_that_gold_held_is_believed() {
+    let admission = Admission { joint: true, ..admission(false) };
+    let (reason, _, runs) = judged_by(&admission, honest, |kind, _| honest(kind));
+    assert_eq!((reason, runs), (Reason::Resolved, vec![Kind::Mended, Kind::Joint]));
+}
+
+#[test]
+fn the_two_may_go_together_if_the_suite_is_short_or_if_it_is_chosen() {
+    for (wall_ms, chosen, expected) in [
+        (10_000, None, true),
+        (10_001, None, false),
+        (10_001, Some(Sessions::One), true),
+        (10_000, Some(Sessions::Split), false),
+    ] {
         let paper = Paper::default();
         let admission = Admission { trials: vec![whole(&paper, wall_ms)], ..admission(false) };
-        let found = loop {
-            match rehearse_joint(&admission, &crate::runner::python::pytest::Pytest, "gold", "session", &paper) {
-                Step::Done((clean, trials)) => break (clean, trials.len()),
-                Step::Needs(trial) => paper.run(&trial, Run { keep: keeps, ..honest(Kind::Joint) }, Kind::Joint),
-            }
-        };
-        assert_eq!(found, expected);
+        assert_eq!(one_session(&admission, chosen, &paper), expected);
     }
+    let paper = Paper::default();
+    let mut alone = Admission { trials: vec![whole(&paper, 1)], ..admission(false) };
+    alone.splits.pop();
+    assert!(!one_session(&alone, Some(Sessions::One), &paper), "there is nothing to share a run with");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::judge::{LEAST_CHECKS, Planned, Rehearsed, observe, rehearse, rehearse_joint, sentinel_seed};
+use crate::judge::{LEAST_CHECKS, Planned, Rehearsed, observe, one_session, rehearse, sentinel_seed};
 use crate::lab::Lab;
 use crate::lab::run::facts::Knowledge;
 use crate::lab::run::trials::KeptSlot;
@@ -54,23 +54,16 @@ impl Lab<'_> {
             admission.trials.extend(rehearsed.trials.iter().cloned());
             if rehearsed.ended && (rehearsed.sentinels || admission.sentinels.is_none()) {
                 keep_proved(site, &mut admission, &rehearsed);
-                return self.with_joint(site, kept, admission);
+                if one_session(&admission, self.settings.sessions, &self.knowledge) {
+                    admission.one_session = control_tree(&site.repository, tree, &admission)?;
+                }
+                return Ok(admission);
             }
             if admission.sentinels.take().is_none() && admission.held_out.take().is_none() {
                 admission.canaries = None;
             }
         }
         Ok(admission)
-    }
-
-    /// Learns on gold whether the control session can share a run with the tests that come after the fail-to-pass files.
-    fn with_joint(&self, site: &Site, kept: &mut KeptSlot, admission: Admission) -> anyhow::Result<Admission> {
-        let gold = &site.trees.tested_gold;
-        let Some(session) = control_tree(&site.repository, gold, &admission)? else { return Ok(admission) };
-        let ask = |known: &Knowledge| rehearse_joint(&admission, site.framework, gold, &session, known);
-        let (joint, trials) = self.settle(ask, |trial| self.run_trial(site, kept, trial))?;
-        let trials = [admission.trials, trials].concat();
-        Ok(Admission { joint, trials, ..admission })
     }
 }
 

@@ -428,6 +428,7 @@ impl<'a> SiteBuilder<'a> {
             held_out: None,
             sentinels: None,
             joint: false,
+            one_session: None,
             plain: None,
         }
     }
