@@ -1,19 +1,13 @@
 //! What a verdict is worth by the channel of the runner's report.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::*;
-use crate::journal::Failure;
+use crate::judge::paper::{self, Paper};
 use crate::model::cause::Cause;
 use crate::model::channel::Channel;
 use crate::model::test_id::TestId;
-use crate::model::trial::{
-    Exit, Limits, Outcome, OutputRef, Phase, Status, TestPlan, TestReport, TestResult, Variation,
-};
+use crate::model::trial::{Exit, Limits, Outcome, TestPlan, TestReport, TestResult, Trial, Variation};
 use crate::runner::python::pytest::Pytest;
 use crate::runner::{Bare, Command, Sentinels};
 
@@ -82,64 +76,20 @@ impl Runner for By {
     }
 }
 
-type Ran = (Arc<Outcome>, Arc<TestReport>);
-
 /// The honest world: a test fails on base, on mutants and with changed expectations, and passes everywhere else.
-#[derive(Default)]
-struct Honest(RefCell<BTreeMap<Digest, Ran>>);
-
-impl Evidence for Honest {
-    fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {
-        self.0.borrow().get(trial).map(|(outcome, _)| outcome.clone())
-    }
-
-    fn failure(&self, _: &Digest) -> Option<Failure> {
-        None
-    }
-
-    fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>> {
-        self.0.borrow().get(&outcome.trial_id).map(|(_, report)| report.clone())
-    }
-
-    fn output(&self, _: &Outcome) -> Option<String> {
-        None
-    }
-}
-
-impl Honest {
-    fn run(&self, trial: Trial) {
-        let fails = ["base", "mutant", "session"].iter().any(|wrong| trial.tree.starts_with(wrong));
-        let call = if fails { Status::Failed } else { Status::Passed };
-        let result = TestResult {
-            phases: vec![(Phase::Setup, Status::Passed), (Phase::Call, call), (Phase::Teardown, Status::Passed)],
-            error: fails.then(|| "AssertionError".to_owned()),
-            frames: if fails { trial.plan.files.clone() } else { Vec::new() },
-        };
-        let code = i32::from(fails);
-        let report = TestReport {
-            finished: true,
-            exit_status: Some(code),
-            tests: trial.plan.files.iter().map(|file| (format!("{file}::test"), result.clone())).collect(),
-            ran: trial.plan.watch.clone(),
-            ..TestReport::default()
-        };
-        let outcome = Outcome {
-            format: crate::model::format::OUTCOME.to_owned(),
-            trial_id: trial.id(),
-            trial: trial.clone(),
-            sandbox: "paper".to_owned(),
-            exit: Exit::Code(code),
-            report: Some(Digest::of(b"report")),
-            output: OutputRef::default(),
-            wall_ms: 1000,
-            overhead_ms: 1,
-            peak_memory_bytes: None,
-            tampered: Vec::new(),
-            retried: Vec::new(),
-            reused: false,
-        };
-        self.0.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
-    }
+fn honest(trial: &Trial) -> (Outcome, TestReport) {
+    let fails = ["base", "mutant", "session"].iter().any(|wrong| trial.tree.starts_with(wrong));
+    let frames = if fails { trial.plan.files.clone() } else { Vec::new() };
+    let result = TestResult { frames, ..paper::result(fails.then_some("AssertionError")) };
+    let code = i32::from(fails);
+    let report = TestReport {
+        finished: true,
+        exit_status: Some(code),
+        tests: trial.plan.files.iter().map(|file| (format!("{file}::test"), result.clone())).collect(),
+        ran: trial.plan.watch.clone(),
+        ..TestReport::default()
+    };
+    (paper::outcome(trial, Exit::Code(code)), report)
 }
 
 fn admission(more: Value) -> Admission {
@@ -169,10 +119,13 @@ fn judged(channel: Channel, candidate: &Candidate, admission: &Admission, peers:
 }
 
 fn judged_by(runner: &By, candidate: &Candidate, admission: &Admission, peers: &Peers) -> (Level, String) {
-    let (honest, rules) = (Honest::default(), LocalizationRules::default());
+    let (known, rules) = (Paper::default(), LocalizationRules::default());
     loop {
-        match judge(candidate, admission, runner, peers, &rules, &honest) {
-            Step::Needs(trial) => honest.run(*trial),
+        match judge(candidate, admission, runner, peers, &rules, &known) {
+            Step::Needs(trial) => {
+                let (outcome, report) = honest(&trial);
+                known.add(outcome, report);
+            }
             Step::Done(judgement) => {
                 assert_eq!(
                     judgement.reason.status(),

@@ -237,6 +237,8 @@ fn name_reasons(items: &[String]) -> String {
 
 #[cfg(test)]
 mod channel_tests;
+#[cfg(test)]
+mod paper;
 
 #[cfg(test)]
 mod tests {

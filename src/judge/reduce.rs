@@ -103,8 +103,9 @@ fn passes(admission: &Admission, set: BTreeSet<usize>, trees: &Reduced, bench: &
 mod tests {
     use super::*;
     use crate::journal::Failure;
+    use crate::judge::paper;
     use crate::model::admission::Split;
-    use crate::model::trial::{Exit, Limits, Outcome, OutputRef, Phase, Status, TestReport, TestResult};
+    use crate::model::trial::{Exit, Limits, Outcome, Phase, Status, TestReport, TestResult};
     use std::sync::Arc;
 
     const A: &str = "t/test_a.py::a";
@@ -157,21 +158,7 @@ mod tests {
                 }
                 Reduction::Trial(trial) => {
                     let code = i32::from(!passing(&trial.tree));
-                    let outcome = Outcome {
-                        format: crate::model::format::OUTCOME.to_owned(),
-                        trial_id: trial.id(),
-                        trial: (*trial).clone(),
-                        sandbox: "cell".to_owned(),
-                        exit: Exit::Code(code),
-                        report: None,
-                        output: OutputRef::default(),
-                        wall_ms: 1,
-                        overhead_ms: 1,
-                        peak_memory_bytes: None,
-                        tampered: Vec::new(),
-                        retried: Vec::new(),
-                        reused: false,
-                    };
+                    let outcome = paper::outcome(&trial, Exit::Code(code));
                     evidence.1.borrow_mut().insert(trial.id(), Arc::new(outcome));
                 }
                 Reduction::Done { unneeded, trials } => return (unneeded.into_iter().collect(), trials.len()),

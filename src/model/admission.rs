@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::channel::Channel;
 use crate::model::digest::Digest;
+use crate::model::format;
 use crate::model::generation::Skill;
+use crate::model::instance::Instance;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
@@ -252,6 +254,42 @@ pub struct Split {
 }
 
 impl Admission {
+    /// An admission before anything was run. `framework`: name and version of the runner, or its name alone if there is no such runner.
+    pub fn new(instance: &Instance, key: Digest, framework: String, repeats: u32, limits: Limits) -> Self {
+        Self {
+            format: format::ADMISSION.to_owned(),
+            instance_id: instance.instance_id.clone(),
+            key,
+            refusal: None,
+            detail: String::new(),
+            image: None,
+            trees: None,
+            fail_to_pass: Vec::new(),
+            pass_to_pass: Vec::new(),
+            lists_pass_to_pass: !instance.pass_to_pass.is_empty(),
+            tests: BTreeMap::new(),
+            unstable: BTreeMap::new(),
+            disagreements: BTreeMap::new(),
+            splits: Vec::new(),
+            gold_files: Vec::new(),
+            unneeded: None,
+            framework,
+            channel: Channel::default(),
+            repeats,
+            limits,
+            shadows: BTreeSet::new(),
+            lost: None,
+            lost_tests: None,
+            trials: Vec::new(),
+            canaries: None,
+            held_out: None,
+            sentinels: None,
+            joint: false,
+            one_session: None,
+            plain: None,
+        }
+    }
+
     pub fn admitted(&self) -> bool {
         self.refusal.is_none()
     }

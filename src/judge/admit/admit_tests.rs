@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::*;
 use crate::journal::Failure;
-use crate::judge::lost_as_stored;
+use crate::judge::{lost_as_stored, paper};
 use crate::model::test_record::FailureClass;
-use crate::model::trial::{Exit, Outcome, OutputRef, Phase, Status, TestReport, TestResult, Trial};
+use crate::model::trial::{Exit, Outcome, Phase, Status, TestReport, TestResult, Trial};
 use crate::runner::python::pytest::Pytest;
 
 /// What a test does in a run.
@@ -76,21 +76,7 @@ impl Scripted<'_> {
                 break;
             }
         }
-        let outcome = Outcome {
-            format: format::OUTCOME.to_owned(),
-            trial_id: trial.id(),
-            trial: trial.clone(),
-            sandbox: "cell".to_owned(),
-            exit,
-            report: Some(Digest::of(b"report")),
-            output: OutputRef::default(),
-            wall_ms: 100,
-            overhead_ms: 1,
-            peak_memory_bytes: None,
-            tampered: Vec::new(),
-            retried: Vec::new(),
-            reused: false,
-        };
+        let outcome = Outcome { wall_ms: 100, ..paper::outcome(trial, exit) };
         self.known.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
     }
 }

@@ -33,7 +33,6 @@ use super::asker::{Ask, Bench, Evidence, Seen};
 use super::{Halt, Step, name_some, run_result};
 use crate::model::admission::{Admission, Refusal, Split, Trees};
 use crate::model::digest::Digest;
-use crate::model::format;
 use crate::model::instance::Instance;
 use crate::model::test_record::{Condition, Sightings, Standing};
 use crate::model::trial::{Limits, Variation};
@@ -117,37 +116,13 @@ pub fn admit(input: &AdmissionInput, runner: &dyn Runner, evidence: &dyn Evidenc
 
 /// An admission before anything was run.
 pub(super) fn blank(input: &AdmissionInput, runner: &dyn Runner) -> Admission {
+    let framework = format!("{}/{}", runner.name(), runner.version());
     Admission {
-        format: format::ADMISSION.to_owned(),
-        instance_id: input.instance.instance_id.clone(),
-        key: input.key.clone(),
-        refusal: None,
-        detail: String::new(),
         image: Some(input.image.clone()),
         trees: Some(input.trees.clone()),
-        fail_to_pass: Vec::new(),
-        pass_to_pass: Vec::new(),
-        lists_pass_to_pass: !input.instance.pass_to_pass.is_empty(),
-        tests: BTreeMap::new(),
-        unstable: BTreeMap::new(),
-        disagreements: BTreeMap::new(),
-        splits: Vec::new(),
         gold_files: input.gold_files.clone(),
-        unneeded: None,
-        framework: format!("{}/{}", runner.name(), runner.version()),
         channel: runner.channel(),
-        repeats: input.repeats,
-        limits: input.limits.clone(),
-        shadows: BTreeSet::new(),
-        lost: None,
-        lost_tests: None,
-        trials: Vec::new(),
-        canaries: None,
-        held_out: None,
-        sentinels: None,
-        joint: false,
-        one_session: None,
-        plain: None,
+        ..Admission::new(input.instance, input.key.clone(), framework, input.repeats, input.limits.clone())
     }
 }
 

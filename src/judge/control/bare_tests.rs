@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::journal::Failure;
-use crate::model::trial::{Exit, Limits, Outcome, OutputRef, Phase, TestResult, Trial};
+use crate::judge::paper;
+use crate::model::trial::{Exit, Limits, Outcome, Phase, TestResult, Trial};
 use crate::runner::python::bare;
 use crate::runner::python::pytest::Pytest;
 
@@ -46,21 +47,7 @@ impl Evidence for Runs {
     fn outcome(&self, id: &Digest) -> Option<Arc<Outcome>> {
         let trial = self.asked.lock().unwrap().get(id)?.clone();
         let (exit, _) = self.reports.get(&name_of(&trial))?;
-        Some(Arc::new(Outcome {
-            format: crate::model::format::OUTCOME.to_owned(),
-            trial_id: id.clone(),
-            trial,
-            sandbox: "cell".to_owned(),
-            exit: *exit,
-            report: None,
-            output: OutputRef::default(),
-            wall_ms: 1,
-            overhead_ms: 1,
-            peak_memory_bytes: None,
-            tampered: Vec::new(),
-            retried: Vec::new(),
-            reused: false,
-        }))
+        Some(Arc::new(paper::outcome(&trial, *exit)))
     }
 
     fn failure(&self, id: &Digest) -> Option<Failure> {

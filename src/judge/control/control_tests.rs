@@ -4,9 +4,10 @@ use std::sync::Arc;
 use super::canary::{Forms, prove};
 use super::*;
 use crate::journal::Failure;
+use crate::judge::paper;
 use crate::model::admission::{Canaries, CanaryStrength, Split};
 use crate::model::canary_form::Form;
-use crate::model::trial::{Exit, Limits, Outcome, OutputRef, Phase, Status, TestReport, Trial};
+use crate::model::trial::{Exit, Limits, Outcome, Phase, Status, TestPlan, TestReport, Trial};
 use crate::runner::python::pytest::Pytest;
 
 const A: &str = "tests/test_a.py::test_a";
@@ -20,32 +21,15 @@ struct Always {
 
 impl Evidence for Always {
     fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {
-        let empty = || Digest::of(b"");
-        Some(Arc::new(Outcome {
-            format: crate::model::format::OUTCOME.to_owned(),
-            trial_id: trial.clone(),
-            trial: Trial {
-                instance_id: "a".to_owned(),
-                tree: "t".to_owned(),
-                plan: crate::model::trial::TestPlan {
-                    framework: "pytest/1".to_owned(),
-                    ..crate::model::trial::TestPlan::default()
-                },
-                image: empty(),
-                limits: Limits::default(),
-                repeat: 0,
-            },
-            sandbox: "cell".to_owned(),
-            exit: self.exit,
-            report: Some(empty()),
-            output: OutputRef::default(),
-            wall_ms: 1,
-            overhead_ms: 1,
-            peak_memory_bytes: None,
-            tampered: Vec::new(),
-            retried: Vec::new(),
-            reused: false,
-        }))
+        let asked = Trial {
+            instance_id: "a".to_owned(),
+            tree: "t".to_owned(),
+            plan: TestPlan { framework: "pytest/1".to_owned(), ..TestPlan::default() },
+            image: Digest::of(b""),
+            limits: Limits::default(),
+            repeat: 0,
+        };
+        Some(Arc::new(Outcome { trial_id: trial.clone(), ..paper::outcome(&asked, self.exit) }))
     }
 
     fn failure(&self, _: &Digest) -> Option<Failure> {

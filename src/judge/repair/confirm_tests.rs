@@ -1,13 +1,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::*;
-use crate::journal::Failure;
-use crate::judge::{Evidence, Step};
+use crate::judge::Step;
+use crate::judge::paper::{self, Paper};
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
-use crate::model::trial::{Exit, Limits, Outcome, OutputRef, Phase, Raised, TestResult, Trial};
+use crate::model::trial::{Exit, Limits, Outcome, Raised, Trial};
 use crate::model::verdict::VerdictStatus;
 
 const FIX: &str = "tests/test_a.py::test_fix";
@@ -46,34 +45,14 @@ fn fails(id: &'static str) -> Run {
     Run::Failing(vec![(id, "AssertionError")])
 }
 
-type Ran = (Arc<Outcome>, Arc<TestReport>);
-
 /// A lab of paper: every trial that is asked for goes as the script says.
 #[derive(Default)]
-struct Paper {
-    ran: RefCell<BTreeMap<Digest, Ran>>,
+struct Script {
+    ran: Paper,
     log: RefCell<Vec<(String, u32, u64)>>,
 }
 
-impl Evidence for Paper {
-    fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {
-        self.ran.borrow().get(trial).map(|(outcome, _)| outcome.clone())
-    }
-
-    fn failure(&self, _: &Digest) -> Option<Failure> {
-        None
-    }
-
-    fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>> {
-        self.ran.borrow().get(&outcome.trial_id).map(|(_, report)| report.clone())
-    }
-
-    fn output(&self, _: &Outcome) -> Option<String> {
-        None
-    }
-}
-
-impl Paper {
+impl Script {
     fn run(&self, trial: &Trial, run: &Run) {
         let (run, trace) = match run {
             Run::Told(run, text, origin, (file, line)) => {
@@ -89,12 +68,7 @@ impl Paper {
                 BTreeMap::new()
             }
         };
-        let tests = [FIX, OTHER_FIX, KEEP].map(|id| {
-            let error = failing.get(id).map(|error| (*error).to_owned());
-            let call = if error.is_some() { Status::Failed } else { Status::Passed };
-            let phases = [(Phase::Setup, Status::Passed), (Phase::Call, call), (Phase::Teardown, Status::Passed)];
-            (id.to_owned(), TestResult { phases: phases.to_vec(), error, frames: Vec::new() })
-        });
+        let tests = [FIX, OTHER_FIX, KEEP].map(|id| (id.to_owned(), paper::result(failing.get(id).copied())));
         let error = if let Run::Uncollected(error) = run { Some((*error).to_owned()) } else { None };
         let first = failing.keys().next().copied().unwrap_or("tests/test_a.py");
         let code = i32::from(!failing.is_empty() || error.is_some());
@@ -107,30 +81,15 @@ impl Paper {
             alarms: if matches!(run, Run::Alarm) { vec!["record 3: wrong nonce".to_owned()] } else { Vec::new() },
             ..TestReport::default()
         };
-        let outcome = Outcome {
-            format: crate::model::format::OUTCOME.to_owned(),
-            trial_id: trial.id(),
-            trial: trial.clone(),
-            sandbox: "paper".to_owned(),
-            exit: if let Run::Ends(exit) = run { *exit } else { Exit::Code(code) },
-            report: Some(Digest::of(b"report")),
-            output: OutputRef::default(),
-            wall_ms: 1000,
-            overhead_ms: 1,
-            peak_memory_bytes: None,
-            tampered: match run {
-                Run::Tampers(paths) | Run::TampersAndFails(paths, _) => {
-                    paths.iter().map(|path| (*path).to_owned()).collect()
-                }
-                Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut | Run::Uncollected(_) | Run::Told(..) => {
-                    Vec::new()
-                }
-            },
-            retried: Vec::new(),
-            reused: false,
+        let tampered = match run {
+            Run::Tampers(paths) | Run::TampersAndFails(paths, _) => {
+                paths.iter().map(|path| (*path).to_owned()).collect()
+            }
+            Run::Failing(_) | Run::Ends(_) | Run::Alarm | Run::Cut | Run::Uncollected(_) | Run::Told(..) => Vec::new(),
         };
+        let exit = if let Run::Ends(exit) = run { *exit } else { Exit::Code(code) };
         self.log.borrow_mut().push((trial.tree.clone(), trial.repeat, trial.limits.deadline_ms));
-        self.ran.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
+        self.ran.add(Outcome { tampered, ..paper::outcome(trial, exit) }, report);
     }
 }
 
@@ -157,34 +116,34 @@ fn candidate() -> Candidate {
 }
 
 /// Takes the candidate through what `script` says of (tree, how often that tree ran before).
-fn judged(admission: &Admission, script: impl Fn(&str, usize) -> Run) -> (Reason, String, Paper) {
-    let paper = Paper::default();
+fn judged(admission: &Admission, script: impl Fn(&str, usize) -> Run) -> (Reason, String, Script) {
+    let lab = Script::default();
     let runner = crate::runner::by_name("pytest").unwrap();
     let step = || {
         let rules = crate::judge::LocalizationRules::default();
-        crate::judge::judge(&candidate(), admission, runner, &crate::judge::Peers::default(), &rules, &paper)
+        crate::judge::judge(&candidate(), admission, runner, &crate::judge::Peers::default(), &rules, &lab.ran)
     };
     for _ in 0..40 {
         match step() {
             Step::Done(judgement) => {
                 assert_eq!(step(), Step::Done(judgement.clone()), "the same again from the same facts");
-                return (judgement.reason, judgement.detail, paper);
+                return (judgement.reason, judgement.detail, lab);
             }
             Step::Needs(trial) => {
-                let before = paper.log.borrow().iter().filter(|(tree, ..)| *tree == trial.tree).count();
-                paper.run(&trial, &script(&trial.tree, before));
+                let before = lab.log.borrow().iter().filter(|(tree, ..)| *tree == trial.tree).count();
+                lab.run(&trial, &script(&trial.tree, before));
             }
         }
     }
-    panic!("no end: {:?}", paper.log.borrow())
+    panic!("no end: {:?}", lab.log.borrow())
 }
 
-fn runs(paper: &Paper, tree: &str) -> usize {
-    paper.log.borrow().iter().filter(|(ran, ..)| ran == tree).count()
+fn runs(lab: &Script, tree: &str) -> usize {
+    lab.log.borrow().iter().filter(|(ran, ..)| ran == tree).count()
 }
 
 /// What the candidate does, run by run; gold passes, base fails as an unmended tree does.
-fn with(fail_to_pass: &[&str], candidate: Vec<Run>, gold: impl Fn(usize) -> Run) -> (Reason, String, Paper) {
+fn with(fail_to_pass: &[&str], candidate: Vec<Run>, gold: impl Fn(usize) -> Run) -> (Reason, String, Script) {
     judged(&admission(fail_to_pass), |tree, before| match tree {
         "base" => Run::Failing(vec![(FIX, "AssertionError"), (OTHER_FIX, "AssertionError")]),
         "gold" => gold(before),
@@ -202,9 +161,9 @@ fn what_fails_plainly_as_base_does_costs_one_run_and_what_may_be_chance_three_an
         ("another error", &both[..], Run::Failing(vec![(FIX, "KeyError")]), Reason::StillFailing, (3, 1)),
         ("a regression", &both[..], fails(KEEP), Reason::Regressed, (3, 1)),
     ] {
-        let (found, detail, paper) = with(fail_to_pass, vec![run], |_| pass());
+        let (found, detail, lab) = with(fail_to_pass, vec![run], |_| pass());
         assert_eq!(found, reason, "{what}: {detail}");
-        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
+        assert_eq!((runs(&lab, "candidate"), runs(&lab, "gold")), expected, "{what}");
     }
 }
 
@@ -218,10 +177,10 @@ fn source_that_is_no_python_costs_one_run_and_another_error_on_import_three_and_
         ("OSError", "a.py", 3, 1),
     ] {
         let run = Run::Told(Box::new(Run::Uncollected(error)), "line 3", Origin::Repository, (file, 1));
-        let (reason, detail, paper) = with(&[FIX], vec![run], |_| pass());
+        let (reason, detail, lab) = with(&[FIX], vec![run], |_| pass());
         assert_eq!(reason, Reason::StillFailing, "{detail}");
         assert!(detail.contains(error), "{detail}");
-        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (runs_of_candidate, runs_of_gold), "{error}");
+        assert_eq!((runs(&lab, "candidate"), runs(&lab, "gold")), (runs_of_candidate, runs_of_gold), "{error}");
     }
     // What passes in the second run was chance, or nobody knows.
     let (reason, ..) = with(&[FIX], vec![Run::Uncollected("OSError"), pass()], |_| pass());
@@ -237,13 +196,13 @@ fn the_same_expectation_as_on_base_to_the_letter_is_plain_and_another_one_or_an_
         ("another", "assert 1 == 3", Origin::Repository, (3, 1)),
         ("of the system", "assert 1 == 2", Origin::System, (3, 1)),
     ] {
-        let (reason, detail, paper) = judged(&admission(&[FIX]), |tree, _| match tree {
+        let (reason, detail, lab) = judged(&admission(&[FIX]), |tree, _| match tree {
             "base" => on_base(origin),
             "gold" => pass(),
             _ => told(fails(FIX), text, origin),
         });
         assert_eq!(reason, Reason::StillFailing, "{what}: {detail}");
-        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
+        assert_eq!((runs(&lab, "candidate"), runs(&lab, "gold")), expected, "{what}");
     }
 }
 
@@ -257,14 +216,14 @@ fn code_that_twice_does_not_load_for_the_same_reason_costs_two_runs() {
         ("not told", vec![first(), Run::Uncollected("TypeError")], (3, 1)),
         ("on a line of base", vec![of_base()], (3, 1)),
     ] {
-        let (reason, detail, paper) = with(&[FIX], runs_of_candidate, |_| pass());
+        let (reason, detail, lab) = with(&[FIX], runs_of_candidate, |_| pass());
         assert_eq!(reason, Reason::StillFailing, "{what}: {detail}");
-        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), expected, "{what}");
+        assert_eq!((runs(&lab, "candidate"), runs(&lab, "gold")), expected, "{what}");
     }
     // What the machine or the runner may have done is looked at as before.
     for origin in [Origin::System, Origin::Elsewhere] {
-        let (_, _, paper) = with(&[FIX], vec![told(Run::Uncollected("TypeError"), "line 3", origin)], |_| pass());
-        assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (3, 1));
+        let (_, _, lab) = with(&[FIX], vec![told(Run::Uncollected("TypeError"), "line 3", origin)], |_| pass());
+        assert_eq!((runs(&lab, "candidate"), runs(&lab, "gold")), (3, 1));
     }
     let (reason, ..) = with(&[FIX], vec![first(), pass()], |_| pass());
     assert_eq!(reason, Reason::Unsteady);
@@ -273,21 +232,21 @@ fn code_that_twice_does_not_load_for_the_same_reason_costs_two_runs() {
 #[test]
 fn an_error_of_its_own_is_plain_at_once() {
     let run = || Run::Failing(vec![(FIX, "AttributeError")]);
-    let (reason, _, paper) = judged(&admission(&[FIX]), |tree, _| if tree == "gold" { pass() } else { run() });
-    assert_eq!((reason, runs(&paper, "candidate")), (Reason::StillFailing, 1));
+    let (reason, _, lab) = judged(&admission(&[FIX]), |tree, _| if tree == "gold" { pass() } else { run() });
+    assert_eq!((reason, runs(&lab, "candidate")), (Reason::StillFailing, 1));
 }
 
 #[test]
 fn a_test_that_wobbles_on_gold_too_leaves_the_verdict_and_one_that_does_not_leaves_it_open() {
     let flaky = || vec![fails(KEEP), pass()];
-    let (reason, detail, paper) = with(&[FIX], flaky(), |before| if before == 3 { fails(KEEP) } else { pass() });
+    let (reason, detail, lab) = with(&[FIX], flaky(), |before| if before == 3 { fails(KEEP) } else { pass() });
     assert_eq!(reason, Reason::Resolved, "{detail}");
     assert!(detail.starts_with("1 expected") && detail.contains(KEEP), "{detail}");
-    assert_eq!(runs(&paper, "gold"), 4, "no more than needed");
+    assert_eq!(runs(&lab, "gold"), 4, "no more than needed");
 
-    let (reason, detail, paper) = with(&[FIX], flaky(), |_| pass());
+    let (reason, detail, lab) = with(&[FIX], flaky(), |_| pass());
     assert_eq!(reason, Reason::Unsteady, "{detail}");
-    assert_eq!(runs(&paper, "gold"), 10);
+    assert_eq!(runs(&lab, "gold"), 10);
 
     // The only test that the change was to mend wobbles: nothing is left that could tell.
     let (reason, detail, _) =
@@ -328,9 +287,9 @@ fn a_bad_end_rejects_only_if_it_comes_again_and_gold_ends_well_between() {
         (Run::Cut, Reason::EndedEarly),
     ];
     for (end, reason) in ends {
-        let (found, detail, paper) = with(&[FIX], vec![end.clone()], |_| pass());
+        let (found, detail, lab) = with(&[FIX], vec![end.clone()], |_| pass());
         assert_eq!(found, reason, "{detail}");
-        let order: Vec<_> = paper.log.borrow().iter().map(|(tree, ..)| tree.clone()).collect();
+        let order: Vec<_> = lab.log.borrow().iter().map(|(tree, ..)| tree.clone()).collect();
         assert_eq!(order, ["candidate", "gold", "candidate"]);
 
         let (found, detail, _) = with(&[FIX], vec![end.clone(), pass()], |_| pass());
@@ -338,26 +297,25 @@ fn a_bad_end_rejects_only_if_it_comes_again_and_gold_ends_well_between() {
         for (what, bad) in
             [("ends so too", end.clone()), ("passes nothing", Run::Failing(vec![(FIX, "OSError"), (KEEP, "OSError")]))]
         {
-            let (found, detail, paper) = with(&[FIX], vec![end.clone()], |_| bad.clone());
+            let (found, detail, lab) = with(&[FIX], vec![end.clone()], |_| bad.clone());
             assert_eq!(found, Reason::ControlFailed, "gold {what}: {detail}");
-            assert_eq!(runs(&paper, "candidate"), 1);
+            assert_eq!(runs(&lab, "candidate"), 1);
         }
         // The second run ends well and fails: judged by that, confirmed on its own.
-        let (found, detail, paper) = with(&[FIX], vec![end, fails(KEEP)], |_| pass());
+        let (found, detail, lab) = with(&[FIX], vec![end, fails(KEEP)], |_| pass());
         assert_eq!(found, Reason::Regressed, "{detail}");
-        assert_eq!(runs(&paper, "candidate"), 4);
+        assert_eq!(runs(&lab, "candidate"), 4);
     }
 }
 
 #[test]
 fn every_candidate_has_its_own_control_and_a_second_timeout_is_measured_by_it() {
-    let (_, _, paper) = with(&[FIX], vec![Run::Ends(Exit::TimedOut)], |_| pass());
-    let log = paper.log.borrow();
+    let (_, _, lab) = with(&[FIX], vec![Run::Ends(Exit::TimedOut)], |_| pass());
+    let log = lab.log.borrow();
     assert_eq!(log.iter().map(|(.., deadline)| *deadline).collect::<Vec<_>>(), [60_000, 60_000, 20_000]);
     let mut number = Vec::new();
     for tree in ["aaaa", "aaab"] {
-        let paper = Paper::default();
-        let admission = admission(&[FIX]);
+        let (paper, admission) = (Paper::default(), admission(&[FIX]));
         let mut bench = Bench::new(&admission, &crate::runner::python::pytest::Pytest, &paper);
         match control_run(tree, &admission.splits[0], &admission, &mut bench) {
             Err(Halt::Needs(trial)) => number.push(trial.repeat),
@@ -412,27 +370,27 @@ fn a_test_that_ran_once_at_admission_counts_only_if_gold_passes_it_in_every_repe
     };
     let with = |gold: &dyn Fn(usize) -> Run| judged_by(9, fails(KEEP), gold);
     // In the second repeat gold fails it too: it leaves the verdict, and the candidate is not run again.
-    let (reason, detail, paper) = with(&|before| if before == 1 { fails(KEEP) } else { pass() });
+    let (reason, detail, lab) = with(&|before| if before == 1 { fails(KEEP) } else { pass() });
     assert_eq!(reason, Reason::Resolved, "{detail}");
     assert!(detail.starts_with("1 expected") && detail.contains(KEEP), "{detail}");
-    assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (2, 2));
+    assert_eq!((runs(&lab, "candidate"), runs(&lab, "gold")), (2, 2));
     // Gold is steady: three repeats, which all candidates share, and the run that is made for this one.
-    let (reason, detail, paper) = with(&|_| pass());
+    let (reason, detail, lab) = with(&|_| pass());
     assert_eq!(reason, Reason::Regressed, "{detail}");
-    assert_eq!((runs(&paper, "candidate"), runs(&paper, "gold")), (4, 4));
+    assert_eq!((runs(&lab, "candidate"), runs(&lab, "gold")), (4, 4));
     let (reason, detail, _) = with(&|_| Run::Cut);
     assert_eq!(reason, Reason::ControlFailed, "{detail}");
     // What else the run did counts as in a run in which no test failed.
     let touching = Run::TampersAndFails(&["tests/test_a.py"], KEEP);
     let wobbles = |before| if before == 0 { fails(KEEP) } else { pass() };
-    let (reason, detail, paper) = judged_by(9, touching, &wobbles);
+    let (reason, detail, lab) = judged_by(9, touching, &wobbles);
     assert_eq!((reason, detail.as_str()), (Reason::TampersWithTests, "tests/test_a.py"));
-    assert_eq!(runs(&paper, "candidate"), 3, "a bad end is confirmed");
+    assert_eq!(runs(&lab, "candidate"), 3, "a bad end is confirmed");
     // More than a tenth of listed pass-to-pass tests may not leave so.
     let (reason, detail, _) = judged_by(8, fails(KEEP), &wobbles);
     assert_eq!(reason, Reason::Unsteady, "{detail}");
     assert!(detail.contains("1 of 9") && detail.contains("--full"), "{detail}");
     // What passes asks nothing of gold.
-    let (reason, _, paper) = judged(&admitted_once(9), |_, _| pass());
-    assert_eq!((reason, runs(&paper, "gold")), (Reason::Resolved, 0));
+    let (reason, _, lab) = judged(&admitted_once(9), |_, _| pass());
+    assert_eq!((reason, runs(&lab, "gold")), (Reason::Resolved, 0));
 }

@@ -1,12 +1,10 @@
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::*;
-use crate::journal::Failure;
+use crate::judge::paper::{self, Paper};
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
-use crate::model::trial::{Exit, Limits, Outcome, OutputRef, Phase, Status, TestReport, TestResult, Trial};
+use crate::model::trial::{Exit, Limits, Outcome, TestReport, TestResult, Trial};
 
 const FIX: &str = "tests/test_fix.py::test_fix";
 const KEEP: &str = "tests/test_keep.py::test_keep";
@@ -18,38 +16,6 @@ enum Kind {
     Others,
     Session,
     Joint,
-}
-
-type Ran = (Arc<Outcome>, Arc<TestReport>);
-
-#[derive(Default)]
-struct Paper {
-    ran: RefCell<BTreeMap<Digest, Ran>>,
-    log: RefCell<Vec<Kind>>,
-}
-
-impl Evidence for Paper {
-    fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {
-        self.ran.borrow().get(trial).map(|(outcome, _)| outcome.clone())
-    }
-
-    fn failure(&self, _: &Digest) -> Option<Failure> {
-        None
-    }
-
-    fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>> {
-        self.ran.borrow().get(&outcome.trial_id).map(|(_, report)| report.clone())
-    }
-
-    fn output(&self, _: &Outcome) -> Option<String> {
-        None
-    }
-}
-
-fn result(passes: bool) -> TestResult {
-    let call = if passes { Status::Passed } else { Status::Failed };
-    let phases = [(Phase::Setup, Status::Passed), (Phase::Call, call), (Phase::Teardown, Status::Passed)];
-    TestResult { phases: phases.to_vec(), error: (!passes).then(|| "AssertionError".to_owned()), frames: Vec::new() }
 }
 
 /// How one run goes: what passes, and how it ends.
@@ -66,36 +32,20 @@ fn honest(kind: Kind) -> Run {
     Run { fix: matches!(kind, Kind::Mended), keep: true, exit: None, tampers: false }
 }
 
-impl Paper {
-    fn run(&self, trial: &Trial, run: Run, kind: Kind) {
-        let holds = |file: &str| trial.plan.files.iter().any(|found| found == file);
-        let mut tests = BTreeMap::new();
-        if holds("tests/test_fix.py") {
-            tests.insert(FIX.to_owned(), result(run.fix));
-        }
-        if holds("tests/test_keep.py") {
-            tests.insert(KEEP.to_owned(), result(run.keep));
-        }
-        let code = i32::from(!tests.values().all(TestResult::passed));
-        let report = TestReport { finished: true, exit_status: Some(code), tests, ..TestReport::default() };
-        let outcome = Outcome {
-            format: crate::model::format::OUTCOME.to_owned(),
-            trial_id: trial.id(),
-            trial: trial.clone(),
-            sandbox: "paper".to_owned(),
-            exit: run.exit.unwrap_or(Exit::Code(code)),
-            report: Some(Digest::of(b"report")),
-            output: OutputRef::default(),
-            wall_ms: 1000,
-            overhead_ms: 1,
-            peak_memory_bytes: None,
-            tampered: if run.tampers { vec!["tests/test_keep.py".to_owned()] } else { Vec::new() },
-            retried: Vec::new(),
-            reused: false,
-        };
-        self.log.borrow_mut().push(kind);
-        self.ran.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
+fn ran(trial: &Trial, run: Run) -> (Outcome, TestReport) {
+    let holds = |file: &str| trial.plan.files.iter().any(|found| found == file);
+    let result = |passes: bool| paper::result((!passes).then_some("AssertionError"));
+    let mut tests = BTreeMap::new();
+    if holds("tests/test_fix.py") {
+        tests.insert(FIX.to_owned(), result(run.fix));
     }
+    if holds("tests/test_keep.py") {
+        tests.insert(KEEP.to_owned(), result(run.keep));
+    }
+    let code = i32::from(!tests.values().all(TestResult::passed));
+    let report = TestReport { finished: true, exit_status: Some(code), tests, ..TestReport::default() };
+    let tampered = if run.tampers { vec!["tests/test_keep.py".to_owned()] } else { Vec::new() };
+    (Outcome { tampered, ..paper::outcome(trial, run.exit.unwrap_or(Exit::Code(code))) }, report)
 }
 
 fn kind(trial: &Trial) -> Kind {
@@ -153,13 +103,14 @@ fn judged_by(
             crate::judge::Step::Done(judgement) => return (judgement.reason, judgement.evidence, own),
             crate::judge::Step::Needs(trial) => {
                 let kind = kind(&trial);
-                if trial.tree.starts_with("gold") {
-                    paper.run(&trial, gold(kind), kind);
+                let run = if trial.tree.starts_with("gold") {
+                    gold(kind)
                 } else {
-                    let before = own.iter().filter(|found| **found == kind).count();
-                    paper.run(&trial, script(kind, before), kind);
                     own.push(kind);
-                }
+                    script(kind, own.iter().filter(|found| **found == kind).count() - 1)
+                };
+                let (outcome, report) = ran(&trial, run);
+                paper.add(outcome, report);
             }
         }
     }
@@ -222,10 +173,8 @@ fn whole(paper: &Paper, wall_ms: u64) -> Digest {
     let mut bench = Bench::new(&admission, &crate::runner::python::pytest::Pytest, paper);
     let files = ["tests/test_fix.py".to_owned(), "tests/test_keep.py".to_owned()];
     let Err(Halt::Needs(trial)) = bench.seen(&Ask::suite("gold", &files)) else { panic!("nothing ran yet") };
-    paper.run(&trial, honest(Kind::Others), Kind::Others);
-    let mut ran = paper.ran.borrow_mut();
-    let (outcome, report) = ran[&trial.id()].clone();
-    ran.insert(trial.id(), (Arc::new(Outcome { wall_ms, ..(*outcome).clone() }), report));
+    let (outcome, report) = ran(&trial, honest(Kind::Others));
+    paper.add(Outcome { wall_ms, ..outcome }, report);
     trial.id()
 }
 

@@ -1,12 +1,11 @@
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use super::*;
-use crate::journal::Failure;
-use crate::judge::{Evidence, LocalizationRules, Peers, Step};
+use crate::judge::paper::{self, Paper};
+use crate::judge::{LocalizationRules, Peers, Step};
 use crate::model::candidate::Candidate;
 use crate::model::digest::Digest;
-use crate::model::trial::{Exit, Limits, Outcome, OutputRef, TestResult, Trace, Trial};
+use crate::model::trial::{Exit, Limits, Trace, Trial};
 use crate::model::verdict::VerdictStatus;
 
 const FIX: &str = "tests/test_a.py::test_fix";
@@ -34,50 +33,24 @@ const NETWORK: Run = Fails("ConnectionError", Origin::System, Some(("net.py", 9)
 /// An exception of the repair's own.
 const OWN: Run = Fails("ValueError", Origin::Repository, Some(("a.py", 2)));
 
-type Ran = (Arc<Outcome>, Arc<TestReport>);
-
 #[derive(Default)]
-struct Paper {
-    ran: RefCell<BTreeMap<Digest, Ran>>,
+struct Script {
+    ran: Paper,
     /// Runs of witnesses.
     log: RefCell<Vec<Trial>>,
 }
 
-impl Evidence for Paper {
-    fn outcome(&self, trial: &Digest) -> Option<Arc<Outcome>> {
-        self.ran.borrow().get(trial).map(|(outcome, _)| outcome.clone())
-    }
-
-    fn failure(&self, _: &Digest) -> Option<Failure> {
-        None
-    }
-
-    fn report(&self, outcome: &Outcome) -> Option<Arc<TestReport>> {
-        self.ran.borrow().get(&outcome.trial_id).map(|(_, report)| report.clone())
-    }
-
-    fn output(&self, _: &Outcome) -> Option<String> {
-        None
-    }
-}
-
-fn result(error: Option<&str>) -> TestResult {
-    let call = if error.is_some() { Status::Failed } else { Status::Passed };
-    let phases = vec![(Phase::Setup, Status::Passed), (Phase::Call, call), (Phase::Teardown, Status::Passed)];
-    TestResult { phases, error: error.map(str::to_owned), frames: Vec::new() }
-}
-
-impl Paper {
+impl Script {
     fn run(&self, trial: &Trial, run: Run) {
         let mut report = TestReport { finished: true, ..TestReport::default() };
         let mut exit = Exit::Code(1);
         let mut fail = |id: &str, (error, origin, raised): (&str, Origin, Option<(&str, u32)>)| {
             let raised = raised.map(|(file, line)| Raised { file: file.to_owned(), line });
             report.traces.insert(id.to_owned(), Trace { digest: Digest::of(error.as_bytes()), origin, raised });
-            report.tests.insert(id.to_owned(), result(Some(error)));
+            report.tests.insert(id.to_owned(), paper::result(Some(error)));
         };
         if trial.plan.only.is_empty() {
-            report.tests.insert(FIX.to_owned(), result(None));
+            report.tests.insert(FIX.to_owned(), paper::result(None));
             exit = Exit::Code(0);
         } else {
             self.log.borrow_mut().push(trial.clone());
@@ -88,7 +61,7 @@ impl Paper {
                     fail(MORE, (error, origin, raised));
                 }
                 Passes => {
-                    report.tests.extend([NET, MORE].map(|id| (id.to_owned(), result(None))));
+                    report.tests.extend([NET, MORE].map(|id| (id.to_owned(), paper::result(None))));
                     exit = Exit::Code(0);
                 }
                 Uncollected(error) => {
@@ -100,27 +73,12 @@ impl Paper {
         if let Exit::Code(code) = exit {
             report.exit_status = Some(code);
         }
-        let outcome = Outcome {
-            format: crate::model::format::OUTCOME.to_owned(),
-            trial_id: trial.id(),
-            trial: trial.clone(),
-            sandbox: "paper".to_owned(),
-            exit,
-            report: Some(Digest::of(b"report")),
-            output: OutputRef::default(),
-            wall_ms: 1000,
-            overhead_ms: 1,
-            peak_memory_bytes: None,
-            tampered: Vec::new(),
-            retried: Vec::new(),
-            reused: false,
-        };
-        self.ran.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
+        self.ran.add(paper::outcome(trial, exit), report);
     }
 }
 
 /// A repair that passes its test and then runs the witnesses: how gold's run of them goes, and how the repair's.
-fn judged(gold: Run, repair: &[Run]) -> (Reason, String, Paper) {
+fn judged(gold: Run, repair: &[Run]) -> (Reason, String, Script) {
     let admission: Admission = serde_json::from_value(serde_json::json!({
         "format": crate::model::format::ADMISSION, "instance_id": "a", "key": Digest::of(b"key"), "image": Digest::of(b"image"),
         "trees": {"base": "b", "gold": "g", "tested_base": "base", "tested_gold": "gold"},
@@ -135,15 +93,15 @@ fn judged(gold: Run, repair: &[Run]) -> (Reason, String, Paper) {
         "trees": {"skill": "repair", "policy": "candidate"}, "screen": {},
     }))
     .unwrap();
-    let (paper, runner) = (Paper::default(), crate::runner::by_name("pytest").unwrap());
+    let (script, runner) = (Script::default(), crate::runner::by_name("pytest").unwrap());
     for _ in 0..10 {
         let rules = LocalizationRules::default();
-        match crate::judge::judge(&candidate, &admission, runner, &Peers::default(), &rules, &paper) {
-            Step::Done(judgement) => return (judgement.reason, judgement.detail, paper),
+        match crate::judge::judge(&candidate, &admission, runner, &Peers::default(), &rules, &script.ran) {
+            Step::Done(judgement) => return (judgement.reason, judgement.detail, script),
             Step::Needs(trial) => {
                 let of_repair = trial.tree == "candidate";
                 let number = (trial.repeat as usize).min(repair.len().saturating_sub(1));
-                paper.run(&trial, if of_repair { repair[number] } else { gold });
+                script.run(&trial, if of_repair { repair[number] } else { gold });
             }
         }
     }
@@ -152,10 +110,10 @@ fn judged(gold: Run, repair: &[Run]) -> (Reason, String, Paper) {
 
 #[test]
 fn a_repair_that_gets_as_far_as_the_network_runs_the_witnesses_once_and_is_verified() {
-    let (reason, detail, paper) = judged(NETWORK, &[NETWORK]);
+    let (reason, detail, script) = judged(NETWORK, &[NETWORK]);
     assert_eq!(reason, Reason::Resolved, "{detail}");
     assert!(detail.contains("2 tests that need the network fail as on gold"), "{detail}");
-    let runs = paper.log.borrow();
+    let runs = script.log.borrow();
     let trees: Vec<_> = runs.iter().map(|trial| (trial.tree.as_str(), trial.repeat)).collect();
     assert_eq!(trees, [("gold", 0), ("candidate", 0)]);
     for trial in runs.iter() {
@@ -177,10 +135,10 @@ fn an_exception_that_a_line_of_the_repair_raises_twice_before_the_network_reject
         SecondFails("ValueError", Origin::Repository, Some(("a.py", 2))),
     ];
     for run in own {
-        let (reason, detail, paper) = judged(NETWORK, &[run]);
+        let (reason, detail, script) = judged(NETWORK, &[run]);
         assert_eq!(reason, Reason::BreaksNetworkTest, "{detail}");
         assert!(detail.contains(MORE) && detail.contains("Error raised by a line of the repair"), "{detail}");
-        assert_eq!(paper.log.borrow().len(), 3);
+        assert_eq!(script.log.borrow().len(), 3);
     }
     assert_eq!(Reason::BreaksNetworkTest.status(), VerdictStatus::Rejected);
 }
@@ -205,9 +163,9 @@ fn whatever_else_differs_from_gold_is_open() {
         Fails("ConnectionError", Origin::Repository, Some(("net.py", 9))),
     ];
     for (number, run) in runs.into_iter().enumerate() {
-        let (reason, detail, paper) = judged(NETWORK, &[run]);
+        let (reason, detail, script) = judged(NETWORK, &[run]);
         assert_eq!(reason, Reason::DisputedByNetworkTest, "{number}: {detail}");
-        assert_eq!(paper.log.borrow().len(), 3, "{number}");
+        assert_eq!(script.log.borrow().len(), 3, "{number}");
     }
     assert_eq!(Reason::DisputedByNetworkTest.status(), VerdictStatus::Inconclusive);
     let other = Fails("ValueError", Origin::Repository, Some(("a.py", 1)));
@@ -220,9 +178,9 @@ fn whatever_else_differs_from_gold_is_open() {
 #[test]
 fn a_witness_that_gold_does_not_fail_for_the_network_beside_it_says_nothing() {
     for gold in [Passes, Fails("ValueError", Origin::Repository, None)] {
-        let (reason, detail, paper) = judged(gold, &[OWN]);
+        let (reason, detail, script) = judged(gold, &[OWN]);
         assert_eq!(reason, Reason::Resolved, "{detail}");
-        assert_eq!(paper.log.borrow().len(), 1, "only gold ran");
+        assert_eq!(script.log.borrow().len(), 1, "only gold ran");
     }
     // A file that gold cannot load for want of a network is a witness as well.
     let (reason, detail, _) = judged(Uncollected("gaierror"), &[Uncollected("gaierror")]);

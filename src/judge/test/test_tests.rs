@@ -6,12 +6,13 @@ use serde_json::json;
 use super::super::{Evidence, Judgement, LocalizationRules, Step, judge as judge_candidate};
 use super::*;
 use crate::journal::Failure;
+use crate::judge::paper;
 use crate::model::candidate::Oracle;
 use crate::model::contest::{Contest, Joined, Mutant};
 use crate::model::digest::Digest;
 use crate::model::generation::{GenerationRef, Skill};
 use crate::model::strength::{Doubt, Share, Tier};
-use crate::model::trial::{Limits, Mode, Outcome, OutputRef, Phase, TestReport, Trial, Variation};
+use crate::model::trial::{Limits, Mode, Outcome, Phase, TestReport, Trial, Variation};
 use crate::model::verdict::Evidence as Level;
 use crate::runner::python::pytest::Pytest;
 
@@ -59,21 +60,7 @@ impl Known {
             self.failures.lock().unwrap().insert(id, failure);
             return;
         };
-        let outcome = Outcome {
-            format: crate::model::format::OUTCOME.to_owned(),
-            trial_id: id.clone(),
-            trial,
-            sandbox: "cell".to_owned(),
-            exit: report.exit_status.map_or(Exit::TimedOut, Exit::Code),
-            report: Some(Digest::of(b"")),
-            output: OutputRef::default(),
-            wall_ms: 1,
-            overhead_ms: 1,
-            peak_memory_bytes: None,
-            tampered: Vec::new(),
-            retried: Vec::new(),
-            reused: false,
-        };
+        let outcome = paper::outcome(&trial, report.exit_status.map_or(Exit::TimedOut, Exit::Code));
         self.outcomes.lock().unwrap().insert(id, (Arc::new(outcome), Arc::new(report)));
     }
 }

@@ -26,7 +26,6 @@ use crate::lab::site::Site;
 use crate::lab::{Lab, Located};
 use crate::model::admission::{Admission, Refusal, Trees};
 use crate::model::digest::Digest;
-use crate::model::format;
 use crate::model::instance::Environment;
 use crate::model::test_record::TestRecord;
 use crate::model::trial::{Limits, TestPlan, Trial};
@@ -399,38 +398,10 @@ impl<'a> SiteBuilder<'a> {
     }
 
     fn refused(&self, refusal: Refusal, detail: String) -> Admission {
-        Admission {
-            format: format::ADMISSION.to_owned(),
-            instance_id: self.id().to_owned(),
-            key: self.located.instance.digest(),
-            refusal: Some(refusal),
-            detail,
-            image: None,
-            trees: None,
-            fail_to_pass: Vec::new(),
-            pass_to_pass: Vec::new(),
-            lists_pass_to_pass: !self.located.instance.pass_to_pass.is_empty(),
-            tests: Default::default(),
-            unstable: Default::default(),
-            disagreements: Default::default(),
-            splits: Vec::new(),
-            gold_files: Vec::new(),
-            unneeded: None,
-            framework: self.located.instance.environment.framework.clone(),
-            channel: Default::default(),
-            repeats: self.lab.settings.repeats,
-            limits: self.limits(),
-            shadows: Default::default(),
-            lost: None,
-            lost_tests: None,
-            trials: Vec::new(),
-            canaries: None,
-            held_out: None,
-            sentinels: None,
-            joint: false,
-            one_session: None,
-            plain: None,
-        }
+        let instance = &self.located.instance;
+        let (framework, repeats) = (instance.environment.framework.clone(), self.lab.settings.repeats);
+        let blank = Admission::new(instance, instance.digest(), framework, repeats, self.limits());
+        Admission { refusal: Some(refusal), detail, ..blank }
     }
 
     fn sources<'s>(&'s self, listed: &'s [String]) -> Sources<'s> {
