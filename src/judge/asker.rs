@@ -8,7 +8,7 @@ use crate::journal::Failure;
 use crate::model::admission::Admission;
 use crate::model::candidate::Prepared;
 use crate::model::digest::Digest;
-use crate::model::trial::{Exit, Limits, Mode, Outcome, TestPlan, TestReport, Trial, Variation};
+use crate::model::trial::{Exit, FIRST_CONTROL, Limits, Mode, Outcome, TestPlan, TestReport, Trial, Variation};
 use crate::model::verdict::Reason;
 use crate::runner::Runner;
 
@@ -46,6 +46,14 @@ pub(super) struct Bench<'a> {
 
 /// How many numbers of repeats belong to one round.
 const ROUND: u32 = 100_000;
+
+/// The number of a repeat in a round. The number of a control stays one of a control, whatever the round.
+fn number(repeat: u32, round: u32) -> u32 {
+    match repeat.checked_sub(FIRST_CONTROL) {
+        Some(control) => FIRST_CONTROL + (control + round * ROUND) % FIRST_CONTROL,
+        None => repeat + round * ROUND,
+    }
+}
 
 /// An outcome with its report at hand.
 pub(super) struct Seen {
@@ -132,7 +140,7 @@ impl<'a> Bench<'a> {
                 deadline_ms: ask.deadline_ms.unwrap_or(u64::MAX).min(self.limits.deadline_ms),
                 ..self.limits.clone()
             },
-            repeat: ask.repeat + self.round * ROUND,
+            repeat: number(ask.repeat, self.round),
         };
         let id = trial.id();
         if let Some(outcome) = self.evidence.outcome(&id) {
@@ -186,5 +194,21 @@ impl<'a> Bench<'a> {
 
     pub fn into_trials(self) -> Vec<Digest> {
         self.trials
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_round_has_numbers_of_its_own_and_a_control_stays_one() {
+        assert_eq!([number(0, 0), number(3, 0), number(3, 2)], [0, 3, 200_003]);
+        assert_eq!(number(FIRST_CONTROL + 7, 0), FIRST_CONTROL + 7);
+        let last = u32::MAX;
+        for round in 0..3 {
+            assert!(number(last, round) >= FIRST_CONTROL && number(FIRST_CONTROL, round) >= FIRST_CONTROL);
+        }
+        assert_ne!(number(last, 1), number(last, 2));
     }
 }

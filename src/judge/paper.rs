@@ -10,9 +10,11 @@ use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::trial::{Exit, Outcome, OutputRef, Phase, Status, TestReport, TestResult, Trial};
 
+type Ran = (Arc<Outcome>, Arc<TestReport>);
+
 /// Outcomes with their reports, by trial. No trial failed, and none printed anything.
 #[derive(Default)]
-pub(crate) struct Paper(RefCell<BTreeMap<Digest, (Arc<Outcome>, Arc<TestReport>)>>);
+pub(crate) struct Paper(RefCell<BTreeMap<Digest, Ran>>);
 
 impl Paper {
     pub fn add(&self, outcome: Outcome, report: TestReport) {

@@ -17,11 +17,12 @@ pub mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::console::Console;
 use crate::exit_code::Stop;
+use crate::images::cache::{Cache, CacheError};
 use crate::journal::{RunDir, SharedOutcomes, Writer};
 use crate::judge::DeadlineRule;
 use crate::language::{self, Reader};
@@ -105,6 +106,8 @@ pub struct Lab<'a> {
     /// Outcomes of earlier runs; `None` if every trial is to be run.
     shared: Option<SharedOutcomes>,
     share_failed: Arc<AtomicBool>,
+    /// Opened, and swept, by the first who needs it.
+    cache: Arc<OnceLock<Cache>>,
     memory: Arc<MemoryGate>,
     /// Trials run by this lab, failures aside.
     ran: AtomicU64,
@@ -146,6 +149,7 @@ impl<'a> Lab<'a> {
             sandbox: None,
             shared,
             share_failed,
+            cache: Arc::default(),
             memory,
             ran,
             writer,
@@ -170,6 +174,7 @@ impl<'a> Lab<'a> {
             sandbox: self.sandbox.clone(),
             shared: self.shared.clone(),
             share_failed: self.share_failed.clone(),
+            cache: self.cache.clone(),
             memory: self.memory.clone(),
             ran: AtomicU64::new(0),
             writer: self.writer.clone(),
@@ -211,6 +216,14 @@ impl<'a> Lab<'a> {
         let instances =
             instances.iter().map(|located| (located.instance.instance_id.clone(), located.instance.digest()));
         verify::verdicts::write_verdicts(self.run, admissions, &instances.collect(), &self.knowledge)
+    }
+
+    pub(crate) fn cache(&self) -> Result<Cache, CacheError> {
+        if let Some(cache) = self.cache.get() {
+            return Ok(cache.clone());
+        }
+        let opened = Cache::open(&self.settings.cache)?;
+        Ok(self.cache.get_or_init(|| opened).clone())
     }
 
     pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {

@@ -11,7 +11,6 @@ use super::image_request::{Made, used};
 use crate::exit_code::Stop;
 use crate::images;
 use crate::images::Images;
-use crate::images::cache::Cache;
 use crate::images::environment_error::EnvironmentError;
 use crate::images::order::Order;
 use crate::images::seal_host::SealError;
@@ -216,7 +215,7 @@ impl<'a> SiteBuilder<'a> {
 
     /// What holds images for the sandbox in use.
     fn images(&self) -> anyhow::Result<Box<dyn Images + 'a>> {
-        Ok(images::of(&self.lab.engine, Cache::open(&self.lab.settings.cache)?))
+        Ok(images::of(&self.lab.engine, self.lab.cache()?))
     }
 
     /// The image of others that the instance names, with its work directory recorded.
