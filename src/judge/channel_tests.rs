@@ -137,6 +137,7 @@ impl Honest {
             tampered: Vec::new(),
             retried: Vec::new(),
             reused: false,
+            imported: None,
         };
         self.0.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
     }

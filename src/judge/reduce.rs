@@ -171,6 +171,7 @@ mod tests {
                         tampered: Vec::new(),
                         retried: Vec::new(),
                         reused: false,
+                        imported: None,
                     };
                     evidence.1.borrow_mut().insert(trial.id(), Arc::new(outcome));
                 }

@@ -90,6 +90,7 @@ impl Scripted<'_> {
             tampered: Vec::new(),
             retried: Vec::new(),
             reused: false,
+            imported: None,
         };
         self.known.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
     }

@@ -142,6 +142,7 @@ pub(super) fn blank(input: &AdmissionInput, runner: &dyn Runner) -> Admission {
         lost: None,
         lost_tests: None,
         trials: Vec::new(),
+        imported: None,
         canaries: None,
         held_out: None,
         sentinels: None,

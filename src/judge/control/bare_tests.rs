@@ -60,6 +60,7 @@ impl Evidence for Runs {
             tampered: Vec::new(),
             retried: Vec::new(),
             reused: false,
+            imported: None,
         }))
     }
 

@@ -45,6 +45,7 @@ impl Evidence for Always {
             tampered: Vec::new(),
             retried: Vec::new(),
             reused: false,
+            imported: None,
         }))
     }
 

@@ -128,6 +128,7 @@ impl Paper {
             },
             retried: Vec::new(),
             reused: false,
+            imported: None,
         };
         self.log.borrow_mut().push((trial.tree.clone(), trial.repeat, trial.limits.deadline_ms));
         self.ran.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));

@@ -91,6 +91,7 @@ impl Paper {
             tampered: if run.tampers { vec!["tests/test_keep.py".to_owned()] } else { Vec::new() },
             retried: Vec::new(),
             reused: false,
+            imported: None,
         };
         self.log.borrow_mut().push(kind);
         self.ran.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));

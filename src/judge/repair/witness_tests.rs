@@ -114,6 +114,7 @@ impl Paper {
             tampered: Vec::new(),
             retried: Vec::new(),
             reused: false,
+            imported: None,
         };
         self.ran.borrow_mut().insert(trial.id(), (Arc::new(outcome), Arc::new(report)));
     }

@@ -73,6 +73,7 @@ impl Known {
             tampered: Vec::new(),
             retried: Vec::new(),
             reused: false,
+            imported: None,
         };
         self.outcomes.lock().unwrap().insert(id, (Arc::new(outcome), Arc::new(report)));
     }
