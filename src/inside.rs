@@ -155,7 +155,7 @@ pub mod interval {
     pub use crate::interval::exact_95;
 }
 pub mod journal {
-    pub use crate::journal::{BundleManifest, Failure, Record, RunDir, RunInfo, StoredBlob};
+    pub use crate::journal::{Failure, Record, RunDir, RunInfo, StoredBlob};
 }
 pub mod judge {
     pub use crate::judge::{DeadlineRule, Evidence, LocalizationRules, Peers, Step, judge};

@@ -148,6 +148,11 @@ mod tests {
                 assert_eq!(kind.is_of(&path).unwrap(), expected, "{kind:?} {text}");
             }
         }
+        for (format, expected) in [("admission-bundle.v2", true), ("blob.v1", false)] {
+            let text = format!("{{\"format\":\"{format}\"}}\n{{}}\n");
+            std::fs::write(&path, zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();
+            assert_eq!(Kind::Bundle.is_of(&path).unwrap(), expected, "{format}");
+        }
         let table = folder.path().join("a.parquet");
         std::fs::write(&table, "{}\n").unwrap();
         assert!(!Kind::Rows.is_of(&table).unwrap());

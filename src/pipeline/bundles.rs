@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::input::Input;
 use super::run::lab;
 use super::session::Session;
-use crate::console::Console;
+use crate::console::{Console, plain};
 use crate::intake::Quarantined;
 use crate::journal::{RunDir, Unpacked, unpack};
 use crate::lab::{Located, Offer, differences_of_runs};
@@ -37,8 +37,8 @@ impl Bundle {
             packed.len(),
             packed.keys().filter(|id| wanted.contains(&***id)).count(),
             unpacked.from.told(),
-            machine.os.escape_debug(),
-            machine.arch.escape_debug(),
+            plain(&machine.os),
+            plain(&machine.arch),
         ));
         if let Some((line, why)) = unpacked.damaged.first() {
             let (count, file) = (unpacked.damaged.len(), file.display());
@@ -56,11 +56,6 @@ impl Bundle {
     pub fn offer<'a>(&'a self, console: &'a Console, session: &Session) -> anyhow::Result<Offer<'a>> {
         Ok(Offer::new(lab(&self.run, console, session)?, &self.unpacked))
     }
-}
-
-/// Without what controls a terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// What running some imported admissions again gave.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::console::plain;
 use crate::model::admission::Admission;
 
 /// Names that a line shows.
@@ -77,13 +78,8 @@ fn items(value: &Value) -> Option<BTreeSet<String>> {
     }
 }
 
-/// As one line, with what controls a terminal escaped.
 fn cut(value: impl ToString) -> String {
-    let mut line = String::new();
-    for letter in value.to_string().chars().take(MOST_TEXT) {
-        if letter.is_control() { line.extend(letter.escape_default()) } else { line.push(letter) }
-    }
-    line
+    plain(&value.to_string().chars().take(MOST_TEXT).collect::<String>())
 }
 
 #[cfg(test)]
@@ -111,7 +107,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "fail_to_pass: t::\\u{1b}[2Jz only in the bundle",
+                "fail_to_pass: t:: [2Jz only in the bundle",
                 "refusal: \"base_passes\" in the bundle, null here",
                 "repeats: 4 in the bundle, 3 here"
             ]

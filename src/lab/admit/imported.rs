@@ -5,6 +5,7 @@
 use anyhow::Context as _;
 
 use super::difference::differences;
+use crate::console::plain;
 use crate::exit_code::Stop;
 use crate::journal::{BundleManifest, Record, Unpacked};
 use crate::lab::Lab;
@@ -50,7 +51,7 @@ impl<'a> Offer<'a> {
         let id = &instance.instance_id;
         to.console
             .say(format!("{id}: the admission of bundle {} is not used, and base and gold run", self.from.bundle));
-        differs.iter().for_each(|line| to.console.say(format!("{id}: {line}")));
+        differs.iter().for_each(|line| to.console.say(format!("{id}: {}", plain(line))));
         Ok(None)
     }
 
