@@ -354,7 +354,11 @@ mod tests {
         assert!(!card(&facts).unwrap().contains("channel"));
         facts.said_instances = 2;
         let text = card(&facts).unwrap();
-        assert!(text.contains("can write to: 2."), "{text}");
+        assert!(text.contains("can write to: 2.") && !text.contains("imported"), "{text}");
+        facts.imported_instances = 3;
+        let text = card(&facts).unwrap();
+        assert!(text.contains("made elsewhere and imported: 3."), "{text}");
+        assert!(text.contains("- name: admission_imported\n    dtype: string\n"), "{text}");
         assert!(text.contains("- name: channel\n    dtype: string\n"), "{text}");
     }
 
