@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _, Seek as _};
+use std::io::{BufRead, BufReader, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -141,6 +141,8 @@ pub fn pack(run: &RunDir, by: Option<String>, machine: Machine, out: &Path) -> a
     let cannot = || format!("cannot write {}; free space or make its folder writable", out.display());
     let mut lines = zstd::Encoder::new(NewFile::create(out)?, 6).with_context(cannot)?;
     push(&mut lines, &manifest).with_context(cannot)?;
+    // A block ends here and after each instance, so that a file that is cut off serves up to there.
+    lines.flush().with_context(cannot)?;
     for id in manifest.instances.keys() {
         let Some(admission) = admissions.read::<Admission>(id)?.pop() else { continue };
         let mut written = BTreeSet::new();
@@ -160,6 +162,7 @@ pub fn pack(run: &RunDir, by: Option<String>, machine: Machine, out: &Path) -> a
                 }
             }
         }
+        lines.flush().with_context(cannot)?;
     }
     packing.bytes = lines.finish().with_context(cannot)?.finish()?;
     Ok(packing)
@@ -284,31 +287,39 @@ impl Laying<'_> {
             Ok(line) => line,
             Err(error) => return Ok(Err(format!("not a record of a bundle: {error}"))),
         };
-        if let Line::Admission(admission) = line {
-            return self.admission(*admission);
+        match line {
+            Line::Admission(admission) => self.admission(*admission),
+            Line::Outcome(outcome) => match self.within(bytes.len(), |open| open.outcome(&outcome)) {
+                Ok(Some(())) => self.writer.append(&Record::Outcome(outcome)).map(|_| Ok(())),
+                Ok(None) => Ok(Ok(())),
+                Err(why) => Ok(Err(why)),
+            },
+            Line::Blob(blob) => match self.within(bytes.len(), |open| open.blob(&blob)) {
+                Ok(Some(bytes)) => self.into.blobs().put(&bytes).map(|_| Ok(())),
+                Ok(None) => Ok(Ok(())),
+                Err(why) => Ok(Err(why)),
+            },
         }
+    }
+
+    /// What a line is to the instance that it belongs to. None: to one that is skipped.
+    fn within<T>(
+        &mut self,
+        bytes: usize,
+        take: impl FnOnce(&mut Open) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
         let open = match &mut self.at {
-            At::Skipping => return Ok(Ok(())),
-            At::Nothing => return Ok(Err("no admission stands before it".to_owned())),
+            At::Skipping => return Ok(None),
+            At::Nothing => return Err("no admission stands before it".to_owned()),
             At::Instance(open) => open,
         };
-        let Some(left) = open.left.checked_sub(bytes.len() as u64) else {
+        let Some(left) = open.left.checked_sub(bytes as u64) else {
             let why = format!("{}: takes more than {MOST_OF_AN_INSTANCE} bytes", open.id);
             self.at = At::Skipping;
-            return Ok(Err(why));
+            return Err(why);
         };
         open.left = left;
-        match line {
-            Line::Admission(_) => Ok(Ok(())),
-            Line::Outcome(outcome) => match open.outcome(&outcome) {
-                Ok(()) => self.writer.append(&Record::Outcome(outcome)).map(|_| Ok(())),
-                Err(why) => Ok(Err(format!("{}: {why}", open.id))),
-            },
-            Line::Blob(blob) => match open.blob(&blob) {
-                Ok(bytes) => self.into.blobs().put(&bytes).map(|_| Ok(())),
-                Err(why) => Ok(Err(format!("{}: {why}", open.id))),
-            },
-        }
+        take(open).map(Some).map_err(|why| format!("{}: {why}", open.id))
     }
 
     fn admission(&mut self, admission: Admission) -> anyhow::Result<Result<(), String>> {
