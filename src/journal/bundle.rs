@@ -193,14 +193,14 @@ pub fn unpack(path: &Path, wanted: &BTreeSet<&str>, into: &RunDir) -> anyhow::Re
     file.rewind().with_context(cannot)?;
     let mut reader = BufReader::new(zstd::Decoder::new(file).with_context(cannot)?);
     let unusable = |why: String| Stop::Usage(format!("{} is not a bundle of `assay pack`: {why}", path.display()));
-    let first = next(&mut reader).map_err(|error| unusable(format!("{error:#}")))?;
+    let first = next(&mut reader, LONGEST_LINE).map_err(|error| unusable(format!("{error:#}")))?;
     let manifest = manifest(&first.unwrap_or_default()).map_err(|error| unusable(format!("{error:#}")))?;
     let from = Imported { by: manifest.by.clone(), bundle, tool_version: manifest.tool.version.clone() };
     let writer = into.writer(&mut Index::default())?;
     let mut laying = Laying { manifest: &manifest, wanted, into, writer, at: At::Nothing };
     let mut damaged = Vec::new();
     for number in 2.. {
-        let line = match next(&mut reader) {
+        let line = match next(&mut reader, LONGEST_LINE) {
             Ok(None) => break,
             Ok(Some(line)) => line,
             Err(error) => {
@@ -221,13 +221,13 @@ pub fn unpack(path: &Path, wanted: &BTreeSet<&str>, into: &RunDir) -> anyhow::Re
 }
 
 /// The next line without its end; none at the end of the file.
-fn next(reader: &mut impl BufRead) -> anyhow::Result<Option<Vec<u8>>> {
+fn next(reader: &mut impl BufRead, longest: u64) -> anyhow::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    reader.take(LONGEST_LINE).read_until(b'\n', &mut line).context("the file is damaged or cut off")?;
+    reader.take(longest).read_until(b'\n', &mut line).context("the file is damaged or cut off")?;
     match line.pop() {
         None => Ok(None),
         Some(b'\n') => Ok(Some(line)),
-        Some(_) if line.len() as u64 + 1 == LONGEST_LINE => bail!("a line is longer than {LONGEST_LINE} bytes"),
+        Some(_) if line.len() as u64 + 1 == longest => bail!("a line is longer than {longest} bytes"),
         Some(_) => bail!("the file is cut off in the middle of a line"),
     }
 }
@@ -369,5 +369,76 @@ impl Open {
             return Err("a blob that no outcome before it names, or a second one".to_owned());
         }
         blob.bytes().map_err(|error| format!("{error:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_or_has_no_end_ends_the_reading() {
+        let mut reader = &b"123\n123456789\n"[..];
+        assert_eq!(next(&mut reader, 8).unwrap(), Some(b"123".to_vec()));
+        assert!(next(&mut reader, 8).unwrap_err().to_string().contains("longer than 8 bytes"));
+        assert!(next(&mut &b"123"[..], 8).unwrap_err().to_string().contains("middle of a line"));
+        assert_eq!(next(&mut &b""[..], 8).unwrap(), None);
+    }
+
+    #[test]
+    fn an_instance_that_nobody_asked_for_or_that_is_too_large_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let into = RunDir::open(folder.path()).unwrap();
+        let digest = Digest::of(b"x");
+        let packed = json!({"instance": digest, "image": digest, "key": digest, "trials": 1});
+        let line = json!({"format": format::BUNDLE, "tool": Tool::this(), "instances": {"one": packed, "two": packed},
+            "machine": {"os": "linux", "arch": "x", "kernel": "6", "cores": 1}});
+        let manifest = manifest(line.to_string().as_bytes()).unwrap();
+        let wanted = BTreeSet::from(["one"]);
+        let writer = into.writer(&mut Index::default()).unwrap();
+        let mut laying = Laying { manifest: &manifest, wanted: &wanted, into: &into, writer, at: At::Nothing };
+        let blob = json!({"record": "blob", "format": format::BLOB, "sha256": Digest::of(b"text"), "text": "text"})
+            .to_string();
+        let mut said = |id: Option<&str>, left: Option<u64>, blob: &str| {
+            if let Some(id) = id {
+                let admission = json!({"record": "admission", "format": format::ADMISSION, "instance_id": id, "key": digest,
+                    "image": digest, "fail_to_pass": [], "pass_to_pass": [], "gold_files": [], "framework": "x/1", "repeats": 3,
+                    "limits": crate::model::trial::Limits::default(), "trials": []});
+                laying.line(admission.to_string().as_bytes()).unwrap()?;
+            }
+            if let (Some(left), At::Instance(open)) = (left, &mut laying.at) {
+                (open.left, open.blobs) = (left, [Digest::of(b"text")].into());
+            }
+            laying.line(blob.as_bytes()).unwrap()
+        };
+        assert_eq!(said(None, None, &blob).unwrap_err(), "no admission stands before it");
+        assert_eq!(said(Some("two"), None, &blob), Ok(()), "skipped");
+        assert!(said(Some("three"), None, &blob).unwrap_err().contains("does not name"));
+        assert!(said(Some("one"), Some(9), &blob).unwrap_err().contains("takes more than"));
+        assert_eq!(said(None, None, &blob), Ok(()), "skipped");
+        assert!(!into.blobs().holds(&Digest::of(b"text")));
+        assert_eq!(said(Some("one"), Some(999), &blob), Ok(()));
+        assert!(into.blobs().holds(&Digest::of(b"text")));
+        assert!(said(None, None, &blob).unwrap_err().contains("no outcome before it names"));
+    }
+
+    #[test]
+    fn a_maker_cannot_write_more_than_a_name_and_a_digest_is_one() {
+        let digest = Digest::of(b"x");
+        let line = |by: &str, key: &str| {
+            let packed = json!({"instance": digest, "image": digest, "key": key, "trials": 1});
+            let line = json!({"format": format::BUNDLE, "tool": Tool::this(), "by": by, "instances": {"one": packed},
+                "machine": {"os": "linux", "arch": "x", "kernel": "6", "cores": 1}});
+            manifest(line.to_string().as_bytes()).is_ok()
+        };
+        assert!(line("Team A", digest.as_str()));
+        assert!(
+            !line("Team\u{1b}[2J", digest.as_str())
+                && !line("\u{202e}A", digest.as_str())
+                && !line(" ", digest.as_str())
+        );
+        assert!(!line(&"a".repeat(201), digest.as_str()) && !line("Team A", "../key"));
     }
 }
