@@ -133,8 +133,13 @@ pub fn pack(run: &RunDir, by: Option<String>, machine: Machine, out: &Path) -> a
     }
     packing.admissions = packed.len() as u64;
     if packed.is_empty() {
-        let why = format!("{} holds no admission that could be packed", run.path().display());
-        return Err(Stop::Usage(format!("{why}; run `assay validate` into it first")).into());
+        let Packing { nothing_ran, imported, incomplete, .. } = packing;
+        let why = format!(
+            "{} holds no admission that could be packed: {nothing_ran} ran nothing, {imported} were imported, {incomplete} lack \
+             outcomes; run `assay validate` without --admissions into a run directory",
+            run.path().display()
+        );
+        return Err(Stop::Usage(why).into());
     }
     let manifest =
         BundleManifest { format: format::BUNDLE.to_owned(), tool: Tool::this(), by, machine, instances: packed };
@@ -256,9 +261,9 @@ fn sound(digest: &Digest) -> Result<(), String> {
 
 /// Where the reading is.
 enum At {
-    /// Before the first admission, or after a damaged one.
+    /// Before the first admission.
     Nothing,
-    /// In an instance that nobody asked for, or that is too large.
+    /// In an instance that nobody asked for, that is too large, or whose admission is left out.
     Skipping,
     Instance(Open),
 }
@@ -324,12 +329,11 @@ impl Laying<'_> {
 
     fn admission(&mut self, admission: Admission) -> anyhow::Result<Result<(), String>> {
         let id = &admission.instance_id;
-        self.at = At::Nothing;
+        self.at = At::Skipping;
         let Some(packed) = self.manifest.instances.get(id) else {
             return Ok(Err(format!("the admission of {id:?}, which the manifest does not name")));
         };
         if !self.wanted.contains(&**id) {
-            self.at = At::Skipping;
             return Ok(Ok(()));
         }
         if admission.key != packed.key || admission.image.as_ref() != Some(&packed.image) {
