@@ -45,7 +45,7 @@ const THIRDS: &str = "tests/test_core.py::Tests::test_two_thirds";
 
 /// The world at the maker's: instances with answers, admitted and packed.
 fn packed(folder: &Path) -> (PathBuf, PathBuf, PathBuf) {
-    let answers = ["round(part * 100 / whole)", "int(part * 100 / whole + 0.5)", "part * 100 // whole + 1"]
+    let answers = ["round(part * 100 / whole)", "int(part * 100 / whole + 0.5)", "part * 100 // whole + 2"]
         .map(|source| mixer::edit("mixer/core.py", BASE, &BASE.replace("part * 100 // whole", source)));
     let trees = [mixer::tree(BASE, SUITE), mixer::tree(GOLD, SUITE)];
     let work = mixer::imported(folder, "unittest", &trees, &answers, |_| {});
