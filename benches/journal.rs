@@ -73,6 +73,7 @@ fn outcome(number: u64) -> Outcome {
         peak_memory_bytes: Some(64 << 20),
         retried: Vec::new(),
         reused: false,
+        imported: None,
     }
 }
 

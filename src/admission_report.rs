@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::leak::Leaks;
 use crate::model::admission::{Admission, Refusal};
 use crate::model::format;
+use crate::model::imported::Imported;
 use crate::model::instance::Instance;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
@@ -66,6 +67,9 @@ pub struct InstanceReport {
     /// Fail-to-pass tests that gold passes in the order of their files, and fails in another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ordered: Vec<String>,
+    /// The bundle that its outcomes came from; none: base and gold ran here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
     pub leaks: Leaks,
 }
 
@@ -167,6 +171,7 @@ impl InstanceReport {
             lost_tests: admission.lost_tests.clone(),
             witnesses: admission.witnesses(),
             ordered: admission.ordered(),
+            imported: admission.imported.clone(),
             leaks,
         }
     }
@@ -179,11 +184,15 @@ impl InstanceReport {
         }
     }
 
-    /// Admitted, or why not.
+    /// Admitted, or why not, and whose word that is if it was imported.
     pub fn answer(&self) -> String {
-        match &self.refusal {
+        let answer = match &self.refusal {
             None => "admitted".to_owned(),
             Some(refusal) => format!("refused: {refusal} {}", self.detail),
+        };
+        match &self.imported {
+            None => answer,
+            Some(from) => format!("{answer}; imported, {}", from.told()),
         }
     }
 

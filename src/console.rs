@@ -141,6 +141,11 @@ fn summary(counts: &BTreeMap<VerdictStatus, u64>) -> String {
     counts.iter().map(|(status, count)| format!(", {count} {status:?}").to_lowercase()).collect()
 }
 
+/// Text of others as one line that cannot control a terminal.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
 /// Lays out rows of text in columns; the first row is the heading. Columns of numbers are set to the right.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -31,7 +31,7 @@ pub mod curriculum {
 }
 pub mod dataset {
     pub mod evidence {
-        pub use crate::dataset::evidence::{StoredBlob, unpack};
+        pub use crate::dataset::evidence::unpack;
     }
     pub mod export {
         pub use crate::dataset::export::{ExportSummary, export};
@@ -155,7 +155,7 @@ pub mod interval {
     pub use crate::interval::exact_95;
 }
 pub mod journal {
-    pub use crate::journal::{Failure, Record, RunDir, RunInfo};
+    pub use crate::journal::{Failure, Record, RunDir, RunInfo, StoredBlob};
 }
 pub mod judge {
     pub use crate::judge::{DeadlineRule, Evidence, LocalizationRules, Peers, Step, judge};
@@ -191,8 +191,8 @@ pub mod model {
     }
     pub mod format {
         pub use crate::model::format::{
-            ADMISSION, ADMISSION_REPORT, AUDIT, BLOB, CANDIDATE, CONTEST, CURRICULUM, ENVELOPE, GENERATION, INSTANCE,
-            MANIFEST, MATRIX, OUTCOME, OUTPUTS, PREFERENCE_ROW, PROMPT, QUARANTINE, RECEIPT, REPORT, REWARD,
+            ADMISSION, ADMISSION_REPORT, AUDIT, BLOB, BUNDLE, CANDIDATE, CONTEST, CURRICULUM, ENVELOPE, GENERATION,
+            INSTANCE, MANIFEST, MATRIX, OUTCOME, OUTPUTS, PREFERENCE_ROW, PROMPT, QUARANTINE, RECEIPT, REPORT, REWARD,
             REWARD_BATCH, REWARD_BATCH_QUESTION, REWARD_ERROR, REWARD_QUESTION, RL_ROW, RUN, SCALING, SELECTION,
             SFT_ROW, STATEMENT, VERDICT,
         };

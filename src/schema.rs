@@ -10,13 +10,12 @@ use crate::audit::AuditReport;
 use crate::consensus::curve::Scaling;
 use crate::consensus::selection::Selection;
 use crate::curriculum::report::Curriculum;
-use crate::dataset::evidence::StoredBlob;
 use crate::dataset::rows::{PreferenceRow, RlRow, SftRow};
 use crate::dataset::seal::manifest::Manifest;
 use crate::dataset::seal::signature::Envelope;
 use crate::dataset::seal::statement::Statement;
 use crate::intake::Quarantined;
-use crate::journal::RunInfo;
+use crate::journal::{BundleManifest, RunInfo, StoredBlob};
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
 use crate::model::contest::Contest;
@@ -52,6 +51,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         (format::ENVELOPE, schema_for!(Envelope)),
         (format::AUDIT, schema_for!(AuditReport)),
         (format::BLOB, schema_for!(StoredBlob)),
+        (format::BUNDLE, schema_for!(BundleManifest)),
         (format::SFT_ROW, schema_for!(SftRow)),
         (format::PREFERENCE_ROW, schema_for!(PreferenceRow)),
         (format::RL_ROW, schema_for!(RlRow)),

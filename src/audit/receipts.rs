@@ -67,7 +67,7 @@ impl Receipts {
         });
         each(ADMISSIONS, &mut |line, place| {
             let admission: Admission = parse(line, place)?;
-            let digest = Digest::of_json(&admission);
+            let digest = admission.digest();
             if !admission.unstable.is_empty() {
                 unstable.push((place_of(place, &admission.instance_id), admission.unstable.len()));
             }

@@ -10,6 +10,7 @@ mod export_input;
 mod image;
 mod import;
 mod judge;
+mod pack;
 mod prompt;
 mod publish;
 mod report;
@@ -54,7 +55,8 @@ enum Command {
     Demo(demo::Demo),
     Import(Box<import::Import>),
     Image(image::Image),
-    Validate(validate::Validate),
+    Validate(Box<validate::Validate>),
+    Pack(pack::Pack),
     Prompt(Box<prompt::Prompt>),
     Sample(Box<sample::Sample>),
     Verify(verify::Verify),
@@ -89,6 +91,7 @@ impl Cli {
             Command::Import(command) => command.run(&console),
             Command::Image(command) => command.run(&console),
             Command::Validate(command) => command.run(&console),
+            Command::Pack(command) => command.run(&console),
             Command::Prompt(command) => command.run(&console),
             Command::Sample(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),

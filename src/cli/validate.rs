@@ -1,5 +1,6 @@
 //! `assay validate`: admits instances.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,16 +10,23 @@ use crate::admission_report::{AdmissionReport, InstanceReport};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
+use crate::model::admission::Admission;
 use crate::model::test_record::Standing;
 use crate::output::Plan;
-use crate::pipeline::{Input, admit_into, exit_code};
+use crate::pipeline::{Bundle, Input, Session, admit_offered, exit_code, run_sample};
 
 /// Admits instances: runs base and gold, derives the expected tests, refuses what is not stable
 #[derive(Debug, Args)]
-#[command(after_help = "Example: assay validate work/instances.jsonl --run runs/first")]
+#[command(after_help = "Exit code 2: an instance was refused, or a sampled admission disagrees.\n\n\
+Example: assay validate work/instances.jsonl --run runs/first\n\
+Example: assay validate work --run runs/ours --admissions theirs.jsonl.zst --sample 5")]
 pub struct Validate {
     /// Instances file, or the directory written by `assay import`
     instances: PathBuf,
+    /// Bundles of `assay pack`: admissions that others made. Each is computed again from its outcomes, and used if it is the very
+    /// same and of the same instance, image and options; otherwise what differs is said, and base and gold run
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    admissions: Vec<PathBuf>,
     /// Repeat every test file on base and gold. Without it, files that hold no fail-to-pass test run once on each, and gold
     /// repeats them if a verdict would rest on a test of theirs
     #[arg(long)]
@@ -32,6 +40,12 @@ pub struct Validate {
     /// Run directory; `assay verify` with the same one reuses what is found here
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
+    /// Run base and gold of N imported admissions again, and compare; exit code 2 if one disagrees
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// Chooses the sample; the same seed chooses the same instances. One that the maker of a bundle cannot know is best
+    #[arg(long, default_value_t = 0, requires = "sample", value_name = "N")]
+    seed: u64,
     #[command(flatten)]
     sandbox: SandboxOptions,
 }
@@ -39,12 +53,18 @@ pub struct Validate {
 impl Validate {
     pub fn run(self, console: &Console) -> anyhow::Result<ExitCode> {
         let plan = Plan::default().reads_instances(&self.instances, self.repos.as_deref())?;
+        let plan = plan.reads_each("--admissions", &self.admissions)?;
         plan.run("--run", &self.run, false)?.check()?;
-        let input = Input::read(&self.instances, self.repos.as_deref())?;
+        let mut input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
         let mut session = self.sandbox.open(console, input.needs_recipe())?;
         session.settings.repeat_all = self.full;
-        let admissions = admit_into(&run, console, &session, &input)?;
+        let bundles: Vec<_> =
+            self.admissions.iter().map(|file| Bundle::open(file, console, &input)).collect::<anyhow::Result<_>>()?;
+        input.quarantined.extend(bundles.iter().flat_map(Bundle::quarantined));
+        let offers: Vec<_> =
+            bundles.iter().map(|bundle| bundle.offer(console, &session)).collect::<anyhow::Result<_>>()?;
+        let admissions = admit_offered(&run, console, &session, &input, &offers)?;
         if self.json {
             for admission in admissions.values() {
                 console.print(serde_json::to_string(admission)?);
@@ -56,7 +76,36 @@ impl Validate {
             report.instances.iter().flat_map(InstanceReport::lines).for_each(|line| console.print(line));
             console.print(format!("report: {}", run.path().join("admission-report.md").display()));
         }
-        exit_code(&admissions, u64::MAX)
+        let agrees = match self.sample {
+            Some(wanted) => self.sampled(console, &session, &input, &admissions, wanted)?,
+            None => true,
+        };
+        if agrees { exit_code(&admissions, u64::MAX) } else { Ok(ExitCode::Findings) }
+    }
+
+    /// Runs a sample of the imported admissions again. Whether all agree.
+    fn sampled(
+        &self,
+        console: &Console,
+        session: &Session,
+        input: &Input,
+        admissions: &BTreeMap<String, Admission>,
+        wanted: u32,
+    ) -> anyhow::Result<bool> {
+        let sampled = run_sample(console, session, input, admissions, wanted as usize, self.seed)?;
+        for (id, differs) in &sampled.disagree {
+            console.say(format!("{id}: running it again disagrees with its imported admission"));
+            differs.iter().for_each(|line| console.say(format!("{id}: {line}")));
+        }
+        let (of, agree) = (sampled.of, sampled.of - sampled.disagree.len());
+        console.say(format!("sample: {agree} of {of} imported admission(s) agree"));
+        if agree < of {
+            console.say(format!(
+                "{} keeps what was imported; if you do not trust the bundle, begin another run directory without it",
+                self.run.display()
+            ));
+        }
+        Ok(agree == of)
     }
 }
 

@@ -26,7 +26,7 @@ use super::source::Source;
 use super::views::files::not_written;
 use super::views::{View, dataset_info};
 use crate::dataset::reward;
-use crate::journal::Record;
+use crate::journal::{Record, StoredBlob};
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::instance::Instance;
@@ -241,7 +241,7 @@ fn write_facts(source: &dyn Source, states: &[InstanceState], tables: &mut Table
     for id in needed {
         // What cannot be read now could not be read by the judge either, and the verdicts say so.
         if let Ok(bytes) = source.blob(&id) {
-            blobs.push(&evidence::StoredBlob::of(&bytes))?;
+            blobs.push(&StoredBlob::of(&bytes))?;
         }
     }
     [instances, admissions, contests, journal, blobs].into_iter().try_for_each(|table| tables.close_evidence(table))

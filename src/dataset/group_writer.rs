@@ -11,7 +11,8 @@ use super::evidence;
 use super::files::tables::{Table, Tables};
 use super::options::ExportOptions;
 use super::rows::{
-    Attempts, ExtraColumns, SftRow, columns_of, lost_files, lost_tests, own_prompt, rl_row, said_channel, sft_row,
+    Attempts, ExtraColumns, SftRow, admission_imported, columns_of, lost_files, lost_tests, own_prompt, rl_row,
+    said_channel, sft_row,
 };
 use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
 use super::seal::entries::Config;
@@ -19,7 +20,9 @@ use super::select::contamination::Contamination;
 use super::select::pairs::Pairs;
 use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
-use super::source::{Source, instances_without_tests, lost_instances, ordered_instances, said_instances};
+use super::source::{
+    Source, imported_instances, instances_without_tests, lost_instances, ordered_instances, said_instances,
+};
 use super::views::files::ViewFiles;
 use crate::language;
 use crate::model::admission::Admission;
@@ -195,7 +198,8 @@ impl<'a> GroupWriter<'a> {
         let lost_files = admission.map(lost_files).unwrap_or_default();
         let lost_tests = admission.map(lost_tests).unwrap_or_default();
         let ordered_tests = admission.map(Admission::ordered).unwrap_or_default();
-        Ok(Some(SftRow { lost_files, lost_tests, ordered_tests, channel, ..row }))
+        let admission_imported = admission.and_then(admission_imported);
+        Ok(Some(SftRow { lost_files, lost_tests, ordered_tests, channel, admission_imported, ..row }))
     }
 
     /// Writes pairs of the group's rows and its rejected answers.
@@ -318,6 +322,7 @@ fn extra_columns(source: &dyn Source) -> ExtraColumns {
         lost_tests: instances_without_tests(source) > 0,
         ordered_tests: ordered_instances(source) > 0,
         channel: said_instances(source) > 0,
+        admission_imported: imported_instances(source) > 0,
     }
 }
 

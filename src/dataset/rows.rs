@@ -12,6 +12,7 @@ use crate::model::candidate::Candidate;
 use crate::model::channel::Channel;
 use crate::model::digest::Digest;
 use crate::model::generation::{Generation, Message, Skill};
+use crate::model::imported::Imported;
 use crate::model::instance::Instance;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
@@ -81,6 +82,10 @@ pub struct SftRow {
     /// that is worth. The column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
+    /// Who made the admission that the row rests on, and in which bundle, if base and gold did not run where the row was made. The
+    /// column is there only if the dataset has such an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admission_imported: Option<String>,
 }
 
 /// How a reward is computed, in verl's layout.
@@ -131,6 +136,10 @@ pub struct PreferenceRow {
     /// that is worth. The column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
+    /// Who made the admission that the row rests on, and in which bundle, if base and gold did not run where the row was made. The
+    /// column is there only if the dataset has such an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admission_imported: Option<String>,
 }
 
 /// verl's side data.
@@ -200,6 +209,10 @@ pub struct RlRow {
     /// that is worth. The column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
+    /// Who made the admission that the row rests on, and in which bundle, if base and gold did not run where the row was made. The
+    /// column is there only if the dataset has such an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admission_imported: Option<String>,
 }
 
 /// Where the reasoning of an answer goes.
@@ -323,6 +336,8 @@ pub struct ExtraColumns {
     pub ordered_tests: bool,
     /// Some instance is judged by a channel that rows must name.
     pub channel: bool,
+    /// The admission of some instance was imported.
+    pub admission_imported: bool,
 }
 
 /// Columns of a config, by its name.
@@ -343,6 +358,9 @@ pub(super) fn columns_of(config: &str, extra: ExtraColumns) -> Vec<Column> {
     }
     if extra.channel {
         columns.push(Column::optional_text("channel"));
+    }
+    if extra.admission_imported {
+        columns.push(Column::optional_text("admission_imported"));
     }
     columns
 }
@@ -411,6 +429,7 @@ pub fn sft_row(
         lost_tests: Vec::new(),
         ordered_tests: Vec::new(),
         channel: None,
+        admission_imported: None,
     }
 }
 
@@ -436,6 +455,7 @@ pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> P
         lost_tests: row.lost_tests.clone(),
         ordered_tests: row.ordered_tests.clone(),
         channel: row.channel,
+        admission_imported: row.admission_imported.clone(),
     }
 }
 
@@ -499,6 +519,7 @@ pub fn rl_row(
         lost_tests: lost_tests(admission),
         ordered_tests: admission.ordered(),
         channel: said_channel(admission, skill),
+        admission_imported: admission_imported(admission),
     }
 }
 
@@ -509,6 +530,11 @@ pub fn said_channel(admission: &Admission, skill: Skill) -> Option<Channel> {
         Skill::Test | Skill::Repair => true,
     };
     Some(admission.channel).filter(|channel| ran && channel.is_said())
+}
+
+/// Where an admission was imported from, as rows name it.
+pub fn admission_imported(admission: &Admission) -> Option<String> {
+    admission.imported.as_ref().map(Imported::told)
 }
 
 /// Lost files of an admission as rows name them.

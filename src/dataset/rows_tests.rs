@@ -57,7 +57,13 @@ fn the_columns_are_the_fields_of_the_rows() {
     let all = |config: &str| {
         names(columns_of(
             config,
-            ExtraColumns { lost_files: true, lost_tests: true, ordered_tests: true, channel: true },
+            ExtraColumns {
+                lost_files: true,
+                lost_tests: true,
+                ordered_tests: true,
+                channel: true,
+                admission_imported: true,
+            },
         ))
     };
     assert_eq!(all("sft-repair"), fields(schemars::schema_for!(SftRow)));
@@ -66,8 +72,13 @@ fn the_columns_are_the_fields_of_the_rows() {
     // Where nothing is lost, and the reporter is ours, the tables are as they were before that was looked at.
     assert_eq!(names(columns_of("sft-repair", ExtraColumns::default())), names(sft_columns()));
     assert!(
-        !names(sft_columns())
-            .iter()
-            .any(|name| ["lost_files", "lost_tests", "ordered_tests", "channel"].contains(name))
+        !names(sft_columns()).iter().any(|name| [
+            "lost_files",
+            "lost_tests",
+            "ordered_tests",
+            "channel",
+            "admission_imported"
+        ]
+        .contains(name))
     );
 }

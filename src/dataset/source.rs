@@ -81,3 +81,9 @@ pub(super) fn said_instances(source: &dyn Source) -> u64 {
     let admitted = source.admissions().values().filter(|admission| admission.admitted());
     admitted.filter(|admission| admission.channel.is_said()).count() as u64
 }
+
+/// Admitted instances whose admission was imported.
+pub(super) fn imported_instances(source: &dyn Source) -> u64 {
+    let admitted = source.admissions().values().filter(|admission| admission.admitted());
+    admitted.filter(|admission| admission.imported.is_some()).count() as u64
+}

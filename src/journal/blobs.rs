@@ -75,6 +75,10 @@ impl Blobs {
         Ok(bytes)
     }
 
+    pub fn holds(&self, digest: &Digest) -> bool {
+        self.path(digest).exists()
+    }
+
     fn path(&self, digest: &Digest) -> PathBuf {
         let name = digest.as_str();
         self.root.join(&name[..2]).join(format!("{name}.zst"))

@@ -270,6 +270,7 @@ mod tests {
             peak_memory_bytes: None,
             retried: Vec::new(),
             reused: false,
+            imported: None,
         }
     }
 

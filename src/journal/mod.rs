@@ -18,15 +18,19 @@
 //! blobs of two runs merge by copying the files together.
 
 mod blobs;
+mod bundle;
 mod index;
 mod lines;
 mod record;
 mod run_dir;
 mod shared;
+mod stored_blob;
 
 pub use blobs::Blobs;
+pub use bundle::{BundleManifest, Machine, Unpacked, pack, unpack};
 pub use index::{Index, Place};
 pub use lines::{ByInstance, LinesWriter};
 pub use record::{Failure, Record};
 pub use run_dir::{RunDir, RunInfo, Writer, write_atomically};
 pub use shared::{Shared, SharedOutcomes};
+pub use stored_blob::StoredBlob;

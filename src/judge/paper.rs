@@ -56,6 +56,7 @@ pub(crate) fn outcome(trial: &Trial, exit: Exit) -> Outcome {
         tampered: Vec::new(),
         retried: Vec::new(),
         reused: false,
+        imported: None,
     }
 }
 

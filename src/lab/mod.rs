@@ -35,6 +35,8 @@ use crate::model::verdict::Evidence;
 use crate::runner::{self, Bare, Runner, Sentinels};
 use crate::sandbox::{Engine, Sandbox};
 
+pub use admit::difference::differences_of_runs;
+pub use admit::imported::Offer;
 pub use admit::site_builder::SiteBuilder;
 pub use run::facts::Knowledge;
 use run::memory::MemoryGate;
@@ -111,6 +113,8 @@ pub struct Lab<'a> {
     memory: Arc<MemoryGate>,
     /// Trials run by this lab, failures aside.
     ran: AtomicU64,
+    /// Whether nothing runs here: what is not known stays unknown.
+    closed: bool,
     pub(crate) writer: Arc<std::sync::Mutex<Writer>>,
 }
 
@@ -152,6 +156,7 @@ impl<'a> Lab<'a> {
             cache: Arc::default(),
             memory,
             ran,
+            closed: false,
             writer,
         })
     }
@@ -160,6 +165,16 @@ impl<'a> Lab<'a> {
     /// still the engine's.
     pub fn with_sandbox(self, sandbox: Arc<dyn Sandbox>) -> Self {
         Self { sandbox: Some(sandbox), ..self }
+    }
+
+    /// The same lab, which takes no outcome from the cache and leaves none there.
+    pub(crate) fn afresh(self) -> Self {
+        Self { shared: None, ..self }
+    }
+
+    /// The same lab, in which no trial runs: a trial without an outcome is an error that names it.
+    pub(crate) fn closed(self) -> Self {
+        Self { closed: true, shared: None, ..self }
     }
 
     /// The same lab, journal and knowledge for one worker, whose trials end when its own flag is raised.
@@ -177,6 +192,7 @@ impl<'a> Lab<'a> {
             cache: self.cache.clone(),
             memory: self.memory.clone(),
             ran: AtomicU64::new(0),
+            closed: self.closed,
             writer: self.writer.clone(),
         }
     }
@@ -187,10 +203,19 @@ impl<'a> Lab<'a> {
 
     /// Prepares and admits every instance.
     pub fn admit(&self, instances: &[Located]) -> anyhow::Result<BTreeMap<String, Admission>> {
+        self.admit_offered(instances, &[])
+    }
+
+    /// The same, with admissions of bundles for instances that the journal knows nothing of.
+    pub fn admit_offered(
+        &self,
+        instances: &[Located],
+        offers: &[Offer],
+    ) -> anyhow::Result<BTreeMap<String, Admission>> {
         let stage = self.console.stage("admit", instances.len() as u64);
         let admissions = run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
-            let admission = SiteBuilder::new(self, located).admit()?;
+            let admission = SiteBuilder::new(self, located).admit(offers)?;
             if !admission.admitted() {
                 // What fails while the run is being ended says nothing about the instance.
                 self.check_interrupt()?;

@@ -11,6 +11,7 @@ use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::generation::Skill;
 use crate::model::instance::Instance;
+use crate::model::imported::Imported;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
@@ -131,6 +132,9 @@ pub struct Admission {
     pub lost_tests: Option<LostTests>,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
+    /// The bundle that outcomes of these trials came from; none: nothing was imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
     /// None: refused, or no fail-to-pass test has a canary that gold fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canaries: Option<Canaries>,
@@ -281,6 +285,7 @@ impl Admission {
             lost: None,
             lost_tests: None,
             trials: Vec::new(),
+            imported: None,
             canaries: None,
             held_out: None,
             sentinels: None,
@@ -292,6 +297,11 @@ impl Admission {
 
     pub fn admitted(&self) -> bool {
         self.refusal.is_none()
+    }
+
+    /// Names what the admission says. Who made it is left out: an imported admission is the one that its maker has.
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(&Self { imported: None, ..self.clone() })
     }
 
     /// The admission refused, because the sandbox failed when something was to be proved for it.

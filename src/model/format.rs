@@ -22,6 +22,7 @@ pub const MANIFEST: &str = "manifest.v2";
 pub const STATEMENT: &str = "statement.v1";
 pub const ENVELOPE: &str = "statement-envelope.v1";
 pub const BLOB: &str = "blob.v1";
+pub const BUNDLE: &str = "admission-bundle.v1";
 pub const SFT_ROW: &str = "sft-row.v1";
 pub const PREFERENCE_ROW: &str = "preference-row.v1";
 pub const RL_ROW: &str = "rl-row.v1";

@@ -10,6 +10,7 @@ pub mod contest;
 pub mod digest;
 pub mod format;
 pub mod generation;
+pub mod imported;
 pub mod instance;
 pub mod layout;
 pub mod lost;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::digest::Digest;
+use crate::model::imported::Imported;
 
 /// What is run in a trial.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -334,6 +335,9 @@ pub struct Outcome {
     /// Another run had this trial's outcome already; it was taken from there.
     #[serde(default, skip_serializing_if = "is_false")]
     pub reused: bool,
+    /// The bundle that it came from; none: it was run here, or by an earlier run that shares the cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]

@@ -34,6 +34,8 @@ pub enum Kind {
     Sarif,
     /// A JSON Schema.
     Schema,
+    /// A bundle of `assay pack`.
+    Bundle,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             Self::Page => "a page of `assay report`",
             Self::Sarif => "a SARIF file of assay",
             Self::Schema => "a JSON Schema",
+            Self::Bundle => "a bundle of `assay pack`",
         }
     }
 
@@ -74,6 +77,9 @@ impl Kind {
             Self::Page => page(reader)?,
             Self::Sarif => whole(reader, |value| value["runs"][0]["tool"]["driver"]["name"] == "assay"),
             Self::Schema => whole(reader, |value| value.get("$schema").is_some()),
+            Self::Bundle => zstd::Decoder::new(reader).is_ok_and(|plain| {
+                first_line(BufReader::new(plain.take(MOST)), |line| of_format(line, format::BUNDLE))
+            }),
         })
     }
 }
@@ -141,6 +147,11 @@ mod tests {
                 std::fs::write(&path, text).unwrap();
                 assert_eq!(kind.is_of(&path).unwrap(), expected, "{kind:?} {text}");
             }
+        }
+        for (format, expected) in [("admission-bundle.v2", true), ("blob.v1", false)] {
+            let text = format!("{{\"format\":\"{format}\"}}\n{{}}\n");
+            std::fs::write(&path, zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();
+            assert_eq!(Kind::Bundle.is_of(&path).unwrap(), expected, "{format}");
         }
         let table = folder.path().join("a.parquet");
         std::fs::write(&table, "{}\n").unwrap();

@@ -9,7 +9,7 @@ use crate::admission_report::AdmissionReport;
 use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::journal::{RunDir, RunInfo};
-use crate::lab::Lab;
+use crate::lab::{Lab, Offer};
 use crate::model::admission::{Admission, Refusal};
 use crate::model::format;
 
@@ -38,6 +38,17 @@ pub fn admit_into(
     session: &Session,
     input: &Input,
 ) -> anyhow::Result<BTreeMap<String, Admission>> {
+    admit_offered(run, console, session, input, &[])
+}
+
+/// The same, with bundles of admissions.
+pub fn admit_offered(
+    run: &RunDir,
+    console: &Console,
+    session: &Session,
+    input: &Input,
+    offers: &[Offer],
+) -> anyhow::Result<BTreeMap<String, Admission>> {
     let info = RunInfo {
         format: format::RUN.to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -50,7 +61,7 @@ pub fn admit_into(
     run.write_lines("quarantine.jsonl", &input.quarantined)?;
     run.write_lines("instances.jsonl", input.instances.iter().map(|located| &located.instance))?;
     let lab = lab(run, console, session)?;
-    let admissions = lab.admit(&input.instances)?;
+    let admissions = lab.admit_offered(&input.instances, offers)?;
     run.write_lines("admissions.jsonl", admissions.values())?;
     let report = AdmissionReport::of(admissions.values(), input.instances.iter().map(|located| &located.instance));
     run.write_derived("admission-report.json", &serde_json::to_vec_pretty(&report)?)?;

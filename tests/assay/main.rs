@@ -13,6 +13,7 @@ mod answer_fuzz;
 mod architecture;
 mod audit;
 mod bad_input;
+mod bundle;
 mod canary;
 mod cell;
 mod container;
@@ -82,6 +83,7 @@ fn main() -> std::process::ExitCode {
         architecture::TESTS,
         audit::TESTS,
         bad_input::TESTS,
+        bundle::TESTS,
         canary::TESTS,
         cell::ends::TESTS,
         cell::limits::TESTS,

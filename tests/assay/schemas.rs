@@ -7,14 +7,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 use swe_assay::inside::admission_report::AdmissionReport;
 use swe_assay::inside::audit::{Agreement, AuditReport, Findings, Measures, Place, Rule};
-use swe_assay::inside::dataset::evidence::StoredBlob;
 use swe_assay::inside::dataset::rows::{Attempts, Reasoning, preference_row, rl_row, sft_row};
 use swe_assay::inside::dataset::seal::manifest::{Contents, Manifest};
 use swe_assay::inside::dataset::seal::signature::SecretKey;
 use swe_assay::inside::dataset::seal::statement::Statement;
 use swe_assay::inside::dataset::select::matched::Matched;
 use swe_assay::inside::intake::Quarantined;
-use swe_assay::inside::journal::RunInfo;
+use swe_assay::inside::journal::{RunInfo, StoredBlob};
 use swe_assay::inside::model::format;
 use swe_assay::inside::model::generation::{Message, Skill};
 use swe_assay::inside::model::receipt::Tool;
@@ -121,6 +120,12 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::ENVELOPE, json!(envelope)),
         (format::AUDIT, json!(audit)),
         (format::BLOB, json!(StoredBlob::of(b"a report"))),
+        (
+            format::BUNDLE,
+            json!({"format": format::BUNDLE, "tool": Tool::this(), "by": "Team A",
+                "machine": {"os": "linux", "arch": "x86_64", "kernel": "6.1", "cores": 2},
+                "instances": {"one": {"instance": instance.digest(), "image": instance.digest(), "key": instance.digest(), "trials": 9}}}),
+        ),
         (format::SFT_ROW, json!(sft)),
         (format::PREFERENCE_ROW, json!(preference)),
         (format::RL_ROW, json!(rl)),

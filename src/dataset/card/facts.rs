@@ -16,7 +16,9 @@ use crate::dataset::select::contamination::{Benchmarks, built_in_counts};
 use crate::dataset::select::matched::Matched;
 use crate::dataset::select::usable;
 use crate::dataset::source::Source;
-use crate::dataset::source::{instances_without_tests, lost_instances, ordered_instances, said_instances};
+use crate::dataset::source::{
+    imported_instances, instances_without_tests, lost_instances, ordered_instances, said_instances,
+};
 use crate::model::generation::Skill;
 use crate::model::name::name;
 use crate::model::receipt::Tool;
@@ -210,6 +212,7 @@ pub(crate) fn facts(
             .count() as u64,
         lost_test_rows: tally.lost_tests,
         ordered_instances: ordered_instances(source),
+        imported_instances: imported_instances(source),
         said_instances: said_instances(source),
         leaks: tally.leaks.clone(),
         evidence: tally.evidence.clone(),

@@ -88,6 +88,8 @@ pub struct CardFacts {
     pub ordered_instances: u64,
     /// Admitted instances whose rows name the channel of their reports.
     pub said_instances: u64,
+    /// Admitted instances whose admission was imported.
+    pub imported_instances: u64,
     /// SFT rows whose issue gives something of the answer away: `solution_in_issue`, `path_named_in_issue` -> rows.
     pub leaks: BTreeMap<String, u64>,
     /// Evidence levels of the rows -> rows.
@@ -105,6 +107,7 @@ impl CardFacts {
             lost_tests: self.lost_test_instances > 0,
             ordered_tests: self.ordered_instances > 0,
             channel: self.said_instances > 0,
+            admission_imported: self.imported_instances > 0,
         }
     }
 }
@@ -351,7 +354,11 @@ mod tests {
         assert!(!card(&facts).unwrap().contains("channel"));
         facts.said_instances = 2;
         let text = card(&facts).unwrap();
-        assert!(text.contains("can write to: 2."), "{text}");
+        assert!(text.contains("can write to: 2.") && !text.contains("imported"), "{text}");
+        facts.imported_instances = 3;
+        let text = card(&facts).unwrap();
+        assert!(text.contains("made elsewhere and imported: 3."), "{text}");
+        assert!(text.contains("- name: admission_imported\n    dtype: string\n"), "{text}");
         assert!(text.contains("- name: channel\n    dtype: string\n"), "{text}");
     }
 
@@ -512,6 +519,7 @@ mod tests {
             lost_test_accepted: 0,
             lost_test_rows: 0,
             ordered_instances: 0,
+            imported_instances: 0,
             said_instances: 0,
             leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use super::foreign_image as ready;
 use super::foreign_image::{Gold, Ready};
 use super::image_request::{Made, used};
+use super::imported::Offer;
 use crate::exit_code::Stop;
 use crate::images;
 use crate::images::Images;
@@ -94,8 +95,9 @@ impl<'a> SiteBuilder<'a> {
         Limits { deadline_ms: bound_ms.map_or(limits.deadline_ms, |bound| bound.min(limits.deadline_ms)), ..limits }
     }
 
-    /// Admits the instance, from the journal if it was admitted before under the same conditions.
-    pub fn admit(&self) -> anyhow::Result<Admission> {
+    /// Admits the instance: from the journal if it was admitted before under the same conditions, else as a bundle has it, else by
+    /// running.
+    pub fn admit(&self, offers: &[Offer]) -> anyhow::Result<Admission> {
         let site = match self.make_site() {
             Ok(site) => site,
             Err(NoSite::Refused(refusal, detail)) => return Ok(self.refused(refusal, detail)),
@@ -128,14 +130,15 @@ impl<'a> SiteBuilder<'a> {
         {
             return Ok(admission);
         }
-        let mut kept: KeptSlot = None;
-        let ask = |known: &Knowledge| admit(&input, site.framework, known);
-        let mut admission = self.lab.settle(ask, |trial| self.lab.run_trial(&site, &mut kept, trial))?;
-        if admission.admitted() {
-            admission = self.lab.with_controls(&site, &mut kept, admission)?;
-            admission = self.lab.with_plain(&site, &mut kept, admission)?;
-            admission = self.lab.with_minimal_gold(&site, &mut kept, admission)?;
+        for offer in offers {
+            let (instance, image) = (&self.located.instance, &site.image.digest);
+            if let Some(admission) =
+                offer.take(self.lab, instance, image, &input.key, |lab| derive(lab, &site, &input))?
+            {
+                return Ok(admission);
+            }
         }
+        let admission = derive(self.lab, &site, &input)?;
         // A sandbox failure is not remembered: the next run tries again.
         if admission.refusal != Some(Refusal::SandboxFailed) {
             self.lab.record(Record::Admission(Box::new(admission.clone())))?;
@@ -417,6 +420,26 @@ impl<'a> SiteBuilder<'a> {
     fn id(&self) -> &'a str {
         &self.located.instance.instance_id
     }
+}
+
+/// The admission that the outcomes of a lab give, with what is not known yet run there.
+fn derive(lab: &Lab, site: &Site, input: &AdmissionInput) -> anyhow::Result<Admission> {
+    let mut kept: KeptSlot = None;
+    let ask = |known: &Knowledge| admit(input, site.framework, known);
+    let mut admission = lab.settle(ask, |trial| lab.run_trial(site, &mut kept, trial))?;
+    if admission.admitted() {
+        admission = lab.with_controls(site, &mut kept, admission)?;
+        admission = lab.with_plain(site, &mut kept, admission)?;
+        admission = lab.with_minimal_gold(site, &mut kept, admission)?;
+    }
+    // An admission under other options rests on imported outcomes too, if the journal has them.
+    for trial in &admission.trials {
+        admission.imported = lab.knowledge.read_outcome(trial)?.and_then(|outcome| outcome.imported.clone());
+        if admission.imported.is_some() {
+            break;
+        }
+    }
+    Ok(admission)
 }
 
 /// What the runner is given to run the tests of some files.

@@ -27,6 +27,9 @@ impl Lab<'_> {
         if self.reuse(trial)? {
             return Ok(());
         }
+        if self.closed {
+            anyhow::bail!("no outcome of trial {} is there, or it is damaged", trial.id());
+        }
         if trial.image != site.image.digest {
             let id = &trial.instance_id;
             let why = format!("{id}: the tag of its image was moved during the run; run the same command again");
@@ -130,6 +133,7 @@ impl Lab<'_> {
             tampered,
             retried,
             reused: false,
+            imported: None,
         };
         self.share(&outcome, report.as_ref());
         self.ran.fetch_add(1, Ordering::Relaxed);

@@ -108,7 +108,8 @@ pub(crate) fn verdicts(
     }
     let id = candidates.first().map_or("", |candidate| &candidate.instance_id);
     let admission = admissions.get(id);
-    let grounds = Grounds { admission, digest: admission.map(Digest::of_json), instance: instances.get(id), knowledge };
+    let grounds =
+        Grounds { admission, digest: admission.map(Admission::digest), instance: instances.get(id), knowledge };
     let mut first: BTreeMap<(Identity, Reason), &Digest> = BTreeMap::new();
     let mut verdicts = Vec::with_capacity(candidates.len());
     for candidate in candidates {
