@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use swe_assay::inside::images::cache::Cache;
 use swe_assay::inside::images::unpacked;
 
-use crate::support::{assay, expect_exit, stderr};
+use crate::support::{assay, expect_exit, json, stderr};
 
 /// No registry answers there.
 const REFERENCE: &str = "127.0.0.1:1/team/image:1";
