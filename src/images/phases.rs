@@ -62,7 +62,7 @@ impl Phases {
 
 /// Phases as a sentence; those that took no time to speak of are left out.
 pub fn sentence(phases: &[Phase]) -> String {
-    let total: f64 = phases.iter().map(|phase| phase.seconds).sum();
+    let total = phases.iter().fold(0.0, |total, phase| total + phase.seconds);
     let told = phases.iter().filter(|phase| phase.seconds >= 0.05);
     let told: Vec<String> = told.map(|phase| format!("{} {:.1} s", phase.phase, phase.seconds)).collect();
     match told.is_empty() {
