@@ -13,6 +13,7 @@ use crate::exit_code::{ExitCode, Stop};
 use crate::images::cache::Cache;
 use crate::images::inventory;
 use crate::images::inventory::{Kind, Prepared};
+use crate::images::phases::{Phases, sentence};
 use crate::images::unpacked;
 use crate::images::unpacked::{Archive, UnpackError};
 use crate::journal::RunDir;
@@ -146,21 +147,23 @@ impl Pull {
         let mut pulled = Vec::new();
         let mut say = |message: &str| console.say(message);
         for reference in &self.references {
+            let phases = Phases::default();
             let (id, into) = match (&docker, unpack) {
                 (Ok(docker), false) => {
                     let image = docker.ready_image(&cache, reference, &mut say).map_err(missing)?;
                     (image.image_id, "docker")
                 }
                 _ => {
-                    let image = match &archive {
-                        Some(archive) => unpacked::import(&cache, archive, reference, &mut say),
-                        None => unpacked::pull(&cache, reference, &mut say),
-                    };
+                    let image = phases.time("the rest", || match &archive {
+                        Some(archive) => unpacked::import(&cache, archive, reference, &mut say, &phases),
+                        None => unpacked::pull(&cache, reference, &mut say, &phases),
+                    });
                     let image = image.map_err(|error| match error {
                         UnpackError::Registry { .. } => Stop::Environment(error.to_string()).into(),
                         other => anyhow::Error::from(other),
                     })?;
-                    image.ready(&cache)?;
+                    image.ready(&cache, &phases)?;
+                    say(&format!("{reference}: {}", sentence(&phases.spent())));
                     (format!("sha256:{}", image.id), "cache")
                 }
             };

@@ -10,6 +10,7 @@ use super::foreign::{ReadyImage, ReadyRequest};
 use super::inspector::{Found, Inspector, Wanted};
 use super::inventory::{Prepared, StockError, keep_to};
 use super::order::Order;
+use super::phases::Phases;
 use super::seal_host::SealError;
 use super::toolchain::Toolchain;
 use crate::sandbox::docker::Docker;
@@ -38,7 +39,8 @@ impl Images for DockerImages<'_> {
     }
 
     fn seal(&self, toolchain: &dyn Toolchain, order: &Order) -> anyhow::Result<SealedImage> {
-        let build = toolchain.docker_build(self.docker, &self.cache, order)?;
+        let build =
+            order.phases.time("making the environment", || toolchain.docker_build(self.docker, &self.cache, order))?;
         let layer = |folder: &Path| (order.checkout)(order.layer_tree, folder);
         let mut say = |message: &str| (order.say)(message);
         self.docker
@@ -46,7 +48,7 @@ impl Images for DockerImages<'_> {
             .context("cannot seal the image")
     }
 
-    fn foreign(&self, reference: &str, say: &dyn Fn(&str)) -> anyhow::Result<ReadyImage> {
+    fn foreign(&self, reference: &str, say: &dyn Fn(&str), _: &Phases) -> anyhow::Result<ReadyImage> {
         Ok(self.docker.ready_image(&self.cache, reference, &mut |message: &str| say(message))?)
     }
 

@@ -11,6 +11,7 @@ use super::foreign::{ReadyImage, ReadyRequest};
 use super::inspector::{Found, Inspector, Wanted};
 use super::inventory::{Prepared, StockError, keep_to};
 use super::order::Order;
+use super::phases::Phases;
 use super::seal_host::{SealError, seal_host};
 use super::toolchain::Toolchain;
 use super::{Images, seal_foreign_host, unpacked};
@@ -56,21 +57,21 @@ impl Images for HostImages<'_> {
     }
 
     fn seal(&self, toolchain: &dyn Toolchain, order: &Order) -> anyhow::Result<SealedImage> {
-        let made = toolchain.provision(&self.cache, order)?;
+        let made = order.phases.time("making the environment", || toolchain.provision(&self.cache, order))?;
         let layer = |folder: &Path| (order.checkout)(order.layer_tree, folder);
         seal_host(&self.cache, &made, order.layer_tree, layer, order.warm).context("cannot seal the image")
     }
 
-    fn foreign(&self, reference: &str, say: &dyn Fn(&str)) -> anyhow::Result<ReadyImage> {
+    fn foreign(&self, reference: &str, say: &dyn Fn(&str), phases: &Phases) -> anyhow::Result<ReadyImage> {
         // Held meanwhile: nobody takes the old image while another worker renews it, or after that failed.
         let looked_at = looked_at(&self.cache, reference);
         let mut looked_at = looked_at.lock().unwrap_or_else(PoisonError::into_inner);
         let unpacked = match unpacked::find(&self.cache, reference)? {
             Some(known) if !*looked_at => {
-                unpacked::renewed(&self.cache, known, &mut |message: &str| say(message))?
+                unpacked::renewed(&self.cache, known, &mut |message: &str| say(message), phases)?
             }
             Some(known) => known,
-            None => unpacked::pull(&self.cache, reference, &mut |message: &str| say(message)).with_context(|| {
+            None => unpacked::pull(&self.cache, reference, &mut |message: &str| say(message), phases).with_context(|| {
                 format!(
                     "the image {reference} is not unpacked here; `assay image pull --from FILE {reference}` takes it from an \
                      archive of docker save or an OCI layout"
@@ -79,7 +80,7 @@ impl Images for HostImages<'_> {
         };
         *looked_at = true;
         drop(looked_at);
-        Ok(unpacked.ready(&self.cache)?)
+        Ok(unpacked.ready(&self.cache, phases)?)
     }
 
     fn read_workdir(&self, image: &ReadyImage, workdir: &str, into: &Path) -> Result<(), SandboxError> {

@@ -4,7 +4,7 @@
 //! [`Images`] is what holds them: the cache of this host (`host`) or the Docker engine (`docker`). `seal_host` and
 //! `seal_docker` make images of ours, from what a [`toolchain::Toolchain`] says; `foreign`, `seal_foreign_host`,
 //! `seal_foreign_docker` and `unpacked` take images of others, which an [`inspector::Inspector`] looks into. `cache`,
-//! `lease` and `inventory` keep them. `reference` notices a tag that was moved. What a language needs stands in a folder with its name.
+//! `lease` and `inventory` keep them. `phases` says where the time goes. `reference` notices a tag that was moved. What a language needs stands in a folder with its name.
 
 use std::path::Path;
 
@@ -20,6 +20,7 @@ pub mod inventory;
 pub mod inventory_docker;
 pub mod lease;
 pub mod order;
+pub mod phases;
 pub mod provisioned;
 pub mod python;
 pub mod reference;
@@ -36,6 +37,7 @@ use foreign::{ReadyImage, ReadyRequest};
 use inspector::{Found, Inspector, Wanted};
 use inventory::{Prepared, StockError};
 use order::Order;
+use phases::Phases;
 use seal_host::SealError;
 use toolchain::Toolchain;
 
@@ -59,9 +61,10 @@ pub trait Images {
     ///
     /// # Errors
     /// It is not here and cannot be pulled.
-    fn foreign(&self, reference: &str, say: &dyn Fn(&str)) -> anyhow::Result<ReadyImage>;
+    fn foreign(&self, reference: &str, say: &dyn Fn(&str), phases: &Phases) -> anyhow::Result<ReadyImage>;
 
-    /// Copies the work directory of an image of others, its `.git` included, into an empty folder.
+    /// Puts the work directory of an image of others, its `.git` included, into an empty folder. No file of it may be
+    /// changed in place, because it may be a further name of the image's.
     ///
     /// # Errors
     /// There is no such folder, or it cannot be read.

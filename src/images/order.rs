@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::phases::Phases;
 use crate::model::instance::Environment;
 use crate::sandbox::{SandboxError, SealedImage};
 
@@ -22,6 +23,8 @@ pub struct Order<'a> {
     pub warm: &'a dyn Fn(&SealedImage) -> Result<SealedImage, SandboxError>,
     /// Is told about every step that takes time.
     pub say: &'a dyn Fn(&str),
+    /// Where the time goes.
+    pub phases: &'a Phases,
 }
 
 impl std::fmt::Debug for Order<'_> {

@@ -171,14 +171,19 @@ impl Docker {
         fs::create_dir(&tree).map_err(|error| EnvironmentError::io("making", &tree, &error))?;
         (order.checkout)(tree_id, &tree)
             .map_err(|error| SealError::Checkout { tree: tree_id.to_owned(), why: format!("{error:#}") })?;
-        let layer = layer(&tree, rest, workdir, &removed, start_up)
+        let packed = || layer(&tree, rest, workdir, &removed, start_up);
+        let layer = (order.phases.time("packing the base tree", packed))
             .map_err(|error| EnvironmentError::io("packing", &tree, &error))?;
 
         let clear = shell_job(&clearing(workdir, &removed, found), Vec::new());
-        let (executed, emptied) = self.run_as_root(&image.image_id, &clear, true)?;
+        let cleared = || self.run_as_root(&image.image_id, &clear, true);
+        let (executed, emptied) = order.phases.time("clearing the image", cleared)?;
         let emptied = emptied.unwrap_or_default();
         let cold = match executed.exit {
-            Exit::Code(0) => self.wait(self.commit_layer(&emptied, layer, &digest)),
+            Exit::Code(0) => {
+                let committed = || self.wait(self.commit_layer(&emptied, layer, &digest));
+                order.phases.time("adding the base tree", committed)
+            }
             other => Err(SandboxError::Failed {
                 doing: "clearing an image",
                 why: format!("{other:?}: {}", tail(&String::from_utf8_lossy(&executed.output_head))),
@@ -190,7 +195,8 @@ impl Docker {
         let again = ReadyImage { image_id: cold.clone(), ..image.clone() };
         let check =
             Wanted { workdir, tool: Some(&found.tool), runner: found.runner_module(), modules: &[], lines: &[] };
-        if let Some(left) = self.look(inspector, &again, &check)?.histories.first() {
+        let looked = || self.look(inspector, &again, &check);
+        if let Some(left) = order.phases.time("looking again", looked)?.histories.first() {
             return Err(EnvironmentError::AnswerInImage { path: left.clone() }.into());
         }
         let warmed =

@@ -15,20 +15,20 @@ use super::foreign::{Holder, ReadyImage, ReadyRequest};
 use super::inspector::{Found, Inspector, Wanted};
 use super::order::Order;
 use super::seal_host::SealError;
-use super::unpacked::folders::{copy_tree, link_tree, place, remove, set_times, write_anew};
+use super::unpacked::folders::{copy_tree, inside, link_tree, place, set_times, write_anew};
 use crate::sandbox::docker::files::CHANGED_MTIME;
 use crate::sandbox::{Backing, LAYER_MTIME, Sandbox, SandboxError, SealedImage};
 
 pub(crate) const SEALED: &str = "host-images";
 
-/// Copies the image's work directory, its `.git` included, into an empty folder.
+/// Puts the image's work directory, its `.git` included, into an empty folder. The files are further names of the image's.
 pub fn read_workdir(image: &ReadyImage, workdir: &str, into: &Path) -> Result<(), SandboxError> {
     let fault = |why: String| SandboxError::Failed { doing: "reading the work directory out of an image", why };
     let root = image.root.as_deref().ok_or_else(|| fault("the image was not unpacked".to_owned()))?;
     let from = place(root, Path::new(workdir)).map_err(|error| fault(error.to_string()))?;
     let from = from.filter(|path| fs::symlink_metadata(path).is_ok_and(|data| data.is_dir()));
     let from = from.ok_or_else(|| fault(format!("{} has no folder {workdir}", image.reference)))?;
-    copy_tree(&from, into, |_| true).map_err(|error| fault(error.to_string()))
+    link_tree(&from, into, |_| true).map_err(|error| fault(error.to_string()))
 }
 
 /// Chooses the image's tool and asks, in a cell, what else the image holds. `layer` stands at the work directory meanwhile,
@@ -86,12 +86,14 @@ pub fn seal(
         fs::create_dir(&tree).map_err(|error| EnvironmentError::io("making", &tree, &error))?;
         (order.checkout)(tree_id, &tree)
             .map_err(|error| SealError::Checkout { tree: tree_id.to_owned(), why: format!("{error:#}") })?;
-        fill(making, request).map_err(|error| EnvironmentError::io("sealing an image in", making, &error))?;
+        let filled = order.phases.time("linking the image's files", || fill(making, request));
+        filled.map_err(|error| EnvironmentError::io("sealing an image in", making, &error))?;
         // What was removed must be gone, and nothing like it may have come in.
         let again = ReadyImage { root: Some(making.join("root")), ..image.clone() };
         let runner = found.runner_module();
         let check = Wanted { workdir, tool: Some(&found.tool), runner, modules: &[], lines: &[] };
-        if let Some(left) = look(sandbox, inspector, &again, &tree, &check)?.histories.first() {
+        let looked = || look(sandbox, inspector, &again, &tree, &check);
+        if let Some(left) = order.phases.time("looking again", looked)?.histories.first() {
             return Err(EnvironmentError::AnswerInImage { path: left.clone() }.into());
         }
         (order.warm)(&sealed(making)).map_err(|source| SealError::Warm { tree: tree_id.to_owned(), source })?;
@@ -107,13 +109,10 @@ fn fill(making: &Path, request: &ReadyRequest<'_>) -> io::Result<()> {
     let (root, tree) = (making.join("root"), making.join("tree"));
     let from = image.root.as_deref().ok_or_else(|| io::Error::other("the image was not unpacked"))?;
     fs::create_dir(&root)?;
-    link_tree(from, &root)?;
     let removed = request.removed();
-    for path in removed.iter().map(String::as_str).chain([workdir]) {
-        if let Some(at) = place(&root, Path::new(path))? {
-            remove(&at)?;
-        }
-    }
+    let gone = removed.iter().map(String::as_str).chain([workdir]).map(|path| inside(Path::new(path)));
+    let gone: BTreeSet<PathBuf> = gone.collect::<io::Result<_>>()?;
+    link_tree(from, &root, |inside| !gone.contains(inside))?;
     // The tree wins, also if it has a file in the place of a folder of the rest.
     let held: BTreeSet<PathBuf> = walkdir::WalkDir::new(&tree)
         .into_iter()

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -111,10 +112,57 @@ fn own_repository(dir: &Path) -> Result<Option<Repository>, RepoError> {
     }
     let path = git.join("config");
     let plain = "[core]\n\trepositoryformatversion = 0\n\tbare = false\n";
+    // The file may be a further name of one that others have, so it is never written in place.
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(RepoError::Io { doing: "removing", path, source: error });
+        }
+        _ => {}
+    }
     fs::write(&path, plain).map_err(|source| RepoError::Io { doing: "writing", path, source })?;
     Repository::open(&git).map(Some)
 }
 
 fn unstorable(path: &str, why: &str) -> RepoError {
     RepoError::Unstorable { path: path.to_owned(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_work_tree_whose_files_are_names_of_others_is_recorded_and_they_stay_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let (image, copy) = (folder.path().join("image"), folder.path().join("copy"));
+        let own = git2::Repository::init(&image).unwrap();
+        fs::write(image.join("a.py"), "committed").unwrap();
+        let mut index = own.index().unwrap();
+        index.add_path(Path::new("a.py")).unwrap();
+        index.write().unwrap();
+        let tree = own.find_tree(index.write_tree().unwrap()).unwrap();
+        let author = git2::Signature::now("t", "t@t").unwrap();
+        let base = own.commit(Some("HEAD"), &author, &author, "base", &tree, &[]).unwrap().to_string();
+        fs::write(image.join("a.py"), "changed at set-up").unwrap();
+        fs::write(image.join(".git/config"), "[core]\n\tbare = false\n\thooksPath = /elsewhere\n").unwrap();
+        let contents = || -> BTreeMap<_, _> {
+            let files = WalkDir::new(&image).into_iter().map(Result::unwrap);
+            let files = files.filter(|entry| entry.file_type().is_file());
+            files.map(|entry| (entry.path().to_owned(), fs::read(entry.path()).unwrap())).collect()
+        };
+        let before = contents();
+        for entry in WalkDir::new(&image).into_iter().map(Result::unwrap) {
+            let target = copy.join(entry.path().strip_prefix(&image).unwrap());
+            match entry.file_type().is_dir() {
+                true => fs::create_dir(target).unwrap(),
+                false => fs::hard_link(entry.path(), target).unwrap(),
+            }
+        }
+        let store = Repository::create_bare(&folder.path().join("store")).unwrap();
+        let recorded = store.record(&copy, &base, None).unwrap();
+        let tree = store.tree_of(&recorded.commit).unwrap();
+        assert_eq!(store.read(&tree, "a.py").unwrap().unwrap(), b"changed at set-up");
+        assert!(!fs::read_to_string(copy.join(".git/config")).unwrap().contains("hooksPath"));
+        assert_eq!(contents(), before);
+    }
 }

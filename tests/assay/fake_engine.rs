@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use swe_assay::inside::images::cache::Cache;
 use swe_assay::inside::images::unpacked;
 
-use crate::support::{assay, expect_exit, stderr};
+use crate::support::{assay, expect_exit, json, stderr};
 
 /// No registry answers there.
 const REFERENCE: &str = "127.0.0.1:1/team/image:1";
@@ -154,8 +154,17 @@ fn a_tag_that_was_moved_is_noticed_in_cells_on_this_host() {
     let engine = Engine::default();
     let host = engine.serve();
     engine.hold(&first);
-    let said = seal(&host);
+    let mut told = command(&host, &["image", "seal", "--json"]);
+    let told = expect_exit(told.arg(&work).args(["--sandbox", "cell"]), 2);
+    let said = stderr(&told);
     assert!(said.contains("saving") && !said.contains(MOVED), "{said}");
+    // Where the time went is told for people and for programs.
+    assert!(said.contains(": took "), "{said}");
+    let phases = json(&told)[0]["phases"].as_array().unwrap().clone();
+    for name in ["saving out of Docker", "unpacking layers", "reading the work directory", "recording it in git"] {
+        let phase = phases.iter().find(|phase| phase["phase"] == name);
+        assert!(phase.is_some_and(|phase| phase["seconds"].as_f64().unwrap() >= 0.0), "{name}: {phases:?}");
+    }
     assert_eq!(unpacked(), first.id);
     assert!(!seal(&host).contains("saving"), "nothing changed");
 

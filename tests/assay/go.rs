@@ -215,6 +215,7 @@ fn provisioned(files: &[(&str, &str)]) -> Result<Provisioned, EnvironmentError> 
         checkout: &checkout,
         warm: &|image| Ok(image.clone()),
         say: &|_| {},
+        phases: &Default::default(),
     };
     GoToolchain.provision(&cache, &order)
 }

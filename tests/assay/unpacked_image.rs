@@ -205,7 +205,11 @@ fn an_image_of_a_registry_that_asks_for_a_login_runs_in_cells_and_shows_nothing_
     assert!(!folder.path().join("not-this-one").exists());
 
     let cache = Cache::open(&folder.path().join("cache")).unwrap();
-    let image = swe_assay::inside::images::unpacked::find(&cache, &reference).unwrap().unwrap().ready(&cache).unwrap();
+    let image = swe_assay::inside::images::unpacked::find(&cache, &reference)
+        .unwrap()
+        .unwrap()
+        .ready(&cache, &Default::default())
+        .unwrap();
     assert_eq!(image.env["COLOUR"], "blue");
     let root = image.root.clone().unwrap();
     let script = "cat file /srv/data /opt/assay/support/trusted; echo $(echo /*) ; echo /etc/*; echo x > new && cat new; \

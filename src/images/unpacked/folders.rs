@@ -8,6 +8,9 @@ use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
+/// Linking waits for the file system more than for the processor, so more threads gain nothing.
+const MOST_THREADS: usize = 4;
+
 /// A path inside a tree, without a leading slash; refused if it leads out of the tree.
 pub(crate) fn inside(path: &Path) -> io::Result<PathBuf> {
     let mut inside = PathBuf::new();
@@ -49,29 +52,70 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-/// Puts everything of `from` into `to` over what is there: folders are made, files become further names of the same
-/// content, so that they take no room. Content and modes of `to` must never be changed in place.
-pub(crate) fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in WalkDir::new(from).min_depth(1) {
-        let entry = entry?;
-        let target = to.join(entry.path().strip_prefix(from).unwrap_or(entry.path()));
-        if entry.file_type().is_dir() {
-            if !fs::symlink_metadata(&target).is_ok_and(|data| data.is_dir()) {
-                remove(&target)?;
-                fs::create_dir(&target)?;
-            }
-            continue;
+/// Makes something that must not be there yet; what stands in its place goes. Looking first would cost more, because there
+/// seldom is anything.
+pub(crate) fn in_place_of<T>(path: &Path, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            remove(path)?;
+            make()
         }
-        remove(&target)?;
-        if let Err(error) = fs::hard_link(entry.path(), &target) {
-            // A file can have a limited number of names.
-            match error.kind() {
-                io::ErrorKind::TooManyLinks | io::ErrorKind::CrossesDevices => copy_entry(entry.path(), &target)?,
-                _ => return Err(error),
+        made => made,
+    }
+}
+
+/// Makes a folder in the place of whatever else is there.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if !fs::symlink_metadata(path)?.is_dir() {
+                remove(path)?;
+                fs::create_dir(path)?;
             }
+            Ok(())
+        }
+        made => made,
+    }
+}
+
+/// Puts everything of `from` into `to` over what is there: folders are made, files become further names of the same
+/// content, so that they take no room. Content, modes and times of `to` must never be changed in place. `wanted` says what of it, by the
+/// path inside; nothing below an unwanted folder is looked at.
+pub(crate) fn link_tree(from: &Path, to: &Path, wanted: impl Fn(&Path) -> bool) -> io::Result<()> {
+    let mut files = Vec::new();
+    let mut walk = WalkDir::new(from).min_depth(1).into_iter();
+    while let Some(entry) = walk.next() {
+        let entry = entry?;
+        let inside = entry.path().strip_prefix(from).unwrap_or(entry.path());
+        let folder = entry.file_type().is_dir();
+        match (wanted(inside), folder) {
+            (false, true) => walk.skip_current_dir(),
+            (false, false) => {}
+            (true, true) => make_folder(&to.join(inside))?,
+            (true, false) => files.push(inside.to_owned()),
         }
     }
-    Ok(())
+    // All folders are there now, and no file is in the place of another one.
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(MOST_THREADS));
+    let part = files.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let link = |files: &[PathBuf]| files.iter().try_for_each(|file| link_file(&from.join(file), &to.join(file)));
+        let started: Vec<_> = files.chunks(part).map(|files| scope.spawn(move || link(files))).collect();
+        let ended = started.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread that links files panicked")))
+        });
+        ended.fold(Ok(()), io::Result::and)
+    })
+}
+
+fn link_file(from: &Path, to: &Path) -> io::Result<()> {
+    match in_place_of(to, || fs::hard_link(from, to)) {
+        // A file can have a limited number of names.
+        Err(error) if matches!(error.kind(), io::ErrorKind::TooManyLinks | io::ErrorKind::CrossesDevices) => {
+            copy_entry(from, to)
+        }
+        linked => linked,
+    }
 }
 
 /// Copies a tree, with modes and times, into a folder; `wanted` says what of it, by the path inside.
@@ -151,9 +195,28 @@ mod tests {
         fs::create_dir(from.path().join("a")).unwrap();
         fs::write(from.path().join("a/file"), "new").unwrap();
         symlink("/etc", to.path().join("a")).unwrap();
-        link_tree(from.path(), to.path()).unwrap();
+        link_tree(from.path(), to.path(), |_| true).unwrap();
         assert_eq!(fs::read(to.path().join("a/file")).unwrap(), b"new");
+        assert!(!fs::symlink_metadata(to.path().join("a")).unwrap().is_symlink());
         write_anew(&to.path().join("a/file"), b"other", SystemTime::now()).unwrap();
         assert_eq!(fs::read(from.path().join("a/file")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_linked_and_all_else_is() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for folder in ["a", "a/b", "c"] {
+            fs::create_dir(from.path().join(folder)).unwrap();
+            (0..20).for_each(|file| fs::write(from.path().join(folder).join(file.to_string()), folder).unwrap());
+        }
+        let unwanted = [Path::new("a/b"), Path::new("c/7")];
+        link_tree(from.path(), to.path(), |inside| !unwanted.contains(&inside)).unwrap();
+        assert!(!to.path().join("a/b").exists() && !to.path().join("c/7").exists());
+        let files = WalkDir::new(to.path()).into_iter().filter(|entry| entry.as_ref().unwrap().file_type().is_file());
+        assert_eq!(files.count(), 39);
+        assert_eq!(fs::read(to.path().join("c/8")).unwrap(), b"c");
+        // A file that cannot be linked is an error, whichever thread meets it.
+        fs::write(to.path().join("d"), "").unwrap();
+        assert!(link_tree(from.path(), &to.path().join("d"), |_| true).is_err());
     }
 }

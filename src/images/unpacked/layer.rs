@@ -3,18 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes, Permissions};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::folders::{inside, link_tree, place, refused, remove};
+use super::folders::{in_place_of, inside, link_tree, make_folder, place, refused, remove};
 
 /// Marks of a layer, as the OCI image specification defines them (layer.md, "Whiteouts").
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
+/// Bytes that are read and written at a time.
+pub(super) const CHUNK: usize = 256 << 10;
 
 /// What a layer does beside what it brings. Paths are relative to the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +33,7 @@ pub struct Marks {
 
 /// Undoes the compression that the first bytes tell.
 pub fn decompressed<'a>(reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    let mut reader = BufReader::new(reader);
+    let mut reader = BufReader::with_capacity(CHUNK, reader);
     let magic = io::BufRead::fill_buf(&mut reader)?;
     Ok(match magic {
         [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(reader)),
@@ -48,6 +50,8 @@ pub fn decompressed<'a>(reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>
 pub fn unpack(tar: impl Read, into: &Path) -> io::Result<Marks> {
     let mut marks = Marks::default();
     let mut archive = tar::Archive::new(tar);
+    let mut buffer = vec![0; CHUNK];
+    let mut real = PathBuf::new();
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = inside(&entry.path()?)?;
@@ -64,21 +68,18 @@ pub fn unpack(tar: impl Read, into: &Path) -> io::Result<Marks> {
             }
             continue;
         }
-        make_folders(into, &folder)?;
+        make_folders(into, &folder, &real)?;
+        real = folder;
         let target = into.join(&path);
         let kind = entry.header().entry_type();
         match kind {
             tar::EntryType::Directory => {
-                if !fs::symlink_metadata(&target).is_ok_and(|data| data.is_dir()) {
-                    remove(&target)?;
-                    fs::create_dir(&target)?;
-                }
+                make_folder(&target)?;
                 fs::set_permissions(&target, Permissions::from_mode(0o755))?;
             }
             tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => {
-                remove(&target)?;
-                let mut file = File::create_new(&target)?;
-                io::copy(&mut entry, &mut file)?;
+                let mut file = in_place_of(&target, || File::create_new(&target))?;
+                copy(&mut entry, &mut file, &mut buffer)?;
                 let runs = entry.header().mode()? & 0o111 != 0;
                 file.set_permissions(Permissions::from_mode(if runs { 0o755 } else { 0o644 }))?;
                 // Bytecode of the image's packages is valid only with its source's time.
@@ -87,8 +88,7 @@ pub fn unpack(tar: impl Read, into: &Path) -> io::Result<Marks> {
             }
             tar::EntryType::Symlink => {
                 let to = entry.link_name()?.ok_or_else(|| refused(&path, "a link to nothing"))?;
-                remove(&target)?;
-                symlink(to, &target)?;
+                in_place_of(&target, || symlink(&to, &target))?;
             }
             tar::EntryType::Link => {
                 let to = entry.link_name()?.ok_or_else(|| refused(&path, "a hard link to nothing"))?;
@@ -106,11 +106,25 @@ pub fn unpack(tar: impl Read, into: &Path) -> io::Result<Marks> {
     Ok(marks)
 }
 
-/// Makes the folders of a path, none of which may be a link.
-fn make_folders(root: &Path, folder: &Path) -> io::Result<()> {
+fn copy(from: &mut impl Read, to: &mut File, buffer: &mut [u8]) -> io::Result<()> {
+    loop {
+        match from.read(buffer)? {
+            0 => return Ok(()),
+            read => to.write_all(&buffer[..read])?,
+        }
+    }
+}
+
+/// Makes the folders of a path, none of which may be a link. `real` and what is above it are known to be folders: the folder
+/// of the entry before, because an entry replaces nothing but what is in its folder.
+fn make_folders(root: &Path, folder: &Path, real: &Path) -> io::Result<()> {
     let mut at = root.to_owned();
-    for part in folder.components() {
+    let known = folder.components().zip(real.components()).take_while(|(one, other)| one == other).count();
+    for (number, part) in folder.components().enumerate() {
         at.push(part);
+        if number < known {
+            continue;
+        }
         match fs::symlink_metadata(&at) {
             Ok(data) if data.is_dir() => {}
             Ok(_) => return Err(refused(folder, "an entry of the layer lies behind a link or a file")),
@@ -136,7 +150,7 @@ pub fn lay(tree: &Path, marks: &Marks, root: &Path) -> io::Result<()> {
             remove(&at)?;
         }
     }
-    link_tree(tree, root)?;
+    link_tree(tree, root, |_| true)?;
     for (path, to) in &marks.links {
         let from = place(root, to)?.filter(|at| at.symlink_metadata().is_ok_and(|data| !data.is_dir()));
         let from = from.ok_or_else(|| refused(path, "a hard link to what no layer has"))?;
@@ -238,6 +252,9 @@ mod tests {
             vec![(Regular, "a/../../escaped", "1")],
             vec![(Symlink, "a", away.as_str()), (Regular, "a/escaped", "1")],
             vec![(Symlink, "a", ".."), (Directory, "a/escaped", "")],
+            // A folder that was real when the entry before lay in it.
+            vec![(Regular, "a/b/one", "1"), (Symlink, "a/b", away.as_str()), (Regular, "a/b/escaped", "1")],
+            vec![(Regular, "a/b/one", "1"), (Symlink, "a", away.as_str()), (Regular, "a/b/escaped", "1")],
             vec![(Link, "a", "../../etc/passwd")],
         ] {
             let folder = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@
 
 pub mod archive;
 pub mod folders;
+mod hashed;
 pub mod layer;
 pub mod manifest;
 pub mod registry;
@@ -21,7 +22,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 pub use archive::Archive;
@@ -31,9 +31,11 @@ use source::Source;
 
 use super::cache::{Cache, CacheError};
 use super::foreign::ReadyImage;
+use super::phases::Phases;
 use crate::model::digest::{Digest, canonical_json};
 use crate::sandbox::SandboxError;
 use crate::sandbox::docker::Docker;
+use hashed::Hashed;
 use layer::Marks;
 use source::{Blob, Contents};
 
@@ -94,7 +96,12 @@ pub fn all(cache: &Cache) -> Result<Vec<Unpacked>, UnpackError> {
 }
 
 /// The image that was unpacked before, or, if the Docker engine of this host has another one under its name, that one.
-pub fn renewed(cache: &Cache, known: Unpacked, progress: &mut dyn FnMut(&str)) -> Result<Unpacked, UnpackError> {
+pub fn renewed(
+    cache: &Cache,
+    known: Unpacked,
+    progress: &mut dyn FnMut(&str),
+    phases: &Phases,
+) -> Result<Unpacked, UnpackError> {
     let reference = known.reference.as_str();
     let made_of = match Docker::connect() {
         Ok(docker) => docker.made_of(reference),
@@ -120,7 +127,7 @@ pub fn renewed(cache: &Cache, known: Unpacked, progress: &mut dyn FnMut(&str)) -
         ));
         return Ok(known);
     }
-    let image = pull(cache, reference, progress)?;
+    let image = pull(cache, reference, progress, phases)?;
     let _lock = cache.lock(NAMES, "all")?;
     // Held while its folders go.
     let unused = cache.claim(&lease_name(&known.id))?;
@@ -131,16 +138,22 @@ pub fn renewed(cache: &Cache, known: Unpacked, progress: &mut dyn FnMut(&str)) -
 }
 
 /// Takes an image into the cache: out of a Docker engine of this host that has it, else out of its registry.
-pub fn pull(cache: &Cache, reference: &str, progress: &mut dyn FnMut(&str)) -> Result<Unpacked, UnpackError> {
+pub fn pull(
+    cache: &Cache,
+    reference: &str,
+    progress: &mut dyn FnMut(&str),
+    phases: &Phases,
+) -> Result<Unpacked, UnpackError> {
     if let Ok(docker) = Docker::connect()
         && docker.has(reference)?
     {
         progress(&format!("saving {reference} out of the Docker engine"));
-        let archive = Archive::of_file(docker.save_image(reference)?, reference)?;
-        return take(cache, &archive, reference, false, progress);
+        let saved = phases.time("saving out of Docker", || docker.save_image(reference))?;
+        let archive = Archive::of_file(saved, reference)?;
+        return take(cache, &archive, reference, false, progress, phases);
     }
     progress(&format!("pulling {reference} from its registry"));
-    take(cache, &Registry::open(reference)?, reference, false, progress)
+    take(cache, &Registry::open(reference)?, reference, false, progress, phases)
 }
 
 /// Takes an image out of an archive that somebody named into the cache.
@@ -149,8 +162,9 @@ pub fn import(
     archive: &Archive,
     reference: &str,
     progress: &mut dyn FnMut(&str),
+    phases: &Phases,
 ) -> Result<Unpacked, UnpackError> {
-    take(cache, archive, reference, true, progress)
+    take(cache, archive, reference, true, progress, phases)
 }
 
 /// Takes an image out of a source into the cache. Layers that are there already are not read again, also after an
@@ -161,6 +175,7 @@ fn take(
     reference: &str,
     by_hand: bool,
     progress: &mut dyn FnMut(&str),
+    phases: &Phases,
 ) -> Result<Unpacked, UnpackError> {
     // Nobody removes layers meanwhile; see `forget`.
     let _lock = cache.lock(NAMES, "all")?;
@@ -176,7 +191,7 @@ fn take(
     for (number, (layer, blob)) in (1..).zip(config.layers.iter().zip(&layers)) {
         cache.directory(LAYERS, &layer_name(layer), |making| {
             progress(&format!("unpacking layer {number} of {count} of {reference}"));
-            unpack_layer(source, blob, layer, making, reference)
+            phases.time("unpacking layers", || unpack_layer(source, blob, layer, making, reference))
         })?;
     }
     let image = Unpacked {
@@ -221,7 +236,7 @@ impl Unpacked {
     }
 
     /// The image with its root, which is put together if it is not there.
-    pub fn ready(&self, cache: &Cache) -> Result<ReadyImage, UnpackError> {
+    pub fn ready(&self, cache: &Cache, phases: &Phases) -> Result<ReadyImage, UnpackError> {
         let lease = cache.lease(&lease_name(&self.id))?;
         let folder = cache.directory(ROOTS, &layer_name(self.id.as_str()), |making| {
             let root = making.join("root");
@@ -237,7 +252,8 @@ impl Unpacked {
                     reference: self.reference.clone(),
                     why: format!("{}: {error}; delete {} and pull again", path.display(), folder.display()),
                 })?;
-                layer::lay(&folder.join("tree"), &marks, &root).map_err(io)?;
+                let lay = || layer::lay(&folder.join("tree"), &marks, &root);
+                phases.time("laying layers over each other", lay).map_err(io)?;
             }
             Ok::<_, UnpackError>(())
         })?;
@@ -264,45 +280,31 @@ fn unpack_layer(
     let io = |error: io::Error| wrong(error.to_string());
     let tree = making.join("tree");
     fs::create_dir(&tree).map_err(io)?;
-    let mut stored = Hashed::new(source.blob(blob)?);
-    let mut plain = Hashed::new(layer::decompressed(&mut stored).map_err(io)?);
-    let marks = layer::unpack(&mut plain, &tree).map_err(io)?;
-    // What stands behind the archive's end belongs to the digest, too.
-    io::copy(&mut plain, &mut io::sink()).map_err(io)?;
-    let found = plain.finish();
-    if found != layer {
-        return Err(wrong(format!("its content is another one (sha256 {found})")));
-    }
-    io::copy(&mut stored, &mut io::sink()).map_err(io)?;
-    let found = format!("sha256:{}", stored.finish());
-    if blob.digest.as_ref().is_some_and(|digest| *digest != found) {
-        return Err(wrong(format!("what is stored is another one ({found})")));
-    }
+    let unpacked = |tar: &mut dyn Read| {
+        let mut plain = Hashed::new(tar).map_err(io)?;
+        let marks = layer::unpack(&mut plain, &tree).map_err(io)?;
+        let found = plain.finish().map_err(io)?;
+        match found == layer {
+            true => Ok(marks),
+            false => Err(wrong(format!("its content is another one (sha256 {found})"))),
+        }
+    };
+    let mut raw = source.blob(blob)?;
+    let marks = match &blob.digest {
+        None => unpacked(&mut layer::decompressed(raw).map_err(io)?)?,
+        // The tar is stored as it is, so one digest is both.
+        Some(digest) if digest.strip_prefix("sha256:") == Some(layer) => unpacked(&mut raw)?,
+        Some(digest) => {
+            let mut stored = Hashed::new(raw).map_err(io)?;
+            let marks = unpacked(&mut layer::decompressed(&mut stored).map_err(io)?)?;
+            let found = format!("sha256:{}", stored.finish().map_err(io)?);
+            if *digest != found {
+                return Err(wrong(format!("what is stored is another one ({found})")));
+            }
+            marks
+        }
+    };
     fs::write(making.join("marks.json"), canonical_json(&marks)).map_err(io)
-}
-
-/// A reader that digests what goes through it.
-struct Hashed<R> {
-    inner: R,
-    hasher: Sha256,
-}
-
-impl<R: Read> Hashed<R> {
-    fn new(inner: R) -> Self {
-        Self { inner, hasher: Sha256::new() }
-    }
-
-    fn finish(self) -> String {
-        hex::encode(self.hasher.finalize())
-    }
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
 }
 
 /// Folder of a layer or a root.

@@ -11,6 +11,7 @@ use crate::images::environment_error::EnvironmentError;
 use crate::images::foreign::{ReadyImage, ReadyRequest};
 use crate::images::inspector::{Wanted, remembered};
 use crate::images::order::Order;
+use crate::images::phases::Phases;
 use crate::images::reference::moved;
 use crate::images::toolchain::Toolchain;
 use crate::images::{Images, toolchain};
@@ -51,8 +52,9 @@ pub(crate) fn record(
     reference: &str,
     repository: &Path,
     say: &dyn Fn(&str),
+    phases: &Phases,
 ) -> anyhow::Result<Ready> {
-    let image = images.foreign(reference, say)?;
+    let image = phases.time("getting the image", || images.foreign(reference, say, phases))?;
     if let Some(before) = moved(images.cache(), images.kind(), &image)? {
         let now = &image.image_id;
         say(&format!(
@@ -72,9 +74,10 @@ pub(crate) fn record(
         say(&format!("recording {workdir} of {reference}"));
         let rest = making.join("rest");
         fs::create_dir(&rest).with_context(|| format!("cannot make {}", rest.display()))?;
-        images.read_workdir(&image, workdir, &rest)?;
+        phases.time("reading the work directory", || images.read_workdir(&image, workdir, &rest))?;
         let store = Repository::create_bare(&making.join("repository"))?;
-        let recorded = store.record(&rest, &instance.base_commit, Some(&repository))?;
+        let recorded = || store.record(&rest, &instance.base_commit, Some(&repository));
+        let recorded = phases.time("recording it in git", recorded)?;
         keep_rest(&rest, &recorded)?;
         fs::write(making.join("commit"), &recorded.commit).context("cannot write the recorded commit")?;
         Ok::<(), Fault>(())
@@ -82,7 +85,8 @@ pub(crate) fn record(
     let folder = folder.map_err(|Fault(error)| error)?;
     let commit = fs::read_to_string(folder.join("commit"))
         .with_context(|| format!("cannot read {}; delete that folder and run again", folder.display()))?;
-    let commit = repository.fetch_tree_from(&Repository::open(&folder.join("repository"))?, commit.trim())?;
+    let store = Repository::open(&folder.join("repository"))?;
+    let commit = phases.time("recording it in git", || repository.fetch_tree_from(&store, commit.trim()))?;
     Ok(Ready { image, commit, rest: folder.join("rest") })
 }
 
@@ -117,7 +121,8 @@ pub(crate) fn seal(
         modules: order.modules,
         lines: &lines,
     };
-    let look = || images.look(inspector, &ready.image, &ready.rest, &wanted);
+    let look =
+        || order.phases.time("looking into the image", || images.look(inspector, &ready.image, &ready.rest, &wanted));
     let mut found = remembered(images.cache(), images.kind(), inspector.question(), &ready.image, &wanted, look)?;
     found.answers.extend(answers_beside(&ready.rest, &environment.workdir, &lines)?);
     let name = toolchain.tool_name();

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::site_builder::SiteBuilder;
 use crate::images::Images;
+use crate::images::phases::{Phase, sentence};
 use crate::lab::run::pool;
 use crate::lab::{Lab, Located};
 use crate::model::digest::Digest;
@@ -16,6 +17,8 @@ pub struct Made {
     pub instance_id: String,
     pub image: Option<Digest>,
     pub refusal: Option<String>,
+    /// Where the time went.
+    pub phases: Vec<Phase>,
 }
 
 impl Lab<'_> {
@@ -29,6 +32,7 @@ impl Lab<'_> {
                 self.check_interrupt()?;
             }
             stage.step();
+            self.console.say(format!("{}: {}", made.instance_id, sentence(&made.phases)));
             Ok(made)
         })
     }

@@ -14,6 +14,7 @@ use crate::images;
 use crate::images::Images;
 use crate::images::environment_error::EnvironmentError;
 use crate::images::order::Order;
+use crate::images::phases::Phases;
 use crate::images::seal_host::SealError;
 use crate::images::toolchain;
 use crate::images::toolchain::{Toolchain, WarmUp};
@@ -42,6 +43,7 @@ const LONGEST_WARM_UP_MS: u64 = 60_000;
 pub struct SiteBuilder<'a> {
     lab: &'a Lab<'a>,
     located: &'a Located,
+    phases: Phases,
 }
 
 /// What a site is made from, before it has an image.
@@ -74,7 +76,7 @@ impl std::fmt::Debug for SiteBuilder<'_> {
 
 impl<'a> SiteBuilder<'a> {
     pub fn new(lab: &'a Lab<'a>, located: &'a Located) -> Self {
-        Self { lab, located }
+        Self { lab, located, phases: Phases::default() }
     }
 
     /// The adapter that the instance names.
@@ -148,12 +150,12 @@ impl<'a> SiteBuilder<'a> {
 
     /// Makes the sealed image, or finds it.
     pub(crate) fn make_image(&self) -> anyhow::Result<Made> {
-        let (image, refusal) = match self.make_site() {
+        let (image, refusal) = match self.phases.time("the rest", || self.make_site()) {
             Ok(site) => (Some(site.image.digest), None),
             Err(NoSite::Refused(refusal, detail)) => (None, Some(format!("{refusal}: {detail}"))),
             Err(NoSite::Error(error)) => return Err(error),
         };
-        Ok(Made { instance_id: self.id().to_owned(), image, refusal })
+        Ok(Made { instance_id: self.id().to_owned(), image, refusal, phases: self.phases.spent() })
     }
 
     /// The site of an instance that was admitted.
@@ -194,7 +196,8 @@ impl<'a> SiteBuilder<'a> {
         if let Some(ready) = &ready {
             sources.base_commit = &ready.commit;
         }
-        let trees = match repo::instance_trees(&repository, sources) {
+        let trees = self.phases.time("making the trees", || repo::instance_trees(&repository, sources));
+        let trees = match trees {
             Ok(Ok(trees)) => trees,
             Ok(Err(malformed)) => return Err(NoSite::Refused(Refusal::PatchDoesNotApply, malformed.detail)),
             Err(error) => {
@@ -226,7 +229,7 @@ impl<'a> SiteBuilder<'a> {
         let (lab, instance) = (self.lab, &self.located.instance);
         let Some(reference) = &instance.environment.image else { return Ok(None) };
         let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
-        let recorded = ready::record(images, instance, reference, &self.located.repository, &say);
+        let recorded = ready::record(images, instance, reference, &self.located.repository, &say, &self.phases);
         match recorded {
             Ok(ready) => Ok(Some(ready)),
             Err(_) if lab.check_interrupt().is_err() => Err(NoSite::Error(Stop::Interrupted.into())),
@@ -260,11 +263,13 @@ impl<'a> SiteBuilder<'a> {
     fn image(&self, images: &dyn Images, parts: Parts) -> Result<SealedImage, NoSite> {
         let lab = self.lab;
         let Parts { repository, trees, toolchain, ready, .. } = parts;
-        let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
+        let checkout = |tree: &str, folder: &Path| {
+            Ok(self.phases.time("writing the base tree", || repository.checkout(tree, folder, LAYER_MTIME))?)
+        };
         let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
         let warm = |image: &SealedImage| match toolchain.warm_up() {
             None => Ok(image.clone()),
-            Some(warm_up) => self.warm(parts, image, warm_up),
+            Some(warm_up) => self.phases.time("warm-up run", || self.warm(parts, image, warm_up)),
         };
         let paths = repository.paths(&trees.base).map_err(anyhow::Error::from)?;
         let order = Order {
@@ -275,6 +280,7 @@ impl<'a> SiteBuilder<'a> {
             checkout: &checkout,
             warm: &warm,
             say: &say,
+            phases: &self.phases,
         };
         let sealed = match ready {
             None => images.seal(toolchain, &order),
