@@ -49,7 +49,7 @@ pub fn each_record(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
     each(path, Rows::Any, take)
 }
 
-/// The same of a file of answers. In its lines, half surrogate pairs in diffs stand for bytes that are not UTF-8
+/// The same of a file of answers. In its lines, and in the rows of its lists, half surrogate pairs in diffs stand for bytes that are not UTF-8
 /// ([`crate::surrogates`]). A record that holds a character by which such a byte is kept cannot be used.
 pub(super) fn each_answer(path: &Path, take: &mut dyn FnMut(Record)) -> Result<()> {
     each(path, Rows::Answers, take)
@@ -103,7 +103,7 @@ fn each(path: &Path, rows: Rows, take: &mut dyn FnMut(Record)) -> Result<()> {
             each_line(&mut reader, packing, rows, take).with_context(|| format!("reading {}", path.display()))
         }
         Layout::Json => {
-            each_json(reader, take_plain);
+            each_json(reader, rows, take);
             Ok(())
         }
         Layout::Parquet => {
@@ -163,21 +163,9 @@ fn each_line(reader: &mut dyn BufRead, packing: Packing, rows: Rows, take: &mut 
             take(Record { line, row: Err(why) });
             break;
         }
-        let row = match serde_json::from_slice(text) {
-            Ok(Value::Object(row)) => rows.plain(row),
-            Ok(list @ Value::Array(_)) => Err(format!("{}; {NAME_IT_JSON}", not_a_row(&list))),
-            Ok(other) => Err(not_a_row(&other)),
-            Err(error) if let Some(row) = without_nan(text) => match row {
-                Value::Object(row) => rows.plain(row),
-                _ => Err(format!("broken JSON: {error}")),
-            },
-            Err(_)
-                if rows == Rows::Answers
-                    && let Some((_, Value::Object(row))) = with_bytes_of_diffs(text) =>
-            {
-                Ok(row)
-            }
-            Err(_) if let Some(why) = half(text) => Err(why),
+        let row = match row_of(text, rows, "column") {
+            Ok(Err(why)) if text.trim_ascii_start().starts_with(b"[") => Err(format!("{why}; {NAME_IT_JSON}")),
+            Ok(row) => row,
             Err(_) if !text.ends_with(b"\n") => Err("torn last line: the file ends inside a record".to_owned()),
             Err(error) => Err(format!("broken JSON: {error}")),
         };
@@ -186,9 +174,31 @@ fn each_line(reader: &mut dyn BufRead, packing: Packing, rows: Rows, take: &mut 
     Ok(())
 }
 
-/// Where a row that is JSON but for half surrogate pairs holds the first of them; `None` if it holds none.
-fn half(line: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(line).ok()?;
+/// The row of a JSON text, or why it is none; an error if the text is no JSON, even without what Python and tokenizers leave behind.
+/// `places` says in what a place is counted.
+fn row_of(text: &[u8], rows: Rows, places: &str) -> serde_json::Result<Result<Map<String, Value>, String>> {
+    let error = match serde_json::from_slice(text) {
+        Ok(Value::Object(row)) => return Ok(rows.plain(row)),
+        Ok(other) => return Ok(Err(not_a_row(&other))),
+        Err(error) => error,
+    };
+    let mended = without_nan(text);
+    let mended = mended.as_deref().unwrap_or(text);
+    if let Ok(Value::Object(row)) = serde_json::from_slice(mended) {
+        return Ok(rows.plain(row));
+    }
+    if rows == Rows::Answers
+        && let Some((_, Value::Object(row))) = with_bytes_of_diffs(mended)
+    {
+        return Ok(Ok(row));
+    }
+    half(text, mended, places).map_or(Err(error), |why| Ok(Err(why)))
+}
+
+/// Where a row that is JSON but for half surrogate pairs, once it is mended, holds the first of them; `None` if it holds none.
+fn half(row: &[u8], mended: &[u8], places: &str) -> Option<String> {
+    let (shown, _) = first_half(std::str::from_utf8(row).ok()?)?;
+    let text = std::str::from_utf8(mended).ok()?;
     let (at, half) = first_half(text)?;
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
     let holds = |value: &RawValue| {
@@ -197,14 +207,14 @@ fn half(line: &[u8]) -> Option<String> {
     };
     let field = fields.iter().find(|(_, value)| holds(value)).map(|(name, _)| format!("the field {name:?} holds "));
     Some(format!(
-        "broken JSON: {}{half} in column {}, which is half a surrogate pair and no character",
+        "broken JSON: {}{half} in {places} {}, which is half a surrogate pair and no character",
         field.unwrap_or_default(),
-        at + 1
+        shown + 1
     ))
 }
 
-/// Reads a line again with `null` for what Python writes for numbers that JSON does not have; `None` if it has none of them.
-fn without_nan(text: &[u8]) -> Option<Value> {
+/// A row with `null` for what Python writes for numbers that JSON does not have; `None` if it has none of them.
+fn without_nan(text: &[u8]) -> Option<Vec<u8>> {
     let (mut mended, mut quoted, mut at) = (Vec::with_capacity(text.len()), false, 0);
     while at < text.len() {
         let word = [&b"NaN"[..], b"-Infinity", b"Infinity"].into_iter().find(|word| text[at..].starts_with(word));
@@ -222,11 +232,11 @@ fn without_nan(text: &[u8]) -> Option<Value> {
         }
         at += if quoted && text[at] == b'\\' { 2 } else { 1 };
     }
-    (mended != text).then(|| serde_json::from_slice(&mended).ok()).flatten()
+    (mended != text).then_some(mended)
 }
 
 /// An array of rows, one row, an object of rows by instance id, or rows one after the other.
-fn each_json(mut reader: impl BufRead, take: &mut dyn FnMut(Record)) {
+fn each_json(mut reader: impl BufRead, rows: Rows, take: &mut dyn FnMut(Record)) {
     let mut next = 1;
     // Some editors write a byte order mark. A read error here comes again, and is told, when the values are read.
     if reader.fill_buf().is_ok_and(|start| start.starts_with(BYTE_ORDER_MARK)) {
@@ -242,7 +252,7 @@ fn each_json(mut reader: impl BufRead, take: &mut dyn FnMut(Record)) {
         } else {
             break Ok(());
         }
-        if let Err(error) = (Values { next: &mut next, take: &mut *take }).deserialize(&mut json) {
+        if let Err(error) = (Values { next: &mut next, rows, take: &mut *take }).deserialize(&mut json) {
             break Err(error);
         }
     };
@@ -268,14 +278,23 @@ fn not_a_row(value: &Value) -> String {
     format!("{} where a row (a JSON object) is expected", kind_of(value))
 }
 
-/// Takes the rows out of a value without holding a whole array.
+/// Takes the rows out of a value without holding a whole array. Each row is read by itself, so that one which holds half a surrogate
+/// pair does not take the others along.
 struct Values<'a> {
     next: &'a mut u64,
+    rows: Rows,
     take: &'a mut dyn FnMut(Record),
 }
 
 impl Values<'_> {
-    fn give(&mut self, row: Result<Map<String, Value>, String>) {
+    fn give(&mut self, text: &str, id: Option<String>) {
+        let mut row = match row_of(text.as_bytes(), self.rows, "byte") {
+            Ok(row) => row,
+            Err(error) => Err(format!("broken JSON: {error}")),
+        };
+        if let (Ok(row), Some(id)) = (&mut row, id) {
+            row.entry("instance_id").or_insert(Value::String(id));
+        }
         (self.take)(Record { line: *self.next, row });
         *self.next += 1;
     }
@@ -297,30 +316,27 @@ impl<'de> Visitor<'de> for Values<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut rows: A) -> Result<(), A::Error> {
-        while let Some(value) = rows.next_element::<Value>()? {
-            match value {
-                Value::Object(row) => self.give(Ok(row)),
-                other => self.give(Err(not_a_row(&other))),
-            }
+        while let Some(row) = rows.next_element::<Box<RawValue>>()? {
+            self.give(row.get(), None);
         }
         Ok(())
     }
 
     fn visit_map<A: serde::de::MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
-        let mut object = Map::new();
-        while let Some((key, value)) = entries.next_entry::<String, Value>()? {
-            object.insert(key, value);
+        let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
+        while let Some(field) = entries.next_entry()? {
+            fields.push(field);
         }
-        let by_id = !object.is_empty() && !object.contains_key("instance_id") && object.values().all(Value::is_object);
-        if !by_id {
-            self.give(Ok(object));
+        let is_row = |(name, value): &(String, Box<RawValue>)| name != "instance_id" && value.get().starts_with('{');
+        if !fields.is_empty() && fields.iter().all(is_row) {
+            for (id, row) in fields {
+                self.give(row.get(), Some(id));
+            }
             return Ok(());
         }
-        for (id, row) in object {
-            let Value::Object(mut row) = row else { continue };
-            row.entry("instance_id").or_insert(Value::String(id));
-            self.give(Ok(row));
-        }
+        let written = fields.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
+        let row = format!("{{{}}}", written.collect::<Vec<_>>().join(","));
+        self.give(&row, None);
         Ok(())
     }
 }
@@ -331,7 +347,7 @@ mod tests {
 
     fn json(text: &str) -> Vec<(u64, Result<String, String>)> {
         let mut records = Vec::new();
-        each_json(text.as_bytes(), &mut |record| {
+        each_json(text.as_bytes(), Rows::Any, &mut |record| {
             records.push((record.line, record.row.map(|row| Value::Object(row).to_string())));
         });
         records
@@ -397,11 +413,36 @@ mod tests {
         for rows in [Rows::Any, Rows::Answers] {
             assert!(read(prose, rows).unwrap_err().contains("\\ud83d"));
         }
+        // Beside a number that JSON does not have.
+        let both = diff.replace("\"instance_id\"", "\"score\": NaN, \"instance_id\"");
+        let answer = read(&both, Rows::Answers).unwrap();
+        assert!(answer["score"].is_null() && answer["model_patch"].as_str().unwrap().contains("\n-\u{10f7fc}\n"));
+        let refused = read(&both, Rows::Any).unwrap_err();
+        let at = both.find("\\udcfc").unwrap() + 1;
+        assert!(refused.contains("\"model_patch\"") && refused.contains(&format!("column {at},")), "{refused}");
         // What a byte is kept as cannot be told from a byte.
         for own in ["{\"patch\": \"\u{10f7fc}\"}\n", "{\"patch\": [{\"\\udbfd\\udffc\": 1}]}\n"] {
             assert!(read(own, Rows::Any).is_ok());
             assert!(read(own, Rows::Answers).unwrap_err().contains("U+10F7FC"));
         }
+    }
+
+    #[test]
+    fn a_half_pair_in_a_list_concerns_its_row_alone() {
+        let diff = r#"{"instance_id": "a", "model_patch": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-\udcfc\n+x\n"}"#;
+        let prose = r#"{"instance_id": "b", "completion": "cut \ud83d"}"#;
+        let last = r#"{"instance_id": "c", "completion": "whole"}"#;
+        let by_id = format!(r#"{{"a": {diff}, "b": {prose}, "c": {last}}}"#);
+        for text in [format!("[{diff}, {prose},\n {last}]"), format!("{diff}\n{prose}\n{last}\n"), by_id] {
+            let mut rows = Vec::new();
+            each_json(text.as_bytes(), Rows::Answers, &mut |record| rows.push(record.row));
+            assert_eq!(rows.len(), 3, "{text}");
+            assert!(rows[0].as_ref().unwrap()["model_patch"].as_str().unwrap().contains("\n-\u{10f7fc}\n"), "{text}");
+            let refused = rows[1].as_ref().unwrap_err();
+            assert!(refused.contains("\"completion\"") && refused.contains("\\ud83d"), "{refused}");
+            assert_eq!(rows[2].as_ref().unwrap()["instance_id"], "c");
+        }
+        assert!(json(&format!("[{diff}, {last}]"))[0].1.is_err() && json(&format!("[{diff}, {last}]"))[1].1.is_ok());
     }
 
     #[test]
@@ -433,7 +474,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_make_the_readers_fail(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
-            each_json(&bytes[..], &mut |_| {});
+            each_json(&bytes[..], Rows::Answers, &mut |_| {});
             let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count() as u64;
             let mut seen = 0;
             each_line(&mut &bytes[..], Packing::Plain, Rows::Any, &mut |_| seen += 1).unwrap();

@@ -1,5 +1,7 @@
 //! Output of `python -m unittest -v` and of Django's `runtests.py --verbosity 2`, which writes the same.
 
+use std::collections::HashMap;
+
 use super::lines::Line;
 use super::{AlarmKind, Entry, LogStatus, ParsedLog};
 
@@ -11,6 +13,7 @@ struct Pending {
 
 pub(crate) fn parse(lines: &[Line]) -> ParsedLog {
     let mut log = ParsedLog::default();
+    let mut known = Known::new();
     let (mut pending, mut title): (Option<Pending>, Option<Pending>) = (None, None);
     let (mut ran, mut ended) = (None, None);
     for line in lines {
@@ -28,16 +31,18 @@ pub(crate) fn parse(lines: &[Line]) -> ParsedLog {
             names.extend(names_of(name));
             let started = Pending { names, line: line.number };
             match status(result) {
-                Some(status) => log.entries.push(entry(started, status)),
+                Some(status) => add(&mut log, &mut known, entry(started, status)),
                 None => pending = Some(started),
             }
         } else if let Some(name) = text.strip_suffix(" ...") {
             pending = Some(Pending { names: names_of(name), line: line.number });
         } else if let (Some(status), true) = (status(text), pending.is_some()) {
             // What the test printed stands between its name and its result.
-            log.entries.extend(pending.take().map(|started| entry(started, status)));
+            if let Some(started) = pending.take() {
+                add(&mut log, &mut known, entry(started, status));
+            }
         } else if let Some((status, name)) = heading(text) {
-            failed(&mut log, status, name, line.number);
+            failed(&mut log, &mut known, status, name, line.number);
         } else if test_name(text).is_some() {
             title = Some(Pending { names: names_of(text), line: line.number });
         }
@@ -47,6 +52,16 @@ pub(crate) fn parse(lines: &[Line]) -> ParsedLog {
         totals(&mut log, line, ran, ok, &summary);
     }
     log
+}
+
+/// The first result of each name, by its place among the results.
+type Known = HashMap<String, usize>;
+
+fn add(log: &mut ParsedLog, known: &mut Known, entry: Entry) {
+    for name in &entry.names {
+        known.entry(name.clone()).or_insert(log.entries.len());
+    }
+    log.entries.push(entry);
 }
 
 fn entry(pending: Pending, status: LogStatus) -> Entry {
@@ -94,10 +109,10 @@ fn heading(text: &str) -> Option<(LogStatus, &str)> {
 }
 
 /// A traceback of a test that is not among the failed ones: a sub-test has no result line of its own.
-fn failed(log: &mut ParsedLog, status: LogStatus, name: &str, line: usize) {
-    let known = log.entries.iter_mut().find(|entry| entry.names.iter().any(|known| known == name));
-    match known.map(|entry| (entry.status, entry)) {
-        None => log.entries.push(Entry { names: names_of(name), status, line }),
+fn failed(log: &mut ParsedLog, known: &mut Known, status: LogStatus, name: &str, line: usize) {
+    let found = known.get(name).and_then(|at| log.entries.get_mut(*at));
+    match found.map(|entry| (entry.status, entry)) {
+        None => add(log, known, Entry { names: names_of(name), status, line }),
         Some((LogStatus::Passed, entry)) => {
             // Python before 3.11 writes `ok` for a test whose tear-down of the class or module fails, never for this.
             entry.status = status;

@@ -186,10 +186,10 @@ pub enum TrialTrees {
         /// Gold with the trusted tests and with the test's files, those left out that the trusted tests change too.
         #[serde(default)]
         in_suite: String,
-        /// Files of `files` that base has.
+        /// Those of `files` that hold a file which base has.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         edited: Vec<String>,
-        /// Files of `files` that `in_suite` holds as the trusted tests have them.
+        /// The answer's test files that `in_suite` holds as the trusted tests have them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         overruled: Vec<String>,
         #[serde(default)]

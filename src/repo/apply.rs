@@ -16,7 +16,7 @@ use super::Stop;
 use super::draft::{Draft, Entry, Mode};
 use super::escaped;
 use super::links;
-use super::patch::{self, Change, FilePatch, Hunk, Line, LineKind};
+use super::patch::{self, Change, FilePatch, Hunk, Line, LineKind, MAX_PARTS};
 use crate::model::candidate::{Malformed, MalformedReason};
 
 /// Normalisations that were needed, by the names that candidates record.
@@ -52,14 +52,15 @@ pub(super) fn apply_diff(
         Origin::Instance => patch::parse(diff)?,
         Origin::Repair | Origin::Test => {
             let read = patch::parse_answer(diff)?;
-            notes.extend(read.completed.then_some(TRAILING_CONTEXT));
-            notes.extend(read.left_out_binary.then_some(BINARY_LEFT_OUT));
-            notes.extend(read.deleted_binary.then_some(BINARY_DELETED));
+            notes.extend(read.bridged.completed.then_some(TRAILING_CONTEXT));
+            notes.extend(read.bridged.left_out_binary.then_some(BINARY_LEFT_OUT));
+            notes.extend(read.bridged.deleted_binary.then_some(BINARY_DELETED));
             read.files
         }
     };
+    let mut searches = MAX_PARTS;
     for file in files {
-        apply_file(draft, &file, origin, notes)?;
+        apply_file(draft, &file, origin, &mut searches, notes)?;
     }
     Ok(())
 }
@@ -68,7 +69,13 @@ fn does_not_apply(detail: String) -> Stop {
     Malformed::new(MalformedReason::DoesNotApply, detail).into()
 }
 
-fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &mut Normalised) -> Result<(), Stop> {
+fn apply_file(
+    draft: &mut Draft<'_>,
+    file: &FilePatch,
+    origin: Origin,
+    searches: &mut usize,
+    notes: &mut Normalised,
+) -> Result<(), Stop> {
     for path in [&file.old, &file.new].into_iter().flatten() {
         draft.check(path)?;
     }
@@ -104,7 +111,7 @@ fn apply_file(draft: &mut Draft<'_>, file: &FilePatch, origin: Origin, notes: &m
         notes.insert(SURROGATE_ESCAPES);
     }
     let after = match &file.change {
-        Change::Text(hunks) => apply_hunks(before, hunks, file.crlf_headers, notes)
+        Change::Text(hunks) => apply_hunks(before, hunks, file.crlf_headers, searches, notes)
             .map_err(|why| does_not_apply(format!("{shown}: {why}")))?,
         Change::Binary(change) => change
             .apply(before)
@@ -141,6 +148,8 @@ enum Mismatch {
     /// A hunk without old lines.
     #[error("hunk {hunk} adds lines after the end of the file")]
     PastEnd { hunk: usize },
+    #[error("hunk {hunk} is not where it says, and {} hunks of the diff were looked for elsewhere already", MAX_PARTS)]
+    TooMany { hunk: usize },
     #[error("hunk {hunk} overlaps another one")]
     Overlap { hunk: usize },
     /// `\ No newline at end of file` under a line that others follow.
@@ -149,8 +158,15 @@ enum Mismatch {
 }
 
 /// Tries the diff as it is, then with each normalisation of line ends and of the final newline, in a fixed order.
-/// Reports the mismatch of the first try.
-fn apply_hunks(before: &[u8], hunks: &[Hunk], crlf_headers: bool, notes: &mut Normalised) -> Result<Vec<u8>, Mismatch> {
+/// Reports the mismatch of the first try. `searches` says how many hunks of the diff may still be looked for: each costs a pass over
+/// the file.
+fn apply_hunks(
+    before: &[u8],
+    hunks: &[Hunk],
+    crlf_headers: bool,
+    searches: &mut usize,
+    notes: &mut Normalised,
+) -> Result<Vec<u8>, Mismatch> {
     let any_cr = hunks.iter().flat_map(|hunk| &hunk.lines).any(|line| line.text.ends_with('\r'));
     let file_has_cr = before.windows(2).any(|pair| pair == b"\r\n");
     let mut ends = vec![Ends::AsIs];
@@ -170,7 +186,7 @@ fn apply_hunks(before: &[u8], hunks: &[Hunk], crlf_headers: bool, notes: &mut No
         for newline in [FinalNewline::AsIs, FinalNewline::AddToFile, FinalNewline::AddToDiff] {
             let Some((before, hunks)) = newline.rewrite(before, &lines_as) else { continue };
             let mut moved = false;
-            match place(&before, &hunks, &mut moved) {
+            match place(&before, &hunks, searches, &mut moved) {
                 Ok(after) => {
                     notes.extend(matches!(ends, Ends::WithoutCr | Ends::WithCr).then_some(CRLF));
                     notes.extend((newline != FinalNewline::AsIs).then_some(FINAL_NEWLINE));
@@ -265,7 +281,7 @@ impl FinalNewline {
 /// A hunk's place: index of its first old line, number of old lines, and the hunk.
 type Placed<'h> = (usize, usize, usize, &'h Hunk);
 
-fn place(before: &[u8], hunks: &[Hunk], moved: &mut bool) -> Result<Vec<u8>, Mismatch> {
+fn place(before: &[u8], hunks: &[Hunk], searches: &mut usize, moved: &mut bool) -> Result<Vec<u8>, Mismatch> {
     let lines: Vec<&[u8]> = before.split_inclusive(|&byte| byte == b'\n').collect();
     let mut placed: Vec<Placed<'_>> = Vec::new();
     for (number, hunk) in hunks.iter().enumerate().map(|(index, hunk)| (index + 1, hunk)) {
@@ -281,6 +297,7 @@ fn place(before: &[u8], hunks: &[Hunk], moved: &mut bool) -> Result<Vec<u8>, Mis
                 stated
             } else {
                 *moved = true;
+                *searches = searches.checked_sub(1).ok_or(Mismatch::TooMany { hunk: number })?;
                 only_place(&lines, &old).map_err(|several| {
                     if several { Mismatch::Ambiguous { hunk: number } } else { Mismatch::Absent { hunk: number } }
                 })?

@@ -66,3 +66,15 @@ fn only_answers_hold_bytes_that_came_as_half_pairs_and_no_name_holds_one() {
         assert!(malformed.detail.contains("holds half a surrogate pair"), "{malformed:?}");
     }
 }
+
+#[test]
+fn hunks_that_are_not_where_they_say_are_looked_for_up_to_a_bound() {
+    let world = world();
+    let content: String = (0..2000).map(|n| format!("{n}\n")).collect();
+    let base = world.tree(&[("f", &content)]);
+    // Each says that it is one line further down.
+    let hunk = |n: usize| format!("@@ -{} +{} @@\n-{n}\n+x{n}\n", n + 2, n + 2);
+    let diff = |count: usize| on_f(&(0..count).map(hunk).collect::<String>());
+    assert_eq!(world.apply(&base, &diff(1000)).unwrap().1, ["hunk_position"]);
+    assert_eq!(world.apply(&base, &diff(1001)), Err(MalformedReason::DoesNotApply));
+}

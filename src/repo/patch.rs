@@ -70,7 +70,8 @@ fn bad(line: usize, what: impl std::fmt::Display) -> Malformed {
     Malformed::new(MalformedReason::BadFormat, format!("diff line {line}: {what}"))
 }
 
-/// Most files in the diff of an answer, and most edits of one: each may cost a pass over a file of the repository.
+/// Most files of an answer, most edits of one, and most hunks of a diff that are looked for elsewhere than they say: each may cost a
+/// pass over a file of the repository.
 pub(super) const MAX_PARTS: usize = 1000;
 
 /// The diff of an answer, and what had to be bridged to read it.
@@ -80,6 +81,12 @@ pub struct AnswerDiff<'d> {
     pub files: Vec<FilePatch>,
     /// The text with what was completed, and without what was left out.
     pub text: Cow<'d, str>,
+    pub bridged: Bridged,
+}
+
+/// What was bridged to read the diff of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bridged {
     /// A hunk lacked only blank context lines at its end. They were added, and the file must have them.
     pub completed: bool,
     /// A file of which the diff says only that it is binary and differs was left out.
@@ -97,23 +104,11 @@ pub fn parse(diff: &str) -> Result<Vec<FilePatch>, Malformed> {
 /// is, and one that cannot be bridged is refused for what is wrong with it as it is.
 pub fn parse_answer(diff: &str) -> Result<AnswerDiff<'_>, Malformed> {
     let read = match parse(diff) {
-        Ok(files) => AnswerDiff {
-            files,
-            text: Cow::Borrowed(diff),
-            completed: false,
-            left_out_binary: false,
-            deleted_binary: false,
-        },
+        Ok(files) => AnswerDiff { files, text: Cow::Borrowed(diff), bridged: Bridged::default() },
         Err(refused) => {
             let mut parser = Parser::of(diff, true);
             let files = parser.files().map_err(|_| refused)?;
-            AnswerDiff {
-                files,
-                text: Cow::Owned(parser.mends.text(&parser.lines)),
-                completed: parser.completed,
-                left_out_binary: parser.left_out_binary,
-                deleted_binary: parser.deleted_binary,
-            }
+            AnswerDiff { files, text: Cow::Owned(parser.mends.text(&parser.lines)), bridged: parser.bridged }
         }
     };
     if read.files.len() > MAX_PARTS {
@@ -128,9 +123,7 @@ struct Parser<'d> {
     at: usize,
     /// Whether the diff is an answer's.
     answer: bool,
-    completed: bool,
-    left_out_binary: bool,
-    deleted_binary: bool,
+    bridged: Bridged,
     mends: Mends,
 }
 
@@ -158,15 +151,7 @@ struct Extended<'d> {
 
 impl<'d> Parser<'d> {
     fn of(diff: &'d str, answer: bool) -> Self {
-        Self {
-            lines: diff.split('\n').collect(),
-            at: 0,
-            answer,
-            completed: false,
-            left_out_binary: false,
-            deleted_binary: false,
-            mends: Mends::default(),
-        }
+        Self { lines: diff.split('\n').collect(), at: 0, answer, bridged: Bridged::default(), mends: Mends::default() }
     }
 
     fn files(&mut self) -> Result<Vec<FilePatch>, Malformed> {
@@ -294,7 +279,7 @@ impl<'d> Parser<'d> {
         let Some(name) = name else {
             return Err(without_content(stub, ", and its name cannot be read from the diff --git line"));
         };
-        self.deleted_binary = true;
+        self.bridged.deleted_binary = true;
         Ok(Some(FilePatch {
             old: Some(name),
             new: None,
@@ -308,7 +293,7 @@ impl<'d> Parser<'d> {
 
     /// Leaves out the lines from `start` to here, or the line here.
     fn left_out(&mut self, start: usize) {
-        self.left_out_binary = true;
+        self.bridged.left_out_binary = true;
         self.at = self.at.max(start + 1);
         self.mends.put(start..self.at, String::new());
     }
@@ -522,7 +507,7 @@ impl<'d> Parser<'d> {
 
     /// Adds the blank context lines that a hunk lacks at its end, with the line ends that its other lines have.
     fn complete(&mut self, lines: &mut Vec<Line>, missing: usize) {
-        self.completed = true;
+        self.bridged.completed = true;
         let returns = |line: &Line| line.text.ends_with('\r');
         let mut gone = self.at..self.at;
         let mut new = String::new();

@@ -128,14 +128,14 @@ fn a_hunk_that_lacks_only_blank_context_at_its_end_is_completed_in_answers() {
     ] {
         assert!(parse(&diff).is_err(), "a diff of an instance is not completed: {diff}");
         let read = parse_answer(&diff).unwrap_or_else(|why| panic!("{why:?}: {diff}"));
-        assert!(read.completed && !read.left_out_binary, "{diff}");
+        assert!(read.bridged.completed && !read.bridged.left_out_binary, "{diff}");
         let Change::Text(hunks) = &read.files[0].change else { panic!("text") };
         let added: Vec<_> = hunks[0].lines[3..].iter().map(|line| (line.kind, line.text.as_str())).collect();
         assert_eq!(added, [(LineKind::Context, ""); 2], "{diff}");
         assert_whole(&read);
     }
     let whole = parse_answer("--- a/x\n+++ b/x\n@@ -1,3 +1,2 @@\n a\n--- b\n\n").unwrap();
-    assert!(!whole.completed);
+    assert!(!whole.bridged.completed);
     for cut in [
         // A change is missing too.
         "--- a/x\n+++ b/x\n@@ -1,3 +1,4 @@\n a\n-b\n+c",
@@ -170,7 +170,7 @@ fn assert_whole(read: &AnswerDiff<'_>) {
 fn a_completed_hunk_has_the_line_ends_of_its_other_lines() {
     let lines = |diff: &str| -> Vec<String> {
         let read = parse_answer(diff).unwrap_or_else(|why| panic!("{why:?}: {diff:?}"));
-        assert!(read.completed, "{diff:?}");
+        assert!(read.bridged.completed, "{diff:?}");
         assert_whole(&read);
         let Change::Text(hunks) = &read.files[0].change else { panic!("text") };
         hunks[0].lines.iter().map(|line| line.text.clone()).collect()
@@ -203,7 +203,7 @@ fn a_binary_stub_is_left_out_of_an_answer_and_nothing_else_goes_with_it() {
         for diff in [format!("{stub}{TEXT}"), format!("{TEXT}{stub}"), format!("{TEXT}{stub}Only in b: q\n")] {
             assert!(parse(&diff).is_err(), "an instance is not itself without the file: {diff}");
             let read = parse_answer(&diff).unwrap();
-            assert!(read.left_out_binary && !read.completed && !read.deleted_binary, "{diff}");
+            assert!(read.bridged.left_out_binary && !read.bridged.completed && !read.bridged.deleted_binary, "{diff}");
             assert_eq!(read.files.len(), 1);
             assert_eq!(read.files[0].new.as_deref(), Some("x"));
             assert_eq!(read.text, diff.replace(stub, ""));
@@ -223,7 +223,7 @@ fn a_binary_stub_that_says_more_is_applied_where_that_is_all_there_is_to_know_or
     for diff in [deleted.to_owned(), format!("{deleted}{TEXT}"), format!("{TEXT}{deleted}")] {
         assert!(parse(&diff).is_err(), "an instance is not itself without the file: {diff}");
         let read = parse_answer(&diff).unwrap();
-        assert!(read.deleted_binary && !read.left_out_binary && !read.completed, "{diff}");
+        assert!(read.bridged.deleted_binary && !read.bridged.left_out_binary && !read.bridged.completed, "{diff}");
         let file = read.files.iter().find(|file| file.new.is_none()).unwrap();
         assert_eq!(file.old.as_deref(), Some("p.png"));
         assert_eq!(file.change, Change::Binary(BinaryChange::Literal(Vec::new())));
@@ -257,9 +257,9 @@ mod any_text {
             let text = pieces.concat();
             if let (Ok(files), answer) = (parse(&text), parse_answer(&text)) {
                 let text = (&*text).into();
-                let whole = AnswerDiff { files, text, completed: false, left_out_binary: false, deleted_binary: false };
+                let whole = AnswerDiff { files, text, bridged: Bridged::default() };
                 prop_assert_eq!(answer, Ok(whole), "a diff that is whole is read as it is");
-            } else if let Ok(read) = parse_answer(&text) && !read.deleted_binary {
+            } else if let Ok(read) = parse_answer(&text) && !read.bridged.deleted_binary {
                 assert_whole(&read);
             }
         }

@@ -8,6 +8,7 @@ use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::{Draft, Entry, Mode};
 use super::edits::apply_edits;
 use super::escaped;
+use super::patch::MAX_PARTS;
 use super::policy::{Policy, policy};
 use super::store::Repository;
 use super::{Stop, layered};
@@ -62,6 +63,10 @@ fn test(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepared,
     let mut notes = Normalised::new();
     match payload {
         Payload::TestFiles { files } => {
+            if files.len() > MAX_PARTS {
+                let detail = format!("the answer has {} files; the limit is {MAX_PARTS}", files.len());
+                return Err(Malformed::new(MalformedReason::TooLarge, detail).into());
+            }
             for file in files {
                 write_file(&mut draft, &file.path, &file.content)?;
             }

@@ -394,6 +394,9 @@ fn tests_scripts_and_file_lists_are_put_on_base() {
     let test = prepared(&world, &trees, Skill::Test, Payload::TestFiles { files });
     assert_eq!(test.files, ["tests/test_b.py"]);
     assert_eq!(world.text(&test.tree, "tests/test_b.py").as_deref(), Some("b\n"));
+    let many = (0..1001).map(|n| WholeFile { path: format!("tests/test_{n}.py"), content: "b\n".into() }).collect();
+    let many = prepare(&world.repo, &trees, Skill::Test, &Payload::TestFiles { files: many }).unwrap();
+    assert_eq!(many.unwrap_err().why, MalformedReason::TooLarge);
     let script = prepared(&world, &trees, Skill::Test, Payload::Script { content: "s\n".into() });
     assert_eq!(script.files, ["reproduce_bug.py"]);
     let list = Payload::FileList { files: vec!["pkg/a.py".into(), "pkg".into(), "none.py".into()] };

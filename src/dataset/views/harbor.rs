@@ -94,7 +94,8 @@ pub(crate) fn fits(instance: &Instance) -> bool {
     instance.environment.image.is_some() && instance.environment.framework == "pytest"
 }
 
-/// Files of a task: name, mode, content.
+/// Files of a task: name, mode, content. `tests/seen_once.txt` names those of the expected tests that base and gold ran once, if
+/// there are any.
 fn task(instance: &Instance, admission: &Admission) -> Option<Vec<(&'static str, u32, String)>> {
     let environment = &instance.environment;
     let image = environment.image.as_ref().filter(|_| fits(instance))?;
@@ -111,6 +112,7 @@ fn task(instance: &Instance, admission: &Admission) -> Option<Vec<(&'static str,
     );
     let tests: String =
         admission.fail_to_pass.iter().chain(&admission.pass_to_pass).map(|id| format!("{id}\n")).collect();
+    let seen_once: String = admission.seen_once().map(|id| format!("{id}\n")).collect();
     let workdir = shell(&environment.workdir);
     let python = shell(environment.python.as_deref().unwrap_or("python"));
     let test = format!(
@@ -121,7 +123,7 @@ fn task(instance: &Instance, admission: &Admission) -> Option<Vec<(&'static str,
          then reward=1\nfi\necho \"$reward\" > /logs/verifier/reward.txt\n"
     );
     let solve = format!("#!/bin/sh\ncd {workdir} && git apply --whitespace=nowarn /solution/gold.patch\n");
-    Some(vec![
+    let mut files = vec![
         ("task.toml", 0o644, toml),
         ("instruction.md", 0o644, instance.problem_statement.clone()),
         ("environment/Dockerfile", 0o644, format!("FROM {image}\n")),
@@ -130,9 +132,47 @@ fn task(instance: &Instance, admission: &Admission) -> Option<Vec<(&'static str,
         ("tests/expected.txt", 0o644, tests),
         ("solution/solve.sh", 0o755, solve),
         ("solution/gold.patch", 0o644, instance.patch.clone()),
-    ])
+    ];
+    if !seen_once.is_empty() {
+        files.push(("tests/seen_once.txt", 0o644, seen_once));
+    }
+    Some(files)
 }
 
 fn shell(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::digest::Digest;
+    use crate::model::trial::Limits;
+
+    #[test]
+    fn a_task_names_the_expected_tests_that_were_seen_once() {
+        let instance: Instance = serde_json::from_value(json!({
+            "format": crate::model::format::INSTANCE, "instance_id": "a", "repo": "o/r", "base_commit": "c", "problem_statement": "p",
+            "patch": "", "test_patch": "", "environment": {"framework": "pytest", "image": "example/image"},
+        }))
+        .unwrap();
+        let admission = |once: bool| -> Admission {
+            let split = |id: &str, once: bool| json!({"files": [id], "expected": [id], "once": once});
+            serde_json::from_value(json!({
+                "format": crate::model::format::ADMISSION, "instance_id": "a", "key": Digest::of(b"key"), "image": null,
+                "fail_to_pass": ["f"], "pass_to_pass": ["p"], "gold_files": [], "framework": "pytest/1", "repeats": 3,
+                "limits": Limits::default(), "trials": [], "splits": [split("f", false), split("p", once)],
+            }))
+            .unwrap()
+        };
+        let file = |once: bool, name: &str| {
+            let files = task(&instance, &admission(once)).unwrap();
+            files.into_iter().find(|(path, ..)| *path == name).map(|(.., content)| content)
+        };
+        assert_eq!(file(true, "tests/seen_once.txt").as_deref(), Some("p\n"));
+        assert_eq!(file(false, "tests/seen_once.txt"), None);
+        assert_eq!(file(true, "tests/expected.txt").as_deref(), Some("f\np\n"));
+    }
 }

@@ -6,6 +6,7 @@ use super::ground::Ground;
 use crate::language::reader::{Project, Versions};
 use crate::model::candidate::{Oracle, PathClass, Prepared, TrialTrees};
 use crate::model::strength::Doubt;
+use crate::runner::Runner;
 
 /// The trees of a test, and what its source shows.
 pub(crate) fn test_trees(place: Ground, prepared: &Prepared, script: bool) -> anyhow::Result<TrialTrees> {
@@ -13,21 +14,13 @@ pub(crate) fn test_trees(place: Ground, prepared: &Prepared, script: bool) -> an
     let collected =
         |path: &&String| script || framework.is_some_and(|framework| trees.layout.collects_new(framework, path));
     let own_tests: Vec<_> = prepared.files.iter().filter(collected).cloned().collect();
-    let mut edited = Vec::new();
+    let mut of_base = Vec::new();
     for path in &own_tests {
         if repository.read(&trees.base, path)?.is_some() {
-            edited.push(path.clone());
+            of_base.push(path.clone());
         }
     }
-    let mut files: Vec<String> = Vec::new();
-    for path in &own_tests {
-        // A script is run by its path, tests by what their runner is given.
-        let target = match framework {
-            Some(framework) if !script => framework.target_of_file(path),
-            _ => Some(path.clone()),
-        };
-        files.extend(target.filter(|target| !files.contains(target)));
-    }
+    let runner = framework.filter(|_| !script);
     let trusted: BTreeSet<_> = repository.changed_paths(&trees.base, &trees.tested_base)?.into_iter().collect();
     let own: Vec<_> = prepared.files.iter().filter(|path| !trusted.contains(*path)).cloned().collect();
     Ok(TrialTrees::Test {
@@ -36,10 +29,17 @@ pub(crate) fn test_trees(place: Ground, prepared: &Prepared, script: bool) -> an
         in_suite: repository.take_paths(&trees.tested_gold, &prepared.tree, &own)?,
         overruled: own_tests.iter().filter(|path| trusted.contains(*path)).cloned().collect(),
         oracle: read(place, prepared, script)?,
-        files,
+        files: targets(runner, &own_tests),
         script,
-        edited,
+        edited: targets(runner, &of_base),
     })
+}
+
+/// What a runner is given to run these files, each once. Without one, as for a script, they are run by their paths.
+fn targets(runner: Option<&dyn Runner>, paths: &[String]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let target = |path: &String| runner.map_or_else(|| Some(path.clone()), |runner| runner.target_of_file(path));
+    paths.iter().filter_map(target).filter(|target| seen.insert(target.clone())).collect()
 }
 
 /// Reads every source file of the answer. If nothing reads the language, nothing is held against the answer either: it is
@@ -92,4 +92,19 @@ fn read(place: Ground, prepared: &Prepared, script: bool) -> anyhow::Result<Orac
         oracle.doubts.insert(Doubt::NamesOnlyInGold);
     }
     Ok(oracle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::go::test::GoTest;
+    use crate::runner::python::pytest::Pytest;
+
+    #[test]
+    fn files_are_run_by_what_their_runner_is_given_and_each_of_these_once() {
+        let paths = ["q/a_test.go", "q/b_test.go", "top_test.go"].map(str::to_owned);
+        assert_eq!(targets(Some(&GoTest), &paths), ["q", "."]);
+        assert_eq!(targets(Some(&Pytest), &paths), paths);
+        assert_eq!(targets(None, &paths), paths);
+    }
 }

@@ -2,14 +2,19 @@
 //! effect, trailing commas, comments and docstrings. People may read the form; it is never run.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use tree_sitter::{Node, Tree};
 
 use super::literal;
 use crate::language::depth::depth_within;
+use crate::model::digest::Digest;
 
 /// Deepest nesting that is read; what lies deeper is left as it is. Chains of operators count one level each.
 const DEEPEST: usize = 300;
+
+/// Longest name with those around it that is written out; of a longer one the digest stands, because each function inside has it too.
+const LONGEST_NAME: usize = 1000;
 
 /// A source that parses.
 pub(super) struct Parsed<'s> {
@@ -35,17 +40,21 @@ impl<'s> Parsed<'s> {
     /// Canonical text of every function and method, by its name with the names around it. Of two with one name the last.
     pub fn functions(&self) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
-        let mut open = vec![(self.tree.root_node(), String::new())];
+        let mut open: Vec<(_, Rc<str>)> = vec![(self.tree.root_node(), "".into())];
         while let Some((node, around)) = open.pop() {
             let mut inside = around.clone();
             if let ("function_definition" | "class_definition", Some(name)) =
                 (node.kind(), node.child_by_field_name("name"))
             {
-                inside = format!("{around}.{}", &self.source[name.byte_range()]);
+                let whole = format!("{around}.{}", &self.source[name.byte_range()]);
+                inside = match whole.len() {
+                    0..=LONGEST_NAME => whole.into(),
+                    _ => Digest::of(whole.as_bytes()).as_str().into(),
+                };
                 if node.kind() == "function_definition" {
                     let mut writer = Writer { source: self.source, lines: String::new() };
                     writer.statement(node, 0);
-                    found.insert(inside.clone(), writer.lines);
+                    found.insert(inside.to_string(), writer.lines);
                 }
             }
             let mut cursor = node.walk();

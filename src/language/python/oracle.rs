@@ -3,12 +3,12 @@
 //! Such ways are source text, git, the network, the clock after a sleep, and a failure that the test catches itself.
 //! What is certain is a fault and rejects. What may be honest is a doubt and caps the tier.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tree_sitter::Node;
 
 use super::canary::{children, parsed};
-use super::syntax::{Source, below, line};
+use super::syntax::{Parents, Source, below, line};
 use crate::language::reader::Project;
 use crate::model::candidate::Oracle;
 use crate::model::strength::Doubt;
@@ -74,7 +74,16 @@ pub fn screen(path: &str, text: &str, script: bool, project: &Project) -> Oracle
         return oracle;
     };
     let source = Source::new(text, tree.root_node());
-    let mut reading = Reading { path, source, project, oracle };
+    let mut reading = Reading {
+        path,
+        source,
+        parents: Parents::of(tree.root_node()),
+        assertions: HashMap::new(),
+        project,
+        sources: project.files.iter().flat_map(|file| ends_of(file)).collect(),
+        stood_in: STAND_INS.iter().any(|sign| text.contains(sign)),
+        oracle,
+    };
     reading.imports();
     for node in below(tree.root_node()) {
         match node.kind() {
@@ -98,14 +107,26 @@ pub fn screen(path: &str, text: &str, script: bool, project: &Project) -> Oracle
     reading.oracle
 }
 
-struct Reading<'s> {
+struct Reading<'s, 't> {
     path: &'s str,
     source: Source<'s>,
+    parents: Parents<'t>,
+    /// By the ids of functions and of the module: where the first assertion in it starts and the last one ends.
+    assertions: HashMap<usize, Option<(usize, usize)>>,
     project: &'s Project,
+    /// Files of the repository and the ends of their paths.
+    sources: HashSet<&'s str>,
+    /// Something stands in for the network.
+    stood_in: bool,
     oracle: Oracle,
 }
 
-impl Reading<'_> {
+/// A path, and what is left of it without its first folders.
+fn ends_of(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.split_once('/').map(|(_, rest)| rest))
+}
+
+impl<'t> Reading<'_, 't> {
     fn fault(&mut self, node: Node, what: &str) {
         self.oracle.faults.push(format!("{}:{}: {what}", self.path, line(node)));
     }
@@ -144,8 +165,7 @@ impl Reading<'_> {
     /// Whether a literal is a Python file of the repository.
     fn names_source(&self, literal: &str) -> bool {
         let wanted = literal.trim_start_matches("./");
-        let ends = |file: &&String| file.as_str() == wanted || file.ends_with(&format!("/{wanted}"));
-        wanted.ends_with(".py") && self.project.files.iter().any(|file| ends(&file))
+        wanted.ends_with(".py") && self.sources.contains(wanted)
     }
 
     fn source_text(&mut self, call: Node) {
@@ -254,26 +274,45 @@ impl Reading<'_> {
             positional.iter().chain(keywords.values()).flat_map(|one| self.source.literals(*one)).collect();
         let local = literals.iter().any(|literal| LOCAL.iter().any(|name| literal.contains(name)));
         let remote = literals.iter().any(|literal| literal.contains('.') || literal.contains("://"));
-        let stood_in = STAND_INS.iter().any(|sign| self.source.text.contains(sign));
-        match remote && !local && !stood_in {
+        match remote && !local && !self.stood_in {
             true => self.fault(call, "asks the network"),
             false if local => {}
             false => self.doubt(Doubt::UsesNetwork),
         }
     }
 
-    fn prints(&mut self, call: Node) {
+    fn prints(&mut self, call: Node<'t>) {
+        if !["print", "sys.stdout.write"].contains(&self.source.called(call).as_str()) {
+            return;
+        }
         let (positional, _) = self.source.arguments(call);
         let printed = positional.iter().flat_map(|one| self.source.literals(*one));
         let marked = printed.into_iter().any(|text| MARKERS.iter().any(|marker| text.contains(marker)));
-        if !marked || !["print", "sys.stdout.write"].contains(&self.source.called(call).as_str()) {
+        if !marked {
             return;
         }
-        let scope = function_of(call);
-        match below(scope).into_iter().any(|node| self.asserts(node)) {
-            true => self.doubt(Doubt::PrintsVerdict),
-            false => self.fault(call, "prints a verdict and asserts nothing"),
+        match self.assertions_around(call) {
+            Some(_) => self.doubt(Doubt::PrintsVerdict),
+            None => self.fault(call, "prints a verdict and asserts nothing"),
         }
+    }
+
+    /// Where the assertions begin and end of the function that a node stands in, or of the module; `None` if it has none.
+    fn assertions_around(&mut self, node: Node<'t>) -> Option<(usize, usize)> {
+        let mut around = node;
+        for above in self.parents.above(node) {
+            around = above;
+            if around.kind() == "function_definition" {
+                break;
+            }
+        }
+        if let Some(known) = self.assertions.get(&around.id()) {
+            return *known;
+        }
+        let found = below(around).into_iter().filter(|node| self.asserts(*node)).map(|node| node.byte_range());
+        let ends = found.map(|at| (at.start, at.end)).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        self.assertions.insert(around.id(), ends);
+        ends
     }
 
     fn asserts(&self, node: Node) -> bool {
@@ -299,11 +338,13 @@ impl Reading<'_> {
     }
 
     /// `try: ... assert False ... except Exception: pass`: a failure that cannot be seen.
-    fn catches(&mut self, statement: Node) {
+    fn catches(&mut self, statement: Node<'t>) {
         let Some(body) = statement.child_by_field_name("body") else { return };
         let Some(failing) = below(body).into_iter().find(|node| self.always_fails(*node)) else { return };
         // A nested try has its own handlers; a nested function fails elsewhere.
-        let owner = std::iter::successors(failing.parent(), |node| node.parent())
+        let owner = self
+            .parents
+            .above(failing)
             .find(|node| ["try_statement", "function_definition", "lambda"].contains(&node.kind()));
         if owner != Some(statement) {
             return;
@@ -314,11 +355,8 @@ impl Reading<'_> {
         if answers {
             return;
         }
-        let others = below(function_of(statement)).into_iter().any(|node| {
-            let inside = statement.start_byte() <= node.start_byte() && node.end_byte() <= statement.end_byte();
-            !inside && self.asserts(node)
-        });
-        match others {
+        let outside = |(start, end): (usize, usize)| start < statement.start_byte() || statement.end_byte() < end;
+        match self.assertions_around(statement).is_some_and(outside) {
             true => self.doubt(Doubt::CatchesOwnFailure),
             false => self.fault(failing, "fails and catches its own failure"),
         }
@@ -362,18 +400,6 @@ impl Reading<'_> {
             (false, None) => {}
         }
     }
-}
-
-/// The function that a node stands in, or the module.
-fn function_of(node: Node<'_>) -> Node<'_> {
-    let mut at = node;
-    while let Some(parent) = at.parent() {
-        at = parent;
-        if at.kind() == "function_definition" {
-            break;
-        }
-    }
-    at
 }
 
 #[cfg(test)]

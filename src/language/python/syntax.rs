@@ -1,6 +1,6 @@
 //! Reading Python source: nodes below a node, what names stand for, what is called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use tree_sitter::Node;
@@ -18,6 +18,34 @@ pub(crate) fn below(node: Node<'_>) -> Vec<Node<'_>> {
         open.extend(inner.into_iter().rev());
     }
     found
+}
+
+/// What every named node of a tree stands in. The tree itself answers that by a walk from the root, which costs as much as the levels, and
+/// as the children beside each, on the way.
+pub(crate) struct Parents<'t>(HashMap<usize, Node<'t>>);
+
+impl<'t> Parents<'t> {
+    pub fn of(root: Node<'t>) -> Self {
+        let mut parents = HashMap::new();
+        let mut open = vec![root];
+        while let Some(node) = open.pop() {
+            let mut cursor = node.walk();
+            for child in node.named_children(&mut cursor) {
+                parents.insert(child.id(), node);
+                open.push(child);
+            }
+        }
+        Self(parents)
+    }
+
+    pub fn parent(&self, node: Node) -> Option<Node<'t>> {
+        self.0.get(&node.id()).copied()
+    }
+
+    /// Everything that a node stands in, the nearest first.
+    pub fn above(&self, node: Node) -> impl Iterator<Item = Node<'t>> {
+        std::iter::successors(self.parent(node), move |node| self.parent(*node))
+    }
 }
 
 /// Whether an expression is made of constants alone.
@@ -61,6 +89,9 @@ pub(crate) fn applied(source: &str, part: Range<usize>, edits: &BTreeMap<(usize,
 pub(crate) fn line(node: Node) -> u32 {
     u32::try_from(node.start_position().row).unwrap_or(u32::MAX - 1) + 1
 }
+
+/// Longest dotted name that is kept of an import, in characters.
+const LONGEST_NAME: usize = 1000;
 
 /// A source with what its imports bind.
 pub(crate) struct Source<'s> {
@@ -109,7 +140,8 @@ impl<'s> Source<'s> {
                     (first, first.to_owned())
                 }
             };
-            self.imports.insert(bound.to_owned(), stands_for);
+            // It is copied for each use, and no name that is looked for is as long.
+            self.imports.insert(bound.to_owned(), stands_for.chars().take(LONGEST_NAME).collect());
         }
     }
 

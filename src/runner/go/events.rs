@@ -77,12 +77,22 @@ struct Package {
     open: BTreeMap<String, u32>,
     /// The test that prints now.
     current: String,
+    /// Its first word was kept. A name may be as long as the report, so it is not looked up for each line.
+    heard: bool,
     /// What tests that have no result yet printed first, if it looks like a word of `t.Log` and the like.
     said: BTreeMap<String, String>,
     /// The function of the last test that failed.
     last_failed: Option<String>,
     /// Go's last word was said.
     ended: bool,
+}
+
+impl Package {
+    /// What is printed from here on is of this test.
+    fn prints(&mut self, name: &str) {
+        name.clone_into(&mut self.current);
+        self.heard = false;
+    }
 }
 
 /// What the compiler said of a package.
@@ -114,10 +124,12 @@ impl Reading<'_> {
     /// What a test printed. It is a remark at most.
     fn printed(&mut self, text: &str) {
         let Stage::Running(package) = &mut self.stage else { return };
-        if let Some((_, message)) = located(text.trim_start())
+        if !package.heard
             && package.said.len() < MOST_MESSAGES
+            && let Some((_, message)) = located(text.trim_start())
         {
             package.said.entry(package.current.clone()).or_insert_with(|| short(message));
+            package.heard = true;
         }
     }
 
@@ -140,10 +152,10 @@ impl Reading<'_> {
             Event::Start(name) if odd(name) => self.alarm(number, "a test name with control characters"),
             Event::Start(name) => {
                 *package.open.entry(name.to_owned()).or_default() += 1;
-                name.clone_into(&mut package.current);
+                package.prints(name);
                 self.report.tests.entry(format!("{}::{name}", package.target)).or_default();
             }
-            Event::Prints(name) => name.clone_into(&mut package.current),
+            Event::Prints(name) => package.prints(name),
             Event::Result(name, status) => self.result(number, name, status),
             Event::LastWord => package.ended = true,
         }
@@ -189,6 +201,7 @@ impl Reading<'_> {
                     target: rest.to_owned(),
                     open: BTreeMap::new(),
                     current: String::new(),
+                    heard: false,
                     said: BTreeMap::new(),
                     last_failed: None,
                     ended: false,

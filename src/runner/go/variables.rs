@@ -1,5 +1,6 @@
 //! The variables that Go reads, in one list: what every call of Go gets, what a job gets beside it, and whose word counts for
-//! the rest. All that Go reads begins with `GO` or `CGO_`, so any other name of that kind is nobody's to set.
+//! the rest. All that Go reads is known by the form of its name, so that a variable of a later Go is not missed
+//! ([`is_read_by_go`]).
 
 /// What every call of Go gets, on the host and in a job.
 pub const ALWAYS: [(&str, &str); 7] = [
@@ -32,9 +33,14 @@ const OF_THE_USER: [&str; 12] = [
     "GOVCS",
 ];
 
-/// Whether Go, or a program that it built, may read a variable of this name. An instance sets none of them.
+/// Whether Go, or a program that it built, may read a variable of this name. An instance sets none of them. Go's own names begin
+/// with `GO` and have no underscore (`GOFLAGS`), or they have it behind a word of Go (`GO_`, `GOROOT_`, `CGO_`). `GOOGLE_CLOUD_PROJECT`
+/// is another's.
 pub fn is_read_by_go(name: &str) -> bool {
-    name.starts_with("GO") || name.starts_with("CGO_")
+    match name.split_once('_') {
+        None => name.starts_with("GO"),
+        Some((word, _)) => matches!(word, "GO" | "GOROOT" | "CGO"),
+    }
 }
 
 /// Whether a variable of the user's must not reach a call of Go on the host.
@@ -45,6 +51,18 @@ pub fn is_kept_from_go(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_of_others_that_begin_with_the_same_letters_are_not_gos() {
+        for name in
+            ["GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GOLDEN_FILES", "GOTIFY_URL", "NOGO", "CGOX_Y"]
+        {
+            assert!(!is_read_by_go(name), "{name}");
+        }
+        for name in ["GOGC", "GOMAXPROCS", "GO_LDSO", "GOROOT_FINAL", "GO386", "CGO_LDFLAGS", "GOVARIABLEOFTOMORROW"] {
+            assert!(is_read_by_go(name), "{name}");
+        }
+    }
 
     #[test]
     fn the_user_says_where_modules_come_from_and_not_how_go_builds() {

@@ -2,18 +2,19 @@
 
 use tree_sitter::Node;
 
-use super::syntax::{named, text};
+use super::syntax::{LONGEST, named, text};
+use crate::language::python::syntax::Parents;
 
 pub(super) const NAME: &str = "__name__";
 pub(super) const MAIN: &str = "__main__";
 
 /// Whether a node stands in such a block.
-pub(crate) fn holds(node: Node, source: &str) -> bool {
+pub(crate) fn holds(node: Node, parents: &Parents, source: &str) -> bool {
     let mut inside = node;
-    while let Some(around) = inside.parent() {
+    for around in parents.above(node) {
         let block = around.kind() == "if_statement"
             && around.child_by_field_name("consequence") == Some(inside)
-            && around.parent().is_some_and(|above| above.kind() == "module")
+            && parents.parent(around).is_some_and(|above| above.kind() == "module")
             && around.child_by_field_name("condition").is_some_and(|condition| asks(condition, source));
         if block {
             return true;
@@ -25,6 +26,10 @@ pub(crate) fn holds(node: Node, source: &str) -> bool {
 
 /// Exactly `__name__ == "__main__"`, in either order.
 pub(super) fn asks(condition: Node, source: &str) -> bool {
+    // It is asked for everything in its block, so that a long condition would be dear.
+    if condition.byte_range().len() > LONGEST {
+        return false;
+    }
     let sides = named(condition);
     let operators = condition.child_by_field_name("operators").map_or("", |operator| text(operator, source));
     let is_name = |node: &Node| node.kind() == "identifier" && text(*node, source) == NAME;

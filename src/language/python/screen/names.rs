@@ -49,7 +49,9 @@ impl<'s> Names<'s> {
                 }
                 _ => continue,
             };
-            self.dotted.insert(local.to_owned(), format!("{prefix}{name}"));
+            // It is copied for each use. One that is too long stays so.
+            let dotted = format!("{prefix}{name}").chars().take(LONGEST + 1).collect();
+            self.dotted.insert(local.to_owned(), dotted);
         }
     }
 

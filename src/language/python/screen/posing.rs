@@ -8,6 +8,7 @@ use super::main_block::{MAIN, NAME, asks};
 use super::names::Names;
 use super::syntax::{named, nodes, text};
 use crate::language::python::source::parse;
+use crate::language::python::syntax::Parents;
 
 /// Modules that run files as the main program, or give modules any name.
 const MODULES: [&str; 15] = [
@@ -66,8 +67,8 @@ const RUNS_TEXT: [&str; 4] = ["exec", "eval", "builtins.exec", "builtins.eval"];
 
 /// Whether a changed file may make a module the main program that is not: it speaks of `__main__` otherwise than in the question of
 /// [`asks`], may set a `__name__`, runs text, or loads modules under names that it chooses.
-pub(super) fn poses(nodes: &[Node], names: &Names, source: &str) -> bool {
-    nodes.iter().any(|node| Posing { node: *node, names, source }.counts())
+pub(super) fn poses(nodes: &[Node], parents: &Parents, names: &Names, source: &str) -> bool {
+    nodes.iter().any(|node| Posing { node: *node, parents, names, source }.counts())
 }
 
 /// Whether a file that nobody changed runs others as the main program in its own process. A process of its own, such as one with
@@ -97,6 +98,7 @@ fn is_compared(node: Node) -> bool {
 /// One node of a changed file.
 struct Posing<'a, 's> {
     node: Node<'a>,
+    parents: &'a Parents<'a>,
     names: &'a Names<'s>,
     source: &'s str,
 }
@@ -108,7 +110,11 @@ impl Posing<'_, '_> {
             "string_content" => names_one(text(self.node, self.source)) && !self.asked_around(),
             "string" | "concatenated_string" | "binary_operator" => self.speaks(),
             "call" | "subscript" => self.speaks() || self.reaches() || self.is_open(),
-            "attribute" => self.field("attribute") == NAME && is_target(self.node) || self.reaches() || self.is_open(),
+            "attribute" => {
+                self.field("attribute") == NAME && is_target(self.node, self.parents)
+                    || self.reaches()
+                    || self.is_open()
+            }
             "identifier" => self.identifier(),
             "import_statement" | "import_from_statement" => self.imports(),
             _ => false,
@@ -121,18 +127,17 @@ impl Posing<'_, '_> {
 
     /// Whether it is one side of the question that everybody asks.
     fn asked(&self) -> bool {
-        self.node.parent().is_some_and(|around| asks(around, self.source))
+        self.parents.parent(self.node).is_some_and(|around| asks(around, self.source))
     }
 
     /// The same of a part of a string.
     fn asked_around(&self) -> bool {
-        self.node.parent().is_some_and(|string| Posing { node: string, ..*self }.asked())
+        self.parents.parent(self.node).is_some_and(|string| Posing { node: string, ..*self }.asked())
     }
 
     /// A text that names what is looked for.
     fn speaks(&self) -> bool {
         let spoken = |text: String| names_one(&text) || WORDS.contains(&&*text) || SETTERS.contains(&&*text);
-        // What stands around is asked for last: it costs a walk from the root.
         self.names.text_of(self.node).is_some_and(spoken) && !self.asked()
     }
 
@@ -157,7 +162,7 @@ impl Posing<'_, '_> {
         if name != NAME && !WORDS.contains(&name) && !OPENERS.contains(&name) && !runs_text() {
             return false;
         }
-        let Some(around) = self.node.parent() else { return false };
+        let Some(around) = self.parents.parent(self.node) else { return false };
         let part = |field| around.child_by_field_name(field) == Some(self.node);
         let of_object = around.kind() == "attribute" && part("attribute");
         let defined = around.kind() == "function_definition" && part("name");
@@ -174,9 +179,9 @@ impl Posing<'_, '_> {
 
     /// Whether a call of `setattr` plainly sets another attribute.
     fn sets_another(&self) -> bool {
-        let Some(around) = self.node.parent() else { return false };
+        let Some(around) = self.parents.parent(self.node) else { return false };
         let function = if around.kind() == "attribute" { around } else { self.node };
-        let call = function.parent().filter(|call| call.child_by_field_name("function") == Some(function));
+        let call = self.parents.parent(function).filter(|call| call.child_by_field_name("function") == Some(function));
         let Some(arguments) = call.and_then(|call| call.child_by_field_name("arguments")) else { return false };
         let arguments = named(arguments);
         if arguments.iter().any(|argument| matches!(argument.kind(), "list_splat" | "dictionary_splat")) {
@@ -203,22 +208,24 @@ impl Posing<'_, '_> {
             "attribute" => self.field("attribute") == "__dict__",
             _ => false,
         };
-        let Some(around) = table.then(|| self.node.parent()).flatten() else { return false };
+        let Some(around) = table.then(|| self.parents.parent(self.node)).flatten() else { return false };
         let looks = match around.kind() {
             "subscript" if around.child_by_field_name("value") == Some(self.node) => {
                 let key = around.child_by_field_name("subscript");
-                !is_target(around) || key.is_some_and(|key| self.is_another(key))
+                !is_target(around, self.parents) || key.is_some_and(|key| self.is_another(key))
             }
             "attribute" => {
                 let method = around.child_by_field_name("attribute").map_or("", |method| text(method, self.source));
                 matches!(method, "get" | "keys" | "values" | "items" | "copy")
             }
             "comparison_operator" | "dictionary_splat" => true,
-            "argument_list" => {
-                around.parent().and_then(|call| call.child_by_field_name("function")).is_some_and(|function| {
+            "argument_list" => self
+                .parents
+                .parent(around)
+                .and_then(|call| call.child_by_field_name("function"))
+                .is_some_and(|function| {
                     matches!(text(function, self.source), "len" | "sorted" | "list" | "dict" | "print" | "repr" | "str")
-                })
-            }
+                }),
             _ => false,
         };
         !looks
@@ -252,9 +259,9 @@ fn reads(around: Node, node: Node) -> bool {
 }
 
 /// Whether an expression is given a value: by an assignment, a loop, a `with`, or as a part of a pattern of one.
-fn is_target(node: Node) -> bool {
+fn is_target(node: Node, parents: &Parents) -> bool {
     let mut part = node;
-    while let Some(around) = part.parent() {
+    for around in parents.above(node) {
         match around.kind() {
             "assignment" | "augmented_assignment" | "for_statement" | "for_in_clause" => {
                 return around.child_by_field_name("left") == Some(part);

@@ -1,6 +1,6 @@
 //! Tokens of a Python file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tree_sitter::Node;
 
@@ -8,6 +8,7 @@ use super::names::Names;
 use super::syntax::{named, nodes, text};
 use super::{equality, main_block, posing};
 use crate::language::python::source::parse;
+use crate::language::python::syntax::Parents;
 use crate::language::reader::Signs;
 use crate::model::screen::Token;
 
@@ -80,24 +81,28 @@ const LIBRARIES: [&str; 24] = [
 pub(crate) fn signs(source: &str, wanted: &dyn Fn(u32) -> bool) -> Signs {
     // What is not read may do anything.
     let Some(tree) = parse(source) else { return Signs { poses: true, ..Signs::default() } };
-    let nodes = nodes(tree.root_node());
-    let reader = Reader::over(&nodes, source, wanted);
+    let (nodes, parents) = (nodes(tree.root_node()), Parents::of(tree.root_node()));
+    let reader = Reader::over(&nodes, &parents, source, wanted);
     // What stands elsewhere on its line too is not the main program's alone.
     let of_main_program = reader.in_main.difference(&reader.found).copied().collect();
-    let poses = posing::poses(&nodes, &reader.names, source);
+    let poses = posing::poses(&nodes, &parents, &reader.names, source);
     Signs { tokens: reader.found.union(&reader.in_main).copied().collect(), of_main_program, poses }
 }
 
 /// Every token of a file.
 pub(crate) fn tokens(source: &str) -> BTreeSet<Token> {
     let Some(tree) = parse(source) else { return BTreeSet::new() };
-    let reader = Reader::over(&nodes(tree.root_node()), source, &|_| true);
+    let (nodes, parents) = (nodes(tree.root_node()), Parents::of(tree.root_node()));
+    let reader = Reader::over(&nodes, &parents, source, &|_| true);
     reader.found.iter().chain(&reader.in_main).map(|(token, _)| *token).collect()
 }
 
 struct Reader<'s, 'w> {
     source: &'s str,
     names: Names<'s>,
+    parents: &'w Parents<'w>,
+    /// Names that loops bind, with the loops and what these stand in.
+    loops: BTreeMap<&'s str, HashSet<usize>>,
     wanted: &'w dyn Fn(u32) -> bool,
     found: BTreeSet<(Token, u32)>,
     /// What only a program's own process comes to: `os._exit` where the file is the main program.
@@ -111,10 +116,12 @@ struct Reader<'s, 'w> {
 }
 
 impl<'s, 'w> Reader<'s, 'w> {
-    fn over(nodes: &[Node], source: &'s str, wanted: &'w dyn Fn(u32) -> bool) -> Self {
+    fn over(nodes: &[Node], parents: &'w Parents<'w>, source: &'s str, wanted: &'w dyn Fn(u32) -> bool) -> Self {
         let mut reader = Self {
             source,
             names: Names::of(nodes, source),
+            parents,
+            loops: loops(nodes, parents, source),
             wanted,
             found: BTreeSet::new(),
             in_main: BTreeSet::new(),
@@ -152,8 +159,7 @@ impl Reader<'_, '_> {
         match node.kind() {
             "import_statement" | "import_from_statement" => self.import(node),
             "identifier" => {
-                // What stands around is asked for last: it costs a walk from the root.
-                if let Some(dotted) = self.names.resolved(node).filter(|_| !is_a_definition(node)) {
+                if let Some(dotted) = self.names.resolved(node).filter(|_| !self.is_a_definition(node)) {
                     self.name(node, &dotted);
                 }
             }
@@ -224,7 +230,7 @@ impl Reader<'_, '_> {
 
     /// A dotted name that is used.
     fn name(&mut self, node: Node, dotted: &str) {
-        if matches!(dotted, "os._exit" | "posix._exit") && main_block::holds(node, self.source) {
+        if matches!(dotted, "os._exit" | "posix._exit") && main_block::holds(node, self.parents, self.source) {
             self.in_main.extend(self.line(node).map(|line| (Token::HardExit, line)));
             return;
         }
@@ -279,7 +285,7 @@ impl Reader<'_, '_> {
 
     /// The table of modules as a whole, rather than one entry of it.
     fn modules(&mut self, node: Node) {
-        let Some(parent) = node.parent() else { return };
+        let Some(parent) = self.parents.parent(node) else { return };
         let scanned = match parent.kind() {
             "attribute" => {
                 let method = parent.child_by_field_name("attribute").map_or("", |a| text(a, self.source));
@@ -310,7 +316,7 @@ impl Reader<'_, '_> {
             self.runner_named = self.runner_named.or(self.line(node));
         }
         if CI_VARIABLES.contains(&text.as_str()) {
-            let around = node.parent().and_then(|parent| parent.parent()).map_or("", |around| self.text(around));
+            let around = self.parents.above(node).nth(1).map_or("", |around| self.text(around));
             if around.contains("environ") || around.contains("getenv") {
                 self.add(Token::CiEnvironment, node);
             }
@@ -417,14 +423,21 @@ impl Reader<'_, '_> {
 
     /// A number as such, or what a loop counts.
     fn is_number(&self, node: Node) -> bool {
-        let name = self.text(node);
-        let counts = |around: &Node| {
-            let field = |name| around.child_by_field_name(name).map_or("", |node| text(node, self.source));
-            matches!(around.kind(), "for_statement" | "for_in_clause") && field("left") == name
-        };
-        let mut around = std::iter::successors(node.parent(), |node| node.parent());
-        node.kind() == "integer"
-            || (node.kind() == "identifier" && around.any(|node| counts(&node) || named(node).iter().any(&counts)))
+        let counts = |loops: &HashSet<usize>| self.parents.above(node).any(|around| loops.contains(&around.id()));
+        node.kind() == "integer" || (node.kind() == "identifier" && self.loops.get(self.text(node)).is_some_and(counts))
+    }
+
+    /// Identifiers that name something here rather than use it.
+    fn is_a_definition(&self, node: Node) -> bool {
+        let Some(parent) = self.parents.parent(node) else { return false };
+        let field = |name| parent.child_by_field_name(name) == Some(node);
+        match parent.kind() {
+            "attribute" => field("attribute"),
+            "keyword_argument" | "function_definition" | "class_definition" => field("name"),
+            "dotted_name" | "aliased_import" => true,
+            "assignment" => field("left"),
+            _ => false,
+        }
     }
 
     /// A target of an assignment.
@@ -490,15 +503,12 @@ fn starts_with_any(dotted: &str, modules: &[&str]) -> bool {
         .any(|module| dotted.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
-/// Identifiers that name something here rather than use it.
-fn is_a_definition(node: Node) -> bool {
-    let Some(parent) = node.parent() else { return false };
-    let field = |name| parent.child_by_field_name(name) == Some(node);
-    match parent.kind() {
-        "attribute" => field("attribute"),
-        "keyword_argument" | "function_definition" | "class_definition" => field("name"),
-        "dotted_name" | "aliased_import" => true,
-        "assignment" => field("left"),
-        _ => false,
+/// Names that loops bind, with the ids of the loops and of what these stand in: a name counts in the loop and beside it.
+fn loops<'s>(nodes: &[Node], parents: &Parents, source: &'s str) -> BTreeMap<&'s str, HashSet<usize>> {
+    let mut loops: BTreeMap<_, HashSet<usize>> = BTreeMap::new();
+    for node in nodes.iter().filter(|node| matches!(node.kind(), "for_statement" | "for_in_clause")) {
+        let bound = node.child_by_field_name("left").map_or("", |left| text(left, source));
+        loops.entry(bound).or_default().extend([*node].into_iter().chain(parents.parent(*node)).map(|node| node.id()));
     }
+    loops
 }

@@ -80,6 +80,10 @@ fn nesting_is_read_to_a_bound_and_refused_beyond_it() {
     assert!(parse(&sum(DEEPEST - 10)).is_some());
     assert!(parse(&sum(DEEPEST + 10)).is_none());
     assert_eq!(added(sum(40_000).as_bytes()), [(Why::TooDeep, 1, false)]);
+    // A large text inside of many levels would be looked at for each of them.
+    let inside = |levels: usize| format!("x = {}{}{}\n", "[".repeat(levels), "1, ".repeat(100_000), "]".repeat(levels));
+    assert!(parse(&inside(8)).is_some());
+    assert_eq!(added(inside(500).as_bytes()), [(Why::TooDeep, 1, false)]);
 }
 
 #[test]
