@@ -22,7 +22,7 @@ pub fn differences(theirs: &Admission, ours: &Admission) -> anyhow::Result<Vec<S
 pub fn differences_of_runs(theirs: &Admission, ours: &Admission) -> anyhow::Result<Vec<String>> {
     let steady = |admission| -> anyhow::Result<Map<String, Value>> {
         let mut fields = fields(admission)?;
-        for measured in ["limits", "trials", "detail", "unstable", "joint"] {
+        for measured in ["limits", "trials", "detail", "unstable", "joint", "one_session"] {
             fields.remove(measured);
         }
         if let Some(Value::Object(tests)) = fields.get_mut("tests") {
