@@ -10,7 +10,9 @@ const ENDS: [&str; 3] = ["<|return|>", "<|end|>", "<|call|>"];
 /// `None` if the text is not in this format.
 pub(super) fn split(text: &str) -> Option<Split<'_>> {
     if !text.starts_with(CHANNEL) && !text.strip_prefix(START).is_some_and(|rest| rest.starts_with("assistant")) {
-        return bare(text);
+        // The template wrote the first header, or code speaks of one.
+        let unclear = text.contains("<|end|><|start|>assistant<|channel|>final<|message|>");
+        return if unclear { Some(Split { reasoning: None, rest: Rest::Unclear }) } else { bare(text) };
     }
     // The first `<|message|>` ends the header that the text begins with.
     let (head, body) = text.split_once(MESSAGE)?;

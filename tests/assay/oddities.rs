@@ -128,7 +128,8 @@ fn honest_oddities_are_verified_and_noted_and_their_siblings_stay_refused() {
     let beside = |path: &str| format!("--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x = 1\n");
     let experiment = beside("scratch/test_try.py");
     let edit = "```python:harbour/tides.py\n<<<<<<< SEARCH\n    level = hours * 3\n=======\n    level = hours * 2\n>>>>>>> REPLACE\n```\n";
-    let discarded = "```python\n### harbour/debug.py\n<<<<<<< SEARCH\n=======\nDISCARDED = True\n>>>>>>> REPLACE\n```\n";
+    let discarded =
+        "```python\n### harbour/debug.py\n<<<<<<< SEARCH\n=======\nDISCARDED = True\n>>>>>>> REPLACE\n```\n";
     let kept = "```python\n### harbour/tides.py\n<<<<<<< SEARCH\n\"\"\"Tides.\"\"\"\n=======\n\"\"\"Tides.\"\"\"\n\nKEPT = \"</think>\"\n>>>>>>> REPLACE\n```\n";
     let harmony = "<|end|><|start|>assistant<|channel|>final<|message|>";
     let table: Vec<(String, &str, Value)> = vec![
