@@ -14,6 +14,7 @@ use super::patch_facts::{PatchFacts, patch_facts, stands_in_answer};
 use super::shape::{Facts, Shape};
 use crate::dataset::select::near::{Seen, Signature, diff_shingles, shingles};
 use crate::leak::Leaks;
+use crate::logs::LogFormat;
 use crate::model::digest::Digest;
 use crate::model::instance::Instance;
 
@@ -281,8 +282,9 @@ fn tests(facts: &Facts, place: &Place, findings: &mut Findings) {
     }
     let listed: Vec<_> = facts.fail_to_pass.iter().chain(&facts.pass_to_pass).flatten().collect();
     let by_class = listed.iter().filter(|name| is_by_class(name)).count() * 2 >= listed.len();
-    let django = facts.repo.as_deref() == Some("django/django");
-    let described = |name: &str| (by_class || django) && !is_by_class(name) && name.contains(' ');
+    let format = LogFormat::of_repository(facts.repo.as_deref(), None);
+    let by_class = by_class || format.is_some_and(LogFormat::names_by_class);
+    let described = |name: &str| by_class && !is_by_class(name) && name.contains(' ');
     let cut: Vec<_> = listed.iter().filter(|name| cut_name(name) || described(name)).collect();
     if let Some(first) = cut.first() {
         let message = format!("{} of the listed tests, {first:?} first", cut.len());

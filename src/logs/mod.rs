@@ -220,6 +220,14 @@ impl LogFormat {
         }
     }
 
+    /// Whether tests have names such as `test_x (module.Class)`.
+    pub fn names_by_class(self) -> bool {
+        match self {
+            Self::Django | Self::Unittest => true,
+            Self::Cargo | Self::Go | Self::Jest | Self::Pytest | Self::Sympy => false,
+        }
+    }
+
     /// The format of a runner's or a log parser's name, as instances and datasets write it.
     pub fn by_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();

@@ -146,7 +146,7 @@ fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D:
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// SWE-bench stores test lists either as lists or as JSON text of a list, SWE-bench Pro as text that Python printed.
+/// SWE-bench stores test lists either as lists or as JSON text of a list, SWE-bench Pro as the text of a printed list.
 fn list_or_json_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::Null => Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! Lists of tests as datasets keep them in text: JSON, or what Python prints of a list. Pure.
+//! Lists of tests as datasets keep them in text: JSON, or a printed list with texts in single or double quotes. Pure.
 
 /// Reads a list of texts.
 ///
@@ -14,7 +14,7 @@ pub fn test_list(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// A list as Python prints it: `['a', "b's"]`. Texts without a comma between them are no list of their own.
+/// A printed list: `['a', "b's"]`. Texts without a comma between them are no list of their own.
 fn printed(text: &str) -> Option<Vec<String>> {
     let mut rest = text.strip_prefix('[')?.strip_suffix(']')?.trim();
     let mut items = Vec::new();

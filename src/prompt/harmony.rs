@@ -1,6 +1,6 @@
 //! The channels of the harmony format: `analysis` and `commentary` hold reasoning, `final` holds the answer. Pure.
 
-use super::reasoning::{Rest, Split};
+use super::split::{Rest, Split};
 
 const START: &str = "<|start|>";
 const CHANNEL: &str = "<|channel|>";

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::fence::{Opening, opening};
 use super::harmony;
 use super::search_replace::marker;
+use super::split::{Rest, Split};
 
 /// Tags around reasoning. The letters of a tag may be of either case.
 const TAGS: [(&str, &str); 17] = [
@@ -30,23 +31,6 @@ const TAGS: [(&str, &str); 17] = [
     ("<|channel>thought", "<channel|>"),
     ("<unused94>thought", "<unused95>"),
 ];
-
-/// A completion in two parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Split<'c> {
-    pub reasoning: Option<&'c str>,
-    pub rest: Rest<'c>,
-}
-
-/// What follows the reasoning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest<'c> {
-    Answer(&'c str),
-    /// The reasoning is opened and never closed.
-    Unfinished,
-    /// It cannot be told where the reasoning ends.
-    Unclear,
-}
 
 pub(super) fn split(completion: &str) -> Split<'_> {
     let text = completion.trim_start();
