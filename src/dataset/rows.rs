@@ -582,7 +582,7 @@ pub(super) fn chat(messages: &[Message]) -> Vec<ChatMessage> {
 /// Reasoning that came apart goes back where the model wrote it: before the answer, between think tags.
 fn with_reasoning(content: &str, reasoning: Option<&str>) -> String {
     match reasoning {
-        Some(reasoning) if !reasoning.trim().is_empty() && !content.trim_start().starts_with("<think>") => {
+        Some(reasoning) if !reasoning.trim().is_empty() && crate::prompt::split_reasoning(content).0.is_none() => {
             format!("<think>\n{}\n</think>\n\n{}", reasoning.trim(), content.trim_start())
         }
         _ => content.to_owned(),

@@ -4,7 +4,8 @@
 //! block that is cut or breaks its grammar makes the whole answer malformed. Property tests stand beside it; `cargo
 //! bench --bench fuzz_extract` runs as long as one likes.
 
-use super::{diff_block, file_list, reasoning, search_replace, test_answer};
+use super::split::Rest;
+use super::{diff_block, file_list, other_format, reasoning, search_replace, test_answer};
 use crate::model::candidate::{Malformed, MalformedReason, Payload};
 use crate::model::generation::Skill;
 
@@ -27,14 +28,24 @@ pub fn extract(skill: Skill, completion: &str, reasoning: Option<&str>) -> Extra
     let thoughts: Vec<_> =
         [reasoning, split.reasoning].into_iter().flatten().map(str::trim).filter(|t| !t.is_empty()).collect();
     let reasoning = (!thoughts.is_empty()).then(|| thoughts.join("\n\n"));
-    let payload = match split.answer {
-        Some(answer) => parse(skill, answer),
-        None => Err(Malformed::new(
-            MalformedReason::UnfinishedReasoning,
-            "the reasoning is opened and never closed; the completion was cut",
-        )),
+    let (answer, payload) = match split.rest {
+        Rest::Answer(answer) => (answer, parse(skill, answer)),
+        Rest::Unfinished => (
+            "",
+            Err(Malformed::new(
+                MalformedReason::UnfinishedReasoning,
+                "the reasoning is opened and never closed; the completion was cut",
+            )),
+        ),
+        Rest::Unclear => (
+            "",
+            Err(Malformed::new(
+                MalformedReason::BadFormat,
+                "it cannot be told where the reasoning ends, because code stands on both sides of its tags",
+            )),
+        ),
     };
-    Extraction { reasoning, answer: split.answer.unwrap_or_default().to_owned(), payload }
+    Extraction { reasoning, answer: answer.to_owned(), payload }
 }
 
 fn parse(skill: Skill, answer: &str) -> Result<Payload, Malformed> {
@@ -56,7 +67,10 @@ fn repair(answer: &str) -> Result<Payload, Malformed> {
     if let Some(change) = change(answer)? {
         return Ok(change);
     }
-    let detail = "neither SEARCH/REPLACE edits nor a unified diff was found";
+    let mut detail = "neither SEARCH/REPLACE edits nor a unified diff was found".to_owned();
+    if let Some(other) = other_format::name(answer) {
+        detail.push_str(&format!("; the answer holds {other}, which is not read"));
+    }
     Err(Malformed::new(MalformedReason::NoAnswer, detail))
 }
 

@@ -45,6 +45,10 @@ fn edits_are_read_with_their_path_wherever_it_stands() {
         format!("{EDIT}{EDIT}"),
         EDIT.replace("### a/b.py\n", "### a/b.py\n```python\n") + "```\n",
         EDIT.replace("### ", ""),
+        EDIT.replace("### a/b.py\n", "```python:a/b.py\n") + "```\n",
+        EDIT.replace("### a/b.py\n", "## Fix\n```python a/b.py\n") + "```\n",
+        EDIT.replace("### a/b.py\n", "```a/b.py\n") + "```\n",
+        EDIT.replace("### a/b.py\n", "```python title=\"a/b.py\"\n") + "```\n",
         EDIT.replace("### a/b.py", "**`./a/b.py`**"),
         EDIT.replace("<<<<<<<", "<<<<").replace("=======", "====").replace(">>>>>>>", ">>>>"),
     ] {
@@ -81,9 +85,39 @@ fn broken_edits_make_the_whole_answer_malformed() {
         EDIT.replace("### a/b.py\n", ""),
         EDIT.replace("old\n", "old\n<<<<<<< SEARCH\n"),
         format!("{EDIT}{}", &EDIT[..40]),
+        format!("{EDIT}1. And:\n{}", indented(EDIT)),
     ] {
         assert_eq!(payload(Skill::Repair, &answer), Err(MalformedReason::BadFormat), "{answer}");
     }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("   {line}\n")).collect()
+}
+
+#[test]
+fn an_answer_in_another_format_is_refused_by_its_name() {
+    for (answer, named) in [
+        ("*** Begin Patch\n*** Update File: a/b.py\n@@\n-old\n+new\n*** End Patch\n".to_owned(), "*** Begin Patch"),
+        (DIFF.replace("-a", "\x1b[31m-a\x1b[m").replace("--- ", "\x1b[1m--- "), "coloured"),
+        ("`a/b.py`:\n```python\nnew\n```".to_owned(), "whole file"),
+        ("```python a/b.py\nnew\n```".to_owned(), "whole file"),
+        (format!("1. This:\n{}", indented(DIFF)), "indented"),
+        (DIFF.lines().map(|line| format!("> {line}\n")).collect(), "quoted"),
+        ("*** a/b.py\n--- b/b.py\n***************\n*** 1 ****\n! old\n--- 1 ----\n! new\n".to_owned(), "context diff"),
+        ("```\n5c5\n< old\n---\n> new\n```".to_owned(), "without the names"),
+        ("a/b.py\n<<<<<<< HEAD\nold\n=======\nnew\n>>>>>>> fix\n".to_owned(), "conflict"),
+        (EDIT.replace("<<<<<<< SEARCH", "------- SEARCH").replace(">>>>>>>", "+++++++"), "------- SEARCH"),
+        ("```python\nnew\n```".to_owned(), "code without"),
+    ] {
+        let malformed = extract(Skill::Repair, &answer, None).payload.unwrap_err();
+        assert!(malformed.detail.contains(named), "{answer}\n{}", malformed.detail);
+        assert_eq!(malformed.why, MalformedReason::NoAnswer, "{answer}");
+    }
+    let detail = extract(Skill::Repair, &indented(EDIT), None).payload.unwrap_err().detail;
+    assert!(detail.contains("indented"), "{detail}");
+    let plain = extract(Skill::Repair, "Change x to y.", None).payload.unwrap_err().detail;
+    assert_eq!(plain, "neither SEARCH/REPLACE edits nor a unified diff was found");
 }
 
 #[test]
@@ -146,6 +180,22 @@ fn reasoning_is_never_parsed_and_unfinished_reasoning_is_malformed() {
 
     assert_eq!(payload(Skill::Repair, &format!("<think>\n{EDIT}")), Err(MalformedReason::UnfinishedReasoning));
     assert_eq!(payload(Skill::Repair, &format!("{EDIT}</think>")), Err(MalformedReason::Empty));
+    for (open, close) in [
+        ("◁think▷", "◁/think▷"),
+        ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+        ("[THINK]", "[/THINK]"),
+        ("<seed:think>", "</seed:think>"),
+    ] {
+        let other = EDIT.replace("a/b.py", "a/c.py");
+        let edits = vec![edit("a/b.py", "old\n", "new\n")];
+        let completion = format!("{open}\n{other}{close}\n\n{EDIT}");
+        assert_eq!(payload(Skill::Repair, &completion), Ok(Payload::SearchReplace { edits }), "{completion}");
+    }
+    // Neither of two edits is lost, and none is taken from a place that may be reasoning.
+    let both = format!("<think>\nwhy\n</think>\n{}{EDIT}", EDIT.replace("new", "END = '</think>'"));
+    assert!(matches!(payload(Skill::Repair, &both), Ok(Payload::SearchReplace { edits }) if edits.len() == 2));
+    let unclear = format!("{EDIT}\n<think>\nno\n</think>\n{EDIT}");
+    assert_eq!(payload(Skill::Repair, &unclear), Err(MalformedReason::BadFormat));
     assert_eq!(payload(Skill::Repair, ""), Err(MalformedReason::Empty));
 }
 

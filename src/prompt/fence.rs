@@ -40,6 +40,11 @@ pub(super) fn opening(line: &str) -> Option<Opening<'_>> {
 }
 
 impl Opening<'_> {
+    /// Whether every line that closes this fence closes the other one too.
+    pub fn closed_only_with(&self, other: &Self) -> bool {
+        self.mark == other.mark && self.count >= other.count && self.indent <= other.indent
+    }
+
     /// Whether a line closes this fence: the same mark, at least as often, indented no deeper. So a fence in a diff's
     /// context, one blank further in, closes nothing.
     pub fn closed_by(&self, line: &str) -> bool {
@@ -97,6 +102,17 @@ pub(super) fn path_of(line: &str) -> Option<&str> {
     let text = text.trim_start_matches('#').trim_start();
     let text = ["File:", "file:", "Path:", "path:"].iter().find_map(|label| text.strip_prefix(label)).unwrap_or(text);
     bare_path(text)
+}
+
+/// The path in the info string of a fence: behind the language (`c:src/a.c`, `c title="src/a.c"`), or all of it
+/// if it holds a directory.
+pub(super) fn info_path(info: &str) -> Option<&str> {
+    let rest = match info.split_once([' ', ':']) {
+        Some((_, rest)) => rest.trim(),
+        None => return bare_path(info).filter(|path| path.contains('/')),
+    };
+    let keys = ["title=", "filename=", "file=", "path=", "name="];
+    path_of(keys.iter().find_map(|key| rest.strip_prefix(key)).unwrap_or(rest))
 }
 
 /// The path of a heading such as `### Makefile`: any single word will do after two marks or more; one mark may just

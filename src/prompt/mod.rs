@@ -8,13 +8,16 @@ pub mod embed;
 pub mod extract;
 mod fence;
 mod file_list;
+mod harmony;
 pub mod listing;
 pub mod localized;
+mod other_format;
 pub mod rank;
 mod reasoning;
 pub mod record;
 pub mod render;
 mod search_replace;
+mod split;
 pub mod templates;
 mod test_answer;
 mod words;
@@ -22,8 +25,11 @@ mod words;
 pub use extract::extract;
 pub use record::Prompt;
 
-/// Reasoning and answer of a completion; no answer if the reasoning does not end.
+/// Reasoning and answer of a completion; no answer if the reasoning does not end, or if it cannot be told where.
 pub fn split_reasoning(completion: &str) -> (Option<&str>, Option<&str>) {
     let split = reasoning::split(completion);
-    (split.reasoning, split.answer)
+    match split.rest {
+        split::Rest::Answer(answer) => (split.reasoning, Some(answer)),
+        split::Rest::Unfinished | split::Rest::Unclear => (split.reasoning, None),
+    }
 }

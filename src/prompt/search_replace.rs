@@ -9,12 +9,12 @@
 //! >>>>>>> REPLACE
 //! ```
 //!
-//! The path carries over to later edits of the same fence. Markers have four or more characters; the divider has as
+//! The path may stand in the info string of the fence too. It carries over to later edits of the same fence. Markers have four or more characters; the divider has as
 //! many as the opening marker, so that underlines in the text do not divide it.
 
 use std::collections::HashSet;
 
-use super::fence::{Opening, heading_path, opening, path_of};
+use super::fence::{Opening, heading_path, info_path, opening, path_of};
 use crate::model::candidate::{Edit, Malformed, MalformedReason};
 
 /// The edits in order, repeats dropped; `None` if the answer has no SEARCH marker. CR LF is read as LF.
@@ -62,6 +62,10 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let Some(open) = &mut self.open else {
+            // Left out, such an edit would be lost without a word; what it is indented by is not known to be no part of it.
+            if marker(line.trim_start(), '<', "SEARCH").is_some() {
+                return Err(bad(number, "is indented; its lines have to begin at the left"));
+            }
             self.between(line);
             return Ok(());
         };
@@ -88,9 +92,10 @@ impl<'a> Parser<'a> {
     fn between(&mut self, line: &'a str) {
         match self.fence {
             Some(fence) if fence.closed_by(line) => (self.fence, self.carried, self.named) = (None, None, None),
-            None if opening(line).is_some() => {
-                self.fence = opening(line);
-                self.carried = None;
+            None if let Some(fence) = opening(line) => {
+                (self.fence, self.carried) = (Some(fence), info_path(fence.info));
+                // What the fence itself says is nearer than the line before it.
+                self.named = self.named.filter(|_| self.carried.is_none());
             }
             _ if line.trim().is_empty() => {}
             _ => self.named = heading_path(line).or_else(|| path_of(line)),
@@ -106,7 +111,7 @@ impl<'a> Parser<'a> {
 }
 
 /// Number of marks, if the line is a marker: four or more of `mark`, then the word.
-fn marker(line: &str, mark: char, word: &str) -> Option<usize> {
+pub(super) fn marker(line: &str, mark: char, word: &str) -> Option<usize> {
     let rest = line.trim_start_matches(mark);
     let count = line.len() - rest.len();
     (count >= 4 && rest.trim() == word).then_some(count)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::extract::change;
-use super::fence::{Block, path_of, scan};
+use super::fence::{Block, info_path, path_of, scan};
 use crate::language::{self, Language};
 use crate::model::candidate::{Malformed, MalformedReason, Payload, WholeFile};
 
@@ -53,7 +53,7 @@ pub(super) fn parse(answer: &str) -> Result<Payload, Malformed> {
 
 /// A block that names its path: in the info string, on the line before, or on its first line as a comment.
 fn whole_file(block: &Block<'_>) -> Option<WholeFile> {
-    let info = block.info.split_once([' ', ':']).and_then(|(_, rest)| path_of(rest)).filter(|path| is_file(path));
+    let info = info_path(block.info).filter(|path| is_file(path));
     let named = info.or_else(|| block.before.and_then(path_of).filter(|path| is_file(path)));
     let (first, rest) = block.body.split_once('\n').unwrap_or((block.body, ""));
     let comment = ["#", "//"].iter().find_map(|mark| first.strip_prefix(mark));
