@@ -56,13 +56,7 @@ impl Images for DockerImages<'_> {
         self.docker.read_workdir(image, workdir, into)
     }
 
-    fn look(
-        &self,
-        inspector: &dyn Inspector,
-        image: &ReadyImage,
-        _: &Path,
-        wanted: &Wanted<'_>,
-    ) -> Result<Found, SealError> {
+    fn look(&self, inspector: &dyn Inspector, image: &ReadyImage, wanted: &Wanted<'_>) -> Result<Found, SealError> {
         self.docker.look(inspector, image, wanted)
     }
 

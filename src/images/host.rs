@@ -87,14 +87,9 @@ impl Images for HostImages<'_> {
         seal_foreign_host::read_workdir(image, workdir, into)
     }
 
-    fn look(
-        &self,
-        inspector: &dyn Inspector,
-        image: &ReadyImage,
-        rest: &Path,
-        wanted: &Wanted<'_>,
-    ) -> Result<Found, SealError> {
-        seal_foreign_host::look(self.sandbox, inspector, image, rest, wanted)
+    fn look(&self, inspector: &dyn Inspector, image: &ReadyImage, wanted: &Wanted<'_>) -> Result<Found, SealError> {
+        let own = seal_foreign_host::own_workdir(image, wanted.workdir)?;
+        seal_foreign_host::look(self.sandbox, inspector, image, &own, wanted)
     }
 
     fn seal_foreign(
@@ -108,5 +103,77 @@ impl Images for HostImages<'_> {
 
     fn keep_to(&self, budget: u64) -> Result<(Vec<Prepared>, u64), StockError> {
         keep_to(&self.cache, None, budget)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::images::python::inspect::PythonInspector;
+    use crate::model::trial::Exit;
+    use crate::sandbox::{Backing, Executed, Job, Lease, Slot};
+
+    /// Has pytest if a checkout of it stands at the work directory, as an editable install has.
+    struct Editable;
+
+    impl Sandbox for Editable {
+        fn name(&self) -> &'static str {
+            "cell"
+        }
+
+        fn warm(&self, image: &SealedImage, _: &Job) -> Result<SealedImage, SandboxError> {
+            Ok(image.clone())
+        }
+
+        fn slot(&self, image: &SealedImage) -> Result<Box<dyn Slot>, SandboxError> {
+            let Backing::Unpacked { base_layer, .. } = &image.backing else {
+                return Err(SandboxError::Unavailable("another backing".to_owned()));
+            };
+            Ok(Box::new(base_layer.join("src/pytest.py").is_file()))
+        }
+    }
+
+    impl Slot for bool {
+        fn run(&mut self, _: &Job) -> Result<Executed, SandboxError> {
+            let found = serde_json::json!({
+                "python": "/opt/venv/bin/python", "real": "/usr/bin/python3.9", "version": "3.9.18", "runner": "pytest 4.5.1",
+                "site": "/opt/venv/lib", "copies": {}, "histories": ["/testbed/.git"], "answers": [],
+            });
+            Ok(Executed {
+                exit: Exit::Code(if *self { 0 } else { 64 }),
+                report: Vec::new(),
+                report_truncated: false,
+                output_head: found.to_string().into_bytes(),
+                output_tail: Vec::new(),
+                output_total: 0,
+                wall_ms: 0,
+                overhead_ms: 0,
+                peak_memory_bytes: None,
+                touched: Vec::new(),
+            })
+        }
+    }
+
+    #[test]
+    fn a_runner_that_is_installed_from_the_work_directory_is_found() {
+        let (folder, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(root.path().join("testbed/.git")).unwrap();
+        fs::create_dir_all(root.path().join("testbed/src")).unwrap();
+        fs::write(root.path().join("testbed/src/pytest.py"), "").unwrap();
+        let image = ReadyImage {
+            reference: "pytest-5262:latest".to_owned(),
+            image_id: "sha256:0".to_owned(),
+            env: BTreeMap::new(),
+            volumes: Vec::new(),
+            root: Some(root.path().to_owned()),
+            lease: Lease::default(),
+        };
+        let wanted = Wanted { workdir: "/testbed", tool: None, runner: "pytest", modules: &[], lines: &[] };
+        let images = HostImages::new(&Editable, Cache::open(folder.path()).unwrap());
+        let found = images.look(&PythonInspector, &image, &wanted).unwrap();
+        assert_eq!(found.runner, "pytest 4.5.1");
+        assert_eq!(found.histories, ["/testbed/.git"]);
     }
 }

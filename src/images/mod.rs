@@ -70,18 +70,12 @@ pub trait Images {
     /// There is no such folder, or it cannot be read.
     fn read_workdir(&self, image: &ReadyImage, workdir: &str, into: &Path) -> Result<(), SandboxError>;
 
-    /// Looks into an image of others. If the image's work directory cannot be seen meanwhile, `rest`, which holds what git
-    /// does not track of it, stands in its place.
+    /// Looks into an image of others, its work directory included: the tool may be there, or the runner may be installed
+    /// from there.
     ///
     /// # Errors
     /// It has no tool of the language, or the look failed.
-    fn look(
-        &self,
-        inspector: &dyn Inspector,
-        image: &ReadyImage,
-        rest: &Path,
-        wanted: &Wanted<'_>,
-    ) -> Result<Found, SealError>;
+    fn look(&self, inspector: &dyn Inspector, image: &ReadyImage, wanted: &Wanted<'_>) -> Result<Found, SealError>;
 
     /// Seals a tree into an image of others, or finds the sealed image.
     ///

@@ -23,16 +23,23 @@ pub(crate) const SEALED: &str = "host-images";
 
 /// Puts the image's work directory, its `.git` included, into an empty folder. The files are further names of the image's.
 pub fn read_workdir(image: &ReadyImage, workdir: &str, into: &Path) -> Result<(), SandboxError> {
-    let fault = |why: String| SandboxError::Failed { doing: "reading the work directory out of an image", why };
-    let root = image.root.as_deref().ok_or_else(|| fault("the image was not unpacked".to_owned()))?;
-    let from = place(root, Path::new(workdir)).map_err(|error| fault(error.to_string()))?;
-    let from = from.filter(|path| fs::symlink_metadata(path).is_ok_and(|data| data.is_dir()));
-    let from = from.ok_or_else(|| fault(format!("{} has no folder {workdir}", image.reference)))?;
-    link_tree(&from, into, |_| true).map_err(|error| fault(error.to_string()))
+    link_tree(&own_workdir(image, workdir)?, into, |_| true).map_err(|error| fault(error.to_string()))
 }
 
-/// Chooses the image's tool and asks, in a cell, what else the image holds. `layer` stands at the work directory meanwhile,
-/// because the tool may be there.
+/// Where the image's own work directory was unpacked.
+pub fn own_workdir(image: &ReadyImage, workdir: &str) -> Result<PathBuf, SandboxError> {
+    let root = image.root.as_deref().ok_or_else(|| fault("the image was not unpacked".to_owned()))?;
+    let own = place(root, Path::new(workdir)).map_err(|error| fault(error.to_string()))?;
+    let own = own.filter(|path| fs::symlink_metadata(path).is_ok_and(|data| data.is_dir()));
+    own.ok_or_else(|| fault(format!("{} has no folder {workdir}", image.reference)))
+}
+
+fn fault(why: String) -> SandboxError {
+    SandboxError::Failed { doing: "reading the work directory out of an image", why }
+}
+
+/// Chooses the image's tool and asks, in a cell, what else the image holds. `layer` stands at the work directory meanwhile:
+/// the tool may be there, or the runner may be installed from there, as in images of pytest itself.
 pub fn look(
     sandbox: &dyn Sandbox,
     inspector: &dyn Inspector,
@@ -51,12 +58,14 @@ pub fn look(
         backing: Backing::Unpacked { root: root.clone(), base_layer: layer.to_owned() },
         lease: image.lease.clone(),
     };
-    let own = place(&root, &Path::new(wanted.workdir).join(".git"));
+    let git = format!("{}/.git", wanted.workdir);
+    let own = place(&root, Path::new(&git));
     let executed = sandbox.slot(&looked)?.run(&inspector.job(image, wanted))?;
     let mut found = inspector.read(image, wanted, &executed)?;
-    // Out of sight of the job, because the layer stands there.
-    if own.is_ok_and(|path| path.is_some_and(|path| fs::symlink_metadata(path).is_ok())) {
-        found.histories.push(format!("{}/.git", wanted.workdir));
+    // Out of sight of the job if another layer stands there, or if the job may not read it.
+    let there = own.is_ok_and(|path| path.is_some_and(|path| fs::symlink_metadata(path).is_ok()));
+    if there && !found.histories.contains(&git) {
+        found.histories.push(git);
     }
     Ok(found)
 }

@@ -121,8 +121,7 @@ pub(crate) fn seal(
         modules: order.modules,
         lines: &lines,
     };
-    let look =
-        || order.phases.time("looking into the image", || images.look(inspector, &ready.image, &ready.rest, &wanted));
+    let look = || order.phases.time("looking into the image", || images.look(inspector, &ready.image, &wanted));
     let mut found = remembered(images.cache(), images.kind(), inspector.question(), &ready.image, &wanted, look)?;
     found.answers.extend(answers_beside(&ready.rest, &environment.workdir, &lines)?);
     let name = toolchain.tool_name();
