@@ -514,7 +514,8 @@ fn a_test_of_the_instance_that_fails_in_another_order_is_not_held_against_the_an
 fn what_gold_failed_so_at_admission_is_not_held_against_the_answer_beside_it() {
     let fails = assertion();
     let varied = |trial: &Trial, variation: Variation| trial.tree == "gold + test" && trial.plan.variation == variation;
-    let when: [(&str, Box<dyn Fn(&Trial) -> bool>, Reason); 5] = [
+    type When = Box<dyn Fn(&Trial) -> bool>;
+    let when: [(&str, When, Reason); 5] = [
         ("order_dependent", Box::new(move |t: &Trial| varied(t, Variation::ShuffledFiles)), Reason::UnsteadyTest),
         (
             "seed_or_zone_dependent",

@@ -56,7 +56,7 @@ fn told(theirs: &Value, ours: &Value) -> String {
         return format!("{} in the bundle, {} here", cut(theirs), cut(ours));
     };
     let only = |one: &BTreeSet<String>, other: &BTreeSet<String>, side: &str| {
-        let names: Vec<_> = one.difference(other).map(|name| cut(name)).collect();
+        let names: Vec<_> = one.difference(other).map(cut).collect();
         let more = names.len().saturating_sub(MOST_NAMES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let shown = names.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", ");
