@@ -11,7 +11,7 @@ use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
 use crate::model::test_record::Standing;
 use crate::output::Plan;
-use crate::pipeline::{Input, admit_into, exit_code};
+use crate::pipeline::{Admitted, Input, admit_into, exit_code};
 
 /// Admits instances: runs base and gold, derives the expected tests, refuses what is not stable
 #[derive(Debug, Args)]
@@ -42,16 +42,14 @@ impl Validate {
         plan.run("--run", &self.run, false)?.check()?;
         let input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
-        let mut session = self.sandbox.open(console, input.needs_recipe())?;
+        let mut session = self.sandbox.open(console, input.needs_recipe)?;
         session.settings.repeat_all = self.full;
-        let admissions = admit_into(&run, console, &session, &input)?;
+        let Admitted { admissions, report } = admit_into(&run, console, &session, &input)?;
         if self.json {
             for admission in admissions.values() {
                 console.print(serde_json::to_string(admission)?);
             }
         } else {
-            let instances = input.instances.iter().map(|located| &located.instance);
-            let report = AdmissionReport::of(admissions.values(), instances);
             console.print(admission_table(&report));
             report.instances.iter().flat_map(InstanceReport::lines).for_each(|line| console.print(line));
             console.print(format!("report: {}", run.path().join("admission-report.md").display()));

@@ -10,6 +10,6 @@ mod summary;
 
 pub use input::Input;
 pub use interrupt::interrupt_flag;
-pub use run::{admit_into, exit_code, lab, verify_into};
+pub use run::{Admitted, admit_into, exit_code, lab, verify_into};
 pub use session::{SandboxChoice, Session, SessionOptions, default_cache};
 pub use summary::Summary;
