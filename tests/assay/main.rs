@@ -38,6 +38,7 @@ mod intake;
 mod kill;
 mod lost_files;
 mod lost_tests;
+mod many_instances;
 mod misbehaviour;
 mod mixer;
 mod names;
@@ -110,6 +111,7 @@ fn main() -> std::process::ExitCode {
         kill::TESTS,
         lost_files::TESTS,
         lost_tests::TESTS,
+        many_instances::TESTS,
         misbehaviour::TESTS,
         names::TESTS,
         oddities::TESTS,
