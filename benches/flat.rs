@@ -131,7 +131,11 @@ fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated
     for number in 0..count.div_ceil(PER_INSTANCE) {
         let instance_id = format!("small__calc-{number:06}");
         let instance = Instance { instance_id: instance_id.clone(), ..located.instance.read()? };
-        instances.push(Located { instance_id, instance: shelf.keep(&instance)?, repository: located.repository.clone() });
+        instances.push(Located {
+            instance_id,
+            instance: shelf.keep(&instance)?,
+            repository: located.repository.clone(),
+        });
     }
     let settings = Settings {
         workers: 2,

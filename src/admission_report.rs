@@ -77,10 +77,7 @@ pub struct CanaryCounts {
 }
 
 impl AdmissionReport {
-    pub fn of<'a>(
-        admissions: impl IntoIterator<Item = &'a Admission>,
-        leaks: &BTreeMap<&str, Leaks>,
-    ) -> Self {
+    pub fn of<'a>(admissions: impl IntoIterator<Item = &'a Admission>, leaks: &BTreeMap<&str, Leaks>) -> Self {
         let mut report = Self {
             format: format::ADMISSION_REPORT.to_owned(),
             admitted: 0,

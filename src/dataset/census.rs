@@ -16,7 +16,7 @@ use crate::model::repository_name::RepositoryName;
 
 /// An instance as the card sees it.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(crate) struct Line {
     pub id: String,
     pub repo: String,
     pub license: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Line {
 
 /// All instances of a source, in the order of their ids.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(crate) struct Census {
     pub lines: Vec<Line>,
     /// One per line.
     pub states: Vec<InstanceState>,

@@ -89,7 +89,8 @@ impl<'a> GroupWriter<'a> {
         id: &str,
         state: &InstanceState,
     ) -> Result<()> {
-        let (instance, admission) = (&self.source.instance(id)?, self.source.admission(id)?);
+        let admission = self.source.admission(id)?;
+        let instance = &self.source.instance(id)?;
         let mut prompt = None;
         let mut checked = Group::default();
         let mut rows = 0;

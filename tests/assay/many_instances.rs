@@ -74,7 +74,10 @@ fn sixty_megabytes_of_instances_are_imported_verified_and_exported_in_little_mem
     let mut verify = assay();
     verify.arg("verify").arg(at("work")).arg("--generations").arg(at("answers.jsonl")).arg("--run").arg(at("run"));
     let verified = peak_kib(&mut verify, 2);
-    assert!(fs::read(at("run/instances.jsonl")).unwrap() == imported, "the run has the instances as they were imported");
+    assert!(
+        fs::read(at("run/instances.jsonl")).unwrap() == imported,
+        "the run has the instances as they were imported"
+    );
     let admissions = lines(&at("run/admissions.jsonl"));
     assert_eq!(admissions.len() as u64, INSTANCES);
     assert!(admissions.iter().all(|admission| admission["refusal"] == "base_not_found"));
@@ -87,5 +90,4 @@ fn sixty_megabytes_of_instances_are_imported_verified_and_exported_in_little_mem
     }
 }
 
-pub const TESTS: &[Test] =
-    tests![sixty_megabytes_of_instances_are_imported_verified_and_exported_in_little_memory,];
+pub const TESTS: &[Test] = tests![sixty_megabytes_of_instances_are_imported_verified_and_exported_in_little_memory,];

@@ -111,10 +111,11 @@ impl Lab<'_> {
         let admission = admissions.get(&sample.generation.instance_id);
         let known = located.zip(admission.and_then(|admission| Some((admission, admission.trees.as_ref()?))));
         let Some((located, (admission, trees))) = known else { return read_candidate(sample, None) };
-        let AtHand { instance, repository, memory, .. } = match kept.take().filter(|kept| kept.path == located.repository) {
-            Some(same) => kept.insert(same.with(located)?),
-            None => kept.insert(AtHand::open(located)?),
-        };
+        let AtHand { instance, repository, memory, .. } =
+            match kept.take().filter(|kept| kept.path == located.repository) {
+                Some(same) => kept.insert(same.with(located)?),
+                None => kept.insert(AtHand::open(located)?),
+            };
         read_candidate(sample, Some(Ground::of(instance, admission, trees, repository, memory)))
     }
 
