@@ -197,30 +197,12 @@ struct MadeUp {
     rows: u64,
     /// Rows with another candidate than [`MadeUp::new`] has.
     changed: Range<u64>,
-    instances: BTreeMap<String, Instance>,
-    admissions: BTreeMap<String, Admission>,
     inputs: BTreeMap<String, Digest>,
 }
 
 impl MadeUp {
     fn new(rows: u64) -> Self {
-        let ids: Vec<_> = (0..rows.div_ceil(PER_INSTANCE)).map(|number| format!("i-{number:08}")).collect();
-        let admission = |id: &String| -> Admission {
-            let value = json!({
-                "format": format::ADMISSION, "instance_id": id, "key": Digest::of(id.as_bytes()), "image": null,
-                "framework": "pytest/1", "fail_to_pass": ["t.py::t"], "pass_to_pass": [], "gold_files": ["src/x.py"],
-                "repeats": 3, "limits": Limits::default(), "trials": [],
-            });
-            serde_json::from_value(value).expect("an admission")
-        };
-        let made = |(id, seed): (&String, u64)| (id.clone(), instance(id, &format!("some/repo-{}", seed % 500), seed));
-        Self {
-            rows,
-            changed: 0..0,
-            admissions: ids.iter().map(|id| (id.clone(), admission(id))).collect(),
-            instances: ids.iter().zip(0..).map(made).collect(),
-            inputs: BTreeMap::new(),
-        }
+        Self { rows, changed: 0..0, inputs: BTreeMap::new() }
     }
 
     fn id(&self, row: u64) -> String {
@@ -264,12 +246,21 @@ fn reference(row: u64) -> Value {
 }
 
 impl Source for MadeUp {
-    fn instances(&self) -> &BTreeMap<String, Instance> {
-        &self.instances
+    fn instances(&self) -> Vec<String> {
+        (0..self.rows.div_ceil(PER_INSTANCE)).map(|number| format!("i-{number:08}")).collect()
     }
 
-    fn admissions(&self) -> &BTreeMap<String, Admission> {
-        &self.admissions
+    fn instance(&self, id: &str) -> Result<Instance> {
+        let number: u64 = id.trim_start_matches("i-").parse()?;
+        Ok(instance(id, &format!("some/repo-{}", number % 500), number))
+    }
+
+    fn admission(&self, id: &str) -> Result<Option<Admission>> {
+        Ok(Some(serde_json::from_value(json!({
+            "format": format::ADMISSION, "instance_id": id, "key": Digest::of(id.as_bytes()), "image": null,
+            "framework": "pytest/1", "fail_to_pass": ["t.py::t"], "pass_to_pass": [], "gold_files": ["src/x.py"],
+            "repeats": 3, "limits": Limits::default(), "trials": [],
+        }))?))
     }
 
     fn contests(&self) -> &[Contest] {

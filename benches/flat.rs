@@ -20,11 +20,12 @@ use swe_assay::inside::judge::DeadlineRule;
 use swe_assay::inside::lab::{Lab, Located, Samples, Settings};
 use swe_assay::inside::model::digest::Digest;
 use swe_assay::inside::model::generation::{Generation, GenerationRef};
-use swe_assay::inside::model::instance::Environment;
+use swe_assay::inside::model::instance::{Environment, Instance};
 use swe_assay::inside::model::trial::Limits;
 use swe_assay::inside::model::verdict::Evidence;
 use swe_assay::inside::sandbox::cell::Cell;
 use swe_assay::inside::sandbox::{Engine, Executed, FileChange, Job, Sandbox, SandboxError, SealedImage, Slot};
+use swe_assay::inside::shelf::Shelf;
 
 const BASE: &str = "def double(x):\n    return x + x + 1\n";
 const TESTS: &str = "import unittest\nfrom calc import double\n\n\nclass Doubling(unittest.TestCase):\n    \
@@ -126,13 +127,16 @@ struct Cost {
 
 fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated>, count: u64) -> Result<Cost> {
     let run = RunDir::open(&folder.join(format!("run-{count}")))?;
-    let instances: Vec<_> = (0..count.div_ceil(PER_INSTANCE))
-        .map(|number| {
-            let mut located = located.clone();
-            located.instance.instance_id = format!("small__calc-{number:06}");
-            located
-        })
-        .collect();
+    let (mut shelf, mut instances) = (Shelf::new()?, Vec::new());
+    for number in 0..count.div_ceil(PER_INSTANCE) {
+        let instance_id = format!("small__calc-{number:06}");
+        let instance = Instance { instance_id: instance_id.clone(), ..located.instance.read()? };
+        instances.push(Located {
+            instance_id,
+            instance: shelf.keep(&instance)?,
+            repository: located.repository.clone(),
+        });
+    }
     let settings = Settings {
         workers: 2,
         repeats: 3,
@@ -157,7 +161,7 @@ fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated
     let before = cpu_ms()?;
     let mut samples = Samples::default();
     for number in 0..count {
-        let instance_id = &instances[usize::try_from(number / PER_INSTANCE)?].instance.instance_id;
+        let instance_id = &instances[usize::try_from(number / PER_INSTANCE)?].instance_id;
         let row = json!({
             "instance_id": instance_id, "skill": "repair", "completion": completion(number), "index": number,
         });
@@ -203,7 +207,8 @@ fn import(folder: &Path) -> Result<Located> {
     };
     let instance = import_folders(&base, &fix, wanted, &import)?;
     let repository = repository_path(&import, &instance.repo);
-    Ok(Located { instance, repository })
+    let kept = Shelf::new()?.keep(&instance)?;
+    Ok(Located { instance_id: instance.instance_id, instance: kept, repository })
 }
 
 fn peak_kib() -> Result<u64> {

@@ -10,7 +10,6 @@ use crate::leak::Leaks;
 use crate::model::admission::{Admission, Refusal};
 use crate::model::format;
 use crate::model::imported::Imported;
-use crate::model::instance::Instance;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
 use crate::model::test_record::{Standing, TestRecord};
@@ -82,12 +81,7 @@ pub struct CanaryCounts {
 }
 
 impl AdmissionReport {
-    pub fn of<'a>(
-        admissions: impl IntoIterator<Item = &'a Admission>,
-        instances: impl IntoIterator<Item = &'a Instance>,
-    ) -> Self {
-        let leaks: BTreeMap<_, _> =
-            instances.into_iter().map(|one| (one.instance_id.as_str(), Leaks::of(one))).collect();
+    pub fn of<'a>(admissions: impl IntoIterator<Item = &'a Admission>, leaks: &BTreeMap<&str, Leaks>) -> Self {
         let mut report = Self {
             format: format::ADMISSION_REPORT.to_owned(),
             admitted: 0,
@@ -347,12 +341,12 @@ mod tests {
                         "t.py::order": {"standing": "order_dependent", "base": {"shuffled": {"failed": 2}}}}}),
             ),
         ];
-        let instance: Instance = serde_json::from_value(json!({
+        let instance: crate::model::instance::Instance = serde_json::from_value(json!({
             "instance_id": "one", "repo": "a/a", "base_commit": "0", "problem_statement": "broken: core.py",
             "patch": "--- a/core.py\n+++ b/core.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n",
         }))
         .unwrap();
-        let report = AdmissionReport::of(&admissions, [&instance]);
+        let report = AdmissionReport::of(&admissions, &BTreeMap::from([("one", Leaks::of(&instance))]));
         assert_eq!((report.admitted, report.refused), (1, 1));
         assert_eq!(report.refusals, BTreeMap::from([(Refusal::NetworkDependent, 1)]));
         assert_eq!(report.instances[0].instance_id, "one");

@@ -269,6 +269,9 @@ pub mod schema {
 pub mod serve {
     pub use crate::serve::{Answer, BatchAnswer, Code, Item, NoVerdict, Problem, Timings, Unanswered};
 }
+pub mod shelf {
+    pub use crate::shelf::Shelf;
+}
 pub mod tokens {
     pub use crate::tokens::Counter;
 }

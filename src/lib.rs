@@ -45,6 +45,7 @@ mod sampler;
 mod sandbox;
 mod schema;
 mod serve;
+mod shelf;
 mod surrogates;
 mod tokens;
 

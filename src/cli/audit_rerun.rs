@@ -163,7 +163,7 @@ impl Rerun {
         let run = RunDir::open(&place.join("run"))?;
         let mut input = Input::read(&file, repos)?;
         input.keep_generations(&[generations], &[], &run)?;
-        let mut session = self.sandbox.open(console, input.needs_recipe())?;
+        let mut session = self.sandbox.open(console, input.needs_recipe)?;
         // What ran before is what is doubted.
         session.settings.reuse = false;
         console.say(format!("running {} rows again", sampled.len()));

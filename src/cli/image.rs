@@ -186,7 +186,7 @@ impl Seal {
         // Nothing is judged here, so nothing is kept but the images.
         let folder = tempfile::tempdir().context("cannot make a folder for the time being")?;
         let run = RunDir::open(folder.path())?;
-        let session = self.sandbox.open(console, input.needs_recipe())?;
+        let session = self.sandbox.open(console, input.needs_recipe)?;
         let lab = Lab::open(&run, console, session.engine, session.settings, session.cancel)?;
         let made = lab.make_images(&input.instances)?;
         let refused = made.iter().filter(|one| one.refusal.is_some()).count();

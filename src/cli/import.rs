@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
 use crate::images::toolchain::{self, Setting};
-use crate::intake::{self, PypiError, Quarantined, ReleasePair, Wanted};
+use crate::intake::{self, Incoming, PypiError, Quarantined, ReleasePair, Wanted};
 use crate::model::instance::{Environment, Instance};
 use crate::output::{Kind, Plan};
 use crate::runner;
@@ -115,32 +115,32 @@ impl Import {
                 for note in &pair.notes {
                     console.say(note);
                 }
-                add(console, &shared.out, &[intake::import_pair(&pair, wanted, &shared.out)?], &[])
+                one(console, &shared.out, &intake::import_pair(&pair, wanted, &shared.out)?)
             }
             Some(Source::Git { path, base, fix, shared }) => {
                 into(&shared.out, shared.reads()?.reads("PATH", &path.join(".git"))?)?.check()?;
                 let instance = intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?;
-                add(console, &shared.out, &[instance], &[])
+                one(console, &shared.out, &instance)
             }
             Some(Source::Folders { base, fix, shared }) => {
                 into(&shared.out, shared.reads()?.reads("BASE", &base)?.reads("FIX", &fix)?)?.check()?;
                 let instance = intake::import_folders(&base, &fix, shared.wanted()?, &shared.out)?;
-                add(console, &shared.out, &[instance], &[])
+                one(console, &shared.out, &instance)
             }
             None => {
                 let Some(out) = self.out else {
                     return Err(Stop::Usage("name the output directory with --out DIR".to_owned()).into());
                 };
                 into(&out, Plan::default().reads_each("FILES", &self.files)?)?.check()?;
-                let mut read = intake::Intake::default();
+                let (mut read, mut incoming) = (intake::Intake::default(), Incoming::new()?);
                 for file in &self.files {
-                    read.read(file)?;
+                    read.each(file, &mut |instance| incoming.add(&instance))?;
                 }
                 if read.duplicates > 0 {
                     console
                         .say(format!("{} row(s) repeat an instance id; the first of each was taken", read.duplicates));
                 }
-                add(console, &out, &read.instances, &read.quarantined)
+                add(console, &out, &incoming, &read.quarantined)
             }
         }
     }
@@ -205,8 +205,14 @@ pub(super) fn fetch(name: &str, old: &str, new: &str) -> anyhow::Result<ReleaseP
     })
 }
 
-fn add(console: &Console, out: &Path, instances: &[Instance], quarantined: &[Quarantined]) -> anyhow::Result<ExitCode> {
-    intake::write_import(out, instances, quarantined)?;
+fn one(console: &Console, out: &Path, instance: &Instance) -> anyhow::Result<ExitCode> {
+    let mut incoming = Incoming::new()?;
+    incoming.add(instance)?;
+    add(console, out, &incoming, &[])
+}
+
+fn add(console: &Console, out: &Path, instances: &Incoming, quarantined: &[Quarantined]) -> anyhow::Result<ExitCode> {
+    instances.write(out, quarantined)?;
     console.print(format!("{} instance(s) imported: {}", instances.len(), out.join("instances.jsonl").display()));
     if quarantined.is_empty() {
         return Ok(ExitCode::Done);

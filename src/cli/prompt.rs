@@ -188,7 +188,7 @@ impl Prompt {
         };
         let mut summary =
             Summary { counter: counter.name().to_owned(), out: out.display().to_string(), ..Summary::default() };
-        let known = input.instances.iter().map(|located| located.instance.instance_id.clone()).collect();
+        let known = input.instances.iter().map(|located| located.instance_id.clone()).collect();
         let lists = self.lists(&known, console, &mut summary)?;
         if lists.keys().all(|id| !known.contains(id)) && !self.from.is_empty() {
             let name = self.localization.name();
@@ -210,30 +210,31 @@ impl Prompt {
         let mut writer = NewFile::create(out)?;
         let stage = console.stage("prompt", input.instances.len() as u64);
         for located in &input.instances {
+            let instance = located.instance.read()?;
             // What one instance's repository or patch lacks is that instance's.
             let repository = match Repository::open(&located.repository) {
                 Ok(repository) => repository,
                 Err(error) => {
-                    let (commit, path) = (&located.instance.base_commit, located.repository.display());
+                    let (commit, path) = (&instance.base_commit, located.repository.display());
                     let next = format!("put a git repository with commit {commit} at {path}, or use --repos");
-                    self.without(&located.instance, &format!("{error}; {next}"), console, &mut summary);
+                    self.without(&instance, &format!("{error}; {next}"), console, &mut summary);
                     stage.step();
                     continue;
                 }
             };
-            let mut composer = match Composer::new(&recipe, &located.instance, &repository) {
+            let mut composer = match Composer::new(&recipe, &instance, &repository) {
                 Ok(composer) => composer,
                 Err(error) => {
-                    self.without(&located.instance, &format!("{error:#}"), console, &mut summary);
+                    self.without(&instance, &format!("{error:#}"), console, &mut summary);
                     stage.step();
                     continue;
                 }
             };
             for skill in self.skills() {
-                let sets = match self.sets(skill, &located.instance, &lists, &mut summary) {
+                let sets = match self.sets(skill, &instance, &lists, &mut summary) {
                     Ok(sets) => sets,
                     Err(error) => {
-                        summary.miss(console, &located.instance, skill, format!("{error:#}"));
+                        summary.miss(console, &instance, skill, format!("{error:#}"));
                         continue;
                     }
                 };
@@ -243,7 +244,7 @@ impl Prompt {
                             summary.add(&prompt);
                             writer.line(&prompt)?;
                         }
-                        Err(why) => summary.miss(console, &located.instance, skill, why),
+                        Err(why) => summary.miss(console, &instance, skill, why),
                     }
                 }
             }

@@ -98,11 +98,11 @@ impl Serve {
             // A run that already has verdicts still says what they were made from.
             input.digests.extend(earlier.inputs);
         }
-        let session = self.sandbox.open(console, input.needs_recipe())?;
+        let session = self.sandbox.open(console, input.needs_recipe)?;
         let running = Running::listen(&options, console)?;
         self.say_where(console, &running, options.token.is_some());
 
-        let admissions = admit_into(&run, console, &session, &input)?;
+        let admissions = admit_into(&run, console, &session, &input)?.admissions;
         let admitted = admissions.values().filter(|admission| admission.admitted()).count();
         if admitted == 0 {
             console.say("no instance was admitted, so there is nothing to answer; see admission-report.md");

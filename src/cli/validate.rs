@@ -13,7 +13,7 @@ use crate::journal::RunDir;
 use crate::model::admission::Admission;
 use crate::model::test_record::Standing;
 use crate::output::Plan;
-use crate::pipeline::{Bundle, Input, Session, admit_offered, exit_code, run_sample};
+use crate::pipeline::{Admitted, Bundle, Input, Session, admit_offered, exit_code, run_sample};
 
 /// Admits instances: runs base and gold, derives the expected tests, refuses what is not stable
 #[derive(Debug, Args)]
@@ -57,21 +57,19 @@ impl Validate {
         plan.run("--run", &self.run, false)?.check()?;
         let mut input = Input::read(&self.instances, self.repos.as_deref())?;
         let run = RunDir::open(&self.run)?;
-        let mut session = self.sandbox.open(console, input.needs_recipe())?;
+        let mut session = self.sandbox.open(console, input.needs_recipe)?;
         session.settings.repeat_all = self.full;
         let bundles: Vec<_> =
             self.admissions.iter().map(|file| Bundle::open(file, console, &input)).collect::<anyhow::Result<_>>()?;
         input.quarantined.extend(bundles.iter().flat_map(Bundle::quarantined));
         let offers: Vec<_> =
             bundles.iter().map(|bundle| bundle.offer(console, &session)).collect::<anyhow::Result<_>>()?;
-        let admissions = admit_offered(&run, console, &session, &input, &offers)?;
+        let Admitted { admissions, report } = admit_offered(&run, console, &session, &input, &offers)?;
         if self.json {
             for admission in admissions.values() {
                 console.print(serde_json::to_string(admission)?);
             }
         } else {
-            let instances = input.instances.iter().map(|located| &located.instance);
-            let report = AdmissionReport::of(admissions.values(), instances);
             console.print(admission_table(&report));
             report.instances.iter().flat_map(InstanceReport::lines).for_each(|line| console.print(line));
             console.print(format!("report: {}", run.path().join("admission-report.md").display()));

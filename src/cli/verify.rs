@@ -74,7 +74,7 @@ impl Verify {
                 "{unknown} generation(s) name a prompt that no --prompts file holds; exported, they get the prompt of `assay verify`'s own"
             ));
         }
-        let mut session = self.sandbox.open(console, input.needs_recipe())?;
+        let mut session = self.sandbox.open(console, input.needs_recipe)?;
         session.settings.full = self.full;
         let verified = verify_into(&run, console, &session, &mut input)?;
         if self.matrix {

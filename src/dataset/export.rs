@@ -1,5 +1,5 @@
 //! Export: writes a dataset directory. Same input, same bytes. Candidates go through one at a time, grouped by instance
-//! and skill; what stays in memory is a few dozen bytes per verdict.
+//! and skill; what stays in memory is a few dozen bytes per verdict, and a line per instance.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use serde::Serialize;
 use super::card::croissant::{CROISSANT, croissant};
 use super::card::facts::{Tally, facts};
 use super::card::{card, licenses};
+use super::census::{Census, Line};
 use super::config_names::{PREFERENCE, RL};
 use super::evidence;
 use super::files::tables::Tables;
 use super::group_writer::GroupWriter;
 use super::options::ExportOptions;
-use super::seal::checks::{CheckOptions, excluded_instances};
 use super::seal::entries::FileEntry;
 use super::seal::manifest::{Contents, Manifest};
 use super::seal::proof::prove;
 use super::select::matched::Matched;
 use super::select::quarantine::Quarantine;
-use super::select::{Entry, InstanceState, order, select, usable};
+use super::select::{Entry, order, select};
 use super::source::Source;
 use super::views::files::not_written;
 use super::views::{View, dataset_info};
@@ -29,9 +29,7 @@ use crate::dataset::reward;
 use crate::journal::{Record, StoredBlob};
 use crate::model::digest::Digest;
 use crate::model::format;
-use crate::model::instance::Instance;
 use crate::model::receipt::Tool;
-use crate::model::repository_name::RepositoryName;
 use crate::output::Directory;
 
 /// What was written.
@@ -59,9 +57,10 @@ pub struct ExportSummary {
 /// A name in the options that nothing in the source has; a directory that cannot be written (the message names the path); a directory at `out` that is not a dataset; a verdict
 /// whose instance, candidate, generation or receipt is not in the source.
 pub fn export(source: &dyn Source, out: &Path, options: &ExportOptions) -> Result<ExportSummary> {
-    let matched = Matched::find(source.instances(), &options.checks)?;
+    let census = Census::of(source, &options.checks)?;
+    let matched = Matched::find(&census.named, &options.checks)?;
     let directory = Directory::prepare(out, prove)?;
-    let (contents, quarantine) = write(source, &directory.path(), options, matched)
+    let (contents, quarantine) = write(source, &census, &directory.path(), options, matched)
         .with_context(|| format!("cannot export to {}; nothing there was changed", out.display()))?;
     let path = if contents.configs.values().all(|config| config.rows == 0) {
         // What was written goes with the directory that never takes its place.
@@ -83,21 +82,21 @@ pub fn export(source: &dyn Source, out: &Path, options: &ExportOptions) -> Resul
 
 fn write(
     source: &dyn Source,
+    census: &Census,
     directory: &Path,
     options: &ExportOptions,
     mut matched: Matched,
 ) -> Result<(Contents, Quarantine)> {
-    let ids: Vec<&str> = source.instances().keys().map(String::as_str).collect();
     let mut tally = Tally::default();
-    let entries = entries(source, &ids, &mut tally)?;
+    let entries = entries(source, &census.lines, &mut tally)?;
     for entry in &entries {
-        let repo = &source.instances()[ids[entry.instance as usize]].repo;
+        let repo = &census.lines[entry.instance as usize].repo;
         if let Some(held_out) = matched.held_out.get_mut(repo) {
             held_out.candidates += 1;
         }
     }
-    let states = states(source, &options.checks);
-    let refusals = select(&entries, &states, &options.select);
+    let states = &census.states;
+    let refusals = select(&entries, states, &options.select);
     let mut tables = Tables {
         directory,
         bounds: options.bounds,
@@ -105,15 +104,15 @@ fn write(
         evidence: BTreeMap::new(),
         rows: BTreeMap::new(),
     };
-    let mut writer = GroupWriter::open(source, options, &tables, &mut tally)?;
+    let mut writer = GroupWriter::open(source, census.extra_columns(), options, &tables, &mut tally)?;
     let mut start = 0;
     for group in entries.chunk_by(|one, other| (one.instance, one.skill) == (other.instance, other.skill)) {
-        let state = &states[group[0].instance as usize];
-        writer.group(group, &refusals[start..start + group.len()], ids[group[0].instance as usize], state)?;
+        let number = group[0].instance as usize;
+        writer.group(group, &refusals[start..start + group.len()], &census.lines[number].id, &states[number])?;
         start += group.len();
     }
     let quarantine = writer.close(&mut tables)?;
-    write_facts(source, &states, &mut tables)?;
+    write_facts(source, census, &mut tables)?;
     if tables.configs.get(RL).is_some_and(|config| config.rows > 0) {
         reward::write(directory)?;
     }
@@ -130,7 +129,7 @@ fn write(
         file.matched_answers = *answers;
     }
     matched.views_not_written = not_written(&options.views, &tables);
-    let facts = facts(source, options, &tables, &tally, &matched, pictures)?;
+    let facts = facts(source.inputs(), census, options, &tables, &tally, &matched, pictures)?;
     write_text(&directory.join("README.md"), &card(&facts)?)?;
     write_text(&directory.join("LICENSE.md"), &licenses(&facts)?)?;
     let mut shards = Vec::new();
@@ -162,12 +161,12 @@ fn write(
 }
 
 /// Reads every verdict once and keeps what selection needs, in the order of rows.
-fn entries(source: &dyn Source, ids: &[&str], tally: &mut Tally) -> Result<Vec<Entry>> {
+fn entries(source: &dyn Source, lines: &[Line], tally: &mut Tally) -> Result<Vec<Entry>> {
     let mut entries = Vec::with_capacity(source.verdicts());
     let mut files: BTreeMap<String, u32> = BTreeMap::new();
     for position in 0..source.verdicts() {
         let verdict = source.verdict(position)?;
-        let Ok(instance) = ids.binary_search(&verdict.instance_id.as_str()) else {
+        let Ok(instance) = lines.binary_search_by(|line| line.id.cmp(&verdict.instance_id)) else {
             bail!("instance {} has verdicts but is not in the input", verdict.instance_id);
         };
         let next = files.len() as u32;
@@ -194,35 +193,21 @@ fn entries(source: &dyn Source, ids: &[&str], tally: &mut Tally) -> Result<Vec<E
     Ok(entries)
 }
 
-fn states(source: &dyn Source, checks: &CheckOptions) -> Vec<InstanceState> {
-    let mut excluded = excluded_instances(source.instances(), checks);
-    let name = |instance: &Instance| RepositoryName::of(&instance.repo);
-    let repositories: BTreeSet<_> = source.instances().values().map(name).collect();
-    let numbers: BTreeMap<_, _> = repositories.into_iter().zip(0_u32..).collect();
-    let mut state = |(id, instance): (&String, &Instance)| InstanceState {
-        usable: usable(source.admissions().get(id)),
-        repository: numbers.get(&name(instance)).copied().unwrap_or_default(),
-        excluded: excluded.remove(id),
-    };
-    source.instances().iter().map(&mut state).collect()
-}
-
 /// Writes the evidence that is not per candidate.
-fn write_facts(source: &dyn Source, states: &[InstanceState], tables: &mut Tables<'_>) -> Result<()> {
-    let kept: BTreeMap<_, _> = source
-        .instances()
-        .iter()
-        .zip(states)
-        .filter(|(_, state)| state.excluded.is_none())
-        .map(|(one, _)| one)
-        .collect();
+fn write_facts(source: &dyn Source, census: &Census, tables: &mut Tables<'_>) -> Result<()> {
+    let states = census.lines.iter().zip(&census.states);
+    let kept: BTreeSet<&str> =
+        states.filter(|(_, state)| state.excluded.is_none()).map(|(line, _)| line.id.as_str()).collect();
     let mut instances = tables.evidence(evidence::INSTANCES, format::INSTANCE)?;
-    kept.values().try_for_each(|instance| instances.push(instance))?;
+    kept.iter().try_for_each(|id| instances.push(&source.instance(id)?))?;
     let mut admissions = tables.evidence(evidence::ADMISSIONS, format::ADMISSION)?;
-    let known = source.admissions().iter().filter(|(id, _)| kept.contains_key(id));
-    known.map(|(_, admission)| admission).try_for_each(|admission| admissions.push(admission))?;
+    for id in &kept {
+        if let Some(admission) = source.admission(id)? {
+            admissions.push(&admission)?;
+        }
+    }
     let mut contests = tables.evidence(evidence::CONTESTS, format::CONTEST)?;
-    let mut known: Vec<_> = source.contests().iter().filter(|one| kept.contains_key(&one.instance_id)).collect();
+    let mut known: Vec<_> = source.contests().iter().filter(|one| kept.contains(one.instance_id.as_str())).collect();
     known.sort_by_key(|contest| &contest.instance_id);
     known.into_iter().try_for_each(|contest| contests.push(contest))?;
 
@@ -230,7 +215,7 @@ fn write_facts(source: &dyn Source, states: &[InstanceState], tables: &mut Table
     let mut needed: BTreeSet<Digest> = BTreeSet::new();
     source.journal(&mut |record| {
         if let Record::Outcome(outcome) = record {
-            if !kept.contains_key(&outcome.trial.instance_id) {
+            if !kept.contains(outcome.trial.instance_id.as_str()) {
                 return Ok(());
             }
             needed.extend(evidence::needed_blob(outcome).cloned());

@@ -20,9 +20,7 @@ use super::select::contamination::Contamination;
 use super::select::pairs::Pairs;
 use super::select::quarantine::Quarantine;
 use super::select::{Entry, InstanceState};
-use super::source::{
-    Source, imported_instances, instances_without_tests, lost_instances, ordered_instances, said_instances,
-};
+use super::source::Source;
 use super::views::files::ViewFiles;
 use crate::language;
 use crate::model::admission::Admission;
@@ -54,12 +52,12 @@ pub(super) struct GroupWriter<'a> {
 impl<'a> GroupWriter<'a> {
     pub fn open(
         source: &'a dyn Source,
+        extra: ExtraColumns,
         options: &'a ExportOptions,
         tables: &Tables<'_>,
         tally: &'a mut Tally,
     ) -> Result<Self> {
         let mut skills = BTreeMap::new();
-        let extra = extra_columns(source);
         for skill in Skill::ALL {
             let columns = columns_of(SFT, extra);
             skills.insert(skill, tables.config(&format!("{SFT}-{skill}"), &columns, format::SFT_ROW)?);
@@ -92,8 +90,8 @@ impl<'a> GroupWriter<'a> {
         id: &str,
         state: &InstanceState,
     ) -> Result<()> {
-        let skill = group[0].skill;
-        let instance = self.source.instances().get(id).with_context(|| format!("instance {id} is gone"))?;
+        let admission = self.source.admission(id)?;
+        let instance = &self.source.instance(id)?;
         let mut prompt = None;
         let mut checked = Group::default();
         let mut rows = 0;
@@ -109,7 +107,7 @@ impl<'a> GroupWriter<'a> {
                 left_out = Some(Refusal::plain("cap".to_owned()));
             }
             if left_out.is_none() {
-                match self.sft_row(instance, candidate.as_ref(), &verdict, &mut prompt)? {
+                match self.sft_row((instance, admission.as_ref()), candidate.as_ref(), &verdict, &mut prompt)? {
                     Some(mut row) => {
                         left_out = check_row(&mut row, &mut checked, &self.options.checks)?;
                         if left_out.as_ref().is_some_and(|refusal| refusal.why == Contamination::Patch.name()) {
@@ -141,7 +139,8 @@ impl<'a> GroupWriter<'a> {
         if rows > 0 {
             self.pairs(group, instance, pairs, &mut prompt)?;
         }
-        self.task(group, instance, skill, state, prompt)
+        let admission = admission.filter(|_| state.usable);
+        self.task(group, (instance, admission.as_ref()), state, prompt)
     }
 
     fn push(&mut self, row: &SftRow) -> Result<()> {
@@ -167,7 +166,7 @@ impl<'a> GroupWriter<'a> {
     /// The row of a verified candidate; `None` if its answer cannot stand in a row as it was read.
     fn sft_row(
         &mut self,
-        instance: &Instance,
+        (instance, admission): (&Instance, Option<&Admission>),
         candidate: Option<&Candidate>,
         verdict: &Verdict,
         prompt: &mut Option<Vec<Message>>,
@@ -193,7 +192,6 @@ impl<'a> GroupWriter<'a> {
         self.tally.sampling(generation.sampling.as_ref());
         let rendered = prompt.as_deref().unwrap_or_default();
         let row = sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning);
-        let admission = self.source.admissions().get(&instance.instance_id);
         let channel = admission.and_then(|admission| said_channel(admission, verdict.skill));
         let lost_files = admission.map(lost_files).unwrap_or_default();
         let lost_tests = admission.map(lost_tests).unwrap_or_default();
@@ -250,17 +248,15 @@ impl<'a> GroupWriter<'a> {
     fn task(
         &mut self,
         group: &[Entry],
-        instance: &Instance,
-        skill: Skill,
+        (instance, admission): (&Instance, Option<&Admission>),
         state: &InstanceState,
         prompt: Option<Vec<Message>>,
     ) -> Result<()> {
-        let attempts = attempts(group);
+        let (attempts, skill) = (attempts(group), group[0].skill);
         if attempts.judged() == 0 {
             return Ok(());
         }
         let id = &instance.instance_id;
-        let admission = self.source.admissions().get(id).filter(|_| state.usable);
         let (Some(admission), None) = (admission, &state.excluded) else {
             let why = state.excluded.clone().unwrap_or_else(|| "not_admitted".to_owned());
             *self.tally.left_out_tasks.entry(why).or_default() += 1;
@@ -314,16 +310,6 @@ impl<'a> GroupWriter<'a> {
 /// Whether an answer came with bytes that are not UTF-8. No table can hold them as they came.
 fn holds_bytes(generation: &Generation) -> Result<bool> {
     Ok(surrogates::holds_bytes(&serde_json::to_string(generation).context("a generation is JSON")?))
-}
-
-fn extra_columns(source: &dyn Source) -> ExtraColumns {
-    ExtraColumns {
-        lost_files: lost_instances(source) > 0,
-        lost_tests: instances_without_tests(source) > 0,
-        ordered_tests: ordered_instances(source) > 0,
-        channel: said_instances(source) > 0,
-        admission_imported: imported_instances(source) > 0,
-    }
 }
 
 /// Judged attempts. Duplicates are attempts too; inconclusive ones are not, nor is what was verified at E0.

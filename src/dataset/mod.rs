@@ -1,7 +1,8 @@
 //! Datasets. In: instances, admissions, candidates and verdicts (`source`). Out: a directory that is a Hub dataset.
 //!
-//! Instances and admissions are in memory. Candidates, verdicts, receipts and generations come one at a time, grouped
-//! by instance and skill. What stays per verdict is an entry of a few dozen bytes. The journal is read once, whole, for
+//! Instances and admissions come one at a time: once for a line of each that stays (`census`), and again with their rows.
+//! So do candidates, verdicts, receipts and generations, grouped by instance and skill. What stays per verdict is an entry
+//! of a few dozen bytes. The journal is read once, whole, for
 //! its outcomes.
 //!
 //! A row is selected in three steps: by what its verdict says (`select`), by what its instance is (`checks`: licence,
@@ -12,6 +13,7 @@
 //! The config `sft` lists the shards of the three skills instead of repeating them.
 
 pub mod card;
+mod census;
 mod config_names;
 pub mod evidence;
 pub mod export;

@@ -1,4 +1,4 @@
-//! A run directory as the source of a dataset. Candidates, verdicts and receipts stay on disk.
+//! A run directory as the source of a dataset. What is there stays on disk.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,8 +25,8 @@ use crate::model::verdict::Verdict;
 pub struct RunSource<'a> {
     run: &'a RunDir,
     done: Option<&'a dyn Fn()>,
-    instances: BTreeMap<String, Instance>,
-    admissions: BTreeMap<String, Admission>,
+    instances: KeyedLines<String>,
+    admissions: KeyedLines<String>,
     contests: Vec<Contest>,
     inputs: BTreeMap<String, Digest>,
     verdicts: Lines,
@@ -38,6 +38,11 @@ pub struct RunSource<'a> {
 #[derive(Deserialize)]
 struct CandidateKey {
     candidate_id: Digest,
+}
+
+#[derive(Deserialize)]
+struct InstanceKey {
+    instance_id: String,
 }
 
 #[derive(Deserialize)]
@@ -54,11 +59,10 @@ impl<'a> RunSource<'a> {
             let message = format!("{} has no run.json; run `assay verify` into it first", run.path().display());
             return Err(Stop::Usage(message).into());
         };
-        let instances: Vec<Instance> = run.read_lines("instances.jsonl")?;
-        let admissions: Vec<Admission> = run.read_lines("admissions.jsonl")?;
         let contests = format!("{CONTESTS}.jsonl");
         let contests = if run.path().join(&contests).exists() { run.read_lines(&contests)? } else { Vec::new() };
         let candidate_key = |line: &[u8]| Ok(serde_json::from_slice::<CandidateKey>(line)?.candidate_id);
+        let instance_key = |line: &[u8]| Ok(serde_json::from_slice::<InstanceKey>(line)?.instance_id);
         let prompt_key = |line: &[u8]| {
             let PromptKey { instance_id, skill } = serde_json::from_slice(line)?;
             Ok((instance_id, skill))
@@ -66,8 +70,8 @@ impl<'a> RunSource<'a> {
         Ok(Self {
             run,
             done: None,
-            instances: instances.into_iter().map(|instance| (instance.instance_id.clone(), instance)).collect(),
-            admissions: admissions.into_iter().map(|admission| (admission.instance_id.clone(), admission)).collect(),
+            instances: KeyedLines::open(&file(run, "instances"), instance_key)?,
+            admissions: KeyedLines::open(&file(run, "admissions"), instance_key)?,
             contests,
             inputs: info.inputs,
             verdicts: Lines::open(&file(run, "verdicts"), &mut |_, _| Ok(()))?,
@@ -98,12 +102,18 @@ fn file(run: &RunDir, name: &str) -> PathBuf {
 }
 
 impl Source for RunSource<'_> {
-    fn instances(&self) -> &BTreeMap<String, Instance> {
-        &self.instances
+    fn instances(&self) -> Vec<String> {
+        let mut ids: Vec<_> = self.instances.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
     }
 
-    fn admissions(&self) -> &BTreeMap<String, Admission> {
-        &self.admissions
+    fn instance(&self, id: &str) -> Result<Instance> {
+        self.instances.read(id)?.with_context(|| format!("instance {id} is gone"))
+    }
+
+    fn admission(&self, id: &str) -> Result<Option<Admission>> {
+        self.admissions.read(id)
     }
 
     fn contests(&self) -> &[Contest] {

@@ -1,4 +1,4 @@
-//! Where an export gets what it writes: everything per instance in memory, everything per candidate one at a time.
+//! Where an export gets what it writes, one thing at a time.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,20 @@ use crate::model::contest::Contest;
 use crate::model::digest::Digest;
 use crate::model::generation::{Generation, Message, Skill};
 use crate::model::instance::Instance;
-use crate::model::lost_tests::LostTests;
 use crate::model::receipt::Receipt;
 use crate::model::verdict::Verdict;
 
 /// What a dataset is made from. The order of verdicts does not matter to what is written.
 pub trait Source {
-    /// By instance id.
-    fn instances(&self) -> &BTreeMap<String, Instance>;
+    /// Ids of the instances, sorted.
+    fn instances(&self) -> Vec<String>;
 
-    /// By instance id.
-    fn admissions(&self) -> &BTreeMap<String, Admission>;
+    /// # Errors
+    /// An instance that cannot be read; the message says where it stands.
+    fn instance(&self, id: &str) -> Result<Instance>;
+
+    /// The admission of an instance, if the run has it.
+    fn admission(&self, id: &str) -> Result<Option<Admission>>;
 
     fn contests(&self) -> &[Contest];
 
@@ -57,33 +60,4 @@ pub trait Source {
 
     /// A candidate is written or left out: for those who show how far it is.
     fn done(&self) {}
-}
-
-/// Admitted instances that lost test files.
-pub(super) fn lost_instances(source: &dyn Source) -> u64 {
-    source.admissions().values().filter(|admission| admission.admitted() && admission.lost.is_some()).count() as u64
-}
-
-/// Admitted instances that lost listed tests.
-pub(super) fn instances_without_tests(source: &dyn Source) -> u64 {
-    let lost = |admission: &&Admission| admission.lost_tests.as_ref().is_some_and(LostTests::any);
-    source.admissions().values().filter(|admission| admission.admitted()).filter(lost).count() as u64
-}
-
-/// Admitted instances with tests that pass in one order only.
-pub(super) fn ordered_instances(source: &dyn Source) -> u64 {
-    let admitted = source.admissions().values().filter(|admission| admission.admitted());
-    admitted.filter(|admission| !admission.ordered().is_empty()).count() as u64
-}
-
-/// Admitted instances whose rows must name the channel of their reports.
-pub(super) fn said_instances(source: &dyn Source) -> u64 {
-    let admitted = source.admissions().values().filter(|admission| admission.admitted());
-    admitted.filter(|admission| admission.channel.is_said()).count() as u64
-}
-
-/// Admitted instances whose admission was imported.
-pub(super) fn imported_instances(source: &dyn Source) -> u64 {
-    let admitted = source.admissions().values().filter(|admission| admission.admitted());
-    admitted.filter(|admission| admission.imported.is_some()).count() as u64
 }

@@ -18,7 +18,7 @@ mod rollouts;
 mod rows;
 
 pub use answers::{Answer, read_answers};
-pub use directory::write_import;
+pub use directory::{Incoming, write_import};
 pub use generations::read_generations;
 pub use git::{Wanted, import_folders, import_pair, import_range, repository_in, repository_path};
 pub use license::spdx_ids;

@@ -14,13 +14,14 @@ use crate::model::instance::{Environment, Instance, Source};
 /// What was read of one or more files.
 #[derive(Clone, Debug, Default)]
 pub struct Intake {
-    /// In the order of the input; of rows with one id the first.
+    /// In the order of the input; of rows with one id the first. Those that were handed on are not here.
     pub instances: Vec<Instance>,
     pub quarantined: Vec<Quarantined>,
     /// Rows left out because an earlier one has their id.
     pub duplicates: u64,
     /// Rows seen in all.
     pub rows: u64,
+    known: BTreeSet<String>,
 }
 
 /// Reads instances of one file: ours, or rows of the SWE-bench family (SWE-bench, SWE-Gym, SWE-rebench, Multi-SWE-bench
@@ -30,24 +31,34 @@ pub struct Intake {
 /// # Errors
 /// The file cannot be opened or read, or its name tells no format.
 pub fn read_instances(path: &Path) -> Result<Intake> {
-    let mut intake = Intake::default();
-    intake.read(path)?;
-    Ok(intake)
+    let (mut intake, mut instances) = (Intake::default(), Vec::new());
+    intake.each(path, &mut |instance| {
+        instances.push(instance);
+        Ok(())
+    })?;
+    Ok(Intake { instances, ..intake })
 }
 
 impl Intake {
-    /// Reads one more file into this intake; see [`read_instances`].
-    pub fn read(&mut self, path: &Path) -> Result<()> {
+    /// Reads one more file into this intake, and hands each instance to `take` in place of keeping it; see [`read_instances`].
+    ///
+    /// # Errors
+    /// As [`read_instances`]; or whatever `take` fails with, first.
+    pub fn each(&mut self, path: &Path, take: &mut dyn FnMut(Instance) -> Result<()>) -> Result<()> {
         let file = path.display().to_string();
-        let mut known: BTreeSet<_> = self.instances.iter().map(|instance| instance.instance_id.clone()).collect();
+        let mut failed = None;
         each_record(path, &mut |Record { line, row }| {
+            if failed.is_some() {
+                return;
+            }
             self.rows += 1;
             match row.and_then(|row| instance_of(row, &file, line)) {
-                Ok(instance) if known.insert(instance.instance_id.clone()) => self.instances.push(instance),
+                Ok(instance) if self.known.insert(instance.instance_id.clone()) => failed = take(instance).err(),
                 Ok(_) => self.duplicates += 1,
                 Err(why) => self.quarantined.push(Quarantined::new(&*file, line, why)),
             }
-        })
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -34,6 +34,7 @@ use crate::model::trial::Limits;
 use crate::model::verdict::Evidence;
 use crate::runner::{self, Bare, Runner, Sentinels};
 use crate::sandbox::{Engine, Sandbox};
+use crate::shelf::Kept;
 
 pub use admit::difference::differences_of_runs;
 pub use admit::imported::Offer;
@@ -79,10 +80,11 @@ pub struct Settings {
     pub image_budget: Option<u64>,
 }
 
-/// An instance and where its repository is.
+/// An instance and where its repository is. The instance is read when its turn comes, because there may be very many of them.
 #[derive(Clone, Debug)]
 pub struct Located {
-    pub instance: Instance,
+    pub instance_id: String,
+    pub instance: Kept<Instance>,
     /// Git repository that holds the base commit.
     pub repository: PathBuf,
 }
@@ -215,7 +217,7 @@ impl<'a> Lab<'a> {
         let stage = self.console.stage("admit", instances.len() as u64);
         let admissions = run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
-            let admission = SiteBuilder::new(self, located).admit(offers)?;
+            let admission = SiteBuilder::new(self, located)?.admit(offers)?;
             if !admission.admitted() {
                 // What fails while the run is being ended says nothing about the instance.
                 self.check_interrupt()?;
@@ -238,9 +240,9 @@ impl<'a> Lab<'a> {
     ) -> anyhow::Result<Tally> {
         self.read_candidates(instances, admissions, samples)?;
         self.run_all_trials(instances, admissions)?;
-        let instances =
-            instances.iter().map(|located| (located.instance.instance_id.clone(), located.instance.digest()));
-        verify::verdicts::write_verdicts(self.run, admissions, &instances.collect(), &self.knowledge)
+        let digest = |one: &Located| Ok((one.instance_id.clone(), one.instance.read()?.digest()));
+        let digests = instances.iter().map(digest).collect::<anyhow::Result<_>>()?;
+        verify::verdicts::write_verdicts(self.run, admissions, &digests, &self.knowledge)
     }
 
     pub(crate) fn cache(&self) -> Result<Cache, CacheError> {

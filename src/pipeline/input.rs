@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::exit_code::Stop;
-use crate::intake::{self, Quarantined};
+use crate::intake::{self, Intake, Quarantined};
 use crate::journal::RunDir;
 use crate::lab::{Located, Samples};
 use crate::model::digest::Digest;
 use crate::model::generation::GenerationRef;
 use crate::sampler::prompts::Prompts;
+use crate::shelf::Shelf;
 
 /// Everything that a run reads.
 pub struct Input {
     pub instances: Vec<Located>,
+    /// Whether the environment of some instance is made by a recipe, because it names no image.
+    pub needs_recipe: bool,
     pub samples: Samples,
     pub quarantined: Vec<Quarantined>,
     /// Input file, by [`name_among`] -> sha256.
@@ -25,28 +28,27 @@ pub struct Input {
 impl Input {
     pub fn read(instances: &Path, repos: Option<&Path>) -> anyhow::Result<Self> {
         let file = if instances.is_dir() { instances.join("instances.jsonl") } else { instances.to_owned() };
-        let read = intake::read_instances(&file)?;
         let beside = file.parent().unwrap_or(Path::new(".")).join("repos");
         let repos = repos.unwrap_or(&beside);
-        let mut input = Self {
-            instances: Vec::new(),
+        let (mut read, mut shelf) = (Intake::default(), Shelf::new()?);
+        let (mut located, mut needs_recipe) = (Vec::new(), false);
+        read.each(&file, &mut |instance| {
+            needs_recipe |= instance.environment.image.is_none();
+            let repository = intake::repository_in(repos, &instance.repo);
+            let kept = shelf.keep(&instance)?;
+            located.push(Located { instance_id: instance.instance_id, instance: kept, repository });
+            Ok(())
+        })?;
+        if located.is_empty() {
+            return Err(Stop::Usage(format!("{} holds no usable instance", file.display())).into());
+        }
+        Ok(Self {
+            instances: located,
+            needs_recipe,
             samples: Samples::default(),
             quarantined: read.quarantined,
             digests: BTreeMap::from([(name_among(&file, &[]), digest_of_file(&file)?)]),
-        };
-        for instance in read.instances {
-            let repository = intake::repository_in(repos, &instance.repo);
-            input.instances.push(Located { instance, repository });
-        }
-        if input.instances.is_empty() {
-            return Err(Stop::Usage(format!("{} holds no usable instance", file.display())).into());
-        }
-        Ok(input)
-    }
-
-    /// Whether the environment of some instance is made by a recipe, because it names no image.
-    pub fn needs_recipe(&self) -> bool {
-        self.instances.iter().any(|located| located.instance.environment.image.is_none())
+        })
     }
 
     /// Opens files of prompts; what they hold that cannot be used is quarantined.
@@ -71,7 +73,7 @@ impl Input {
         prompts: &[Prompts],
         run: &RunDir,
     ) -> anyhow::Result<(u64, u64)> {
-        let known = self.instances.iter().map(|located| located.instance.instance_id.clone()).collect();
+        let known = self.instances.iter().map(|located| located.instance_id.clone()).collect();
         let (mut unknown, mut found) = (0, 0);
         for path in generations {
             let name = name_among(path, generations);

@@ -12,6 +12,6 @@ mod summary;
 pub use bundles::{Bundle, run_sample};
 pub use input::Input;
 pub use interrupt::interrupt_flag;
-pub use run::{admit_into, admit_offered, exit_code, lab, verify_into};
+pub use run::{Admitted, admit_into, admit_offered, exit_code, lab, verify_into};
 pub use session::{SandboxChoice, Session, SessionOptions, default_cache};
 pub use summary::Summary;

@@ -10,6 +10,7 @@ use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::journal::{RunDir, RunInfo};
 use crate::lab::{Lab, Offer};
+use crate::leak::Leaks;
 use crate::model::admission::{Admission, Refusal};
 use crate::model::format;
 
@@ -21,7 +22,8 @@ pub struct Verified {
 
 /// Runs the whole line into a run directory: admissions, trials, verdicts, and the files that are derived from them.
 pub fn verify_into(run: &RunDir, console: &Console, session: &Session, input: &mut Input) -> anyhow::Result<Verified> {
-    let admissions = admit_into(run, console, session, input)?;
+    let Admitted { admissions, report } = admit_into(run, console, session, input)?;
+    drop(report);
     let lab = lab(run, console, session)?;
     let tally = lab.verify(&input.instances, &admissions, &mut input.samples)?;
     let mut summary = Summary::of(tally, run);
@@ -31,13 +33,20 @@ pub fn verify_into(run: &RunDir, console: &Console, session: &Session, input: &m
     Ok(Verified { admissions, summary })
 }
 
+/// What admission gave.
+#[derive(Debug)]
+pub struct Admitted {
+    pub admissions: BTreeMap<String, Admission>,
+    pub report: AdmissionReport,
+}
+
 /// The first half: instances prepared and admitted.
 pub fn admit_into(
     run: &RunDir,
     console: &Console,
     session: &Session,
     input: &Input,
-) -> anyhow::Result<BTreeMap<String, Admission>> {
+) -> anyhow::Result<Admitted> {
     admit_offered(run, console, session, input, &[])
 }
 
@@ -48,7 +57,7 @@ pub fn admit_offered(
     session: &Session,
     input: &Input,
     offers: &[Offer],
-) -> anyhow::Result<BTreeMap<String, Admission>> {
+) -> anyhow::Result<Admitted> {
     let info = RunInfo {
         format: format::RUN.to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -59,15 +68,21 @@ pub fn admit_offered(
     };
     run.write_derived("run.json", &serde_json::to_vec_pretty(&info)?)?;
     run.write_lines("quarantine.jsonl", &input.quarantined)?;
-    run.write_lines("instances.jsonl", input.instances.iter().map(|located| &located.instance))?;
+    let (mut instances, mut leaks) = (run.lines_writer("instances.jsonl")?, BTreeMap::new());
+    for located in &input.instances {
+        let instance = located.instance.read()?;
+        instances.push(&instance)?;
+        leaks.insert(located.instance_id.as_str(), Leaks::of(&instance));
+    }
+    instances.finish()?;
     let lab = lab(run, console, session)?;
     let admissions = lab.admit_offered(&input.instances, offers)?;
     run.write_lines("admissions.jsonl", admissions.values())?;
-    let report = AdmissionReport::of(admissions.values(), input.instances.iter().map(|located| &located.instance));
+    let report = AdmissionReport::of(admissions.values(), &leaks);
     run.write_derived("admission-report.json", &serde_json::to_vec_pretty(&report)?)?;
     run.write_derived("admission-report.md", report.markdown().as_bytes())?;
     lab.write_prompts(&input.instances, &admissions)?;
-    Ok(admissions)
+    Ok(Admitted { admissions, report })
 }
 
 /// Opens the lab of a run, with the settings of the session.

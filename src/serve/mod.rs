@@ -137,7 +137,7 @@ impl Running {
         admissions: &BTreeMap<String, Admission>,
         cancel: &AtomicBool,
     ) -> anyhow::Result<Ended> {
-        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
+        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance_id.as_str(), l)).collect();
         let ledger = Ledger::open(lab.run.path())?;
         self.service.open(admissions, lab.settings.workers);
         let ended = std::thread::scope(|scope| {

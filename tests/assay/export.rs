@@ -116,12 +116,16 @@ impl World {
 }
 
 impl Source for World {
-    fn instances(&self) -> &BTreeMap<String, Instance> {
-        &self.instances
+    fn instances(&self) -> Vec<String> {
+        self.instances.keys().cloned().collect()
     }
 
-    fn admissions(&self) -> &BTreeMap<String, Admission> {
-        &self.admissions
+    fn instance(&self, id: &str) -> Result<Instance> {
+        Ok(self.instances[id].clone())
+    }
+
+    fn admission(&self, id: &str) -> Result<Option<Admission>> {
+        Ok(self.admissions.get(id).cloned())
     }
 
     fn contests(&self) -> &[Contest] {

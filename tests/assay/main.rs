@@ -39,6 +39,7 @@ mod intake;
 mod kill;
 mod lost_files;
 mod lost_tests;
+mod many_instances;
 mod misbehaviour;
 mod mixer;
 mod names;
@@ -112,6 +113,7 @@ fn main() -> std::process::ExitCode {
         kill::TESTS,
         lost_files::TESTS,
         lost_tests::TESTS,
+        many_instances::TESTS,
         misbehaviour::TESTS,
         names::TESTS,
         oddities::TESTS,

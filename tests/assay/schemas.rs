@@ -109,7 +109,7 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::CANDIDATE, json!(candidate)),
         (format::ADMISSION, json!(admission)),
         (format::CONTEST, json!(samples::contest())),
-        (format::ADMISSION_REPORT, json!(AdmissionReport::of([&admission], [&instance]))),
+        (format::ADMISSION_REPORT, json!(AdmissionReport::of([&admission], &Default::default()))),
         (format::PROMPT, json!(samples::prompt())),
         (format::OUTCOME, json!(samples::outcome())),
         (format::REPORT, json!(samples::report())),

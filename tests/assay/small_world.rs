@@ -19,6 +19,7 @@ use swe_assay::inside::model::verdict::Verdict;
 use swe_assay::inside::sandbox::cell::Cell;
 use swe_assay::inside::sandbox::docker::Docker;
 use swe_assay::inside::sandbox::{Engine, Sandbox};
+use swe_assay::inside::shelf::Shelf;
 
 use crate::support::shared_cache;
 
@@ -164,7 +165,8 @@ impl World {
         }
         write_import(&import, std::slice::from_ref(&instance), &[]).unwrap();
         let repository = repository_path(&import, &instance.repo);
-        let located = Located { instance, repository };
+        let kept = Shelf::new().unwrap().keep(&instance).unwrap();
+        let located = Located { instance_id: instance.instance_id, instance: kept, repository };
         let (console, admissions) = (Console::default(), BTreeMap::new());
         Self { folder, console, engine, located, admissions, reuse: None, cancel: Arc::default(), kind }
     }
@@ -186,7 +188,7 @@ impl World {
 
     fn run(&self, name: &str) -> RunDir {
         let run = RunDir::open(&self.folder.path().join(name)).unwrap();
-        run.write_lines("instances.jsonl", [&self.located.instance]).unwrap();
+        run.write_lines("instances.jsonl", [self.located.instance.read().unwrap()]).unwrap();
         run
     }
 
@@ -233,7 +235,7 @@ impl World {
         let run = self.run(name);
         let lab = self.lab(&run).with_sandbox(sandbox);
         let mut admissions = lab.admit(std::slice::from_ref(&self.located))?;
-        Ok(admissions.remove(&self.located.instance.instance_id).unwrap())
+        Ok(admissions.remove(&self.located.instance_id).unwrap())
     }
 
     /// Verdicts with the admission too going through `sandbox`.
@@ -269,7 +271,7 @@ impl World {
             format!("{row}\n")
         });
         fs::write(&path, rows.collect::<String>()).unwrap();
-        let known = [self.located.instance.instance_id.clone()].into();
+        let known = [self.located.instance_id.clone()].into();
         let mut samples = Samples::default();
         read_generations(&path, &known, &mut |place, generation| samples.keep(run.blobs(), &generation, &place))
             .unwrap();

@@ -8,17 +8,14 @@ use serde_json::Value;
 
 use super::{CardFacts, ConfigFacts, CountLine, RepositoryFacts};
 use crate::chart::BarChart;
+use crate::dataset::census::{Census, Line};
 use crate::dataset::config_names::{PREFERENCE, RL, SFT};
 use crate::dataset::files::tables::Tables;
 use crate::dataset::options::ExportOptions;
 use crate::dataset::rows::{Attempts, SftRow};
 use crate::dataset::select::contamination::{Benchmarks, built_in_counts};
 use crate::dataset::select::matched::Matched;
-use crate::dataset::select::usable;
-use crate::dataset::source::Source;
-use crate::dataset::source::{
-    imported_instances, instances_without_tests, lost_instances, ordered_instances, said_instances,
-};
+use crate::model::digest::Digest;
 use crate::model::generation::Skill;
 use crate::model::name::name;
 use crate::model::receipt::Tool;
@@ -138,7 +135,8 @@ fn short(number: u64) -> String {
 
 /// Everything the card says.
 pub(crate) fn facts(
-    source: &dyn Source,
+    inputs: &BTreeMap<String, Digest>,
+    census: &Census,
     options: &ExportOptions,
     tables: &Tables<'_>,
     tally: &Tally,
@@ -147,18 +145,17 @@ pub(crate) fn facts(
 ) -> Result<CardFacts> {
     let mut repositories: BTreeMap<_, RepositoryFacts> = BTreeMap::new();
     let mut refused = Tallies::new();
-    for (id, instance) in source.instances() {
-        if let Some(refusal) = source.admissions().get(id).and_then(|admission| admission.refusal) {
-            *refused.entry(name(&refusal)).or_default() += 1;
+    for Line { id, repo, license, refusal } in &census.lines {
+        if let Some(refusal) = refusal {
+            *refused.entry(name(refusal)).or_default() += 1;
         }
         let (sft_rows, rl_rows) =
             (tally.sft.get(id).copied().unwrap_or_default(), tally.rl.get(id).copied().unwrap_or_default());
         if sft_rows + rl_rows == 0 {
             continue;
         }
-        let license = instance.license.clone();
-        let key = (instance.repo.clone(), license.clone());
-        let repo = instance.repo.clone();
+        let (repo, license) = (repo.clone(), license.clone());
+        let key = (repo.clone(), license.clone());
         let line =
             repositories.entry(key).or_insert(RepositoryFacts { repo, license, instances: 0, sft_rows: 0, rl_rows: 0 });
         line.instances += 1;
@@ -194,30 +191,22 @@ pub(crate) fn facts(
             .filter(|view| !matched.views_not_written.contains_key(view))
             .collect(),
         repositories: repositories.into_values().collect(),
-        instances: source.instances().len() as u64,
-        admitted: source.instances().keys().filter(|&id| usable(source.admissions().get(id))).count() as u64,
+        instances: census.lines.len() as u64,
+        admitted: census.states.iter().filter(|state| state.usable).count() as u64,
         refused,
-        lost_instances: lost_instances(source),
-        lost_accepted: source
-            .admissions()
-            .values()
-            .filter(|one| one.lost.as_ref().is_some_and(|lost| lost.accepted))
-            .count() as u64,
+        lost_instances: census.lost,
+        lost_accepted: census.lost_accepted,
         lost_rows: tally.lost,
-        lost_test_instances: instances_without_tests(source),
-        lost_test_accepted: source
-            .admissions()
-            .values()
-            .filter(|one| one.lost_tests.as_ref().is_some_and(|lost| lost.accepted))
-            .count() as u64,
+        lost_test_instances: census.lost_tests,
+        lost_test_accepted: census.lost_tests_accepted,
         lost_test_rows: tally.lost_tests,
-        ordered_instances: ordered_instances(source),
-        imported_instances: imported_instances(source),
-        said_instances: said_instances(source),
+        ordered_instances: census.ordered,
+        imported_instances: census.imported,
+        said_instances: census.said,
         leaks: tally.leaks.clone(),
         evidence: tally.evidence.clone(),
         tiers: tally.tiers.clone(),
-        inputs: source.inputs().clone(),
+        inputs: inputs.clone(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! A file of JSON lines, read one line at a time, in any order.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::Hash;
@@ -69,7 +70,14 @@ impl<K: Eq + Hash> KeyedLines<K> {
         Ok(Self { lines, numbers })
     }
 
-    pub fn read<T: DeserializeOwned>(&self, key: &K) -> Result<Option<T>> {
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.numbers.keys()
+    }
+
+    pub fn read<T: DeserializeOwned, Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Result<Option<T>>
+    where
+        K: Borrow<Q>,
+    {
         self.numbers.get(key).map(|number| self.lines.read(*number as usize)).transpose()
     }
 }
@@ -87,8 +95,8 @@ mod tests {
         let key = |line: &[u8]| Ok(serde_json::from_slice::<Value>(line)?["k"].as_u64().unwrap());
         let keyed = KeyedLines::open(&path, key).unwrap();
         assert_eq!(keyed.lines.len(), 3);
-        assert_eq!(keyed.read::<Value>(&1).unwrap().unwrap()["v"], 3);
-        assert_eq!(keyed.read::<Value>(&7).unwrap(), None);
+        assert_eq!(keyed.read::<Value, u64>(&1).unwrap().unwrap()["v"], 3);
+        assert_eq!(keyed.read::<Value, u64>(&7).unwrap(), None);
         std::fs::write(&path, "{}\nno\n").unwrap();
         let error = KeyedLines::open(&path, |line| Ok(serde_json::from_slice::<Value>(line)?.to_string())).unwrap_err();
         assert!(format!("{error:#}").contains("lines.jsonl:2"), "{error:#}");

@@ -1,7 +1,7 @@
 //! What of an export's content may not go out: other people's benchmarks, unknown licences, repositories held out,
 //! secrets, near copies, texts too long to train on. Every exclusion has a reason. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 
@@ -58,28 +58,31 @@ impl Default for CheckOptions {
     }
 }
 
-/// Why nothing of an instance may become a row, by instance id.
-pub fn excluded_instances(instances: &BTreeMap<String, Instance>, options: &CheckOptions) -> BTreeMap<String, String> {
-    let mut excluded = BTreeMap::new();
-    let (mut patches, mut problems) = (Seen::default(), Vec::new());
-    for (id, instance) in instances {
+/// Why nothing of an instance may become a row. Instances are asked about in the order of their ids.
+#[derive(Debug, Default)]
+pub struct Exclusions {
+    patches: Seen,
+    problems: Vec<Signature>,
+}
+
+impl Exclusions {
+    pub fn why(&mut self, instance: &Instance, options: &CheckOptions) -> Option<String> {
         if let Some(why) = exclusion(instance, options) {
-            excluded.insert(id.clone(), why);
-            continue;
+            return Some(why);
         }
-        let Some(least) = options.near_duplicates else { continue };
+        let least = options.near_duplicates?;
         // One task under two names: the same change and the same text.
         let patch = Signature::of(diff_shingles(&instance.patch));
         let problem = Signature::of(shingles(&instance.problem_statement));
-        let same = patches.find(&patch, least).is_some_and(|first| problem.similarity(&problems[first]) >= least);
+        let same =
+            self.patches.find(&patch, least).is_some_and(|first| problem.similarity(&self.problems[first]) >= least);
         if same {
-            excluded.insert(id.clone(), "near_duplicate_instance".to_owned());
-        } else {
-            patches.add(patch);
-            problems.push(problem);
+            return Some("near_duplicate_instance".to_owned());
         }
+        self.patches.add(patch);
+        self.problems.push(problem);
+        None
     }
-    excluded
 }
 
 fn exclusion(instance: &Instance, options: &CheckOptions) -> Option<String> {
@@ -192,6 +195,7 @@ pub(crate) fn secret_in<'a>(prompt: impl Iterator<Item = &'a String>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn licences_are_known_or_named_or_out() {
@@ -231,7 +235,9 @@ mod tests {
         ]);
         let options =
             CheckOptions { held_out: BTreeSet::from([RepositoryName::of("O/Held.git")]), ..CheckOptions::default() };
-        let excluded = excluded_instances(&instances, &options);
+        let mut exclusions = Exclusions::default();
+        let why = |(id, instance)| Some((id, exclusions.why(&instance, &options)?));
+        let excluded: BTreeMap<_, _> = instances.into_iter().filter_map(why).collect();
         let expected = [
             ("b", "near_duplicate_instance"),
             ("d", "contaminated/repository"),

@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use super::near::{diff_shingles, shingles_of, tokens};
-use crate::intake::read_instances;
+use crate::intake::Intake;
 use crate::model::instance::Instance;
 use crate::model::repository_name::RepositoryName;
 
@@ -98,13 +98,16 @@ impl Benchmarks {
     /// # Errors
     /// A file that cannot be read, or one of which no row is an instance.
     pub fn add_file(&mut self, path: &Path) -> Result<&BenchmarkFile> {
-        let intake = read_instances(path).with_context(|| format!("benchmark file {}", path.display()))?;
-        if intake.instances.is_empty() {
+        let (mut intake, mut known) = (Intake::default(), Known::default());
+        let mut add = |instance: Instance| {
+            known.add(&instance);
+            Ok(())
+        };
+        intake.each(path, &mut add).with_context(|| format!("benchmark file {}", path.display()))?;
+        if known.instances.is_empty() {
             let why = intake.quarantined.first().map_or_else(|| "it is empty".to_owned(), |first| first.why.clone());
             bail!("{} holds no instance of a benchmark: {why}", path.display());
         }
-        let mut known = Known::default();
-        intake.instances.iter().for_each(|instance| known.add(instance));
         self.files.push(BenchmarkFile {
             name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             instances: known.instances.len(),

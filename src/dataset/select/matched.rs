@@ -61,50 +61,70 @@ impl Matched {
     ///
     /// # Errors
     /// A repository or a licence that no instance has; the message offers the nearest ones that there are.
-    pub fn find(instances: &BTreeMap<String, Instance>, options: &CheckOptions) -> Result<Self, Stop> {
-        let mut this = Self { benchmarks: benchmarks(instances, options), ..Self::default() };
-        let names: BTreeSet<_> = instances.values().map(|instance| RepositoryName::of(&instance.repo)).collect();
+    pub fn find(named: &Named, options: &CheckOptions) -> Result<Self, Stop> {
+        let mut this = Self { benchmarks: named.benchmarks(options), ..Self::default() };
+        let names: BTreeSet<_> = named.repositories.keys().map(|repo| RepositoryName::of(repo)).collect();
         if let Some(name) = options.held_out.iter().find(|name| !names.contains(name)) {
-            let known = nearest(name.as_str(), instances.values().map(|instance| instance.repo.as_str()));
+            let known = nearest(name.as_str(), named.repositories.keys().map(String::as_str));
             return Err(Stop::Usage(format!(
                 "--hold-out {name}: no instance of the run is of this repository, so nothing would be held out; {known}"
             )));
         }
-        for instance in instances.values() {
-            if options.held_out.contains(&RepositoryName::of(&instance.repo)) {
-                this.held_out.entry(instance.repo.clone()).or_default().instances += 1;
+        for (repo, count) in &named.repositories {
+            if options.held_out.contains(&RepositoryName::of(repo)) {
+                this.held_out.insert(repo.clone(), HeldOut { instances: *count, candidates: 0 });
             }
         }
         if let Licenses::Only(wanted) = &options.licenses {
-            this.absent_licenses = absent_licenses(instances, wanted)?;
+            this.absent_licenses = absent_licenses(&named.licenses, wanted)?;
         }
         Ok(this)
     }
 }
 
-fn benchmarks(instances: &BTreeMap<String, Instance>, options: &CheckOptions) -> Vec<BenchmarkMatch> {
-    let files = options.benchmarks.files().iter();
-    let matched = files.map(|file| BenchmarkMatch {
-        file: file.name.clone(),
-        instances: file.instances as u64,
-        unread_rows: file.unread.len() as u64,
-        matched_instances: instances.values().filter(|instance| file.has(instance)).count() as u64,
-        matched_answers: 0,
-    });
-    matched.collect()
+/// What the instances of a run have that options may name.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// Repository -> instances.
+    repositories: BTreeMap<String, u64>,
+    /// By their [`license_key`].
+    licenses: BTreeMap<String, String>,
+    /// Instances that each of the benchmark files has.
+    in_benchmarks: Vec<u64>,
+}
+
+impl Named {
+    /// Takes one more instance in.
+    pub fn see(&mut self, instance: &Instance, options: &CheckOptions) {
+        *self.repositories.entry(instance.repo.clone()).or_default() += 1;
+        if let Some(license) = &instance.license
+            && let Some(key) = license_key(license)
+        {
+            self.licenses.insert(key, license.clone());
+        }
+        let files = options.benchmarks.files();
+        self.in_benchmarks.resize(files.len(), 0);
+        for (count, file) in self.in_benchmarks.iter_mut().zip(files) {
+            *count += u64::from(file.has(instance));
+        }
+    }
+
+    fn benchmarks(&self, options: &CheckOptions) -> Vec<BenchmarkMatch> {
+        let files = options.benchmarks.files().iter().enumerate();
+        let matched = files.map(|(number, file)| BenchmarkMatch {
+            file: file.name.clone(),
+            instances: file.instances as u64,
+            unread_rows: file.unread.len() as u64,
+            matched_instances: self.in_benchmarks.get(number).copied().unwrap_or_default(),
+            matched_answers: 0,
+        });
+        matched.collect()
+    }
 }
 
 /// Licences that no instance has. A list may be a standing rule, so a licence that the list of SPDX knows may be absent as
 /// long as another one is there; what nobody knows is a mistake.
-fn absent_licenses(
-    instances: &BTreeMap<String, Instance>,
-    wanted: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, Stop> {
-    let there: BTreeMap<_, _> = instances
-        .values()
-        .filter_map(|instance| instance.license.as_deref())
-        .filter_map(|license| Some((license_key(license)?, license)))
-        .collect();
+fn absent_licenses(there: &BTreeMap<String, String>, wanted: &BTreeSet<String>) -> Result<BTreeSet<String>, Stop> {
     let known: BTreeSet<_> = spdx_ids().map(|id| id.to_lowercase()).collect();
     let absent: BTreeSet<_> = wanted.iter().filter(|license| !there.contains_key(*license)).cloned().collect();
     let mistake = absent.iter().find(|license| absent.len() == wanted.len() || !known.contains(*license));
@@ -113,7 +133,7 @@ fn absent_licenses(
         Some(license) => Err(Stop::Usage(format!(
             "--license {license}: no instance of the run has this licence; of known licences {}. Give SPDX expressions, or \
              `any` for every licence, known or not",
-            nearest(license, there.into_values())
+            nearest(license, there.values().map(String::as_str))
         ))),
     }
 }
@@ -123,20 +143,21 @@ mod tests {
     use super::*;
     use crate::dataset::select::contamination::Benchmarks;
 
-    fn instances() -> BTreeMap<String, Instance> {
+    fn named(options: &CheckOptions) -> Named {
         let rows = [
             ("a", "Shop/Pricing", Some("MIT")),
             ("b", "shop/pricing", Some("Apache-2.0 OR  MIT")),
             ("c", "swesmith/tools__clock.0a1b2c3", None),
             ("d", "greeter", Some("BSD-3-Clause")),
         ];
-        let instance = |(id, repo, license): (&str, &str, Option<&str>)| {
+        let mut named = Named::default();
+        for (id, repo, license) in rows {
             let value = serde_json::json!({
                 "instance_id": id, "repo": repo, "base_commit": "0", "license": license, "problem_statement": "p", "patch": "",
             });
-            (id.to_owned(), serde_json::from_value(value).unwrap())
-        };
-        rows.map(instance).into()
+            named.see(&serde_json::from_value(value).unwrap(), options);
+        }
+        named
     }
 
     fn find(held_out: &str, licenses: &[&str]) -> Result<Matched, String> {
@@ -146,7 +167,7 @@ mod tests {
             named => Licenses::Only(named.iter().filter_map(|name| license_key(name)).collect()),
         };
         let options = CheckOptions { held_out: held_out.into_iter().collect(), licenses, ..CheckOptions::default() };
-        Matched::find(&instances(), &options).map_err(|stop| stop.to_string())
+        Matched::find(&named(&options), &options).map_err(|stop| stop.to_string())
     }
 
     #[test]
@@ -200,7 +221,7 @@ mod tests {
         let mut benchmarks = Benchmarks::none();
         benchmarks.add_file(&path).unwrap();
         let options = CheckOptions { benchmarks, ..CheckOptions::default() };
-        let matched = Matched::find(&instances(), &options).unwrap();
+        let matched = Matched::find(&named(&options), &options).unwrap();
         let expected = BenchmarkMatch {
             file: "bench.jsonl".to_owned(),
             instances: 2,

@@ -34,7 +34,7 @@ impl Lab<'_> {
         let made = pool::map(self.settings.workers, &groups, |(id, tasks)| {
             self.check_interrupt()?;
             let Some(first) = tasks.first() else { return Ok(None) };
-            let site = SiteBuilder::new(self, first.located).site()?;
+            let site = SiteBuilder::new(self, first.located)?.site()?;
             let prepared = tasks.iter().filter_map(|task| task.candidate.prepared.as_ref());
             Ok(Some(contest(id, &site, prepared, peers.get(*id))?))
         })?;

@@ -27,7 +27,7 @@ impl Lab<'_> {
         let stage = self.console.stage("images", instances.len() as u64);
         pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
-            let made = SiteBuilder::new(self, located).make_image()?;
+            let made = SiteBuilder::new(self, located)?.make_image()?;
             if made.refusal.is_some() {
                 self.check_interrupt()?;
             }

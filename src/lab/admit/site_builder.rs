@@ -27,7 +27,7 @@ use crate::lab::site::Site;
 use crate::lab::{Lab, Located};
 use crate::model::admission::{Admission, Refusal, Trees};
 use crate::model::digest::Digest;
-use crate::model::instance::Environment;
+use crate::model::instance::{Environment, Instance};
 use crate::model::test_record::TestRecord;
 use crate::model::trial::{Limits, TestPlan, Trial};
 use crate::repo;
@@ -44,6 +44,7 @@ pub struct SiteBuilder<'a> {
     lab: &'a Lab<'a>,
     located: &'a Located,
     phases: Phases,
+    instance: Instance,
 }
 
 /// What a site is made from, before it has an image.
@@ -75,13 +76,15 @@ impl std::fmt::Debug for SiteBuilder<'_> {
 }
 
 impl<'a> SiteBuilder<'a> {
-    pub fn new(lab: &'a Lab<'a>, located: &'a Located) -> Self {
-        Self { lab, located, phases: Phases::default() }
+    /// # Errors
+    /// The instance cannot be read back.
+    pub fn new(lab: &'a Lab<'a>, located: &'a Located) -> anyhow::Result<Self> {
+        Ok(Self { lab, located, instance: located.instance.read()?, phases: Phases::default() })
     }
 
     /// The adapter that the instance names.
     pub fn framework(&self) -> anyhow::Result<&'static dyn Runner> {
-        let name = &self.located.instance.environment.framework;
+        let name = &self.instance.environment.framework;
         runner::by_name(name).with_context(|| {
             format!(
                 "environment.framework is {name:?}, which is not known; set it to one of {}",
@@ -93,7 +96,7 @@ impl<'a> SiteBuilder<'a> {
     /// The limits of the run, with the instance's own upper bound for one trial.
     fn limits(&self) -> Limits {
         let limits = self.lab.settings.limits.clone();
-        let bound_ms = self.located.instance.environment.timeout_s.map(|seconds| seconds.saturating_mul(1000));
+        let bound_ms = self.instance.environment.timeout_s.map(|seconds| seconds.saturating_mul(1000));
         Limits { deadline_ms: bound_ms.map_or(limits.deadline_ms, |bound| bound.min(limits.deadline_ms)), ..limits }
     }
 
@@ -106,7 +109,7 @@ impl<'a> SiteBuilder<'a> {
             Err(NoSite::Error(error)) => return Err(error),
         };
         let name = format!("{}/{}", site.framework.name(), site.framework.version());
-        let key = |all| self.lab.admission_key(&self.located.instance, &site.image.digest, &name, all);
+        let key = |all| self.lab.admission_key(&self.instance, &site.image.digest, &name, all);
         let (full, key) = (key(true), key(self.lab.settings.repeat_all));
         // If the canary tree is gone, for example after a new import, the admission is derived again from the known trials.
         let usable = |admission: &Admission| {
@@ -169,7 +172,7 @@ impl<'a> SiteBuilder<'a> {
     }
 
     fn make_site(&self) -> Result<Site, NoSite> {
-        let instance = &self.located.instance;
+        let instance = &self.instance;
         let framework = self.framework().map_err(|error| NoSite::Refused(Refusal::NoEnvironment, error.to_string()))?;
         if instance.environment.test_command.is_some() {
             let why = "environment.test_command is not supported, so the tests would not run as it says; remove it, and set \
@@ -226,7 +229,7 @@ impl<'a> SiteBuilder<'a> {
 
     /// The image of others that the instance names, with its work directory recorded.
     fn ready(&self, images: &dyn Images) -> Result<Option<Ready>, NoSite> {
-        let (lab, instance) = (self.lab, &self.located.instance);
+        let (lab, instance) = (self.lab, &self.instance);
         let Some(reference) = &instance.environment.image else { return Ok(None) };
         let say = |message: &str| lab.console.say(format!("{}: {message}", self.id()));
         let recorded = ready::record(images, instance, reference, &self.located.repository, &say, &self.phases);
@@ -249,7 +252,7 @@ impl<'a> SiteBuilder<'a> {
         base: &str,
         ready: Option<&Ready>,
     ) -> anyhow::Result<Environment> {
-        let mut environment = self.located.instance.environment.clone();
+        let mut environment = self.instance.environment.clone();
         for (name, value) in toolchain.variables(&repository.paths(base)?) {
             environment.env.entry(name).or_insert(value);
         }
@@ -273,7 +276,7 @@ impl<'a> SiteBuilder<'a> {
         };
         let paths = repository.paths(&trees.base).map_err(anyhow::Error::from)?;
         let order = Order {
-            environment: &self.located.instance.environment,
+            environment: &self.instance.environment,
             base_tree: &trees.base,
             modules: &toolchain.modules(&paths, &trees.layout),
             layer_tree: &trees.tested_base,
@@ -289,7 +292,7 @@ impl<'a> SiteBuilder<'a> {
                     repository,
                     base: &trees.base,
                     tested_gold: &trees.tested_gold,
-                    patch: &self.located.instance.patch,
+                    patch: &self.instance.patch,
                 };
                 let own = self.environment(toolchain, repository, &trees.base, None)?;
                 ready::seal(images, toolchain, ready, &order, &gold, &own.env)
@@ -342,7 +345,7 @@ impl<'a> SiteBuilder<'a> {
         let tree = &trees.tested_base;
         let paths = repository.paths(tree)?;
         let collected = targets(framework, paths.iter().filter(collected));
-        let files = listed_among(&self.located.instance, framework, collected.into_iter().collect());
+        let files = listed_among(&self.instance, framework, collected.into_iter().collect());
         if files.is_empty() {
             return Ok(None);
         }
@@ -364,7 +367,7 @@ impl<'a> SiteBuilder<'a> {
         Ok(Some(job(toolchain, &environment, &trial, &command, Vec::new())))
     }
 
-    fn admission_input(&self, site: &Site, key: Digest) -> anyhow::Result<AdmissionInput<'a>> {
+    fn admission_input(&self, site: &Site, key: Digest) -> anyhow::Result<AdmissionInput<'_>> {
         let collected = |path: &String| site.trees.layout.collects(site.framework, path);
         let test_files: Vec<_> =
             site.repository.paths(&site.trees.tested_gold)?.into_iter().filter(collected).collect();
@@ -389,7 +392,7 @@ impl<'a> SiteBuilder<'a> {
             normalised: Vec::new(),
         };
         Ok(AdmissionInput {
-            instance: &self.located.instance,
+            instance: &self.instance,
             key,
             image: site.image.digest.clone(),
             trees: site.trees.clone(),
@@ -406,14 +409,14 @@ impl<'a> SiteBuilder<'a> {
     }
 
     fn refused(&self, refusal: Refusal, detail: String) -> Admission {
-        let instance = &self.located.instance;
+        let instance = &self.instance;
         let (framework, repeats) = (instance.environment.framework.clone(), self.lab.settings.repeats);
         let blank = Admission::new(instance, instance.digest(), framework, repeats, self.limits());
         Admission { refusal: Some(refusal), detail, ..blank }
     }
 
     fn sources<'s>(&'s self, listed: &'s [String]) -> Sources<'s> {
-        let instance = &self.located.instance;
+        let instance = &self.instance;
         Sources {
             base_commit: &instance.base_commit,
             patch: &instance.patch,
@@ -424,7 +427,7 @@ impl<'a> SiteBuilder<'a> {
     }
 
     fn id(&self) -> &'a str {
-        &self.located.instance.instance_id
+        &self.located.instance_id
     }
 }
 

@@ -26,6 +26,7 @@ use crate::model::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::model::contest::Contest;
 use crate::model::digest::Digest;
 use crate::model::generation::Skill;
+use crate::model::instance::Instance;
 use crate::model::verdict::Reason;
 use crate::prompt::extract::extract;
 use crate::repo;
@@ -36,6 +37,34 @@ const HELD: usize = 256;
 /// The same for each worker, so that many of them seldom wait for the last trials of a batch.
 const HELD_PER_WORKER: usize = 32;
 
+/// The instance that a worker came to last.
+struct AtHand<'l> {
+    instance: Instance,
+    path: &'l Path,
+    repository: Repository,
+    memory: ReadCache,
+}
+
+impl<'l> AtHand<'l> {
+    fn open(located: &'l Located) -> anyhow::Result<Self> {
+        let path = located.repository.as_path();
+        Ok(Self {
+            instance: located.instance.read()?,
+            path,
+            repository: Repository::open(path)?,
+            memory: ReadCache::default(),
+        })
+    }
+
+    /// An instance of the same repository.
+    fn with(self, located: &Located) -> anyhow::Result<Self> {
+        if self.instance.instance_id == located.instance_id {
+            return Ok(self);
+        }
+        Ok(Self { instance: located.instance.read()?, ..self })
+    }
+}
+
 impl Lab<'_> {
     /// Reads every sample as a candidate into `candidates.jsonl`, by instance and in the order of the input. About [`HELD`]
     /// samples are in memory at a time.
@@ -45,7 +74,7 @@ impl Lab<'_> {
         admissions: &BTreeMap<String, Admission>,
         samples: &mut Samples,
     ) -> anyhow::Result<()> {
-        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
+        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance_id.as_str(), l)).collect();
         samples.sort();
         let mut lines = self.run.lines_writer(CANDIDATES)?;
         for piece in samples.pieces(self.run.blobs(), HELD) {
@@ -71,23 +100,23 @@ impl Lab<'_> {
         lines.finish()
     }
 
-    /// `kept` is the repository that the worker opened last, and what the worker has read of it.
+    /// `kept` is the instance that the worker came to last, with its repository and what the worker has read of it.
     fn read_one<'l>(
         &self,
         located: Option<&'l Located>,
         admissions: &BTreeMap<String, Admission>,
         sample: &Sample,
-        kept: &mut Option<(&'l Path, Repository, ReadCache)>,
+        kept: &mut Option<AtHand<'l>>,
     ) -> anyhow::Result<Candidate> {
         let admission = admissions.get(&sample.generation.instance_id);
         let known = located.zip(admission.and_then(|admission| Some((admission, admission.trees.as_ref()?))));
         let Some((located, (admission, trees))) = known else { return read_candidate(sample, None) };
-        let path = located.repository.as_path();
-        let (_, repository, memory) = match kept.take().filter(|(opened, ..)| *opened == path) {
-            Some(same) => kept.insert(same),
-            None => kept.insert((path, Repository::open(path)?, ReadCache::default())),
-        };
-        read_candidate(sample, Some(Ground::of(&located.instance, admission, trees, repository, memory)))
+        let AtHand { instance, repository, memory, .. } =
+            match kept.take().filter(|kept| kept.path == located.repository) {
+                Some(same) => kept.insert(same.with(located)?),
+                None => kept.insert(AtHand::open(located)?),
+            };
+        read_candidate(sample, Some(Ground::of(instance, admission, trees, repository, memory)))
     }
 
     /// Takes whole instances through their trials: together at least as many candidates as keep the workers busy, and then the
@@ -97,7 +126,7 @@ impl Lab<'_> {
         instances: &[Located],
         admissions: &BTreeMap<String, Admission>,
     ) -> anyhow::Result<()> {
-        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance.instance_id.as_str(), l)).collect();
+        let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance_id.as_str(), l)).collect();
         let candidates = self.run.by_instance(CANDIDATES)?;
         let mut contests = self.run.lines_writer(CONTESTS)?;
         let mut ids: Vec<_> = candidates.instances().collect();

@@ -28,7 +28,7 @@ impl Lab<'_> {
         let mut taken = BTreeSet::new();
         let mut work = Vec::new();
         for located in instances {
-            let id = &located.instance.instance_id;
+            let id = &located.instance_id;
             let Some(admission) = admissions.get(id).filter(|admission| admission.admitted()) else { continue };
             let tasks: Vec<_> = candidates
                 .iter()

@@ -27,7 +27,7 @@ impl Lab<'_> {
     pub fn write_prompts(&self, instances: &[Located], admissions: &BTreeMap<String, Admission>) -> anyhow::Result<()> {
         let mut prompts = self.run.lines_writer("prompts.jsonl")?;
         for located in instances {
-            let id = &located.instance.instance_id;
+            let id = &located.instance_id;
             let admission = admissions.get(id).filter(|admission| admission.admitted());
             let Some((admission, trees)) = admission.and_then(|a| Some((a, a.trees.as_ref()?))) else { continue };
             let repository = Repository::open(&located.repository)?;
@@ -39,7 +39,7 @@ impl Lab<'_> {
                 }
             }
             let context = PromptContext {
-                problem_statement: located.instance.problem_statement.clone(),
+                problem_statement: located.instance.read()?.problem_statement,
                 paths: repository.paths(&trees.base)?,
                 files,
             };

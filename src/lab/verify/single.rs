@@ -27,6 +27,7 @@ use crate::model::candidate::Candidate;
 use crate::model::contest::Contest;
 use crate::model::digest::Digest;
 use crate::model::generation::Skill;
+use crate::model::instance::Instance;
 use crate::model::verdict::{Reason, Verdict};
 use crate::repo::Repository;
 
@@ -55,6 +56,7 @@ struct Open {
     instance_id: String,
     admissions: BTreeMap<String, Admission>,
     digests: BTreeMap<String, Digest>,
+    instance: Instance,
     repository: Repository,
     kept: WorkerState,
     memory: ReadCache,
@@ -92,7 +94,7 @@ impl<'a> SingleJudge<'a> {
         self.bring_up(located, admission)?;
         let lab = &self.lab;
         let open = self.open.front_mut().context("the instance was just opened; this is a bug of assay")?;
-        let candidate = unread::guarded(sample, lab.console, || open.read(located, sample))?;
+        let candidate = unread::guarded(sample, lab.console, || open.read(sample))?;
         let unread = candidate.unread.is_some();
         if unread {
             open.memory = ReadCache::default();
@@ -111,18 +113,22 @@ impl<'a> SingleJudge<'a> {
 
     /// Makes the instance the first of those at hand.
     fn bring_up(&mut self, located: &Located, admission: &Admission) -> anyhow::Result<()> {
-        let id = &located.instance.instance_id;
+        let id = &located.instance_id;
         let found = self.open.iter().position(|open| open.instance_id == *id).and_then(|at| self.open.remove(at));
         let open = match found {
             Some(open) => open,
-            None => Open {
-                instance_id: id.clone(),
-                admissions: BTreeMap::from([(id.clone(), admission.clone())]),
-                digests: BTreeMap::from([(id.clone(), located.instance.digest())]),
-                repository: Repository::open(&located.repository)?,
-                kept: WorkerState::default(),
-                memory: ReadCache::default(),
-            },
+            None => {
+                let instance = located.instance.read()?;
+                Open {
+                    instance_id: id.clone(),
+                    admissions: BTreeMap::from([(id.clone(), admission.clone())]),
+                    digests: BTreeMap::from([(id.clone(), instance.digest())]),
+                    instance,
+                    repository: Repository::open(&located.repository)?,
+                    kept: WorkerState::default(),
+                    memory: ReadCache::default(),
+                }
+            }
         };
         self.open.push_front(open);
         self.open.truncate(OPEN);
@@ -131,10 +137,10 @@ impl<'a> SingleJudge<'a> {
 }
 
 impl Open {
-    fn read(&self, located: &Located, sample: &Sample) -> anyhow::Result<Candidate> {
+    fn read(&self, sample: &Sample) -> anyhow::Result<Candidate> {
         let admission = self.admissions.get(&self.instance_id).with_context(missing)?;
         let Some(trees) = &admission.trees else { return read_candidate(sample, None) };
-        let place = Ground::of(&located.instance, admission, trees, &self.repository, &self.memory);
+        let place = Ground::of(&self.instance, admission, trees, &self.repository, &self.memory);
         read_candidate(sample, Some(place))
     }
 }

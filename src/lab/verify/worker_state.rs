@@ -16,10 +16,10 @@ pub(crate) struct WorkerState {
 impl WorkerState {
     /// The site of an instance, made if the last one was that of another, and the slot.
     pub fn at(&mut self, lab: &Lab, located: &Located) -> anyhow::Result<(&Site, &mut KeptSlot)> {
-        let id = &located.instance.instance_id;
+        let id = &located.instance_id;
         let (_, site) = match self.site.take().filter(|(made_for, _)| made_for == id) {
             Some(site) => self.site.insert(site),
-            None => self.site.insert((id.clone(), SiteBuilder::new(lab, located).site()?)),
+            None => self.site.insert((id.clone(), SiteBuilder::new(lab, located)?.site()?)),
         };
         Ok((site, &mut self.slot))
     }
