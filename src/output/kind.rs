@@ -95,8 +95,15 @@ fn has(row: &Value, fields: &[&str]) -> bool {
 }
 
 fn first_line(reader: impl std::io::BufRead, fits: impl Fn(&Value) -> bool) -> bool {
-    let line = reader.lines().map_while(Result::ok).find(|line| !line.trim().is_empty());
-    line.is_none_or(|line| serde_json::from_str(&line).is_ok_and(|row| fits(&row)))
+    for line in reader.lines() {
+        match line {
+            // Not text, or not what its compression says: nothing of ours.
+            Err(_) => return false,
+            Ok(line) if line.trim().is_empty() => {}
+            Ok(line) => return serde_json::from_str(&line).is_ok_and(|row| fits(&row)),
+        }
+    }
+    true
 }
 
 fn whole(reader: impl Read, fits: impl Fn(&Value) -> bool) -> bool {
@@ -152,6 +159,10 @@ mod tests {
             let text = format!("{{\"format\":\"{format}\"}}\n{{}}\n");
             std::fs::write(&path, zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();
             assert_eq!(Kind::Bundle.is_of(&path).unwrap(), expected, "{format}");
+        }
+        std::fs::write(&path, b"\xff\xd8 a picture").unwrap();
+        for kind in [Kind::Prompts, Kind::Instances, Kind::Grades, Kind::Rows, Kind::Bundle] {
+            assert!(!kind.is_of(&path).unwrap(), "{kind:?}");
         }
         let table = folder.path().join("a.parquet");
         std::fs::write(&table, "{}\n").unwrap();

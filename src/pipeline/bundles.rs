@@ -28,7 +28,7 @@ impl Bundle {
     pub fn open(file: &Path, console: &Console, input: &Input) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a directory for --admissions; free space in TMPDIR")?;
         let run = RunDir::open(&folder.path().join("run"))?;
-        let wanted = input.instances.iter().map(|located| &*located.instance.instance_id).collect();
+        let wanted = input.instances.iter().map(|located| &*located.instance_id).collect();
         let unpacked = unpack(file, &wanted, &run)?;
         let (packed, machine) = (&unpacked.manifest.instances, &unpacked.manifest.machine);
         console.say(format!(
@@ -78,7 +78,7 @@ pub fn run_sample(
     seed: u64,
 ) -> anyhow::Result<Sampled> {
     let place = |located: &&Located| {
-        let admission = admissions.get(&located.instance.instance_id)?;
+        let admission = admissions.get(&located.instance_id)?;
         admission.imported.as_ref().map(|_| Digest::of_json(&(seed, &admission.key)))
     };
     let mut chosen: Vec<_> = input.instances.iter().filter_map(|one| Some((place(&one)?, one.clone()))).collect();

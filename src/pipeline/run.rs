@@ -41,12 +41,7 @@ pub struct Admitted {
 }
 
 /// The first half: instances prepared and admitted.
-pub fn admit_into(
-    run: &RunDir,
-    console: &Console,
-    session: &Session,
-    input: &Input,
-) -> anyhow::Result<Admitted> {
+pub fn admit_into(run: &RunDir, console: &Console, session: &Session, input: &Input) -> anyhow::Result<Admitted> {
     admit_offered(run, console, session, input, &[])
 }
 

@@ -136,7 +136,7 @@ impl<'a> SiteBuilder<'a> {
             return Ok(admission);
         }
         for offer in offers {
-            let (instance, image) = (&self.located.instance, &site.image.digest);
+            let (instance, image) = (&self.instance, &site.image.digest);
             if let Some(admission) =
                 offer.take(self.lab, instance, image, &input.key, |lab| derive(lab, &site, &input))?
             {
