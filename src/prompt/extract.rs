@@ -4,7 +4,7 @@
 //! block that is cut or breaks its grammar makes the whole answer malformed. Property tests stand beside it; `cargo
 //! bench --bench fuzz_extract` runs as long as one likes.
 
-use super::reasoning::Rest;
+use super::split::Rest;
 use super::{diff_block, file_list, other_format, reasoning, search_replace, test_answer};
 use crate::model::candidate::{Malformed, MalformedReason, Payload};
 use crate::model::generation::Skill;

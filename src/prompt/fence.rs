@@ -104,7 +104,7 @@ pub(super) fn path_of(line: &str) -> Option<&str> {
     bare_path(text)
 }
 
-/// The path in the info string of a fence: behind the language (`python:src/a.py`, `python title="src/a.py"`), or all of it
+/// The path in the info string of a fence: behind the language (`c:src/a.c`, `c title="src/a.c"`), or all of it
 /// if it holds a directory.
 pub(super) fn info_path(info: &str) -> Option<&str> {
     let rest = match info.split_once([' ', ':']) {

@@ -1,6 +1,6 @@
 //! The channels of the harmony format: `analysis` and `commentary` hold reasoning, `final` holds the answer. Pure.
 
-use super::reasoning::{Rest, Split};
+use super::split::{Rest, Split};
 
 const START: &str = "<|start|>";
 const CHANNEL: &str = "<|channel|>";
@@ -10,7 +10,9 @@ const ENDS: [&str; 3] = ["<|return|>", "<|end|>", "<|call|>"];
 /// `None` if the text is not in this format.
 pub(super) fn split(text: &str) -> Option<Split<'_>> {
     if !text.starts_with(CHANNEL) && !text.strip_prefix(START).is_some_and(|rest| rest.starts_with("assistant")) {
-        return bare(text);
+        // The template wrote the first header, or code speaks of one.
+        let unclear = text.contains("<|end|><|start|>assistant<|channel|>final<|message|>");
+        return if unclear { Some(Split { reasoning: None, rest: Rest::Unclear }) } else { bare(text) };
     }
     // The first `<|message|>` ends the header that the text begins with.
     let (head, body) = text.split_once(MESSAGE)?;

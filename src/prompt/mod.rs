@@ -17,6 +17,7 @@ mod reasoning;
 pub mod record;
 pub mod render;
 mod search_replace;
+mod split;
 pub mod templates;
 mod test_answer;
 mod words;
@@ -28,7 +29,7 @@ pub use record::Prompt;
 pub fn split_reasoning(completion: &str) -> (Option<&str>, Option<&str>) {
     let split = reasoning::split(completion);
     match split.rest {
-        reasoning::Rest::Answer(answer) => (split.reasoning, Some(answer)),
-        reasoning::Rest::Unfinished | reasoning::Rest::Unclear => (split.reasoning, None),
+        split::Rest::Answer(answer) => (split.reasoning, Some(answer)),
+        split::Rest::Unfinished | split::Rest::Unclear => (split.reasoning, None),
     }
 }

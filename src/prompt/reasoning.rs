@@ -9,14 +9,16 @@ use std::collections::BTreeSet;
 use super::fence::{Opening, opening};
 use super::harmony;
 use super::search_replace::marker;
+use super::split::{Rest, Split};
 
 /// Tags around reasoning. The letters of a tag may be of either case.
-const TAGS: [(&str, &str); 16] = [
+const TAGS: [(&str, &str); 17] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<thought>", "</thought>"),
     ("<thoughts>", "</thoughts>"),
     ("<reasoning>", "</reasoning>"),
+    ("<reflection>", "</reflection>"),
     ("<analysis>", "</analysis>"),
     ("<scratchpad>", "</scratchpad>"),
     ("<seed:think>", "</seed:think>"),
@@ -29,23 +31,6 @@ const TAGS: [(&str, &str); 16] = [
     ("<|channel>thought", "<channel|>"),
     ("<unused94>thought", "<unused95>"),
 ];
-
-/// A completion in two parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Split<'c> {
-    pub reasoning: Option<&'c str>,
-    pub rest: Rest<'c>,
-}
-
-/// What follows the reasoning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest<'c> {
-    Answer(&'c str),
-    /// The reasoning is opened and never closed.
-    Unfinished,
-    /// It cannot be told where the reasoning ends.
-    Unclear,
-}
 
 pub(super) fn split(completion: &str) -> Split<'_> {
     let text = completion.trim_start();
@@ -132,6 +117,16 @@ struct Inner {
     alone: bool,
 }
 
+/// How far a look at a line went.
+enum Step {
+    /// To its end.
+    Line,
+    /// To the end of a tag in it, in bytes.
+    Tag(usize),
+    /// Code stands on both sides of a tag and could belong to either.
+    Unclear,
+}
+
 struct Scan<'t> {
     text: &'t str,
     /// The text begins as a diff.
@@ -178,10 +173,15 @@ impl<'t> Scan<'t> {
     fn run(mut self, broken: &mut Broken<'t>) -> Option<Split<'t>> {
         let mut at = 0;
         for line in self.text.split_inclusive('\n') {
-            if !self.line(at, line, broken)? {
-                return Some(Split { reasoning: None, rest: Rest::Unclear });
+            let end = at + line.len();
+            // What follows a tag in its line is looked at like a line of its own: code may begin there.
+            while at < end {
+                at += match self.line(at, &line[line.len() - (end - at)..], broken)? {
+                    Step::Unclear => return Some(Split { reasoning: None, rest: Rest::Unclear }),
+                    Step::Line => end - at,
+                    Step::Tag(length) => length,
+                };
             }
-            at += line.len();
         }
         if self.inner.is_empty() {
             return Some(self.finish());
@@ -193,8 +193,7 @@ impl<'t> Scan<'t> {
         None
     }
 
-    /// Whether the end of the reasoning is still clear.
-    fn line(&mut self, at: usize, line: &'t str, broken: &mut Broken<'t>) -> Option<bool> {
+    fn line(&mut self, at: usize, line: &'t str, broken: &mut Broken<'t>) -> Option<Step> {
         let text = line.trim_end_matches(['\n', '\r']);
         if marker(text, '<', "SEARCH").is_some() && !broken.lines.contains(&at) {
             if let Some(begin) = self.code.edit
@@ -205,7 +204,7 @@ impl<'t> Scan<'t> {
             }
             self.code.edit = Some(at);
             self.code_seen = true;
-            return Some(true);
+            return Some(Step::Line);
         }
         if let Some(begin) = self.code.edit {
             if marker(text, '>', "REPLACE").is_some() {
@@ -215,7 +214,7 @@ impl<'t> Scan<'t> {
             } else {
                 self.inside(at, text);
             }
-            return Some(true);
+            return Some(Step::Line);
         }
         if let Some((fence, _)) = self.code.fence {
             if fence.closed_by(text) {
@@ -224,13 +223,13 @@ impl<'t> Scan<'t> {
                 self.nested |= !self.inner.is_empty() && opening(text).is_some_and(|other| !other.info.is_empty());
                 self.inside(at, text);
             }
-            return Some(true);
+            return Some(Step::Line);
         }
         if let Some(fence) = opening(text).filter(|fence| !broken.holds_fence(fence, at)) {
             self.code.fence = Some((fence, at));
             self.code.diff = false;
             self.code_seen = true;
-            return Some(true);
+            return Some(Step::Line);
         }
         if text.starts_with("@@ -") || text.starts_with("diff --git ") {
             self.code.diff = true;
@@ -239,7 +238,7 @@ impl<'t> Scan<'t> {
         let hunk_line = text.starts_with(['+', '-', ' ', '\\', '@']);
         self.code.diff &= hunk_line || text.starts_with("diff --git ") || (self.raw && text.trim().is_empty());
         if self.code.diff && hunk_line {
-            return Some(true);
+            return Some(Step::Line);
         }
         Some(self.outside(at, text))
     }
@@ -264,8 +263,8 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// Tags of a line outside code; false if the end of the reasoning is unclear.
-    fn outside(&mut self, at: usize, line: &str) -> bool {
+    /// Looks for a tag in a line outside code.
+    fn outside(&mut self, at: usize, line: &str) -> Step {
         let mut read = 0;
         let mut ticks = 0;
         for (offset, tag) in tags(line) {
@@ -285,6 +284,7 @@ impl<'t> Scan<'t> {
                     if self.end.is_none() && begins {
                         self.begin = place + tag.length;
                     }
+                    return Step::Tag(offset + tag.length);
                 }
                 continue;
             }
@@ -296,13 +296,18 @@ impl<'t> Scan<'t> {
             if !ends {
                 continue;
             }
-            let lost = if self.waiting.is_some() { self.code_before } else { self.end.is_some() && self.code_seen };
+            let lost = match (self.waiting, self.end) {
+                (Some(_), _) => self.code_before,
+                (None, Some(_)) => self.code_seen,
+                (None, None) => self.code_seen && is_word(line, offset, tag.length),
+            };
             if lost {
-                return false;
+                return Step::Unclear;
             }
             self.end_at(place, tag);
+            return Step::Tag(offset + tag.length);
         }
-        true
+        Step::Line
     }
 
     fn end_at(&mut self, place: usize, tag: Tag) {
@@ -348,6 +353,12 @@ impl<'t> Scan<'t> {
 fn tags(line: &str) -> impl Iterator<Item = (usize, Tag)> + '_ {
     let starts = line.char_indices().filter(|(_, c)| matches!(c, '<' | '[' | '◁'));
     starts.filter_map(|(at, _)| Some((at, tag_at(&line[at..])?)))
+}
+
+/// Whether a tag stands in a sentence like a word of it.
+fn is_word(line: &str, at: usize, length: usize) -> bool {
+    let before = &line[..at];
+    !before.trim().is_empty() && before.ends_with(char::is_whitespace) && !line[at + length..].trim().is_empty()
 }
 
 /// Whether a tag of a line is only spoken of: between backticks, or directly between quotes. `ticks` backticks stand before it.

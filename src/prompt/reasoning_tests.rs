@@ -68,6 +68,15 @@ const EDIT: &str =
 const OTHER: &str = "```python\n### b.py\n<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\n```\n";
 
 #[test]
+fn code_may_begin_in_the_line_of_a_tag() {
+    for (open, close) in TAGS {
+        let completion = format!("{open}{OTHER}{close}{OTHER}");
+        assert_eq!(split(&completion), Split { reasoning: Some(OTHER.trim()), rest: answer(OTHER) }, "{completion}");
+    }
+    assert_eq!(split(&format!("<think>{OTHER}</think><think>{OTHER}</think>{EDIT}")).rest, answer(EDIT));
+}
+
+#[test]
 fn a_tag_inside_code_is_code_and_no_edit_is_lost() {
     let diff = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,2 @@\n </think>\n-x\n+</think>\n";
     let file = "### tests/test_a.py\n```python\nTEXT = '''\n<think>\nx\n</think>\n'''\n```\n";
@@ -107,6 +116,10 @@ fn where_code_could_be_reasoning_or_answer_nothing_is_read() {
         (format!("<think>why</think>\n{OTHER}It adds </think> to\n{OTHER}"), Rest::Unclear),
         // An edit before reasoning that comes later.
         (format!("{OTHER}\n<think>\nno\n</think>\n{EDIT}"), Rest::Unclear),
+        // A tag that is a word of a sentence between two edits.
+        (format!("{OTHER}It closes </think> again.\n{OTHER}"), Rest::Unclear),
+        (format!("{OTHER}The <think> tag is read, and </think> too.\n{OTHER}"), Rest::Unclear),
+        (format!("{OTHER}<|end|><|start|>assistant<|channel|>final<|message|>{OTHER}"), Rest::Unclear),
         // A lone tag in a block that is whole, and nothing opened it.
         ("```\nx\n</think>\n```\nsrc/a.py\n".to_owned(), Rest::Unclear),
         // Reasoning begins again and is cut.

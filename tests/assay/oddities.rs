@@ -127,7 +127,20 @@ fn honest_oddities_are_verified_and_noted_and_their_siblings_stay_refused() {
     let sets_name = "--- /dev/null\n+++ b/harbour/go.py\n@@ -0,0 +1,4 @@\n+import harbour.tides\n+\n+\n+vars(harbour.tides)[KEY] = NAME\n";
     let beside = |path: &str| format!("--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x = 1\n");
     let experiment = beside("scratch/test_try.py");
+    let edit = "```python:harbour/tides.py\n<<<<<<< SEARCH\n    level = hours * 3\n=======\n    level = hours * 2\n>>>>>>> REPLACE\n```\n";
+    let discarded =
+        "```python\n### harbour/debug.py\n<<<<<<< SEARCH\n=======\nDISCARDED = True\n>>>>>>> REPLACE\n```\n";
+    let kept = "```python\n### harbour/tides.py\n<<<<<<< SEARCH\n\"\"\"Tides.\"\"\"\n=======\n\"\"\"Tides.\"\"\"\n\nKEPT = \"</think>\"\n>>>>>>> REPLACE\n```\n";
+    let harmony = "<|end|><|start|>assistant<|channel|>final<|message|>";
     let table: Vec<(String, &str, Value)> = vec![
+        (edit.to_owned(), "resolved", json!(null)),
+        (format!("◁think▷\n{discarded}No.\n◁/think▷\n\n{edit}"), "resolved", json!(null)),
+        (format!("<|channel|>analysis<|message|>{discarded}{harmony}{edit}<|return|>"), "resolved", json!(null)),
+        (format!("<think>\n{discarded}</think>\n\n{kept}{edit}"), "resolved", json!(null)),
+        (format!("{kept}{edit}"), "resolved", json!(null)),
+        (format!("{edit}<think>\n{discarded}"), "malformed", json!(null)),
+        (format!("{edit}1. Also:\n   {}", discarded.replace('\n', "\n   ")), "malformed", json!(null)),
+        (FIX.replace("a/harbour", "i/harbour").replace("b/harbour", "w/harbour") + " \n \n", "resolved", json!(null)),
         (fix_and(&link("current", "harbour")), "resolved", json!(null)),
         (fix_and(&link("harbour/alias.py", "tides.py")), "resolved", json!(null)),
         (fix_and(&link("harbour/gone.py", "left/of/an/experiment.py")), "resolved", json!(["dangling_link"])),
@@ -173,6 +186,9 @@ fn honest_oddities_are_verified_and_noted_and_their_siblings_stay_refused() {
     {
         assert_eq!(verdict["reason"], *reason, "{diff}\n{verdict}");
         assert_eq!(candidate["prepared"]["normalised"], *notes, "{diff}\n{candidate}");
+        let changes = candidate["prepared"]["diff"].as_str().unwrap_or_default();
+        assert!(!changes.contains("DISCARDED"), "{changes}");
+        assert_eq!(changes.contains("KEPT"), diff.contains("KEPT"), "{changes}");
     }
 }
 
