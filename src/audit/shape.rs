@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::intake::settled;
+use crate::model::test_list::test_list;
 
 /// What a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,13 +142,12 @@ fn shape_of(row: &Map<String, Value>) -> Shape {
     Shape::Unknown
 }
 
-/// A list of texts, or JSON text of one.
+/// A list of texts, or text of one.
 fn texts(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Null => Some(Vec::new()),
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-        Value::String(text) if text.trim().is_empty() => Some(Vec::new()),
-        Value::String(text) => serde_json::from_str(text).ok(),
+        Value::String(text) => test_list(text).ok(),
         _ => None,
     }
 }
@@ -224,6 +224,8 @@ mod tests {
             json!({"org": "cli", "repo": "cli", "number": 3, "base": {"sha": "a"}, "fix_patch": "d", "f2p_tests": {"T": {}}}),
         );
         assert_eq!((multi.instance_id.as_deref(), multi.repo.as_deref()), (Some("cli__cli-3"), Some("cli/cli")));
+        let pro = read(json!({"instance_id": "a", "patch": "d", "fail_to_pass": "['t.py | it\\'s', \"b\"]"}));
+        assert_eq!(pro.fail_to_pass, Some(vec!["t.py | it's".to_owned(), "b".to_owned()]));
         let prediction = read(json!({"instance_id": "a", "model_patch": null, "resolved": false}));
         assert_eq!((prediction.patch.as_deref(), prediction.label), (Some(""), Some(false)));
         let swiss = read(

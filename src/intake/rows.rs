@@ -143,11 +143,24 @@ fn multi_swe_bench(row: &mut Map<String, Value>) {
             row.insert("problem_statement".to_owned(), json!(statement));
         }
     }
-    for (ours, theirs) in [("FAIL_TO_PASS", "f2p_tests"), ("PASS_TO_PASS", "p2p_tests")] {
-        if let (false, Some(Value::Object(tests))) = (present(row, ours), row.get(theirs)) {
-            let names: Vec<_> = tests.keys().cloned().collect();
+    // Tests that were skipped or not there before the change are fixed by it like those that failed.
+    for (ours, theirs) in
+        [("FAIL_TO_PASS", &["f2p_tests", "s2p_tests", "n2p_tests"][..]), ("PASS_TO_PASS", &["p2p_tests"])]
+    {
+        let tests: Vec<_> = theirs.iter().filter_map(|name| test_names(row.get(*name)?)).collect();
+        if !present(row, ours) && !tests.is_empty() {
+            let names: BTreeSet<_> = tests.concat().into_iter().collect();
             row.insert(ours.to_owned(), json!(names));
         }
+    }
+}
+
+/// Names of an object of tests: its keys or, as tables keep it, its column `name`.
+fn test_names(tests: &Value) -> Option<Vec<String>> {
+    let tests = tests.as_object()?;
+    match tests.get("name").and_then(Value::as_array) {
+        Some(names) => names.iter().map(|name| name.as_str().map(str::to_owned)).collect(),
+        None => Some(tests.keys().cloned().collect()),
     }
 }
 
@@ -289,6 +302,26 @@ mod tests {
         assert_eq!(instance.patch, "diff");
         assert_eq!(instance.fail_to_pass, ["TestA"]);
         assert_eq!(instance.language.as_deref(), Some("go"));
+
+        let fixed = |lists: Value| {
+            let mut row = plain();
+            row.as_object_mut().unwrap().remove("FAIL_TO_PASS");
+            row.as_object_mut().unwrap().extend(lists.as_object().unwrap().clone());
+            read(row).unwrap().fail_to_pass
+        };
+        let lists = json!({"f2p_tests": {"B": {}}, "s2p_tests": {"S": {}, "B": {}}, "n2p_tests": {"N": {}}, "p2p_tests": {"P": {}}});
+        assert_eq!(fixed(lists), ["B", "N", "S"], "skipped and new tests are fixed too");
+        assert_eq!(fixed(json!({"f2p_tests": {}, "n2p_tests": {"N": {"fix": "PASS"}}})), ["N"]);
+        assert_eq!(fixed(json!({"n2p_tests": {"name": ["N", "M"], "fix": ["PASS", "PASS"]}})), ["M", "N"]);
+    }
+
+    #[test]
+    fn test_lists_of_swe_bench_pro_read() {
+        let mut row = plain();
+        row.as_object_mut().unwrap().remove("FAIL_TO_PASS");
+        row["fail_to_pass"] = json!("[\"tests/t.py | it doesn't break\", 'tests/t.py | it works']");
+        let instance = read(row).unwrap();
+        assert_eq!(instance.fail_to_pass, ["tests/t.py | it doesn't break", "tests/t.py | it works"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::model::digest::Digest;
 use crate::model::format;
+use crate::model::test_list::test_list;
 
 /// One task. On disk the field names are those of SWE-bench, so rows of that family read as they are; fields that
 /// are unknown here survive a round trip in `extra`.
@@ -145,13 +146,11 @@ fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D:
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// SWE-bench stores test lists either as lists or as JSON text of a list.
+/// SWE-bench stores test lists either as lists or as JSON text of a list, SWE-bench Pro as the text of a printed list.
 fn list_or_json_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::Null => Ok(Vec::new()),
-        Value::String(text) if text.trim().is_empty() => Ok(Vec::new()),
-        Value::String(text) => serde_json::from_str(&text)
-            .map_err(|error| D::Error::custom(format!("test list is text but not a JSON list: {error}"))),
+        Value::String(text) => test_list(&text).map_err(D::Error::custom),
         list @ Value::Array(_) => serde_json::from_value(list)
             .map_err(|error| D::Error::custom(format!("test list holds something other than text: {error}"))),
         other => Err(D::Error::custom(format!("test list is neither a list nor JSON text: {other}"))),

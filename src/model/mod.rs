@@ -22,6 +22,7 @@ pub mod repository_name;
 pub mod screen;
 pub mod strength;
 pub mod test_id;
+pub mod test_list;
 pub mod test_record;
 pub mod trial;
 pub mod unread;
