@@ -1,7 +1,8 @@
 //! Other people's evaluation logs, graded again by our rules and held against the labels they were published with.
 //!
 //! Known layouts: `.../MODEL/INSTANCE/test_output.txt` with `report.json` beside it (SWE-bench since 2.0, SWE-smith,
-//! SWE-Gym), `INSTANCE.MODEL.eval.log` (SWE-bench 1), and any file whose name begins with an instance id.
+//! SWE-Gym), `INSTANCE.MODEL.eval.log` (SWE-bench 1), `INSTANCE_test_output.txt` in one folder for all, and any file whose name
+//! begins with an instance id and a dot.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -162,7 +163,12 @@ fn instance_of<'a>(path: &Path, expected: &'a BTreeMap<String, Expected>) -> Opt
     if name == "test_output.txt" {
         return expected.get_key_value(&*folder).map(|(id, _)| id.as_str());
     }
-    let begins = |id: &&String| name.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with('.'));
+    // In one folder for all: `ID_test_output.txt`.
+    let flat = ["_test_output.", "-test_output.", "_output.", "_eval."];
+    let begins = |id: &&String| {
+        let rest = name.strip_prefix(id.as_str());
+        rest.is_some_and(|rest| rest.starts_with('.') || flat.iter().any(|start| rest.starts_with(start)))
+    };
     expected.keys().filter(begins).max_by_key(|id| id.len()).map(String::as_str)
 }
 

@@ -64,6 +64,11 @@ fn from_text(lines: &[Line]) -> ParsedLog {
                 log.alarm(AlarmKind::TotalsDisagree, line.number, format!("{package} is ok, and a test failed"));
             }
             log.finished = true;
+            if ok {
+                // The result of a test may stand behind what it printed, in the same line.
+                let named: BTreeSet<_> = waiting.iter().map(|entry| entry.names[0].as_str()).collect();
+                log.unnamed += started.iter().filter(|name| !named.contains(name.as_str())).count();
+            }
             log.entries
                 .extend(waiting.drain(..).map(|entry| Entry { names: names(package, &entry.names[0]), ..entry }));
             started.clear();
@@ -154,6 +159,15 @@ FAIL
         assert!(!LogFormat::Go.parse(panics).finished);
         let lies = "=== RUN   TestA\n--- FAIL: TestA (0.00s)\nok  \tx\t0.1s\n";
         assert_eq!(LogFormat::Go.parse(lies).alarms.first().unwrap().kind, AlarmKind::TotalsDisagree);
+    }
+
+    #[test]
+    fn a_result_behind_output_is_no_result_and_its_test_is_counted_if_the_package_is_ok() {
+        let glued = "=== RUN   TestA\nstart...--- PASS: TestA (0.00s)\n=== RUN   TestB\n--- PASS: TestB (0.00s)\nPASS\nok  \tx\t0.1s\n";
+        let log = LogFormat::Go.parse(glued);
+        assert_eq!((log.index().find("TestA"), log.unnamed, log.finished), (Found::Missing, 1, true));
+        let fails = LogFormat::Go.parse(&glued.replace("ok  ", "FAIL"));
+        assert_eq!(fails.unnamed, 0);
     }
 
     #[test]

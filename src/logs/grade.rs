@@ -1,7 +1,8 @@
 //! Grades a text log of somebody else's run against the tests that were expected. Pure.
 //!
 //! The rule is ours: every expected test stands in the log and passed. A test that is absent, skipped or an expected
-//! failure did not pass. A run without an end fails nobody for tests that never came. A log that passes is called
+//! failure did not pass. A run without an end fails nobody for tests that never came, and neither does a run whose runner
+//! counted more passes than it named. A log that passes is called
 //! `passes`, never verified: it was written beside the candidate's code. A text cannot show that somebody printed a
 //! whole consistent log and ended the process.
 
@@ -47,6 +48,8 @@ pub enum Grade {
     Unreadable,
     /// The run did not come to its end.
     CutOff,
+    /// Expected tests are not named, and the runner counted more passes than it named: they may be among them.
+    Unnamed,
     /// The harness says that the patch did not apply, or that it gave up.
     NotRun,
     /// No test is expected: nothing could be wrong.
@@ -86,6 +89,8 @@ impl From<Found> for Seen {
 /// Grades a log. `format` is the runner's if it is known; otherwise the log's own lines tell it.
 pub fn grade_log(log: &str, format: Option<LogFormat>, fail_to_pass: &[String], pass_to_pass: &[String]) -> LogGrade {
     let part = section(log);
+    let bare = part.is_bare();
+    let part = if bare { part.whole(log) } else { part };
     let mut graded = LogGrade {
         grade: Grade::NothingExpected,
         detail: "the instance lists no fail-to-pass test".to_owned(),
@@ -100,9 +105,14 @@ pub fn grade_log(log: &str, format: Option<LogFormat>, fail_to_pass: &[String], 
         return with(graded, Grade::NotRun, format!("the log says `{mark}`"));
     }
     let Some(format) = graded.format else {
-        return with(graded, Grade::Unreadable, "the log is none that is known here; name its runner".to_owned());
+        let detail = match bare {
+            true => "nothing stands between the markers: the runner ended before its first line",
+            false => "the log is none that is known here; name its runner",
+        };
+        return with(graded, Grade::Unreadable, detail.to_owned());
     };
     let parsed = format.parse(&part.text);
+    graded.format = Some(format);
     let at = |alarm: &Alarm| Alarm { line: alarm.line + part.before, ..alarm.clone() };
     graded.alarms.extend(parsed.alarms.iter().map(at));
     if parsed.entries.is_empty() {
@@ -135,6 +145,15 @@ pub fn grade_log(log: &str, format: Option<LogFormat>, fail_to_pass: &[String], 
     graded.alarms.sort_by_key(|alarm| alarm.line);
     let unfinished = part.cut || !parsed.finished;
     match first {
+        Some(_)
+            if parsed.unnamed > 0 && !unfinished && graded.not_passed.values().all(|seen| *seen == Seen::Missing) =>
+        {
+            let (missing, unnamed) = (graded.not_passed.len(), parsed.unnamed);
+            let detail = format!(
+                "{missing} expected tests are not named, and the runner counted {unnamed} passed tests that it does not name"
+            );
+            with(graded, Grade::Unnamed, detail)
+        }
         // Tests that never came do not fail when the run was cut: we do not know.
         Some(_) if unfinished && graded.not_passed.values().all(|seen| *seen == Seen::Missing) => {
             let missing = graded.not_passed.len();
@@ -175,7 +194,12 @@ impl Grade {
         match self {
             Self::Passes => Some(true),
             Self::StillFailing | Self::Regressed => Some(false),
-            Self::Suspicious | Self::Unreadable | Self::CutOff | Self::NotRun | Self::NothingExpected => None,
+            Self::Suspicious
+            | Self::Unreadable
+            | Self::CutOff
+            | Self::Unnamed
+            | Self::NotRun
+            | Self::NothingExpected => None,
         }
     }
 }
@@ -205,6 +229,10 @@ mod tests {
             ("PASSED t.py::fixed\n", "1 passed", Grade::Regressed),
             ("PASSED t.py::kept\nXFAIL t.py::fixed - later\n", "1 passed, 1 xfailed", Grade::StillFailing),
             ("PASSED t.py::fixed\nPASSED t.py::kept\nPASSED t.py::more\n", "2 passed", Grade::Suspicious),
+            // Passes are counted and not named: their absence says nothing, a failure does.
+            ("FAILED t.py::other - x\n", "1 failed, 2 passed", Grade::Unnamed),
+            ("FAILED t.py::fixed - x\n", "1 failed, 2 passed", Grade::StillFailing),
+            ("FAILED t.py::kept - x\n", "1 failed, 2 passed", Grade::StillFailing),
         ];
         for (results, footer, expected) in table {
             let graded = grade(&log(results, footer));
@@ -222,6 +250,39 @@ mod tests {
         assert_eq!(grade(&failed).grade, Grade::StillFailing, "what it says of a test that failed counts");
         assert_eq!(grade("").grade, Grade::Unreadable);
         assert_eq!(grade("+ x\n>>>>> Patch Apply Failed\n").grade, Grade::NotRun);
+    }
+
+    #[test]
+    fn a_last_line_without_room_for_its_rule_is_the_end() {
+        let counts = "2 passed, 1 skipped, 5 xfailed, 1 xpassed, 259 warnings, 12 subtests passed";
+        let results = "PASSED t.py::fixed\nPASSED t.py::kept\n";
+        let narrow = log(results, counts).replace("===== 2", "= 2").replace("0.02s =====", "15.78s =");
+        assert!(narrow.contains("\n= 2 passed") && narrow.ends_with("s =\n"), "{narrow}");
+        assert_eq!(grade(&narrow).grade, Grade::Passes);
+        assert_eq!(
+            grade(&format!("{narrow}PASSED t.py::more\n")).grade,
+            Grade::Passes,
+            "nothing behind it is a result"
+        );
+        assert_eq!(grade(&narrow.replace(" 2 passed", " 1 passed")).grade, Grade::Suspicious);
+    }
+
+    #[test]
+    fn results_before_markers_that_hold_nothing_are_read() {
+        let whole = log("PASSED t.py::fixed\nPASSED t.py::kept\n", "2 passed");
+        let markers = "+ source /x\n+ : '>>>>> Start Test Output'\n+ pytest -rA t.py\n+ : '>>>>> End Test Output'\n+ git checkout x\n";
+        assert_eq!(grade(&format!("{whole}{markers}")).grade, Grade::Passes);
+        let failed = log("FAILED t.py::fixed - x\nPASSED t.py::kept\n", "1 failed, 1 passed");
+        assert_eq!(grade(&format!("{failed}{markers}")).grade, Grade::StillFailing);
+        let exit = markers.replace("+ git", "TEST_EXIT_CODE=1\n+ git");
+        assert_eq!(grade(&format!("{whole}{exit}")).grade, Grade::Suspicious);
+        let died = grade(markers);
+        assert!(died.grade == Grade::Unreadable && died.detail.contains("before its first line"), "{}", died.detail);
+        // The run said something between the markers: only that counts.
+        let said = markers.replace("+ pytest -rA t.py\n", "+ pytest -rA t.py\nImportError: x\n");
+        assert_eq!(grade(&format!("{whole}{said}")).grade, Grade::Unreadable);
+        let cut = markers.replace("+ : '>>>>> End Test Output'\n", "");
+        assert_ne!(grade(&format!("{whole}{cut}")).grade, Grade::Passes);
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub(crate) fn parse(lines: &[Line]) -> ParsedLog {
         let named = |status| log.entries.iter().filter(|entry| entry.status == status).count();
         let (passed, failed) = (named(LogStatus::Passed), named(LogStatus::Failed));
         let counted = |word| count(&summary, word).unwrap_or(0);
+        log.unnamed = counted("passed").saturating_sub(passed);
         if passed > counted("passed") || (failed != counted("failed") && !log.entries.is_empty()) {
             let detail = format!("{passed} passed and {failed} failed tests are named; the runner says: {summary}");
             log.alarm(AlarmKind::TotalsDisagree, line, detail);

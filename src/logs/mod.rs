@@ -99,6 +99,8 @@ pub struct ParsedLog {
     pub alarms: BTreeSet<Alarm>,
     /// The runner came to its own last line.
     pub finished: bool,
+    /// Tests that the runner counts as passed, or whose package it calls ok, and does not name.
+    pub unnamed: usize,
 }
 
 /// What a log says of a test that is asked for by name.
@@ -118,17 +120,26 @@ pub struct Index<'a> {
 }
 
 impl Index<'_> {
-    /// Looks a test up. A name that was cut inside its brackets (as in datasets whose parser split at a space) stands for
-    /// all tests that begin with it.
+    /// Looks a test up. Blanks at the end of a name do not count. A name that was cut inside its brackets (as in datasets whose
+    /// parser split at a space) stands for all tests that begin with it, and one whose brackets hold the end of a path
+    /// (`[/a.py]`) for all tests with a path that ends so.
     pub fn find(&self, name: &str) -> Found {
-        let cut = name.contains('[') && !name.ends_with(']');
-        let found = match self.results.get(name) {
+        let all = |fits: &dyn Fn(&str) -> bool| {
+            let known = self.results.iter().filter(|(known, _)| fits(known));
+            known.flat_map(|(_, found)| found).copied().collect()
+        };
+        let plain = name.trim_end();
+        let cut = plain.contains('[') && !plain.ends_with(']');
+        let found = match self.results.get(name).or_else(|| self.results.get(plain)) {
             Some(found) => found.clone(),
-            None if cut => {
-                let begins = self.results.iter().filter(|(known, _)| known.starts_with(name));
-                begins.flat_map(|(_, found)| found).copied().collect()
-            }
-            None => BTreeSet::new(),
+            None if cut => all(&|known| known.starts_with(plain)),
+            None => match shortened_path(plain) {
+                Some((test, end)) => all(&|known| {
+                    let path = known.strip_prefix(test).and_then(|path| path.strip_suffix(']'));
+                    path.is_some_and(|path| path.starts_with('/') && !path.starts_with("//") && path.ends_with(end))
+                }),
+                None => BTreeSet::new(),
+            },
         };
         match found.len() {
             0 => Found::Missing,
@@ -142,6 +153,13 @@ impl Index<'_> {
         let found = self.find(name);
         self.elsewhere.get(name)?.iter().copied().find(|entry| found != Found::One(entry.status))
     }
+}
+
+/// Test and end of the path of a name such as `t.py::test_x[/a.py]`: some parsers keep only that of `[/tmp/x/a.py]`.
+fn shortened_path(name: &str) -> Option<(&str, &str)> {
+    let (test, end) = name.strip_suffix(']')?.split_once('[')?;
+    let one = end.strip_prefix('/').is_some_and(|end| !end.is_empty() && !end.contains(['/', '[', '*']));
+    one.then(|| (&name[..=test.len()], end))
 }
 
 impl ParsedLog {
@@ -199,6 +217,14 @@ impl LogFormat {
             Some("django/django") => Some(Self::Django),
             Some("sympy/sympy") => Some(Self::Sympy),
             _ => named.filter(|format| *format != Self::Pytest),
+        }
+    }
+
+    /// Whether tests have names such as `test_x (module.Class)`.
+    pub fn names_by_class(self) -> bool {
+        match self {
+            Self::Django | Self::Unittest => true,
+            Self::Cargo | Self::Go | Self::Jest | Self::Pytest | Self::Sympy => false,
         }
     }
 
@@ -295,6 +321,30 @@ mod tests {
         log.entries[1].status = LogStatus::Failed;
         assert_eq!(log.index().find("t.py::a[x"), Found::Conflict([LogStatus::Passed, LogStatus::Failed].into()));
         assert_eq!(log.index().find("t.py::a[x y]"), Found::One(LogStatus::Passed));
+    }
+
+    #[test]
+    fn blanks_at_an_end_do_not_count_and_the_end_of_a_path_stands_for_the_path() {
+        let entry = |name: &str, status| Entry { names: vec![name.to_owned()], status, line: 1 };
+        let log = ParsedLog {
+            entries: vec![
+                entry("adds none", LogStatus::Passed),
+                entry("t.py::a[/tmp/p-1/m.py]", LogStatus::Passed),
+                entry("t.py::a[/tmp/p-2/n.py]", LogStatus::Failed),
+                entry("t.py::a[x/m.py]", LogStatus::Failed),
+                entry("t.py::b[/tmp/1/m.py]", LogStatus::Passed),
+                entry("t.py::b[/tmp/2/m.py]", LogStatus::Failed),
+            ],
+            ..ParsedLog::default()
+        };
+        let find = |name: &str| log.index().find(name);
+        assert_eq!(find("adds none "), Found::One(LogStatus::Passed));
+        assert_eq!(find("t.py::a[/m.py] "), Found::One(LogStatus::Passed));
+        assert_eq!(find("t.py::a[/n.py]"), Found::One(LogStatus::Failed));
+        assert!(matches!(find("t.py::b[/m.py]"), Found::Conflict(_)), "two tests, two results");
+        for missing in ["t.py::a[m.py]", "t.py::a[/.py]", "t.py::a[/o.py]", "adds"] {
+            assert_eq!(find(missing), Found::Missing, "{missing}");
+        }
     }
 
     proptest::proptest! {

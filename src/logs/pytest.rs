@@ -57,7 +57,7 @@ pub(crate) fn parse(lines: &[Line]) -> ParsedLog {
 }
 
 fn next_place(line: &Line, place: Place, first_session: Option<usize>, last_summary: usize) -> Option<Place> {
-    let title = ruled(&line.text, '=')?;
+    let title = ruled(&line.text, '=').or_else(|| narrow(&line.text))?;
     if footer(&line.text).is_some() {
         return Some(if line.number > last_summary { Place::After } else { Place::Other });
     }
@@ -164,9 +164,15 @@ fn starts_session(line: &str) -> bool {
     ruled(line, '=') == Some("test session starts")
 }
 
+/// A last line so long that the rule has one mark at each side.
+fn narrow(line: &str) -> Option<&str> {
+    let bare = line.trim_end().strip_prefix("= ")?.strip_suffix(" =")?;
+    bare.contains(" in ").then_some(bare)
+}
+
 /// `1 failed, 2 passed in 0.12s`, ruled, or bare under `-q`.
 fn footer(line: &str) -> Option<&str> {
-    let bare = ruled(line, '=').unwrap_or(line.trim());
+    let bare = ruled(line, '=').or_else(|| narrow(line)).unwrap_or(line.trim());
     let words =
         ["passed", "failed", "error", "errors", "skipped", "deselected", "xfailed", "xpassed", "warnings", "warning"];
     let counted = words.iter().any(|word| count(bare, word).is_some());
@@ -194,6 +200,7 @@ fn totals(log: &mut ParsedLog, line: usize, footer: &str) {
     let errors = said("error").max(said("errors"));
     let passed = named(LogStatus::Passed);
     let broken = named(LogStatus::Failed) + named(LogStatus::Error);
+    log.unnamed = said("passed").saturating_sub(passed);
     // An error in tear-down counts its test as passed too.
     if passed > said("passed") || (broken < said("failed") && !log.entries.is_empty()) {
         let detail = format!(

@@ -25,6 +25,20 @@ pub struct Section {
     pub alarms: Vec<Alarm>,
 }
 
+impl Section {
+    /// Whether nothing stands between the markers but what a shell echoes: the output came by another way, as in logs that put
+    /// the standard output first and the errors, which hold the markers, behind it.
+    pub fn is_bare(&self) -> bool {
+        let said = |line: &str| !line.trim().is_empty() && !line.starts_with('+');
+        self.before > 0 && !self.cut && !self.text.lines().any(said)
+    }
+
+    /// The whole log in the place of the part between the markers.
+    pub fn whole(self, log: &str) -> Self {
+        Self { text: log.to_owned(), before: 0, ..self }
+    }
+}
+
 /// Finds the section. A log without markers is its own section.
 pub fn section(log: &str) -> Section {
     let lines: Vec<_> = log.split('\n').collect();

@@ -118,6 +118,8 @@ fn totals(log: &mut ParsedLog, line: usize, ran: usize, ok: bool, summary: &str)
     let broken =
         log.entries.iter().filter(|entry| matches!(entry.status, LogStatus::Failed | LogStatus::Error)).count();
     let named = log.entries.len();
+    // Without `-v` only tests that fail are named.
+    log.unnamed = ran.saturating_sub(named);
     let said = number(summary, "failures=") + number(summary, "errors=");
     if named > ran + said || (ok && broken > 0) || (!ok && said > 0 && broken == 0 && named > 0) {
         let detail = format!("{named} results, {broken} of them failures; the runner says {ran} and `{summary}`");
@@ -180,6 +182,14 @@ Destroying test database for alias 'default'...
             assert_eq!(log.index().find(name), Found::One(status), "{name}");
         }
         assert_eq!(LogFormat::detect(DJANGO), Some(LogFormat::Django));
+    }
+
+    #[test]
+    fn without_names_of_those_that_passed_the_runner_counts_them() {
+        let log =
+            LogFormat::Unittest.parse("..F\nFAIL: test_a (m.C)\n\nRan 3 tests in 0.001s\n\nFAILED (failures=1)\n");
+        assert_eq!((log.unnamed, log.finished, log.alarms.is_empty()), (2, true, true), "{log:?}");
+        assert_eq!(LogFormat::Django.parse(DJANGO).unnamed, 0);
     }
 
     #[test]

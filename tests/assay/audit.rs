@@ -298,6 +298,18 @@ fn predictions_are_graded_by_their_logs_and_disagreements_are_listed() {
         fs::write(place.join("report.json"), json!({id: {"resolved": resolved, "tests_status": status}}).to_string())
             .unwrap();
     }
+    // Logs of one folder, without reports: one whose last line has no room for its rule, and one that names no passes.
+    for (id, results, footer) in
+        [("b__b-1", pass, "= 2 passed in 9.01s ="), ("b__b-2", "", "==== 2 passed in 0.01s ====")]
+    {
+        let instance = json!({"instance_id": id, "repo": "a/a", "FAIL_TO_PASS": "['t.py::fixed']", "PASS_TO_PASS": ["t.py::kept "]});
+        instances.push_str(&format!("{instance}\n"));
+        let log = format!(
+            "==== test session starts ====\ncollected 3 items\n\nt.py ..F\n==== short test summary info ====\n{results}XFAIL \
+             t.py::later\n{footer}\n"
+        );
+        fs::write(at("logs").join(format!("{id}_test_output.txt")), log).unwrap();
+    }
     fs::write(at("instances.jsonl"), instances).unwrap();
     fs::write(at("predictions.jsonl"), predictions).unwrap();
 
@@ -306,7 +318,10 @@ fn predictions_are_graded_by_their_logs_and_disagreements_are_listed() {
         2,
     );
     let summary = json(&output);
-    assert_eq!(summary["grades"], json!({"passes": 2, "regressed": 1, "still_failing": 2, "suspicious": 1}));
+    assert_eq!(
+        summary["grades"],
+        json!({"passes": 3, "regressed": 1, "still_failing": 2, "suspicious": 1, "unnamed": 1})
+    );
     let differ = summary["disagreements"].as_array().unwrap();
     let ids: Vec<_> = differ.iter().map(|log| log["instance_id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["a__a-2", "a__a-3", "a__a-4", "a__a-5"]);
