@@ -14,6 +14,7 @@ use super::patch_facts::{PatchFacts, patch_facts, stands_in_answer};
 use super::shape::{Facts, Shape};
 use crate::dataset::select::near::{Seen, Signature, diff_shingles, shingles};
 use crate::leak::Leaks;
+use crate::logs::LogFormat;
 use crate::model::digest::Digest;
 use crate::model::instance::Instance;
 
@@ -127,7 +128,7 @@ impl<'a> Content<'a> {
         let skill = facts.skill.as_deref();
         let (Some(patch), false) = (&facts.patch, skill == Some("localization")) else { return };
         self.measures.patches += 1;
-        match patch_facts(patch, "") {
+        match patch_facts(patch) {
             PatchFacts::Empty => {
                 self.measures.empty_patches += 1;
                 findings.add(Rule::EmptyPatch, place.clone(), "the patch is empty");
@@ -279,17 +280,29 @@ fn tests(facts: &Facts, place: &Place, findings: &mut Findings) {
         }
         Some(_) => {}
     }
-    let listed = facts.fail_to_pass.iter().chain(&facts.pass_to_pass).flatten();
-    let cut: Vec<_> = listed.filter(|name| cut_name(name)).collect();
+    let listed: Vec<_> = facts.fail_to_pass.iter().chain(&facts.pass_to_pass).flatten().collect();
+    let by_class = listed.iter().filter(|name| is_by_class(name)).count() * 2 >= listed.len();
+    let format = LogFormat::of_repository(facts.repo.as_deref(), None);
+    let by_class = by_class || format.is_some_and(LogFormat::names_by_class);
+    let described = |name: &str| by_class && !is_by_class(name) && name.contains(' ');
+    let cut: Vec<_> = listed.iter().filter(|name| cut_name(name) || described(name)).collect();
     if let Some(first) = cut.first() {
         let message = format!("{} of the listed tests, {first:?} first", cut.len());
         findings.add(Rule::CutTestName, place.clone(), message);
     }
 }
 
-/// A name that ends inside its brackets, or that is a runner's progress.
+/// A name such as `test_x (pkg.module.Class)`. Where tests have such names, a sentence is the doc string of one.
+fn is_by_class(name: &str) -> bool {
+    let class = name.split_once(" (").and_then(|(_, class)| class.strip_suffix(')'));
+    class.is_some_and(|class| class.contains('.') && !class.contains(' '))
+}
+
+/// A name that ends inside its brackets or in blanks, or that is a runner's progress.
 fn cut_name(name: &str) -> bool {
-    let name = name.trim();
+    if name != name.trim() {
+        return true;
+    }
     let parameters = name.contains("::").then(|| name.find('[')).flatten();
     name.is_empty() || name.ends_with("%]") && name.starts_with('[') || parameters.is_some() && !name.ends_with(']')
 }

@@ -40,6 +40,8 @@ fn rules(findings: &Findings) -> Vec<Rule> {
 fn a_good_task_has_no_finding_and_every_fault_has_its_own() {
     let good = task("a-1", &diff("src/a.py", "value = compute_faster(items)"));
     assert_eq!(rules(&look(std::slice::from_ref(&good)).1), []);
+    let titles = with(good.clone(), "PASS_TO_PASS", json!(["adder > adds none", "parses a (b.c)", "t.py::a"]));
+    assert_eq!(rules(&look(&[titles]).1), [], "titles of tests hold blanks");
     let table = [
         (with(good.clone(), "patch", json!("")), Rule::EmptyPatch),
         (with(good.clone(), "patch", json!("change a.py, please")), Rule::UnreadablePatch),
@@ -47,6 +49,15 @@ fn a_good_task_has_no_finding_and_every_fault_has_its_own() {
         (with(good.clone(), "FAIL_TO_PASS", json!([])), Rule::NoFailToPass),
         (with(good.clone(), "FAIL_TO_PASS", json!(["t.py::a[1", "t.py::b"])), Rule::CutTestName),
         (with(good.clone(), "PASS_TO_PASS", json!(["[100%]"])), Rule::CutTestName),
+        (with(good.clone(), "PASS_TO_PASS", json!(["adder > adds none "])), Rule::CutTestName),
+        (
+            with(good.clone(), "PASS_TO_PASS", json!(["test_a (m.C)", "Grouping keeps it.", "test_b (m.C)"])),
+            Rule::CutTestName,
+        ),
+        (
+            with(with(good.clone(), "repo", json!("django/django")), "FAIL_TO_PASS", json!(["Grouping keeps it."])),
+            Rule::CutTestName,
+        ),
         (with(good.clone(), "license", json!("NOASSERTION")), Rule::LicenceUnknown),
         (
             with(good.clone(), "problem_statement", json!("Write `value = compute_faster(items)` there.")),

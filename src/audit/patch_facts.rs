@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::language::classes::classify;
+use crate::language::classes::classify_in_change;
 use crate::model::candidate::PathClass;
 use crate::repo::patch::{Change, FilePatch, LineKind, parse};
 
@@ -17,13 +17,14 @@ pub enum PatchFacts {
         judging: Vec<String>,
         /// Changed files of any other kind.
         others: usize,
-        /// Lines that are added, without white space at their ends.
-        added: Vec<String>,
+        /// Lines that are added, without white space at their ends, by the file that they are added to. Lines that the patch
+        /// takes out elsewhere are only moved, as by a rename.
+        added: Vec<(String, Vec<String>)>,
     },
 }
 
-/// Reads a patch. `framework` names the rows of the class table for its language; any name will do for the rest.
-pub fn patch_facts(patch: &str, framework: &str) -> PatchFacts {
+/// Reads a patch.
+pub fn patch_facts(patch: &str) -> PatchFacts {
     if patch.trim().is_empty() {
         return PatchFacts::Empty;
     }
@@ -32,21 +33,26 @@ pub fn patch_facts(patch: &str, framework: &str) -> PatchFacts {
         Err(malformed) => return PatchFacts::Unreadable(malformed.detail),
     };
     let (mut judging, mut others, mut added) = (Vec::new(), 0, Vec::new());
+    let path_of = |file: &FilePatch| file.new.clone().or_else(|| file.old.clone());
+    let paths: Vec<_> = files.iter().filter_map(path_of).collect();
+    let change: Vec<_> = paths.iter().map(String::as_str).collect();
+    let removed: BTreeSet<_> = files.iter().flat_map(|file| changed_lines(file, LineKind::Removed)).collect();
     for file in &files {
-        let Some(path) = file.new.as_deref().or(file.old.as_deref()) else { continue };
-        match classify(path, framework) {
-            PathClass::Test | PathClass::Fixture | PathClass::RunnerConfig => judging.push(path.to_owned()),
+        let Some(path) = path_of(file) else { continue };
+        match classify_in_change(&path, &change) {
+            PathClass::Test | PathClass::Fixture | PathClass::RunnerConfig => judging.push(path.clone()),
             _ => others += 1,
         }
-        added.extend(added_lines(file));
+        let lines = changed_lines(file, LineKind::Added).into_iter().filter(|line| !removed.contains(line)).collect();
+        added.push((path, lines));
     }
     PatchFacts::Read { judging, others, added }
 }
 
-fn added_lines(file: &FilePatch) -> Vec<String> {
+fn changed_lines(file: &FilePatch, kind: LineKind) -> Vec<String> {
     let Change::Text(hunks) = &file.change else { return Vec::new() };
     let lines = hunks.iter().flat_map(|hunk| &hunk.lines);
-    lines.filter(|line| line.kind == LineKind::Added).map(|line| line.text.trim().to_owned()).collect()
+    lines.filter(|line| line.kind == kind).map(|line| line.text.trim().to_owned()).collect()
 }
 
 /// Shorter lines say nothing about where they come from.
@@ -54,12 +60,14 @@ const TELLING: usize = 6;
 
 /// Whether at least half of the telling lines that a patch adds stand in the answer it was made from. White space around a
 /// line does not count; a line that an edit changed in its middle holds a line of the answer. Half, because git may show
-/// a line as added that the answer only moved.
-pub fn stands_in_answer(added: &[String], answer: &str) -> bool {
+/// a line as added that the answer only moved. A file that the answer copies does not stand in it.
+pub fn stands_in_answer(added: &[(String, Vec<String>)], answer: &str) -> bool {
     let bare = |line: &str| line.trim().trim_start_matches('+').trim().to_owned();
     let said: BTreeSet<String> = answer.lines().flat_map(|line| [line.trim().to_owned(), bare(line)]).collect();
     let parts: Vec<_> = said.iter().filter(|line| line.len() >= TELLING).collect();
-    let telling: Vec<_> = added.iter().filter(|line| line.len() >= TELLING).collect();
+    let copied = |path: &str| said.contains(&format!("copy to {path}"));
+    let lines = added.iter().filter(|(path, _)| !copied(path)).flat_map(|(_, lines)| lines);
+    let telling: Vec<_> = lines.filter(|line| line.len() >= TELLING).collect();
     let stands = |line: &&&String| said.contains(**line) || parts.iter().any(|part| line.contains(part.as_str()));
     telling.iter().filter(stands).count() * 2 >= telling.len()
 }
@@ -71,17 +79,58 @@ mod tests {
     #[test]
     fn patches_are_read_by_what_they_touch() {
         let diff = |path: &str| format!("--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n-x\n+  y = 1\n");
-        assert_eq!(patch_facts(" \n", "pytest"), PatchFacts::Empty);
-        assert!(matches!(patch_facts("I would change src/a.py", "pytest"), PatchFacts::Unreadable(_)));
-        let read = patch_facts(&format!("{}{}", diff("src/a.py"), diff("tests/test_a.py")), "pytest");
+        assert_eq!(patch_facts(" \n"), PatchFacts::Empty);
+        assert!(matches!(patch_facts("I would change src/a.py"), PatchFacts::Unreadable(_)));
+        let read = patch_facts(&format!("{}{}", diff("src/a.py"), diff("tests/test_a.py")));
         let PatchFacts::Read { judging, others, added } = read else { panic!("{read:?}") };
         assert_eq!((judging, others), (vec!["tests/test_a.py".to_owned()], 1));
-        assert_eq!(added, ["y = 1", "y = 1"]);
+        assert_eq!(added.iter().flat_map(|(_, lines)| lines).collect::<Vec<_>>(), ["y = 1", "y = 1"]);
+        let judging = |paths: &[&str]| match patch_facts(&paths.iter().map(|path| diff(path)).collect::<String>()) {
+            PatchFacts::Read { judging, .. } => judging,
+            other => panic!("{other:?}"),
+        };
+        for honest in [
+            "core/src/main/java/org/x/spec/RangeSpec.java",
+            "lib/spec/parse.rs",
+            "site/templates/features/options.html",
+            "docs/spec/format.adoc",
+            "src/specs/a.py",
+        ] {
+            assert_eq!(judging(&[honest]), [""; 0], "{honest}");
+        }
+        for test in [
+            "core/src/test/java/org/x/RangeTest.java",
+            "spec/parse_spec.rb",
+            "tests/data/a.json",
+            "a.spec.ts",
+            "tox.ini",
+        ] {
+            assert_eq!(judging(&[test]), [test]);
+        }
+        assert_eq!(
+            judging(&["lib/a.rb", "features/a.html"]),
+            ["features/a.html"],
+            "beside code of a language that has them"
+        );
+    }
+
+    #[test]
+    fn what_a_rename_or_a_copy_only_moves_is_not_looked_for_in_the_answer() {
+        let gone = "diff --git a/old.md b/old.md\ndeleted file mode 100644\n--- a/old.md\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-# A long title\n-More of the text\n";
+        let come = "diff --git a/new.md b/new.md\nnew file mode 100644\n--- /dev/null\n+++ b/new.md\n@@ -0,0 +1,2 @@\n+# A long title\n+More of the text\n";
+        let added = |patch: &str| match patch_facts(patch) {
+            PatchFacts::Read { added, .. } => added,
+            other => panic!("{other:?}"),
+        };
+        assert!(stands_in_answer(&added(&format!("{come}{gone}")), "rename from old.md\nrename to new.md\n"));
+        assert!(stands_in_answer(&added(come), "copy from old.md\ncopy to new.md\n"));
+        assert!(!stands_in_answer(&added(come), "rename from old.md\nrename to new.md\n"));
     }
 
     #[test]
     fn added_lines_stand_in_their_answer_and_not_in_anothers() {
-        let added = ["total = sum(items)".to_owned(), "return total / 2  # half".to_owned(), "}".to_owned()];
+        let lines = ["total = sum(items)".to_owned(), "return total / 2  # half".to_owned(), "}".to_owned()];
+        let added = [("a.py".to_owned(), lines.to_vec())];
         assert!(stands_in_answer(&added, "<<<\n    total = sum(items)\n    return total / 2  # half\n"));
         assert!(stands_in_answer(&added, "+    total = sum(items)\n+return total / 2  # half\n"));
         assert!(stands_in_answer(&added, "total = sum(items)\nreturn total / 2\n"), "an edit in the middle of a line");

@@ -6,20 +6,47 @@
 //!
 //! What a repository's own layout says beside the names is [`crate::model::layout::Layout`].
 
+use super::Language;
 use super::class_table::{Kind, ROWS, STAGES, stage};
 use crate::model::candidate::PathClass;
 
 /// The class of a path, by the table alone, with the rows of the runner's language. A runner that is not known gets the
 /// rows of every language.
 pub fn classify(path: &str, runner: &str) -> PathClass {
-    let path = path.to_ascii_lowercase();
     let languages: Vec<_> = super::of_runner(runner).map_or_else(|| super::all().collect(), |language| vec![language]);
+    classify_by(path, &languages)
+}
+
+fn classify_by(path: &str, languages: &[&'static dyn Language]) -> PathClass {
+    let path = path.to_ascii_lowercase();
     let mut rows = (0..STAGES).flat_map(|at| {
         let own = languages.iter().flat_map(|language| language.rows());
         own.chain(ROWS).filter(move |row| stage(row.2) == at)
     });
     let row = rows.find(|row| row.1.split_ascii_whitespace().any(|pattern| fits(row.0, pattern, &path)));
     row.map_or(PathClass::Source, |row| row.2)
+}
+
+/// The class of a path in a change of which only the paths are known. Code has the rows of its own language; other files have those
+/// of the languages of the change's code or, without code, the class on which most languages agree.
+pub fn classify_in_change(path: &str, change: &[&str]) -> PathClass {
+    let of = |path: &str| -> Vec<_> {
+        let suffix = path.rsplit_once('.').map_or("", |(_, suffix)| suffix).to_ascii_lowercase();
+        super::all().filter(|language| language.endings().contains(&suffix.as_str())).collect()
+    };
+    let own = of(path);
+    if !own.is_empty() {
+        return classify_by(path, &own);
+    }
+    let beside: Vec<_> = change.iter().flat_map(|path| of(path)).collect();
+    if !beside.is_empty() {
+        return classify_by(path, &beside);
+    }
+    let every: Vec<_> = super::all().collect();
+    let class = classify_by(path, &every);
+    let alike = every.iter().filter(|language| classify_by(path, &[**language]) == class).count();
+    let of_tests = matches!(class, PathClass::Test | PathClass::Fixture);
+    if of_tests && alike * 2 < every.len() { PathClass::Source } else { class }
 }
 
 /// Whether a repair candidate's changes to this class are taken back.
