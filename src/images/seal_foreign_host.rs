@@ -39,7 +39,7 @@ fn fault(why: String) -> SandboxError {
 }
 
 /// Chooses the image's tool and asks, in a cell, what else the image holds. `layer` stands at the work directory meanwhile:
-/// the tool may be there, or the runner may be installed from there, as in images of pytest itself.
+/// the tool may be there, or the runner may be installed from there, as in images of the runner itself.
 pub fn look(
     sandbox: &dyn Sandbox,
     inspector: &dyn Inspector,
