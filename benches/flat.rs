@@ -1,19 +1,22 @@
-//! Memory and processor time of the driver over many candidates: `cargo bench --bench flat -- 100000`.
+//! Memory and processor time of the driver over many candidates: `cargo bench --bench flat -- 100000`. `-- instances 10000` goes
+//! over instances with large texts, one candidate each, of forty repositories and so of forty images.
 //!
 //! The sandbox is simulated: of trials that differ only in a comment, the first two run in a cell, and what the second
 //! left is played back for the others. Control sessions all run, because each candidate has sentinels of its own.
-//! Everything else is as in a real run. At most 120 candidates belong to one instance, and all instances share a
+//! Everything else is as in a real run. Of many candidates, at most 120 belong to one instance, and all instances share a
 //! repository. The bench needs a host that can isolate cells.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use swe_assay::inside::console::Console;
+use swe_assay::inside::images::cache::Cache;
+use swe_assay::inside::images::inventory::{list, total};
 use swe_assay::inside::intake::{Wanted, import_folders, repository_path};
 use swe_assay::inside::journal::RunDir;
 use swe_assay::inside::judge::DeadlineRule;
@@ -31,6 +34,10 @@ const BASE: &str = "def double(x):\n    return x + x + 1\n";
 const TESTS: &str = "import unittest\nfrom calc import double\n\n\nclass Doubling(unittest.TestCase):\n    \
                      def test_even(self):\n        self.assertEqual(double(2), 4)\n";
 const PER_INSTANCE: u64 = 120;
+const IMAGES: u64 = 40;
+/// Of a run over 10,000 instances (issue 16).
+const MOST_KIB_OF_INSTANCES: u64 = 500 << 10;
+const IMAGE_BUDGET: u64 = 1 << 30;
 /// Beyond what a hundred candidates take: an index of the journal, the places of samples, one batch of candidates.
 const MOST_KIB_MORE_PER_100_000: u64 = 128 << 10;
 /// Per candidate and in milliseconds (issue 4). Longer answers cost more to parse; here they are short.
@@ -43,6 +50,8 @@ type Recordings = Arc<Mutex<BTreeMap<Digest, Option<(Vec<u8>, Executed)>>>>;
 struct Simulated {
     cell: Arc<Cell>,
     recordings: Recordings,
+    /// Images that were made: each is warmed up once.
+    warmed: AtomicU64,
 }
 
 struct SimulatedSlot {
@@ -56,6 +65,7 @@ impl Sandbox for Simulated {
     }
 
     fn warm(&self, image: &SealedImage, job: &Job) -> Result<SealedImage, SandboxError> {
+        self.warmed.fetch_add(1, Ordering::SeqCst);
         self.cell.warm(image, job)
     }
 
@@ -99,16 +109,25 @@ fn without_comment(content: &[u8]) -> String {
 }
 
 fn main() -> Result<()> {
-    let most: u64 = match std::env::args().skip(1).find(|word| word != "--bench") {
-        Some(word) => word.parse().context("the number of candidates")?,
+    let mut words = std::env::args().skip(1).filter(|word| word != "--bench").peekable();
+    let over_instances = words.next_if_eq("instances").is_some();
+    let most: u64 = match words.next() {
+        Some(word) => word.parse().context("the number of candidates or instances")?,
         None => 2_000,
     };
     let folder = tempfile::tempdir()?;
     let cell = Arc::new(Cell::new(env!("CARGO_BIN_EXE_assay").into(), Arc::new(AtomicBool::new(false))));
-    let sandbox = Arc::new(Simulated { cell: cell.clone(), recordings: Recordings::default() });
-    let located = import(folder.path())?;
-    let few = run(folder.path(), &located, cell.clone(), sandbox.clone(), 100)?;
-    let many = run(folder.path(), &located, cell, sandbox, most)?;
+    let sandbox =
+        Arc::new(Simulated { cell: cell.clone(), recordings: Recordings::default(), warmed: AtomicU64::new(0) });
+    if over_instances {
+        return many_instances(folder.path(), cell, sandbox, most);
+    }
+    let located = [import(folder.path(), "")?];
+    let of = |count: u64| -> Result<Cost> {
+        let instances = copies(&located, count.div_ceil(PER_INSTANCE), "")?;
+        run(folder.path(), &instances, (count, PER_INSTANCE), None, cell.clone(), sandbox.clone())
+    };
+    let (few, many) = (of(100)?, of(most)?);
     let more = many.peak_kib.saturating_sub(few.peak_kib);
     println!("from 100 to {most} candidates: {} MiB more at the peak", more >> 10);
     if more > MOST_KIB_MORE_PER_100_000 * most.div_ceil(100_000) {
@@ -120,23 +139,55 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// One candidate each, of instances that take turns among their repositories.
+fn many_instances(folder: &Path, cell: Arc<Cell>, sandbox: Arc<Simulated>, count: u64) -> Result<()> {
+    let repositories = (0..IMAGES).map(|number| import(&folder.join(format!("project-{number}")), &number.to_string()));
+    let repositories = repositories.collect::<Result<Vec<_>>>()?;
+    let instances = copies(&repositories, count, &"what was said of it\n".repeat(900))?;
+    let cost = run(folder, &instances, (count, 1), Some(IMAGE_BUDGET), cell, sandbox.clone())?;
+    let (made, of) = (sandbox.warmed.load(Ordering::SeqCst), IMAGES.min(count));
+    let taken = total(&list(&Cache::open(&folder.join("cache"))?, None)?);
+    println!("{count} instances of {of} images: {made} were made, and they take {} MiB", taken >> 20);
+    if made != of {
+        bail!("each image is to be made once");
+    }
+    if taken > IMAGE_BUDGET {
+        bail!("the budget of images is {} MiB", IMAGE_BUDGET >> 20);
+    }
+    if cost.peak_kib > MOST_KIB_OF_INSTANCES {
+        bail!("the bound is {} MiB", MOST_KIB_OF_INSTANCES >> 10);
+    }
+    Ok(())
+}
+
+/// So many instances under names of their own, made from these in turn, with the same hints.
+fn copies(located: &[Located], count: u64, hints: &str) -> Result<Vec<Located>> {
+    let (mut shelf, mut instances) = (Shelf::new()?, Vec::new());
+    for (number, original) in (0..count).zip(located.iter().cycle()) {
+        let instance_id = format!("small__calc-{number:06}");
+        let hints_text = hints.to_owned();
+        let instance = Instance { instance_id: instance_id.clone(), hints_text, ..original.instance.read()? };
+        let repository = original.repository.clone();
+        instances.push(Located { instance_id, instance: shelf.keep(&instance)?, repository });
+    }
+    Ok(instances)
+}
+
 struct Cost {
     peak_kib: u64,
     cpu_ms: f64,
 }
 
-fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated>, count: u64) -> Result<Cost> {
+/// So many candidates, and so many of each instance.
+fn run(
+    folder: &Path,
+    instances: &[Located],
+    (count, each): (u64, u64),
+    image_budget: Option<u64>,
+    cell: Arc<Cell>,
+    sandbox: Arc<Simulated>,
+) -> Result<Cost> {
     let run = RunDir::open(&folder.join(format!("run-{count}")))?;
-    let (mut shelf, mut instances) = (Shelf::new()?, Vec::new());
-    for number in 0..count.div_ceil(PER_INSTANCE) {
-        let instance_id = format!("small__calc-{number:06}");
-        let instance = Instance { instance_id: instance_id.clone(), ..located.instance.read()? };
-        instances.push(Located {
-            instance_id,
-            instance: shelf.keep(&instance)?,
-            repository: located.repository.clone(),
-        });
-    }
     let settings = Settings {
         workers: 2,
         repeats: 3,
@@ -151,17 +202,17 @@ fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated
         accept_lost: false,
         sessions: None,
         cache: folder.join("cache"),
-        image_budget: None,
+        image_budget,
         reuse: false,
     };
     let console = Console::default();
     let lab = Lab::open(&run, &console, Engine::Cell(cell), settings, Arc::new(AtomicBool::new(false)))?;
     let lab = lab.with_sandbox(sandbox);
-    let admissions = lab.admit(&instances)?;
+    let admissions = lab.admit(instances)?;
     let before = cpu_ms()?;
     let mut samples = Samples::default();
     for number in 0..count {
-        let instance_id = &instances[usize::try_from(number / PER_INSTANCE)?].instance_id;
+        let instance_id = &instances[usize::try_from(number / each)?].instance_id;
         let row = json!({
             "instance_id": instance_id, "skill": "repair", "completion": completion(number), "index": number,
         });
@@ -169,7 +220,7 @@ fn run(folder: &Path, located: &Located, cell: Arc<Cell>, sandbox: Arc<Simulated
         let place = GenerationRef { file: "generations.jsonl".to_owned(), line: number + 1, index: number };
         samples.keep(run.blobs(), &generation, &place)?;
     }
-    let tally = lab.verify(&instances, &admissions, &mut samples)?;
+    let tally = lab.verify(instances, &admissions, &mut samples)?;
     if (tally.total.candidates, tally.total.inconclusive) != (count, 0) || tally.total.verified * 2 < count - 1 {
         bail!("unexpected verdicts: {tally:?}");
     }
@@ -185,11 +236,13 @@ fn completion(number: u64) -> String {
     format!("```python\n### calc.py\n<<<<<<< SEARCH\n{BASE}=======\n{source}>>>>>>> REPLACE\n```\n")
 }
 
-fn import(folder: &Path) -> Result<Located> {
+/// A repository with an instance; those with different marks have different images.
+fn import(folder: &Path, mark: &str) -> Result<Located> {
     let (base, fix, import) = (folder.join("base"), folder.join("fix"), folder.join("import"));
     for (tree, source) in [(&base, BASE), (&fix, "def double(x):\n    return x + x\n")] {
         fs::create_dir_all(tree.join("tests"))?;
         fs::write(tree.join("calc.py"), source)?;
+        fs::write(tree.join("mark.txt"), mark)?;
         fs::write(tree.join("tests/__init__.py"), "")?;
     }
     fs::write(fix.join("tests/test_calc.py"), TESTS)?;

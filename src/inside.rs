@@ -112,6 +112,9 @@ pub mod images {
             pub use crate::images::go::toolchain::GoToolchain;
         }
     }
+    pub mod inventory {
+        pub use crate::images::inventory::{list, total};
+    }
     pub mod order {
         pub use crate::images::order::Order;
     }

@@ -15,19 +15,20 @@ const INSTANCES: u64 = 3_000;
 /// The file has 60 MB. A command that holds all instances takes more than that beside what the program itself takes.
 const MOST_KIB: u64 = 80 << 10;
 
-/// Rows of 20 KB as the SWE-bench family has them, no two of which are alike.
+/// Rows of 20 KB as the SWE-bench family has them, no two of which are alike. Most of a row is its list of tests, which is the
+/// cheapest text for every command.
 fn write_rows(path: &Path) {
     let mut file = BufWriter::new(File::create(path).unwrap());
     for number in 0..INSTANCES {
         let words = |seed: u64, count: u64| -> String {
             (0..count).map(|at| format!("word{} ", (number * 31 + seed * 7 + at * at) % 9_973)).collect()
         };
-        let changed: String = (0..40).map(|at| format!("+    value_{number}_{at} = {}\n", words(at, 6))).collect();
-        let patch = format!("diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1,41 @@\n a\n{changed}");
-        let tests: Vec<_> = (0..120).map(|at| format!("tests/test_module.py::TestCase::test_{number}_{at}")).collect();
+        let changed: String = (0..6).map(|at| format!("+    value_{number}_{at} = {}\n", words(at, 6))).collect();
+        let patch = format!("diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1,7 @@\n a\n{changed}");
+        let tests: Vec<_> = (0..390).map(|at| format!("tests/test_module.py::TestCase::test_{number}_{at}")).collect();
         let row = json!({
             "instance_id": format!("a__a-{number}"), "repo": "a/a", "base_commit": "0".repeat(40), "license": "MIT",
-            "patch": patch, "test_patch": patch, "problem_statement": words(50, 400), "hints_text": words(60, 300),
+            "patch": patch, "test_patch": patch, "problem_statement": words(50, 60), "hints_text": words(60, 30),
             "FAIL_TO_PASS": json!(tests[..2]).to_string(), "PASS_TO_PASS": json!(tests[2..]).to_string(),
         });
         writeln!(file, "{row}").unwrap();
