@@ -10,8 +10,24 @@ use sha2::{Digest as _, Sha256};
 
 /// A sha256 in lower-case hex. Candidates, trials, images and receipts are named by one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
+
+/// What was written by others may say anything. A digest becomes the name of a file.
+impl TryFrom<String> for Digest {
+    type Error = String;
+
+    fn try_from(hex: String) -> Result<Self, String> {
+        let plain = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if plain { Ok(Self(hex)) } else { Err(format!("{hex:?} is not a sha256 in lower-case hex")) }
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
 
 impl Digest {
     /// Digest of raw bytes.
@@ -46,8 +62,7 @@ impl Digest {
     /// # Errors
     /// What is wrong with text that is not 64 lower-case hex digits.
     pub fn from_hex(hex: &str) -> Result<Self, String> {
-        let plain = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if plain { Ok(Self(hex.to_owned())) } else { Err(format!("{hex:?} is not a sha256 in lower-case hex")) }
+        hex.to_owned().try_into()
     }
 
     /// The digest that was computed elsewhere.
@@ -102,6 +117,17 @@ fn sorted(value: Value) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_is_no_sha256_is_not_read_as_one() {
+        let digest = Digest::of(b"x");
+        assert_eq!(serde_json::from_value::<Digest>(json!(digest.as_str())).unwrap(), digest);
+        assert_eq!(serde_json::to_value(&digest).unwrap(), json!(digest.as_str()));
+        for other in ["", "abc", "../../../../etc/passwd", &digest.as_str().to_uppercase(), &"ä".repeat(32)] {
+            let why = serde_json::from_value::<Digest>(json!(other)).unwrap_err().to_string();
+            assert!(why.contains("is not a sha256 in lower-case hex"), "{why}");
+        }
+    }
 
     #[test]
     fn the_digest_of_json_does_not_depend_on_key_order() {
