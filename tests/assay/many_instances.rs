@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::support::{assay, lines};
 
 const INSTANCES: u64 = 3_000;
-/// The file has 60 MB. A command that holds all instances takes more than that beside what the program itself takes.
-const MOST_KIB: u64 = 80 << 10;
+/// The file has 60 MB. Commands that held all instances took 140 to 236 MiB; these take 45 to 72.
+const MOST_KIB: u64 = 100 << 10;
 
 /// Rows of 20 KB as the SWE-bench family has them, no two of which are alike. Most of a row is its list of tests, which is the
 /// cheapest text for every command.
