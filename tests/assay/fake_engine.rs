@@ -145,7 +145,7 @@ fn a_tag_that_was_moved_is_noticed_in_cells_on_this_host() {
         command.env("DOCKER_HOST", host).env("ASSAY_CACHE", &cache).args(arguments);
         command
     };
-    // There is no Python in these images, so nothing is sealed; but they are taken and looked at.
+    // There is no work directory in these images, so nothing is sealed; but they are taken and looked at.
     let seal =
         |host: &str| stderr(&expect_exit(command(host, &["image", "seal"]).arg(&work).args(["--sandbox", "cell"]), 2));
     let unpacked = || unpacked::find(&Cache::open(&cache).unwrap(), REFERENCE).unwrap().unwrap().id.to_string();
@@ -161,7 +161,7 @@ fn a_tag_that_was_moved_is_noticed_in_cells_on_this_host() {
     // Where the time went is told for people and for programs.
     assert!(said.contains(": took "), "{said}");
     let phases = json(&told)[0]["phases"].as_array().unwrap().clone();
-    for name in ["saving out of Docker", "unpacking layers", "reading the work directory", "recording it in git"] {
+    for name in ["saving out of Docker", "unpacking layers", "reading the work directory"] {
         let phase = phases.iter().find(|phase| phase["phase"] == name);
         assert!(phase.is_some_and(|phase| phase["seconds"].as_f64().unwrap() >= 0.0), "{name}: {phases:?}");
     }
