@@ -135,7 +135,11 @@ fn rest_holds(
     bench: &mut Bench,
 ) -> Result<BTreeSet<String>, Halt> {
     let mut given_back = match look(seen, rest, admission, bench)? {
-        Shown::Passed => return Ok(left.clone()),
+        Shown::Passed if repeat == 0 => return Ok(left.clone()),
+        Shown::Passed => {
+            let detail = "the first run ended badly; run again, all passed that gold always passes".to_owned();
+            return Err(Halt::Judged(Reason::Unsteady, detail));
+        }
         Shown::Failing(failing) => settled(repeat, seen, failing, tree, rest, admission, bench)?,
         Shown::Abnormal(reason, detail) => {
             let again = Ask { repeat: repeat + 1, ..Ask::suite(tree, &rest.files) };

@@ -391,6 +391,14 @@ fn a_test_that_ran_once_at_admission_counts_only_if_gold_passes_it_in_every_repe
     assert_eq!(reason, Reason::Unsteady, "{detail}");
     assert!(detail.contains("1 of 9") && detail.contains("--full"), "{detail}");
     // What passes asks nothing of gold.
+    // After a bad end, a run that passes all that counts leaves it open, whatever else failed in it.
+    let (reason, detail, _) = judged(&admitted_once(9), |tree, before| match (tree, before) {
+        ("gold", 2) => fails(KEEP),
+        ("gold", _) | (_, 0) => pass(),
+        (_, 1) => Run::Tampers(&["tests/test_a.py"]),
+        _ => fails(KEEP),
+    });
+    assert_eq!(reason, Reason::Unsteady, "{detail}");
     let (reason, _, lab) = judged(&admitted_once(9), |_, _| pass());
     assert_eq!((reason, runs(&lab, "gold")), (Reason::Resolved, 0));
 }

@@ -245,7 +245,8 @@ fn alone(subject: &Subject, gold: &Seen, reproducing: &BTreeSet<String>, bench: 
     Ok(())
 }
 
-/// Checks that what passed on gold in a file before the test edited it is still there and still passes.
+/// Checks that what passed on gold in a file before the test edited it is still there and still passes, unless gold failed it at
+/// admission too.
 fn keeps_edited(subject: &Subject, gold: &Seen, bench: &mut Bench) -> Result<(), Halt> {
     if subject.edited.is_empty() {
         return Ok(());
@@ -261,9 +262,13 @@ fn keeps_edited(subject: &Subject, gold: &Seen, bench: &mut Bench) -> Result<(),
         let what = name_some(subject.edited.iter().map(String::as_str));
         return Err(Halt::Judged(Reason::EvidenceUnreadable, format!("no clear result on gold of {what} as it was")));
     }
+    let spared = spared(subject.admission, Variation::None);
     let passing = before.report.tests.iter().filter(|(_, test)| test.passed());
     let lost: Vec<_> = passing
-        .filter(|(id, _)| !gold.report.tests.get(*id).is_some_and(TestResult::passed))
+        .filter(|(id, _)| match gold.report.tests.get(*id) {
+            Some(test) => !test.passed() && !spared.contains(*id),
+            None => true,
+        })
         .map(|(id, _)| id.as_str())
         .collect();
     if lost.is_empty() { Ok(()) } else { Err(Halt::Judged(Reason::BreaksOtherTests, name_some(lost))) }

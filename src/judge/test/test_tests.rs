@@ -541,6 +541,44 @@ fn what_gold_failed_so_at_admission_is_not_held_against_the_answer_beside_it() {
 }
 
 #[test]
+fn an_edited_file_keeps_its_tests_but_for_what_gold_failed_at_admission() {
+    let edits = || {
+        let mut answer = candidate(false, Oracle::default());
+        if let Some(TrialTrees::Test { edited, .. }) = &mut answer.trees {
+            *edited = vec![FILE.to_owned()];
+        }
+        answer
+    };
+    // On gold as it was, only the other test stands in the file, and passes.
+    let world = |there: bool, passes: bool| {
+        move |trial: &Trial| {
+            let mut shown = honest(trial);
+            if trial.tree == "gold" {
+                shown.tests.remove(NEW);
+            } else if !there {
+                shown.tests.remove(OTHER);
+            } else if !passes && trial.tree == "gold + test" {
+                shown = report(&[(NEW, pass()), (OTHER, assertion())]);
+            }
+            Some(shown)
+        }
+    };
+    let judge = |standing: Option<&str>, there: bool, passes: bool| {
+        let mut admission = admission();
+        admission.tests.extend(
+            standing.map(|standing| (OTHER.to_owned(), serde_json::from_value(json!({"standing": standing})).unwrap())),
+        );
+        judged_with(&admission, &edits(), &peers(), &world(there, passes)).reason
+    };
+    assert_eq!(judge(None, true, true), Reason::Reproduces);
+    assert_eq!(judge(None, false, true), Reason::BreaksOtherTests, "it is gone");
+    for standing in ["flaky", "order_dependent"] {
+        assert_eq!(judge(Some(standing), true, false), Reason::Reproduces, "{standing}");
+        assert_eq!(judge(Some(standing), false, true), Reason::BreaksOtherTests, "{standing}: it is gone");
+    }
+}
+
+#[test]
 fn a_test_of_an_overruled_file_is_gone_beside_the_others_also_if_the_runner_is_given_folders() {
     let [gone, left] = ["q::TestGone", "q::TestLeft"];
     let answer = |names: &[&str]| {
