@@ -95,9 +95,12 @@ impl Validate {
             console.say(format!("{id}: running it again disagrees with its imported admission"));
             differs.iter().for_each(|line| console.say(format!("{id}: {line}")));
         }
-        let (of, agree) = (sampled.of, sampled.of - sampled.disagree.len());
+        for (id, why) in &sampled.failed {
+            console.say(format!("{id}: it could not be run again, which says nothing of the bundle: {why}"));
+        }
+        let (of, agree) = (sampled.of, sampled.of - sampled.disagree.len() - sampled.failed.len());
         console.say(format!("sample: {agree} of {of} imported admission(s) agree"));
-        if agree < of {
+        if !sampled.disagree.is_empty() {
             console.say(format!(
                 "{} keeps what was imported; if you do not trust the bundle, begin another run directory without it",
                 self.run.display()

@@ -37,6 +37,8 @@ const LONGEST_LINE: u64 = 256 << 20;
 const MOST_OF_AN_INSTANCE: u64 = 1 << 30;
 /// So many damaged lines are named; then nothing more is read.
 const MOST_DAMAGED: usize = 1000;
+/// Characters that are kept of a reason.
+const LONGEST_WHY: usize = 500;
 
 /// The first line of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -202,19 +204,21 @@ pub fn unpack(path: &Path, wanted: &BTreeSet<&str>, into: &RunDir) -> anyhow::Re
     let manifest = manifest(&first.unwrap_or_default()).map_err(|error| unusable(format!("{error:#}")))?;
     let from = Imported { by: manifest.by.clone(), bundle, tool_version: manifest.tool.version.clone() };
     let writer = into.writer(&mut Index::default())?;
-    let mut laying = Laying { manifest: &manifest, wanted, into, writer, at: At::Nothing };
-    let mut damaged = Vec::new();
+    let mut laying = Laying { manifest: &manifest, wanted, into, writer, seen: BTreeSet::new(), at: At::Nothing };
+    let mut damaged: Vec<(u64, String)> = Vec::new();
+    // A reason may quote the line, and a line may be long.
+    let short = |why: String| why.chars().take(LONGEST_WHY).collect();
     for number in 2.. {
         let line = match next(&mut reader, LONGEST_LINE) {
             Ok(None) => break,
             Ok(Some(line)) => line,
             Err(error) => {
-                damaged.push((number, format!("{error:#}; nothing from here on is used")));
+                damaged.push((number, short(format!("{error:#}; nothing from here on is used"))));
                 break;
             }
         };
         if let Err(why) = laying.line(&line)? {
-            damaged.push((number, why));
+            damaged.push((number, short(why)));
         }
         if damaged.len() >= MOST_DAMAGED {
             damaged.push((number, "too many lines are damaged; nothing from here on is used".to_owned()));
@@ -237,7 +241,7 @@ fn next(reader: &mut impl BufRead, longest: u64) -> anyhow::Result<Option<Vec<u8
     }
 }
 
-/// Reads the first line. Its names are shown to people, and its digests name records.
+/// Reads the first line. Its names are shown to people.
 fn manifest(line: &[u8]) -> anyhow::Result<BundleManifest> {
     #[derive(Deserialize)]
     struct Head {
@@ -249,14 +253,7 @@ fn manifest(line: &[u8]) -> anyhow::Result<BundleManifest> {
     if let Some(why) = manifest.by.iter().chain([&manifest.tool.version]).find_map(|name| bad_name(name)) {
         bail!("the name of its maker or tool: {why}");
     }
-    let digests = manifest.instances.values().flat_map(|packed| [&packed.instance, &packed.image, &packed.key]);
-    digests.into_iter().try_for_each(sound).map_err(anyhow::Error::msg)?;
     Ok(manifest)
-}
-
-/// Whether a digest of others is one, so that it may name a file.
-fn sound(digest: &Digest) -> Result<(), String> {
-    Digest::from_hex(digest.as_str()).map(drop)
 }
 
 /// Where the reading is.
@@ -282,6 +279,8 @@ struct Laying<'a> {
     wanted: &'a BTreeSet<&'a str>,
     into: &'a RunDir,
     writer: Writer,
+    /// Whose admission came: each comes once.
+    seen: BTreeSet<String>,
     at: At,
 }
 
@@ -293,7 +292,7 @@ impl Laying<'_> {
             Err(error) => return Ok(Err(format!("not a record of a bundle: {error}"))),
         };
         match line {
-            Line::Admission(admission) => self.admission(*admission),
+            Line::Admission(admission) => self.admission(*admission, bytes.len() as u64),
             Line::Outcome(outcome) => match self.within(bytes.len(), |open| open.outcome(&outcome)) {
                 Ok(Some(())) => self.writer.append(&Record::Outcome(outcome)).map(|_| Ok(())),
                 Ok(None) => Ok(Ok(())),
@@ -327,7 +326,7 @@ impl Laying<'_> {
         take(open).map(Some).map_err(|why| format!("{}: {why}", open.id))
     }
 
-    fn admission(&mut self, admission: Admission) -> anyhow::Result<Result<(), String>> {
+    fn admission(&mut self, admission: Admission, bytes: u64) -> anyhow::Result<Result<(), String>> {
         let id = &admission.instance_id;
         self.at = At::Skipping;
         let Some(packed) = self.manifest.instances.get(id) else {
@@ -335,6 +334,9 @@ impl Laying<'_> {
         };
         if !self.wanted.contains(&**id) {
             return Ok(Ok(()));
+        }
+        if !self.seen.insert(id.clone()) {
+            return Ok(Err(format!("{id}: a second admission")));
         }
         if admission.key != packed.key || admission.image.as_ref() != Some(&packed.image) {
             return Ok(Err(format!("{id}: the admission has another key or image than the manifest says")));
@@ -344,7 +346,7 @@ impl Laying<'_> {
             image: packed.image.clone(),
             trials: admission.trials.iter().cloned().collect(),
             blobs: BTreeSet::new(),
-            left: MOST_OF_AN_INSTANCE,
+            left: MOST_OF_AN_INSTANCE.saturating_sub(bytes),
         });
         self.writer.append(&Record::Admission(Box::new(admission))).map(|_| Ok(()))
     }
@@ -362,9 +364,7 @@ impl Open {
         if !self.trials.remove(&id) {
             return Err(format!("the outcome of trial {id}, on which the admission does not rest, or a second one"));
         }
-        let blobs: Vec<_> = outcome.report.iter().chain(&outcome.output.blob).collect();
-        blobs.iter().try_for_each(|blob| sound(blob))?;
-        self.blobs.extend(blobs.into_iter().cloned());
+        self.blobs.extend(outcome.report.iter().chain(&outcome.output.blob).cloned());
         Ok(())
     }
 
@@ -397,12 +397,19 @@ mod tests {
         let into = RunDir::open(folder.path()).unwrap();
         let digest = Digest::of(b"x");
         let packed = json!({"instance": digest, "image": digest, "key": digest, "trials": 1});
-        let line = json!({"format": format::BUNDLE, "tool": Tool::this(), "instances": {"one": packed, "two": packed},
+        let line = json!({"format": format::BUNDLE, "tool": Tool::this(), "instances": {"one": packed, "two": packed, "four": packed},
             "machine": {"os": "linux", "arch": "x", "kernel": "6", "cores": 1}});
         let manifest = manifest(line.to_string().as_bytes()).unwrap();
-        let wanted = BTreeSet::from(["one"]);
+        let wanted = BTreeSet::from(["one", "four"]);
         let writer = into.writer(&mut Index::default()).unwrap();
-        let mut laying = Laying { manifest: &manifest, wanted: &wanted, into: &into, writer, at: At::Nothing };
+        let mut laying = Laying {
+            manifest: &manifest,
+            wanted: &wanted,
+            into: &into,
+            writer,
+            seen: BTreeSet::new(),
+            at: At::Nothing,
+        };
         let blob = json!({"record": "blob", "format": format::BLOB, "sha256": Digest::of(b"text"), "text": "text"})
             .to_string();
         let mut said = |id: Option<&str>, left: Option<u64>, blob: &str| {
@@ -423,9 +430,26 @@ mod tests {
         assert!(said(Some("one"), Some(9), &blob).unwrap_err().contains("takes more than"));
         assert_eq!(said(None, None, &blob), Ok(()), "skipped");
         assert!(!into.blobs().holds(&Digest::of(b"text")));
-        assert_eq!(said(Some("one"), Some(999), &blob), Ok(()));
+        assert!(said(Some("one"), Some(999), &blob).unwrap_err().contains("a second admission"));
+        assert_eq!(said(None, None, &blob), Ok(()), "skipped");
+        assert!(!into.blobs().holds(&Digest::of(b"text")));
+        assert_eq!(said(Some("four"), Some(999), &blob), Ok(()));
         assert!(into.blobs().holds(&Digest::of(b"text")));
         assert!(said(None, None, &blob).unwrap_err().contains("no outcome before it names"));
+    }
+
+    #[test]
+    fn of_a_long_line_that_is_no_record_little_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let into = RunDir::open(&folder.path().join("run")).unwrap();
+        let manifest = json!({"format": format::BUNDLE, "tool": Tool::this(), "instances": {},
+            "machine": {"os": "linux", "arch": "x", "kernel": "6", "cores": 1}});
+        let lines = format!("{manifest}\n{}\n", json!({"record": "a".repeat(1 << 20)}));
+        let path = folder.path().join("bundle");
+        std::fs::write(&path, zstd::encode_all(lines.as_bytes(), 1).unwrap()).unwrap();
+        let unpacked = unpack(&path, &BTreeSet::new(), &into).unwrap();
+        let [(2, why)] = unpacked.damaged.as_slice() else { panic!("{:?}", unpacked.damaged.len()) };
+        assert!(why.starts_with("not a record of a bundle") && why.len() <= LONGEST_WHY, "{}", why.len());
     }
 
     #[test]

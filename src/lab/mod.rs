@@ -257,6 +257,12 @@ impl<'a> Lab<'a> {
         if self.cancel.load(Ordering::SeqCst) { Err(Stop::Interrupted.into()) } else { Ok(()) }
     }
 
+    /// Whether an admission has the key that this lab gives to its instance and image.
+    pub fn is_key_of(&self, admission: &Admission, instance: &Instance, repeat_all: bool) -> bool {
+        let key = |image| self.admission_key(instance, image, &admission.framework, repeat_all);
+        admission.image.as_ref().is_some_and(|image| key(image) == admission.key)
+    }
+
     /// The digest that names a sealed image, adapter, controls and number of repeats for an instance.
     pub(crate) fn admission_key(
         &self,

@@ -12,7 +12,7 @@ use crate::console::{Console, plain};
 use crate::intake::Quarantined;
 use crate::journal::{RunDir, Unpacked, unpack};
 use crate::lab::{Located, Offer, differences_of_runs};
-use crate::model::admission::Admission;
+use crate::model::admission::{Admission, Refusal};
 use crate::model::digest::Digest;
 
 /// A bundle in a folder of its own. Only what the judge confirms goes from there into the run.
@@ -65,6 +65,8 @@ pub struct Sampled {
     pub of: usize,
     /// Instance -> what differs.
     pub disagree: BTreeMap<String, Vec<String>>,
+    /// Instance -> why it could not be run again.
+    pub failed: BTreeMap<String, String>,
 }
 
 /// Runs the admissions of some imported instances again, with nothing that is known, and compares. The instances are those
@@ -83,18 +85,36 @@ pub fn run_sample(
     };
     let mut chosen: Vec<_> = input.instances.iter().filter_map(|one| Some((place(&one)?, one.clone()))).collect();
     chosen.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let chosen: Vec<_> = chosen.into_iter().take(wanted).map(|(_, located)| located).collect();
+    chosen.truncate(wanted);
     let folder = tempfile::tempdir().context("cannot make a directory for --sample; free space in TMPDIR")?;
     let run = RunDir::open(folder.path())?;
-    let lab = lab(&run, console, session)?.afresh();
+    let mut lab = lab(&run, console, session)?.afresh();
     console.say(format!("running base and gold of {} imported admission(s) again", chosen.len()));
-    let mut sampled = Sampled { of: chosen.len(), disagree: BTreeMap::new() };
-    for (id, again) in lab.admit(&chosen)? {
-        let theirs = admissions.get(&id).with_context(|| format!("{id} was chosen and is not there"))?;
-        let differs = differences_of_runs(theirs, &again)?;
-        if !differs.is_empty() {
-            sampled.disagree.insert(id, differs);
+    let mut sampled = Sampled { of: chosen.len(), ..Sampled::default() };
+    // Each as it was made, whether this command says `--full` or not.
+    for full in [false, true] {
+        lab.settings.repeat_all = full;
+        let mut alike = Vec::new();
+        for (_, located) in &chosen {
+            let theirs = imported(admissions, &located.instance_id)?;
+            if lab.is_key_of(theirs, &located.instance.read()?, true) == full {
+                alike.push(located.clone());
+            }
+        }
+        for (id, again) in lab.admit(&alike)? {
+            if again.refusal == Some(Refusal::SandboxFailed) || again.image.is_none() {
+                sampled.failed.insert(id, again.detail);
+                continue;
+            }
+            let differs = differences_of_runs(imported(admissions, &id)?, &again)?;
+            if !differs.is_empty() {
+                sampled.disagree.insert(id, differs);
+            }
         }
     }
     Ok(sampled)
+}
+
+fn imported<'a>(admissions: &'a BTreeMap<String, Admission>, id: &str) -> anyhow::Result<&'a Admission> {
+    admissions.get(id).with_context(|| format!("{id} was chosen and is not there"))
 }

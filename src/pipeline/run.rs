@@ -22,8 +22,7 @@ pub struct Verified {
 
 /// Runs the whole line into a run directory: admissions, trials, verdicts, and the files that are derived from them.
 pub fn verify_into(run: &RunDir, console: &Console, session: &Session, input: &mut Input) -> anyhow::Result<Verified> {
-    let Admitted { admissions, report } = admit_into(run, console, session, input)?;
-    drop(report);
+    let admissions = admit_into(run, console, session, input)?.admissions;
     let lab = lab(run, console, session)?;
     let tally = lab.verify(&input.instances, &admissions, &mut input.samples)?;
     let mut summary = Summary::of(tally, run);

@@ -312,4 +312,23 @@ fn a_bundle_that_lies_or_is_damaged_is_named_and_a_sample_finds_what_only_runnin
     let said = stderr(&expect_exit(sample.args(["--sample", "1", "--seed", "7"]), 2));
     assert!(said.contains("sample: 0 of 1 imported admission(s) agree"), "{said}");
     assert!(said.contains(&format!("mixer: pass_to_pass: {KEEP} only here")), "{said}");
+
+    // What ran here counts more than the word of others, also for an admission under other options.
+    let floor = ["--deadline-floor", "16"];
+    expect_exit(validate(&work, &liar, &[]).args(floor), 0);
+    expect_exit(assay().arg("pack").arg(&liar).arg("--out").arg(at("other-lie.zst")), 0);
+    let native = at("native");
+    expect_exit(&mut validate(&work, &native, &[]), 0);
+    let output = expect_exit(validate(&work, &native, &[&at("other-lie.zst")]).args(floor), 0);
+    assert!(!String::from_utf8(output.stdout.clone()).unwrap().contains("imported"), "{output:?}");
+    assert!(stderr(&output).contains("ran here, or its outcome came from elsewhere"), "{}", stderr(&output));
+    assert_eq!(lines(&native.join("admissions.jsonl"))[0]["pass_to_pass"], json!([KEEP]));
+
+    // A sample runs each admission as it was made.
+    let (full, taken) = (at("full"), at("taken"));
+    expect_exit(validate(&work, &full, &[]).arg("--full"), 0);
+    expect_exit(assay().arg("pack").arg(&full).arg("--out").arg(at("full.zst")), 0);
+    expect_exit(validate(&work, &taken, &[&at("full.zst")]).arg("--full"), 0);
+    let output = expect_exit(validate(&work, &taken, &[]).args(["--sample", "1"]), 0);
+    assert!(stderr(&output).contains("sample: 1 of 1 imported admission(s) agree"), "{}", stderr(&output));
 }

@@ -7,30 +7,28 @@ use anyhow::Context as _;
 use super::difference::differences;
 use crate::console::plain;
 use crate::exit_code::Stop;
-use crate::journal::{BundleManifest, Record, Unpacked};
+use crate::journal::{Record, Unpacked};
 use crate::lab::Lab;
 use crate::model::admission::{Admission, Refusal};
 use crate::model::digest::Digest;
-use crate::model::imported::Imported;
 use crate::model::instance::Instance;
 
 /// A bundle, with a lab over what it holds, in which nothing runs.
 pub struct Offer<'a> {
     lab: Lab<'a>,
-    manifest: BundleManifest,
-    from: Imported,
+    unpacked: &'a Unpacked,
 }
 
 impl std::fmt::Debug for Offer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Offer").field("from", &self.from).finish_non_exhaustive()
+        f.debug_struct("Offer").field("from", &self.unpacked.from).finish_non_exhaustive()
     }
 }
 
 impl<'a> Offer<'a> {
     /// `lab` is over the run directory that the bundle was laid out in.
-    pub fn new(lab: Lab<'a>, unpacked: &Unpacked) -> Self {
-        Self { lab: lab.closed(), manifest: unpacked.manifest.clone(), from: unpacked.from.clone() }
+    pub fn new(lab: Lab<'a>, unpacked: &'a Unpacked) -> Self {
+        Self { lab: lab.closed(), unpacked }
     }
 
     /// Brings the admission of an instance into a run. None: the bundle has none, or one that is not what the judge says of
@@ -43,14 +41,14 @@ impl<'a> Offer<'a> {
         key: &Digest,
         derive: impl FnOnce(&Lab) -> anyhow::Result<Admission>,
     ) -> anyhow::Result<Option<Admission>> {
-        let differs = match self.computed(instance, image, key, derive)? {
+        let differs = match self.computed(to, instance, image, key, derive)? {
             None => return Ok(None),
             Some(Ok(admission)) => return self.bring(to, admission).map(Some),
             Some(Err(differs)) => differs,
         };
-        let id = &instance.instance_id;
+        let (id, from) = (&instance.instance_id, &self.unpacked.from);
         to.console
-            .say(format!("{id}: the admission of bundle {} is not used, and base and gold run", self.from.bundle));
+            .say(format!("{id}: the admission of bundle {} is not used; the rest goes on as without it", from.bundle));
         differs.iter().for_each(|line| to.console.say(format!("{id}: {}", plain(line))));
         Ok(None)
     }
@@ -58,12 +56,13 @@ impl<'a> Offer<'a> {
     /// The admission that follows from the bundle's outcomes, or what speaks against it.
     fn computed(
         &self,
+        to: &Lab,
         instance: &Instance,
         image: &Digest,
         key: &Digest,
         derive: impl FnOnce(&Lab) -> anyhow::Result<Admission>,
     ) -> anyhow::Result<Option<Result<Admission, Vec<String>>>> {
-        let Some(packed) = self.manifest.instances.get(&instance.instance_id) else { return Ok(None) };
+        let Some(packed) = self.unpacked.manifest.instances.get(&instance.instance_id) else { return Ok(None) };
         let of = [("instance", &packed.instance, &instance.digest()), ("image", &packed.image, image)];
         let mut differs: Vec<_> = of
             .into_iter()
@@ -80,6 +79,13 @@ impl<'a> Offer<'a> {
         let Some(stated) = self.lab.knowledge.read_admission(key)? else {
             return Ok(Some(Err(vec!["its record is missing or damaged".to_owned()])));
         };
+        for trial in &stated.trials {
+            let known = to.knowledge.read_outcome(trial)?;
+            if known.is_some_and(|known| known.imported.as_ref() != Some(&self.unpacked.from)) {
+                let why = format!("trial {trial} ran here, or its outcome came from elsewhere, and that counts");
+                return Ok(Some(Err(vec![why])));
+            }
+        }
         let computed = match derive(&self.lab) {
             Ok(computed) => computed,
             Err(error) if matches!(error.downcast_ref::<Stop>(), Some(Stop::Interrupted)) => return Err(error),
@@ -95,8 +101,9 @@ impl<'a> Offer<'a> {
 
     /// Records the outcomes that the admission rests on, and no others, and then the admission.
     fn bring(&self, to: &Lab, admission: Admission) -> anyhow::Result<Admission> {
-        let imported = Some(self.from.clone());
+        let imported = Some(self.unpacked.from.clone());
         for trial in &admission.trials {
+            // Brought before: the run was ended in the middle.
             if to.knowledge.read_outcome(trial)?.is_some() {
                 continue;
             }
