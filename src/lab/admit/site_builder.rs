@@ -111,7 +111,7 @@ impl<'a> SiteBuilder<'a> {
         let name = format!("{}/{}", site.framework.name(), site.framework.version());
         let key = |all| self.lab.admission_key(&self.instance, &site.image.digest, &name, all);
         let (full, key) = (key(true), key(self.lab.settings.repeat_all));
-        // If the canary tree is gone, for example after a new import, the admission is derived again from the known trials.
+        // If a tree of the controls is gone, for example after a new import, the admission is derived again from the known trials.
         let usable = |admission: &Admission| {
             if admission.channel != site.framework.channel() {
                 return false;
@@ -121,7 +121,8 @@ impl<'a> SiteBuilder<'a> {
                 return false;
             }
             let canaries = admission.canaries.iter().map(|canaries| &canaries.tree);
-            canaries.chain(admission.held_out.iter().map(|held_out| &held_out.tree)).all(|t| site.repository.holds(t))
+            let held_out = admission.held_out.iter().map(|held_out| &held_out.tree);
+            canaries.chain(held_out).chain(&admission.one_session).all(|tree| site.repository.holds(tree))
         };
         // What was repeated as a whole says all that an admission without it would say.
         let mut known = self.lab.knowledge.read_admission(&full)?.filter(usable);
