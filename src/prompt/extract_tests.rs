@@ -305,6 +305,16 @@ fn a_fence_in_a_longer_fence_is_text() {
 }
 
 #[test]
+fn an_indented_marker_that_is_text_of_a_diff_or_a_test_file_is_text() {
+    let diff = "--- a/README.md\n+++ b/README.md\n@@ -1,3 +1,3 @@\n <<<<<<< SEARCH\n-x\n+y\n z\n";
+    assert!(matches!(payload(Skill::Repair, &format!("Fix:\n```diff\n{diff}```\n")), Ok(Payload::UnifiedDiff { .. })));
+    let content = "TEXT = \"\"\"\n    <<<<<<< SEARCH\n    old\n\"\"\"\n";
+    let answer = format!("### tests/test_a.py\n```python\n{content}```\n");
+    let files = vec![WholeFile { path: "tests/test_a.py".into(), content: content.into() }];
+    assert_eq!(payload(Skill::Test, &answer), Ok(Payload::TestFiles { files }));
+}
+
+#[test]
 fn ten_megabytes_of_anything_are_read_in_a_moment() {
     let started = std::time::Instant::now();
     for piece in

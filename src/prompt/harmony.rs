@@ -10,8 +10,9 @@ const ENDS: [&str; 3] = ["<|return|>", "<|end|>", "<|call|>"];
 /// `None` if the text is not in this format.
 pub(super) fn split(text: &str) -> Option<Split<'_>> {
     if !text.starts_with(CHANNEL) && !text.strip_prefix(START).is_some_and(|rest| rest.starts_with("assistant")) {
-        // The template wrote the first header, or code speaks of one.
-        let unclear = text.contains("<|end|><|start|>assistant<|channel|>final<|message|>");
+        // The template wrote the first header, or code speaks of one. What begins as a diff has no reasoning before it.
+        let header = text.contains("<|start|>assistant<|channel|>final<|message|>");
+        let unclear = header && super::diff_block::raw(text).is_none();
         return if unclear { Some(Split { reasoning: None, rest: Rest::Unclear }) } else { bare(text) };
     }
     // The first `<|message|>` ends the header that the text begins with.
@@ -49,8 +50,11 @@ fn answer(body: &str) -> Rest<'_> {
     let body = body.trim();
     let body = ENDS.iter().find_map(|end| body.strip_suffix(end)).unwrap_or(body);
     // Another message after the answer: one of the two is not meant.
-    let another =
-        |line: &str| line.starts_with(CHANNEL) || ENDS.iter().any(|end| line.contains(&format!("{end}{START}")));
+    let another = |line: &str| {
+        line.starts_with(CHANNEL)
+            || line.starts_with(START)
+            || ENDS.iter().any(|end| line.contains(&format!("{end}{START}")))
+    };
     if body.lines().any(another) { Rest::Unclear } else { Rest::Answer(body.trim_start()) }
 }
 

@@ -19,6 +19,9 @@ pub(super) fn name(answer: &str) -> Option<&'static str> {
     if lines().any(|line| marker(line.trim(), '-', "SEARCH").is_some()) {
         return Some("edits between `------- SEARCH` and `+++++++ REPLACE`");
     }
+    if lines().any(|line| marker(line.trim_start(), '<', "SEARCH").is_some()) {
+        return Some("indented edits, whose lines have to begin at the left");
+    }
     if begins(&["<<<<<<< "]) {
         return Some("conflict markers whose first line is not `<<<<<<< SEARCH`");
     }

@@ -132,7 +132,7 @@ struct Scan<'t> {
     /// The text begins as a diff.
     raw: bool,
     code: Code<'t>,
-    /// Closing tags inside the code that is open.
+    /// Closing tags inside the code that is open, in the order of the text.
     inner: Vec<Inner>,
     /// Opening tags inside the code that is open.
     opened_inside: Vec<usize>,
@@ -197,7 +197,7 @@ impl<'t> Scan<'t> {
         let text = line.trim_end_matches(['\n', '\r']);
         if marker(text, '<', "SEARCH").is_some() && !broken.lines.contains(&at) {
             if let Some(begin) = self.code.edit
-                && self.inner.iter().any(|inner| inner.at > begin)
+                && self.inner.last().is_some_and(|inner| inner.at > begin)
             {
                 broken.lines.insert(begin);
                 return None;
@@ -209,7 +209,7 @@ impl<'t> Scan<'t> {
         if let Some(begin) = self.code.edit {
             if marker(text, '>', "REPLACE").is_some() {
                 self.code.edit = None;
-                self.inner.retain(|inner| inner.at < begin);
+                self.inner.truncate(self.inner.partition_point(|inner| inner.at < begin));
                 self.opened_inside.clear();
             } else {
                 self.inside(at, text);
@@ -251,8 +251,9 @@ impl<'t> Scan<'t> {
     }
 
     fn inside(&mut self, at: usize, line: &str) {
+        let whole = line.trim().len();
         for (offset, tag) in tags(line) {
-            let alone = line.trim().len() == tag.length;
+            let alone = whole == tag.length;
             if !tag.closes {
                 self.opened_inside.push(tag.family);
             } else if self.opened_inside.last() == Some(&tag.family) {
@@ -267,17 +268,20 @@ impl<'t> Scan<'t> {
     fn outside(&mut self, at: usize, line: &str) -> Step {
         let mut read = 0;
         let mut ticks = 0;
+        // A line may have a megabyte and be full of tags, so what is asked of the whole line is asked once.
+        let mut last_tick = None;
+        let blank = line.len() - line.trim_start().len();
         for (offset, tag) in tags(line) {
             ticks += line[read..offset].matches('`').count();
             read = offset;
-            if is_quoted(line, offset, tag.length, ticks) {
+            let ticked = ticks % 2 == 1 && *last_tick.get_or_insert_with(|| line.rfind('`')) > Some(offset);
+            if ticked || is_quoted(line, offset, tag.length) {
                 continue;
             }
             let place = at + offset;
-            let begins = self.text[self.end.map_or(0, |(end, _)| end)..place].trim_start().is_empty();
             if !tag.closes {
-                let starts_line = line[..offset].trim_start().is_empty();
-                if self.waiting.is_none() && (begins || starts_line) {
+                if self.waiting.is_none() && offset == blank {
+                    let begins = self.text[self.end.map_or(0, |(end, _)| end)..place].trim_start().is_empty();
                     self.waiting = Some((tag.family, begins));
                     self.code_before = self.code_seen && !begins;
                     self.code_seen = false;
@@ -361,11 +365,11 @@ fn is_word(line: &str, at: usize, length: usize) -> bool {
     !before.trim().is_empty() && before.ends_with(char::is_whitespace) && !line[at + length..].trim().is_empty()
 }
 
-/// Whether a tag of a line is only spoken of: between backticks, or directly between quotes. `ticks` backticks stand before it.
-fn is_quoted(line: &str, at: usize, length: usize, ticks: usize) -> bool {
+/// Whether a tag of a line is only spoken of, because it stands directly between quotes.
+fn is_quoted(line: &str, at: usize, length: usize) -> bool {
     let (before, after) = (&line[..at], &line[at + length..]);
     let quotes = ['"', '\'', '“', '”', '‘', '’', '«', '»'];
-    (ticks % 2 == 1 && after.contains('`')) || (before.ends_with(quotes) && after.starts_with(quotes))
+    before.ends_with(quotes) && after.starts_with(quotes)
 }
 
 #[cfg(test)]

@@ -57,11 +57,18 @@ fn harmony_channels_hold_reasoning_but_for_the_final_one() {
         (format!("{analysis}{call}"), Some(format!("why<|end|>{call}")), Rest::Unfinished),
         ("analysiswhyassistantfinalso".to_owned(), Some("why".to_owned()), answer("so")),
         (format!("{last}{last}").split_off("<|start|>assistant".len()), None, Rest::Unclear),
+        // Two final messages, with a line break between them.
+        (format!("{analysis}{last}\n{last}"), Some("why".to_owned()), Rest::Unclear),
+        (format!("why<|end|>\n{last}"), None, Rest::Unclear),
+        (format!("{DIFF} <|end|>{last}\n"), None, answer(&format!("{DIFF} <|end|>{last}\n"))),
         ("analysis of it".to_owned(), None, answer("analysis of it")),
     ] {
         assert_eq!(split(&completion), Split { reasoning: reasoning.as_deref(), rest }, "{completion:?}");
     }
 }
+
+/// Its last line is a line of context that goes on.
+const DIFF: &str = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,2 @@\n-x\n+y\n";
 
 const EDIT: &str =
     "```python\n### a.py\n<<<<<<< SEARCH\nold\n=======\nEND = '</think>'\n</think>\n>>>>>>> REPLACE\n```\n";
@@ -130,4 +137,21 @@ fn where_code_could_be_reasoning_or_answer_nothing_is_read() {
     ] {
         assert_eq!(split(&completion).rest, rest, "{completion}");
     }
+}
+
+#[test]
+fn a_megabyte_of_tags_is_split_in_a_moment() {
+    let started = std::time::Instant::now();
+    for (begin, middle, part) in [
+        ("a</think>", " ".repeat(500_000) + "x", " <think>"),
+        ("```\n", " ".repeat(500_000), "<think>"),
+        ("a</think>", "\n".repeat(500_000), "<think>"),
+        ("```\n", "</think>\n".repeat(60_000), "<<<<<<< SEARCH\n"),
+        ("`", String::new(), " <think>"),
+        ("", String::new(), "<think></think>"),
+        ("", String::new(), "a`</think>"),
+    ] {
+        split(&format!("{begin}{middle}{}", part.repeat(500_000 / part.len())));
+    }
+    assert!(started.elapsed().as_secs() < 30, "took {:?}", started.elapsed());
 }

@@ -36,6 +36,8 @@ struct Parser<'a> {
     /// Path on the last line that is not blank.
     named: Option<&'a str>,
     open: Option<OpenEdit<'a>>,
+    /// The first marker of an edit that does not begin at the left: one of a format of its own, or text of something else.
+    indented: Option<usize>,
 }
 
 struct OpenEdit<'a> {
@@ -62,9 +64,8 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let Some(open) = &mut self.open else {
-            // Left out, such an edit would be lost without a word; what it is indented by is not known to be no part of it.
             if marker(line.trim_start(), '<', "SEARCH").is_some() {
-                return Err(bad(number, "is indented; its lines have to begin at the left"));
+                self.indented.get_or_insert(number);
             }
             self.between(line);
             return Ok(());
@@ -105,6 +106,10 @@ impl<'a> Parser<'a> {
     fn finish(self) -> Result<Option<Vec<Edit>>, Malformed> {
         if let Some(open) = &self.open {
             return Err(bad(open.line, "is not finished; the answer was cut"));
+        }
+        // Beside others such an edit would be lost without a word. What it is indented by is not known to be no part of it.
+        if let (false, Some(line)) = (self.edits.is_empty(), self.indented) {
+            return Err(bad(line, "is indented; its lines have to begin at the left"));
         }
         Ok((!self.edits.is_empty()).then_some(self.edits))
     }
