@@ -112,7 +112,6 @@ pub fn grade_log(log: &str, format: Option<LogFormat>, fail_to_pass: &[String], 
         return with(graded, Grade::Unreadable, detail.to_owned());
     };
     let parsed = format.parse(&part.text);
-    graded.format = Some(format);
     let at = |alarm: &Alarm| Alarm { line: alarm.line + part.before, ..alarm.clone() };
     graded.alarms.extend(parsed.alarms.iter().map(at));
     if parsed.entries.is_empty() {

@@ -133,8 +133,11 @@ fn totals(log: &mut ParsedLog, line: usize, ran: usize, ok: bool, summary: &str)
     let broken =
         log.entries.iter().filter(|entry| matches!(entry.status, LogStatus::Failed | LogStatus::Error)).count();
     let named = log.entries.len();
-    // Without `-v` only tests that fail are named.
-    log.unnamed = ran.saturating_sub(named);
+    // Without `-v` only tests that fail are named. What was skipped or failed as expected did not pass.
+    let seen = |status| log.entries.iter().filter(|entry| entry.status == status).count();
+    let beyond = |key, status| number(summary, key).saturating_sub(seen(status));
+    let no_pass = beyond("skipped=", LogStatus::Skipped) + beyond("expected failures=", LogStatus::Xfailed);
+    log.unnamed = ran.saturating_sub(named + no_pass);
     let said = number(summary, "failures=") + number(summary, "errors=");
     if named > ran + said || (ok && broken > 0) || (!ok && said > 0 && broken == 0 && named > 0) {
         let detail = format!("{named} results, {broken} of them failures; the runner says {ran} and `{summary}`");
@@ -205,6 +208,10 @@ Destroying test database for alias 'default'...
             LogFormat::Unittest.parse("..F\nFAIL: test_a (m.C)\n\nRan 3 tests in 0.001s\n\nFAILED (failures=1)\n");
         assert_eq!((log.unnamed, log.finished, log.alarms.is_empty()), (2, true, true), "{log:?}");
         assert_eq!(LogFormat::Django.parse(DJANGO).unnamed, 0);
+        for (line, summary) in [("sF", "skipped=1"), ("xF", "expected failures=1")] {
+            let text = format!("{line}\nFAIL: test_a (m.C)\n\nRan 2 tests in 0.1s\n\nFAILED (failures=1, {summary})\n");
+            assert_eq!(LogFormat::Unittest.parse(&text).unnamed, 0, "{summary}");
+        }
     }
 
     #[test]
