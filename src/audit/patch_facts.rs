@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::language::classes::classify_in_change;
+use crate::language::classes::classify_change;
 use crate::model::candidate::PathClass;
 use crate::repo::patch::{Change, FilePatch, LineKind, parse};
 
@@ -33,18 +33,17 @@ pub fn patch_facts(patch: &str) -> PatchFacts {
         Err(malformed) => return PatchFacts::Unreadable(malformed.detail),
     };
     let (mut judging, mut others, mut added) = (Vec::new(), 0, Vec::new());
-    let path_of = |file: &FilePatch| file.new.clone().or_else(|| file.old.clone());
-    let paths: Vec<_> = files.iter().filter_map(path_of).collect();
-    let change: Vec<_> = paths.iter().map(String::as_str).collect();
+    let named: Vec<_> =
+        files.iter().filter_map(|file| Some((file, file.new.as_deref().or(file.old.as_deref())?))).collect();
+    let classes = classify_change(&named.iter().map(|(_, path)| *path).collect::<Vec<_>>());
     let removed: BTreeSet<_> = files.iter().flat_map(|file| changed_lines(file, LineKind::Removed)).collect();
-    for file in &files {
-        let Some(path) = path_of(file) else { continue };
-        match classify_in_change(&path, &change) {
-            PathClass::Test | PathClass::Fixture | PathClass::RunnerConfig => judging.push(path.clone()),
+    for ((file, path), class) in named.into_iter().zip(classes) {
+        match class {
+            PathClass::Test | PathClass::Fixture | PathClass::RunnerConfig => judging.push(path.to_owned()),
             _ => others += 1,
         }
         let lines = changed_lines(file, LineKind::Added).into_iter().filter(|line| !removed.contains(line)).collect();
-        added.push((path, lines));
+        added.push((path.to_owned(), lines));
     }
     PatchFacts::Read { judging, others, added }
 }
@@ -125,6 +124,14 @@ mod tests {
         assert!(stands_in_answer(&added(&format!("{come}{gone}")), "rename from old.md\nrename to new.md\n"));
         assert!(stands_in_answer(&added(come), "copy from old.md\ncopy to new.md\n"));
         assert!(!stands_in_answer(&added(come), "rename from old.md\nrename to new.md\n"));
+    }
+
+    #[test]
+    fn a_change_of_many_files_costs_no_more_than_each_of_them() {
+        let paths: Vec<_> =
+            (0..6_000).map(|at| if at % 2 == 0 { format!("a/{at}.py") } else { format!("a/{at}.md") }).collect();
+        let classes = classify_change(&paths.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(classes.iter().filter(|class| **class == PathClass::Source).count(), 3_000);
     }
 
     #[test]

@@ -27,26 +27,29 @@ fn classify_by(path: &str, languages: &[&'static dyn Language]) -> PathClass {
     row.map_or(PathClass::Source, |row| row.2)
 }
 
-/// The class of a path in a change of which only the paths are known. Code has the rows of its own language; other files have those
-/// of the languages of the change's code or, without code, the class on which most languages agree.
-pub fn classify_in_change(path: &str, change: &[&str]) -> PathClass {
+/// The classes of the paths of a change of which only the paths are known. Code has the rows of its own language; other files have
+/// those of the languages of the change's code or, without code, the class on which most languages agree.
+pub fn classify_change(paths: &[&str]) -> Vec<PathClass> {
+    let every: Vec<_> = super::all().collect();
     let of = |path: &str| -> Vec<_> {
         let suffix = path.rsplit_once('.').map_or("", |(_, suffix)| suffix).to_ascii_lowercase();
-        super::all().filter(|language| language.endings().contains(&suffix.as_str())).collect()
+        every.iter().copied().filter(|language| language.endings().contains(&suffix.as_str())).collect()
     };
-    let own = of(path);
-    if !own.is_empty() {
-        return classify_by(path, &own);
-    }
-    let beside: Vec<_> = change.iter().flat_map(|path| of(path)).collect();
-    if !beside.is_empty() {
-        return classify_by(path, &beside);
-    }
-    let every: Vec<_> = super::all().collect();
-    let class = classify_by(path, &every);
-    let alike = every.iter().filter(|language| classify_by(path, &[**language]) == class).count();
-    let of_tests = matches!(class, PathClass::Test | PathClass::Fixture);
-    if of_tests && alike * 2 < every.len() { PathClass::Source } else { class }
+    let own: Vec<Vec<_>> = paths.iter().map(|path| of(path)).collect();
+    let has_code = |language: &&dyn Language| own.iter().flatten().any(|other| other.name() == language.name());
+    let beside: Vec<_> = every.iter().copied().filter(has_code).collect();
+    let agreed = |path: &str| {
+        let class = classify_by(path, &every);
+        let alike = every.iter().filter(|language| classify_by(path, &[**language]) == class).count();
+        let of_tests = matches!(class, PathClass::Test | PathClass::Fixture);
+        if of_tests && alike * 2 < every.len() { PathClass::Source } else { class }
+    };
+    let class = |(path, own): (&&str, &Vec<_>)| match (own.is_empty(), beside.is_empty()) {
+        (false, _) => classify_by(path, own),
+        (true, false) => classify_by(path, &beside),
+        (true, true) => agreed(path),
+    };
+    paths.iter().zip(&own).map(class).collect()
 }
 
 /// Whether a repair candidate's changes to this class are taken back.

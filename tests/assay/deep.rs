@@ -100,6 +100,7 @@ fn sources() -> Vec<(String, String)> {
     }
     let long = "a".repeat(FLAT_ROOM / 2);
     sources.push(("flat import".to_owned(), format!("import {long} as b\n{}", "b\n".repeat(FLAT_ROOM / 4))));
+    sources.push(("flat CI".to_owned(), format!("x = [\n{}]\n", "'CI',\n".repeat(FLAT_ROOM / 6))));
     sources.push(("flat class".to_owned(), format!("class {long}:\n    x = [{}]\n", "0, ".repeat(FLAT_ROOM / 6))));
     sources
 }

@@ -1,6 +1,6 @@
 //! Tokens of a Python file.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tree_sitter::Node;
 
@@ -104,6 +104,8 @@ struct Reader<'s, 'w> {
     /// Names that loops bind, with the loops and what these stand in.
     loops: BTreeMap<&'s str, HashSet<usize>>,
     wanted: &'w dyn Fn(u32) -> bool,
+    /// Whether the text of a node speaks of the environment, by its id: a list may hold the same word many times.
+    environment: HashMap<usize, bool>,
     found: BTreeSet<(Token, u32)>,
     /// What only a program's own process comes to: `os._exit` where the file is the main program.
     in_main: BTreeSet<(Token, u32)>,
@@ -123,6 +125,7 @@ impl<'s, 'w> Reader<'s, 'w> {
             parents,
             loops: loops(nodes, parents, source),
             wanted,
+            environment: HashMap::new(),
             found: BTreeSet::new(),
             in_main: BTreeSet::new(),
             runner_named: None,
@@ -315,9 +318,12 @@ impl Reader<'_, '_> {
         if RUNNERS.contains(&text.as_str()) && text != "doctest" {
             self.runner_named = self.runner_named.or(self.line(node));
         }
-        if CI_VARIABLES.contains(&text.as_str()) {
-            let around = self.parents.above(node).nth(1).map_or("", |around| self.text(around));
-            if around.contains("environ") || around.contains("getenv") {
+        if CI_VARIABLES.contains(&text.as_str())
+            && let Some(around) = self.parents.above(node).nth(1)
+        {
+            let said = super::syntax::text(around, self.source);
+            let asks = || said.contains("environ") || said.contains("getenv");
+            if *self.environment.entry(around.id()).or_insert_with(asks) {
                 self.add(Token::CiEnvironment, node);
             }
         }
