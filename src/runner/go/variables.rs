@@ -34,12 +34,12 @@ const OF_THE_USER: [&str; 12] = [
 ];
 
 /// Whether Go, or a program that it built, may read a variable of this name. An instance sets none of them. Go's own names begin
-/// with `GO` and have no underscore (`GOFLAGS`), or they have it behind a word of Go (`GO_`, `GOROOT_`, `CGO_`). `GOOGLE_CLOUD_PROJECT`
+/// with `GO` and have no underscore (`GOFLAGS`), or they have it behind a word of Go (`GO_`, `GOROOT_`, `GOTOOLCHAIN_`, `CGO_`). `GOOGLE_CLOUD_PROJECT`
 /// is another's.
 pub fn is_read_by_go(name: &str) -> bool {
     match name.split_once('_') {
         None => name.starts_with("GO"),
-        Some((word, _)) => matches!(word, "GO" | "GOROOT" | "CGO"),
+        Some((word, _)) => matches!(word, "GO" | "GOROOT" | "GOTOOLCHAIN" | "CGO"),
     }
 }
 
@@ -62,6 +62,7 @@ mod tests {
         for name in ["GOGC", "GOMAXPROCS", "GO_LDSO", "GOROOT_FINAL", "GO386", "CGO_LDFLAGS", "GOVARIABLEOFTOMORROW"] {
             assert!(is_read_by_go(name), "{name}");
         }
+        assert!(is_read_by_go("GOTOOLCHAIN_INTERNAL_SWITCH_VERSION"));
     }
 
     #[test]
