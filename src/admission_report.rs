@@ -80,28 +80,29 @@ pub struct CanaryCounts {
     pub none: u64,
 }
 
-impl AdmissionReport {
-    pub fn of<'a>(admissions: impl IntoIterator<Item = &'a Admission>, leaks: &BTreeMap<&str, Leaks>) -> Self {
-        let mut report = Self {
+impl Default for AdmissionReport {
+    fn default() -> Self {
+        Self {
             format: format::ADMISSION_REPORT.to_owned(),
             admitted: 0,
             refused: 0,
             refusals: BTreeMap::new(),
             instances: Vec::new(),
-        };
-        for admission in admissions {
-            match admission.refusal {
-                None => report.admitted += 1,
-                Some(refusal) => {
-                    report.refused += 1;
-                    *report.refusals.entry(refusal).or_default() += 1;
-                }
-            }
-            let leaks = leaks.get(admission.instance_id.as_str()).copied().unwrap_or_default();
-            report.instances.push(InstanceReport::of(admission, leaks));
         }
-        report.instances.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
-        report
+    }
+}
+
+impl AdmissionReport {
+    /// Takes an instance in. They come by instance id.
+    pub fn add(&mut self, admission: &Admission, leaks: Leaks) {
+        match admission.refusal {
+            None => self.admitted += 1,
+            Some(refusal) => {
+                self.refused += 1;
+                *self.refusals.entry(refusal).or_default() += 1;
+            }
+        }
+        self.instances.push(InstanceReport::of(admission, leaks));
     }
 
     pub fn markdown(&self) -> String {
@@ -346,7 +347,10 @@ mod tests {
             "patch": "--- a/core.py\n+++ b/core.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n",
         }))
         .unwrap();
-        let report = AdmissionReport::of(&admissions, &BTreeMap::from([("one", Leaks::of(&instance))]));
+        let [two, one] = &admissions;
+        let mut report = AdmissionReport::default();
+        report.add(one, Leaks::of(&instance));
+        report.add(two, Leaks::default());
         assert_eq!((report.admitted, report.refused), (1, 1));
         assert_eq!(report.refusals, BTreeMap::from([(Refusal::NetworkDependent, 1)]));
         assert_eq!(report.instances[0].instance_id, "one");

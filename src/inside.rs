@@ -164,7 +164,7 @@ pub mod judge {
     pub use crate::judge::{DeadlineRule, Evidence, LocalizationRules, Peers, Step, judge};
 }
 pub mod lab {
-    pub use crate::lab::{Lab, Located, Sample, Samples, Settings, read_candidate, recompute};
+    pub use crate::lab::{Admissions, Lab, Located, Sample, Samples, Settings, read_candidate, recompute};
     pub mod verify {
         pub mod ground {
             pub use crate::lab::verify::ground::Ground;

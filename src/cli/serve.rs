@@ -103,7 +103,7 @@ impl Serve {
         self.say_where(console, &running, options.token.is_some());
 
         let admissions = admit_into(&run, console, &session, &input)?.admissions;
-        let admitted = admissions.values().filter(|admission| admission.admitted()).count();
+        let admitted = admissions.refusals().filter(Option::is_none).count();
         if admitted == 0 {
             console.say("no instance was admitted, so there is nothing to answer; see admission-report.md");
             return exit_code(&admissions, 0);

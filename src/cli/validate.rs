@@ -1,6 +1,5 @@
 //! `assay validate`: admits instances.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,7 +9,7 @@ use crate::admission_report::{AdmissionReport, InstanceReport};
 use crate::console::{Console, table};
 use crate::exit_code::ExitCode;
 use crate::journal::RunDir;
-use crate::model::admission::Admission;
+use crate::lab::Admissions;
 use crate::model::test_record::Standing;
 use crate::output::Plan;
 use crate::pipeline::{Admitted, Bundle, Input, Session, admit_offered, exit_code, run_sample};
@@ -66,8 +65,8 @@ impl Validate {
             bundles.iter().map(|bundle| bundle.offer(console, &session)).collect::<anyhow::Result<_>>()?;
         let Admitted { admissions, report } = admit_offered(&run, console, &session, &input, &offers)?;
         if self.json {
-            for admission in admissions.values() {
-                console.print(serde_json::to_string(admission)?);
+            for admission in admissions.each() {
+                console.print(serde_json::to_string(&admission?)?);
             }
         } else {
             console.print(admission_table(&report));
@@ -87,7 +86,7 @@ impl Validate {
         console: &Console,
         session: &Session,
         input: &Input,
-        admissions: &BTreeMap<String, Admission>,
+        admissions: &Admissions,
         wanted: u32,
     ) -> anyhow::Result<bool> {
         let sampled = run_sample(console, session, input, admissions, wanted as usize, self.seed)?;

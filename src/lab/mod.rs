@@ -9,16 +9,16 @@
 //! and `receipts.jsonl` are written by instance, then by place in the input. A sandbox failure is tried up to three
 //! times.
 
+mod admissions;
 pub mod admit;
 mod locations;
 pub mod run;
 mod site;
 pub mod verify;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::console::Console;
 use crate::exit_code::Stop;
@@ -36,6 +36,7 @@ use crate::runner::{self, Bare, Runner, Sentinels};
 use crate::sandbox::{Engine, Sandbox};
 use crate::shelf::Kept;
 
+pub use admissions::Admissions;
 pub use admit::difference::differences_of_runs;
 pub use admit::imported::Offer;
 pub use admit::site_builder::SiteBuilder;
@@ -117,7 +118,7 @@ pub struct Lab<'a> {
     ran: AtomicU64,
     /// Whether nothing runs here: what is not known stays unknown.
     closed: bool,
-    pub(crate) writer: Arc<std::sync::Mutex<Writer>>,
+    pub(crate) writer: Arc<Mutex<Writer>>,
 }
 
 impl std::fmt::Debug for Lab<'_> {
@@ -139,7 +140,7 @@ impl<'a> Lab<'a> {
         if index.torn > 0 {
             console.say(format!("{} record(s) were cut off by an earlier kill; those trials run again", index.torn));
         }
-        let writer = Arc::new(std::sync::Mutex::new(run.writer(&mut index)?));
+        let writer = Arc::new(Mutex::new(run.writer(&mut index)?));
         let knowledge = Knowledge::new(index.without_failures(), run.blobs().clone());
         let shared = settings.reuse.then(|| SharedOutcomes::new(&settings.cache));
         let share_failed = Arc::default();
@@ -204,18 +205,15 @@ impl<'a> Lab<'a> {
     }
 
     /// Prepares and admits every instance.
-    pub fn admit(&self, instances: &[Located]) -> anyhow::Result<BTreeMap<String, Admission>> {
+    pub fn admit(&self, instances: &[Located]) -> anyhow::Result<Admissions> {
         self.admit_offered(instances, &[])
     }
 
     /// The same, with admissions of bundles for instances that the journal knows nothing of.
-    pub fn admit_offered(
-        &self,
-        instances: &[Located],
-        offers: &[Offer],
-    ) -> anyhow::Result<BTreeMap<String, Admission>> {
+    pub fn admit_offered(&self, instances: &[Located], offers: &[Offer]) -> anyhow::Result<Admissions> {
+        let admissions = Mutex::new(Admissions::new()?);
         let stage = self.console.stage("admit", instances.len() as u64);
-        let admissions = run::pool::map(self.settings.workers, instances, |located| {
+        run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
             let admission = SiteBuilder::new(self, located)?.admit(offers)?;
             if !admission.admitted() {
@@ -225,17 +223,18 @@ impl<'a> Lab<'a> {
             if let Some(refusal) = admission.refusal {
                 self.console.say(format!("{} refused: {refusal}: {}", admission.instance_id, admission.detail));
             }
+            admissions.lock().unwrap_or_else(PoisonError::into_inner).keep(&admission)?;
             stage.step();
-            Ok((admission.instance_id.clone(), admission))
+            Ok(())
         })?;
-        Ok(admissions.into_iter().collect())
+        Ok(admissions.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes every sample through its trials and writes the verdicts. One batch of candidates is in memory at a time.
     pub fn verify(
         &self,
         instances: &[Located],
-        admissions: &BTreeMap<String, Admission>,
+        admissions: &Admissions,
         samples: &mut Samples,
     ) -> anyhow::Result<Tally> {
         self.read_candidates(instances, admissions, samples)?;

@@ -11,7 +11,7 @@ use super::session::Session;
 use crate::console::{Console, plain};
 use crate::intake::Quarantined;
 use crate::journal::{RunDir, Unpacked, unpack};
-use crate::lab::{Located, Offer, differences_of_runs};
+use crate::lab::{Admissions, Located, Offer, differences_of_runs};
 use crate::model::admission::{Admission, Refusal};
 use crate::model::digest::Digest;
 
@@ -75,16 +75,19 @@ pub fn run_sample(
     console: &Console,
     session: &Session,
     input: &Input,
-    admissions: &BTreeMap<String, Admission>,
+    admissions: &Admissions,
     wanted: usize,
     seed: u64,
 ) -> anyhow::Result<Sampled> {
-    let place = |located: &&Located| {
-        let admission = admissions.get(&located.instance_id)?;
-        admission.imported.as_ref().map(|_| Digest::of_json(&(seed, &admission.key)))
-    };
-    let mut chosen: Vec<_> = input.instances.iter().filter_map(|one| Some((place(&one)?, one.clone()))).collect();
-    chosen.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut chosen = Vec::new();
+    for located in &input.instances {
+        if let Some(admission) = admissions.read(&located.instance_id)?
+            && admission.imported.is_some()
+        {
+            chosen.push((Digest::of_json(&(seed, &admission.key)), located.clone()));
+        }
+    }
+    chosen.sort_by(|(a, _): &(Digest, Located), (b, _)| a.cmp(b));
     chosen.truncate(wanted);
     let folder = tempfile::tempdir().context("cannot make a directory for --sample; free space in TMPDIR")?;
     let run = RunDir::open(folder.path())?;
@@ -97,16 +100,18 @@ pub fn run_sample(
         let mut alike = Vec::new();
         for (_, located) in &chosen {
             let theirs = imported(admissions, &located.instance_id)?;
-            if lab.is_key_of(theirs, &located.instance.read()?, true) == full {
+            if lab.is_key_of(&theirs, &located.instance.read()?, true) == full {
                 alike.push(located.clone());
             }
         }
-        for (id, again) in lab.admit(&alike)? {
+        for again in lab.admit(&alike)?.each() {
+            let again = again?;
+            let id = again.instance_id.clone();
             if again.refusal == Some(Refusal::SandboxFailed) || again.image.is_none() {
                 sampled.failed.insert(id, again.detail);
                 continue;
             }
-            let differs = differences_of_runs(imported(admissions, &id)?, &again)?;
+            let differs = differences_of_runs(&imported(admissions, &id)?, &again)?;
             if !differs.is_empty() {
                 sampled.disagree.insert(id, differs);
             }
@@ -115,6 +120,6 @@ pub fn run_sample(
     Ok(sampled)
 }
 
-fn imported<'a>(admissions: &'a BTreeMap<String, Admission>, id: &str) -> anyhow::Result<&'a Admission> {
-    admissions.get(id).with_context(|| format!("{id} was chosen and is not there"))
+fn imported(admissions: &Admissions, id: &str) -> anyhow::Result<Admission> {
+    admissions.read(id)?.with_context(|| format!("{id} was chosen and is not there"))
 }

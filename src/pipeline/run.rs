@@ -9,14 +9,14 @@ use crate::admission_report::AdmissionReport;
 use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::journal::{RunDir, RunInfo};
-use crate::lab::{Lab, Offer};
+use crate::lab::{Admissions, Lab, Offer};
 use crate::leak::Leaks;
-use crate::model::admission::{Admission, Refusal};
+use crate::model::admission::Refusal;
 use crate::model::format;
 
 /// What a run gave.
 pub struct Verified {
-    pub admissions: BTreeMap<String, Admission>,
+    pub admissions: Admissions,
     pub summary: Summary,
 }
 
@@ -26,7 +26,7 @@ pub fn verify_into(run: &RunDir, console: &Console, session: &Session, input: &m
     let lab = lab(run, console, session)?;
     let tally = lab.verify(&input.instances, &admissions, &mut input.samples)?;
     let mut summary = Summary::of(tally, run);
-    summary.instances = Some(admissions.values().filter(|admission| admission.admitted()).count() as u64);
+    summary.instances = Some(admissions.refusals().filter(Option::is_none).count() as u64);
     summary.quarantined = input.quarantined.len() as u64;
     run.write_derived("summary.json", &serde_json::to_vec_pretty(&summary)?)?;
     Ok(Verified { admissions, summary })
@@ -35,7 +35,7 @@ pub fn verify_into(run: &RunDir, console: &Console, session: &Session, input: &m
 /// What admission gave.
 #[derive(Debug)]
 pub struct Admitted {
-    pub admissions: BTreeMap<String, Admission>,
+    pub admissions: Admissions,
     pub report: AdmissionReport,
 }
 
@@ -71,8 +71,13 @@ pub fn admit_offered(
     instances.finish()?;
     let lab = lab(run, console, session)?;
     let admissions = lab.admit_offered(&input.instances, offers)?;
-    run.write_lines("admissions.jsonl", admissions.values())?;
-    let report = AdmissionReport::of(admissions.values(), &leaks);
+    let (mut lines, mut report) = (run.lines_writer("admissions.jsonl")?, AdmissionReport::default());
+    for admission in admissions.each() {
+        let admission = admission?;
+        lines.push(&admission)?;
+        report.add(&admission, leaks.get(&*admission.instance_id).copied().unwrap_or_default());
+    }
+    lines.finish()?;
     run.write_derived("admission-report.json", &serde_json::to_vec_pretty(&report)?)?;
     run.write_derived("admission-report.md", report.markdown().as_bytes())?;
     lab.write_prompts(&input.instances, &admissions)?;
@@ -85,11 +90,10 @@ pub fn lab<'a>(run: &'a RunDir, console: &'a Console, session: &Session) -> anyh
 }
 
 /// 4 when nothing could run for want of an environment, 2 when an instance was refused or nothing was verified.
-pub fn exit_code(admissions: &BTreeMap<String, Admission>, verified: u64) -> anyhow::Result<ExitCode> {
-    let no_environment = |admission: &Admission| admission.refusal == Some(Refusal::NoEnvironment);
-    if admissions.values().all(no_environment) {
+pub fn exit_code(admissions: &Admissions, verified: u64) -> anyhow::Result<ExitCode> {
+    if admissions.refusals().all(|refusal| refusal == Some(Refusal::NoEnvironment)) {
         return Ok(ExitCode::Environment);
     }
-    let refused = admissions.values().any(|admission| !admission.admitted());
+    let refused = admissions.refusals().any(|refusal| refusal.is_some());
     Ok(if refused || verified == 0 { ExitCode::Findings } else { ExitCode::Done })
 }

@@ -44,8 +44,7 @@ pub use token::Token;
 pub use unanswered::{Code, Problem, Unanswered};
 
 use crate::console::Console;
-use crate::lab::{Lab, Located};
-use crate::model::admission::Admission;
+use crate::lab::{Admissions, Lab, Located};
 use accept::Door;
 use ledger::Ledger;
 use service::Service;
@@ -134,12 +133,12 @@ impl Running {
         self,
         lab: &Lab,
         instances: &[Located],
-        admissions: &BTreeMap<String, Admission>,
+        admissions: &Admissions,
         cancel: &AtomicBool,
     ) -> anyhow::Result<Ended> {
         let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance_id.as_str(), l)).collect();
         let ledger = Ledger::open(lab.run.path())?;
-        self.service.open(admissions, lab.settings.workers);
+        self.service.open(admissions, lab.settings.workers)?;
         let ended = std::thread::scope(|scope| {
             for _ in 0..lab.settings.workers.max(1) {
                 scope.spawn(|| worker::work(lab, &self.service, &located, admissions, &ledger));

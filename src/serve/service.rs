@@ -14,7 +14,8 @@ use serde::Serialize;
 use super::metrics::Metrics;
 use super::queue::{Outcome, Queue, Ticket, shutting_down};
 use super::{Answer, Code, Limits, Options, Token, Unanswered};
-use crate::model::admission::{Admission, Refusal};
+use crate::lab::Admissions;
+use crate::model::admission::Refusal;
 use crate::model::digest::Digest;
 use crate::model::generation::Generation;
 
@@ -78,15 +79,20 @@ impl Service {
     }
 
     /// From here on questions are taken.
-    pub fn open(&self, admissions: &BTreeMap<String, Admission>, workers: usize) {
-        let known = |admission: &Admission| Known {
-            admitted: admission.admitted(),
-            refusal: admission.refusal,
-            detail: admission.detail.clone(),
-        };
+    ///
+    /// # Errors
+    /// The admissions cannot be read.
+    pub fn open(&self, admissions: &Admissions, workers: usize) -> anyhow::Result<()> {
+        let mut instances = BTreeMap::new();
+        for admission in admissions.each() {
+            let admission = admission?;
+            let (admitted, refusal) = (admission.admitted(), admission.refusal);
+            instances.insert(admission.instance_id, Known { admitted, refusal, detail: admission.detail });
+        }
         self.queue.set_workers(workers);
         // A service is opened once.
-        let _ = self.instances.set(admissions.iter().map(|(id, admission)| (id.clone(), known(admission))).collect());
+        let _ = self.instances.set(instances);
+        Ok(())
     }
 
     /// From here on no question is taken.

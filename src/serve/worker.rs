@@ -13,8 +13,7 @@ use super::queue::{Job, Outcome, shutting_down};
 use super::service::Service;
 use super::{Answer, Code, Unanswered};
 use crate::exit_code::Stop;
-use crate::lab::{Lab, Located, Sample, SingleJudge, SingleVerdict};
-use crate::model::admission::Admission;
+use crate::lab::{Admissions, Lab, Located, Sample, SingleJudge, SingleVerdict};
 use crate::model::generation::GenerationRef;
 
 /// Works until the queue stops.
@@ -22,7 +21,7 @@ pub(super) fn work(
     lab: &Lab,
     service: &Service,
     located: &BTreeMap<&str, &Located>,
-    admissions: &BTreeMap<String, Admission>,
+    admissions: &Admissions,
     ledger: &Ledger,
 ) {
     let mut single = SingleJudge::new(lab);
@@ -53,16 +52,16 @@ pub(super) fn work(
 fn judge(
     single: &mut SingleJudge,
     located: &BTreeMap<&str, &Located>,
-    admissions: &BTreeMap<String, Admission>,
+    admissions: &Admissions,
     ledger: &Ledger,
     job: &Job,
 ) -> anyhow::Result<SingleVerdict> {
     let id = &job.generation.instance_id;
-    let known = located.get(id.as_str()).zip(admissions.get(id));
+    let known = located.get(id.as_str()).zip(admissions.read(id)?);
     let (located, admission) = known.with_context(|| format!("instance {id} was taken and is not there"))?;
     // It stands in no input file; what is kept of it names no place.
     let place = GenerationRef { file: String::new(), line: 0, index: 0 };
-    let answered = single.judge(located, admission, &Sample { generation: job.generation.clone(), place })?;
+    let answered = single.judge(located, &admission, &Sample { generation: job.generation.clone(), place })?;
     ledger.append(&job.generation)?;
     Ok(answered)
 }

@@ -97,6 +97,8 @@ fn records() -> Vec<(&'static str, Value)> {
         evidence: swe_assay::inside::model::verdict::Evidence::E2,
         inputs: [("instances.jsonl".to_owned(), instance.digest())].into(),
     };
+    let mut admission_report = AdmissionReport::default();
+    admission_report.add(&admission, Default::default());
     let mut found = Findings::default();
     found.add(Rule::Duplicate, Place::row("rows.jsonl", 3, Some("one")), "as rows.jsonl:1");
     let mut audit = AuditReport::new("dataset", &found, Measures::default(), [("files".to_owned(), 3)].into());
@@ -109,7 +111,7 @@ fn records() -> Vec<(&'static str, Value)> {
         (format::CANDIDATE, json!(candidate)),
         (format::ADMISSION, json!(admission)),
         (format::CONTEST, json!(samples::contest())),
-        (format::ADMISSION_REPORT, json!(AdmissionReport::of([&admission], &Default::default()))),
+        (format::ADMISSION_REPORT, json!(admission_report)),
         (format::PROMPT, json!(samples::prompt())),
         (format::OUTCOME, json!(samples::outcome())),
         (format::REPORT, json!(samples::report())),

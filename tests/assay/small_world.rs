@@ -1,6 +1,5 @@
 //! A repository of three files made on the spot, its candidates, and a lab over it whose sandbox a test may spoil.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use swe_assay::inside::console::Console;
 use swe_assay::inside::intake::{Wanted, import_folders, read_generations, repository_path, write_import};
 use swe_assay::inside::journal::RunDir;
 use swe_assay::inside::judge::DeadlineRule;
-use swe_assay::inside::lab::{Lab, Located, Samples, Settings, recompute};
+use swe_assay::inside::lab::{Admissions, Lab, Located, Samples, Settings, recompute};
 use swe_assay::inside::model::admission::Admission;
 use swe_assay::inside::model::instance::Environment;
 use swe_assay::inside::model::trial::Limits;
@@ -75,7 +74,7 @@ pub struct World {
     console: Console,
     engine: Engine,
     located: Located,
-    admissions: BTreeMap<String, Admission>,
+    admissions: Admissions,
     /// A cache whose outcomes are used and kept; none in other tests.
     pub reuse: Option<PathBuf>,
     /// What Ctrl-C sets.
@@ -118,8 +117,8 @@ impl World {
         let run = world.run("admitted");
         let lab = world.lab(&run);
         let admissions = lab.admit(std::slice::from_ref(&world.located)).unwrap();
-        assert!(admissions.values().all(Admission::admitted), "{admissions:?}");
-        run.write_lines("admissions.jsonl", admissions.values()).unwrap();
+        assert!(admissions.refusals().all(|refusal| refusal.is_none()), "{admissions:?}");
+        write(&run, &admissions);
         drop(lab);
         Self { admissions, ..world }
     }
@@ -167,7 +166,7 @@ impl World {
         let repository = repository_path(&import, &instance.repo);
         let kept = Shelf::new().unwrap().keep(&instance).unwrap();
         let located = Located { instance_id: instance.instance_id, instance: kept, repository };
-        let (console, admissions) = (Console::default(), BTreeMap::new());
+        let (console, admissions) = (Console::default(), Admissions::new().unwrap());
         Self { folder, console, engine, located, admissions, reuse: None, cancel: Arc::default(), kind }
     }
 
@@ -234,8 +233,8 @@ impl World {
     pub fn admission_through(&self, name: &str, sandbox: Arc<dyn Sandbox>) -> anyhow::Result<Admission> {
         let run = self.run(name);
         let lab = self.lab(&run).with_sandbox(sandbox);
-        let mut admissions = lab.admit(std::slice::from_ref(&self.located))?;
-        Ok(admissions.remove(&self.located.instance_id).unwrap())
+        let admissions = lab.admit(std::slice::from_ref(&self.located))?;
+        Ok(admissions.read(&self.located.instance_id)?.unwrap())
     }
 
     /// Verdicts with the admission too going through `sandbox`.
@@ -243,17 +242,11 @@ impl World {
         let run = self.run(name);
         let lab = self.lab(&run).with_sandbox(sandbox);
         let admissions = lab.admit(std::slice::from_ref(&self.located)).unwrap();
-        run.write_lines("admissions.jsonl", admissions.values()).unwrap();
+        write(&run, &admissions);
         self.judged(&run, lab, &admissions, &repairs(sources))
     }
 
-    fn judged(
-        &self,
-        run: &RunDir,
-        lab: Lab,
-        admissions: &BTreeMap<String, Admission>,
-        answers: &[Answer],
-    ) -> Vec<Verdict> {
+    fn judged(&self, run: &RunDir, lab: Lab, admissions: &Admissions, answers: &[Answer]) -> Vec<Verdict> {
         let mut samples = self.samples(run, answers);
         let tally = lab.verify(std::slice::from_ref(&self.located), admissions, &mut samples).unwrap();
         drop(lab);
@@ -277,6 +270,11 @@ impl World {
             .unwrap();
         samples
     }
+}
+
+fn write(run: &RunDir, admissions: &Admissions) {
+    let admissions: Vec<_> = admissions.each().map(Result::unwrap).collect();
+    run.write_lines("admissions.jsonl", &admissions).unwrap();
 }
 
 /// Copies the files of a run directory into another.

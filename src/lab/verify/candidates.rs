@@ -1,6 +1,5 @@
 //! Samples to candidates, and candidates through their trials.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -20,11 +19,10 @@ use crate::judge::{LocalizationRules, Peers, count_passes, judge};
 use crate::lab::admit::controls::control_tree;
 use crate::lab::run::facts::Knowledge;
 use crate::lab::run::pool;
-use crate::lab::{Lab, Located, Sample};
+use crate::lab::{Admissions, Lab, Located, Sample};
 use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, Payload, Prepared, TrialTrees};
 use crate::model::contest::Contest;
-use crate::model::digest::Digest;
 use crate::model::generation::Skill;
 use crate::model::instance::Instance;
 use crate::model::verdict::Reason;
@@ -71,21 +69,24 @@ impl Lab<'_> {
     pub(crate) fn read_candidates(
         &self,
         instances: &[Located],
-        admissions: &BTreeMap<String, Admission>,
+        admissions: &Admissions,
         samples: &mut Samples,
     ) -> anyhow::Result<()> {
         let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance_id.as_str(), l)).collect();
         samples.sort();
         let mut lines = self.run.lines_writer(CANDIDATES)?;
         for piece in samples.pieces(self.run.blobs(), HELD) {
+            let piece = piece?;
+            let ids = piece.iter().map(|sample| sample.generation.instance_id.as_str());
+            let admissions = admissions.read_some(ids)?;
             let read = pool::each(
                 self.settings.workers,
-                &piece?,
+                &piece,
                 || None,
                 |kept, sample| {
                     self.check_interrupt()?;
                     let located = located.get(sample.generation.instance_id.as_str()).copied();
-                    let read = || self.read_one(located, admissions, sample, kept);
+                    let read = || self.read_one(located, &admissions, sample, kept);
                     let candidate = unread::guarded(sample, self.console, read)?;
                     if candidate.unread.is_some() {
                         *kept = None;
@@ -121,25 +122,23 @@ impl Lab<'_> {
 
     /// Takes whole instances through their trials: together at least as many candidates as keep the workers busy, and then the
     /// next ones.
-    pub(crate) fn run_all_trials(
-        &self,
-        instances: &[Located],
-        admissions: &BTreeMap<String, Admission>,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn run_all_trials(&self, instances: &[Located], admissions: &Admissions) -> anyhow::Result<()> {
         let located: BTreeMap<_, _> = instances.iter().map(|l| (l.instance_id.as_str(), l)).collect();
         let candidates = self.run.by_instance(CANDIDATES)?;
         let mut contests = self.run.lines_writer(CONTESTS)?;
         let mut ids: Vec<_> = candidates.instances().collect();
-        ids.sort_by_key(|(id, _)| order(admissions.get(*id)));
+        ids.sort_by_key(|(id, _)| admissions.order(id));
         let stage = self.console.stage("verify", ids.iter().map(|(_, count)| *count as u64).sum());
         let mut kept: Vec<_> = (0..self.settings.workers.max(1)).map(|_| WorkerState::default()).collect();
         let most = HELD.max(HELD_PER_WORKER * kept.len());
-        let mut batch = Vec::new();
+        let mut batch: Vec<Candidate> = Vec::new();
         let mut waiting = ids.into_iter().peekable();
         while let Some((id, _)) = waiting.next() {
             batch.extend(candidates.read(id)?);
             if batch.len() >= most || waiting.peek().is_none() {
-                for contest in self.run_trials(&located, admissions, &batch, &mut kept, &stage)?.into_values() {
+                let ids = batch.iter().map(|candidate| candidate.instance_id.as_str());
+                let admissions = admissions.read_some(ids)?;
+                for contest in self.run_trials(&located, &admissions, &batch, &mut kept, &stage)?.into_values() {
                     contests.push(&contest)?;
                 }
                 batch.clear();
@@ -241,13 +240,6 @@ impl Lab<'_> {
         }
         Ok(reason)
     }
-}
-
-/// The instances that take longest come first, so that no worker is left alone with one at the end. Those that share an
-/// image stay together. How long a trial may take follows from how long gold took.
-fn order(admission: Option<&Admission>) -> (Reverse<u64>, Option<&Digest>) {
-    let deadline_ms = admission.map_or(0, |admission| admission.limits.deadline_ms);
-    (Reverse(deadline_ms), admission.and_then(|admission| admission.image.as_ref()))
 }
 
 /// Reads one sample. Without a tree (the instance was refused before it had one) only the answer's form is known.

@@ -9,8 +9,7 @@ use super::task::Task;
 use super::worker_state::WorkerState;
 use crate::judge::{OnBase, on_base, on_repair, regression};
 use crate::lab::run::pool;
-use crate::lab::{Lab, Located};
-use crate::model::admission::Admission;
+use crate::lab::{Admissions, Lab, Located};
 use crate::model::candidate::Candidate;
 use crate::model::contest::Joined;
 use crate::model::format;
@@ -22,9 +21,10 @@ impl Lab<'_> {
     pub fn matrix(
         &self,
         instances: &[Located],
-        admissions: &BTreeMap<String, Admission>,
+        admissions: &Admissions,
         candidates: &[Candidate],
     ) -> anyhow::Result<Vec<Matrix>> {
+        let admissions = admissions.read_some(candidates.iter().map(|candidate| candidate.instance_id.as_str()))?;
         let mut taken = BTreeSet::new();
         let mut work = Vec::new();
         for located in instances {

@@ -2,11 +2,9 @@
 //! hold the prompt that the model saw. Samples name it by id only, because it is long; `verify --prompts` puts it back
 //! into the generation before that is stored.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::lab::{Lab, Located};
+use crate::lab::{Admissions, Lab, Located};
 use crate::model::admission::Admission;
 use crate::model::generation::{Message, Skill};
 use crate::prompt::render::{PromptContext, PromptFile, prompt_id, render};
@@ -24,12 +22,14 @@ pub struct Prompt {
 
 impl Lab<'_> {
     /// Renders the prompts of admitted instances into `prompts.jsonl`. Repair and test see the files that gold changes, whole.
-    pub fn write_prompts(&self, instances: &[Located], admissions: &BTreeMap<String, Admission>) -> anyhow::Result<()> {
+    pub fn write_prompts(&self, instances: &[Located], admissions: &Admissions) -> anyhow::Result<()> {
         let mut prompts = self.run.lines_writer("prompts.jsonl")?;
         for located in instances {
             let id = &located.instance_id;
-            let admission = admissions.get(id).filter(|admission| admission.admitted());
-            let Some((admission, trees)) = admission.and_then(|a| Some((a, a.trees.as_ref()?))) else { continue };
+            let admission = admissions.read(id)?.filter(Admission::admitted);
+            let Some((admission, trees)) = admission.as_ref().and_then(|a| Some((a, a.trees.as_ref()?))) else {
+                continue;
+            };
             let repository = Repository::open(&located.repository)?;
             let mut files = Vec::new();
             for path in &admission.gold_files {

@@ -10,6 +10,7 @@ use super::judge_one::judge_one;
 use super::peers::{judge_repairs, peers_of};
 use crate::journal::RunDir;
 use crate::judge::{Judgement, Peers, Step, count_passes};
+use crate::lab::Admissions;
 use crate::lab::run::facts::Knowledge;
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
@@ -43,18 +44,23 @@ impl Tally {
 
 /// Recomputes the verdicts of a run directory from what it holds, and writes them.
 pub fn recompute(run: &RunDir) -> anyhow::Result<Tally> {
-    let admissions: Vec<Admission> = run.read_lines("admissions.jsonl")?;
-    let instances: Vec<Instance> = run.read_lines("instances.jsonl")?;
     let knowledge = Knowledge::new(run.index()?, run.blobs().clone());
-    let admissions = admissions.into_iter().map(|admission| (admission.instance_id.clone(), admission)).collect();
-    let instances = instances.iter().map(|instance| (instance.instance_id.clone(), instance.digest())).collect();
+    let (mut admissions, mut instances) = (Admissions::new()?, BTreeMap::new());
+    let lines = run.by_instance("admissions.jsonl")?;
+    for (id, _) in lines.instances() {
+        lines.read(id)?.iter().try_for_each(|admission| admissions.keep(admission))?;
+    }
+    let lines = run.by_instance("instances.jsonl")?;
+    for (id, _) in lines.instances() {
+        instances.extend(lines.read(id)?.iter().map(|instance: &Instance| (id.to_owned(), instance.digest())));
+    }
     write_verdicts(run, &admissions, &instances, &knowledge)
 }
 
 /// Writes `verdicts.jsonl` and `receipts.jsonl` with one instance in memory at a time.
 pub(crate) fn write_verdicts(
     run: &RunDir,
-    admissions: &BTreeMap<String, Admission>,
+    admissions: &Admissions,
     instances: &BTreeMap<String, Digest>,
     knowledge: &Knowledge,
 ) -> anyhow::Result<Tally> {
@@ -70,7 +76,9 @@ pub(crate) fn write_verdicts(
             }
             None => BTreeMap::new(),
         };
-        for (verdict, receipt) in verdicts(&candidates.read(id)?, admissions, instances, contest, knowledge)? {
+        for (verdict, receipt) in
+            verdicts(&candidates.read(id)?, &admissions.read_some([id])?, instances, contest, knowledge)?
+        {
             receipts.push(&receipt)?;
             lines.push(&verdict)?;
             tally.add(&verdict);
