@@ -12,6 +12,7 @@ use crate::model::format;
 use crate::model::imported::Imported;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
+use crate::model::suite::Suite;
 use crate::model::test_record::{Standing, TestRecord};
 
 /// Names that the Markdown lists of a kind; the JSON has them all.
@@ -54,6 +55,9 @@ pub struct InstanceReport {
     /// Tests that left the expectations, by the reason, with what was seen of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left: BTreeMap<Standing, BTreeMap<String, TestRecord>>,
+    /// Which test files are not part of the suite, and which run apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<Suite>,
     /// Test files of the suite that nothing can be judged by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
@@ -162,6 +166,7 @@ impl InstanceReport {
             held_out: admission.held_out_count() as u64,
             disagreements: admission.disagreements.clone(),
             left,
+            suite: admission.suite.clone(),
             lost: admission.lost.clone(),
             lost_tests: admission.lost_tests.clone(),
             witnesses: admission.witnesses(),
@@ -191,7 +196,7 @@ impl InstanceReport {
         }
     }
 
-    /// What a user must know of it in one line each, under a line that names it: its lost test files, its lost listed tests,
+    /// What a user must know of it in one line each, under a line that names it: what its suite leaves out, its lost test files, its lost listed tests,
     /// listed names without a test file, and tests that pass in one order only. None if there is nothing of that.
     pub fn lines(&self) -> Vec<String> {
         let lost = |accepted: bool, count: String| {
@@ -214,7 +219,8 @@ impl InstanceReport {
             }
             lines
         };
-        kinds.into_iter().flatten().flat_map(told).collect()
+        let suite = self.suite.iter().flat_map(Suite::lines).map(|line| format!("{}: {line}", self.instance_id));
+        suite.chain(kinds.into_iter().flatten().flat_map(told)).collect()
     }
 
     /// Tests that left for one of these reasons.
@@ -234,6 +240,7 @@ impl InstanceReport {
         !self.disagreements.is_empty()
             || !self.left.is_empty()
             || !self.ordered.is_empty()
+            || self.suite.is_some()
             || self.lost.is_some()
             || self.lost_tests.is_some()
     }
@@ -252,6 +259,16 @@ impl InstanceReport {
                 line(text, format_args!("- and {} more", lines.len() - MOST_NAMES));
             }
         };
+        if let Some(suite) = &self.suite {
+            list("The suite".to_owned(), suite.lines());
+            for (why, files) in &suite.outside {
+                list(format!("Not part of the suite: {why}"), files.iter().map(|path| format!("`{path}`")).collect());
+            }
+            for (number, files) in suite.apart.iter().enumerate() {
+                let files = files.iter().map(|path| format!("`{path}`")).collect();
+                list(format!("Session {} of {}", number + 1, suite.apart.len()), files);
+            }
+        }
         if let Some(lost) = &self.lost {
             let lines = lost.files.iter().map(|(path, file)| format!("`{path}`: {}", file.reason()));
             let worth = if lost.accepted { "; accepted, so that its rows are E1 at most" } else { "" };
@@ -328,6 +345,7 @@ mod tests {
                 "one",
                 json!({"fail_to_pass": ["t.py::a", "t.py::o"], "pass_to_pass": ["t.py::b", "t.py::c"],
                     "disagreements": {"t.py::z": "listed in PASS_TO_PASS; passed 0 of 4"},
+                    "suite": {"outside": {"a rule": ["e2e/u.py", "e2e/v.py"]}, "apart": [["t.py"], ["w.py"]]},
                     "lost": {"of": 12, "files": {"u.py": {"why": "does_not_load", "error": "ModuleNotFoundError",
                         "message": "No module named 'x'"}}},
                     "lost_tests": {"of_fail_to_pass": 1, "of_pass_to_pass": 30, "unmatched": ["t.py::cut[", "v.py::cut["],
@@ -359,6 +377,8 @@ mod tests {
         assert_eq!(
             report.instances[0].lines(),
             [
+                "one: 2 test files are not part of the suite (a rule): e2e/u.py, e2e/v.py",
+                "one: the test files run in 2 sessions, because one session cannot load them all",
                 "one: 1 of 12 test files are lost",
                 "  u.py: ModuleNotFoundError: No module named 'x'",
                 "one: 1 of 30 pass-to-pass tests are lost",
@@ -375,6 +395,8 @@ mod tests {
             "| network_dependent | 1 |",
             "| one | admitted | 2 | 2 | 0 / 0 / 2 | 0 | 3 | 1 | path_named_in_issue |",
             "need the \\| network",
+            "Not part of the suite: a rule:\n\n- `e2e/u.py`\n- `e2e/v.py`",
+            "Session 2 of 2:\n\n- `w.py`",
             "Lost, 1 of 12 test files:\n\n- `u.py`: ModuleNotFoundError: No module named 'x'",
             "Lost, 1 of 30 pass-to-pass tests:\n\n- `t.py::z`: needs the network (gaierror)",
             "not exactly one test of gold's run:\n\n- `t.py::cut[`",

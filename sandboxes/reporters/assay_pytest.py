@@ -4,8 +4,10 @@ Python 3.5 and newer, pytest 3 and newer.
 """
 
 import gc
+import glob
 import itertools
 import os
+import pathlib
 import re
 import sys
 import unittest
@@ -33,7 +35,7 @@ def main():
     foreign = plugins_in([entry for entry in sys.path if entry not in environment])
     if foreign:
         foreign -= plugins_in(environment)
-    reporter = make_reporter(pytest, channel, emit, workdir, roots, orders, foreign)
+    reporter = make_reporter(pytest, channel, emit, workdir, roots, orders, foreign, arguments)
     stop_watching = channel.watch(orders, workdir)
     if hasattr(gc, "freeze"):
         # Nothing of the repository is loaded yet. Collecting garbage, which pytest does five times at its end, goes no more
@@ -84,7 +86,7 @@ def installed(module):
     return importlib.util.find_spec(module) is not None
 
 
-def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
+def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign, arguments):
     only, errors, running = set(orders["only"]), {}, []
     trace_of, remark = channel.make_tracer(workdir), channel.make_remarks(emit)
     # Of unittest's methods: set-ups that wait for what the call says of them, calls that failed in another phase, and
@@ -124,6 +126,29 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
 
     def files_of(items):
         return set(id_of(item.nodeid).split("::")[0] for item in items)
+
+    def ignored_files(session):
+        """Files that gave no test and that pytest, or a plugin of the tree, would leave out if they were not named."""
+        if version < (7, 0):
+            # Asking changed what was collected.
+            return []
+        found, given = files_of(session.items), [argument for argument in arguments if argument.startswith(workdir)]
+        silent = [path for path in given if os.path.relpath(path, workdir) not in found]
+        starts = set([workdir])
+        for pattern in session.config.getini("testpaths") if silent else []:
+            starts.update(os.path.abspath(path) for path in glob.glob(os.path.join(workdir, pattern), recursive=True))
+        return [os.path.relpath(path, workdir) for path in silent if is_ignored(session, path, starts)]
+
+    def is_ignored(session, path, starts):
+        while path not in starts and path.startswith(workdir + os.sep):
+            try:
+                ask = session.gethookproxy(pathlib.Path(path).parent).pytest_ignore_collect
+                if ask(collection_path=pathlib.Path(path), config=session.config):
+                    return True
+            except (Exception, SystemExit, pytest.skip.Exception):
+                return False
+            path = os.path.dirname(path)
+        return False
 
     def of_unittest(item):
         owner = getattr(item, "cls", None)
@@ -199,11 +224,16 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_collection_modifyitems(self, items):
-            found = files_of(items)
+            found = dict((id_of(item.nodeid), item) for item in items)
             yield
-            deselected = sorted(found - files_of(items))
-            if deselected:
-                emit("deselected", files=deselected)
+            left, partly = files_of(items), {}
+            for nodeid in set(found) - set(id_of(item.nodeid) for item in items):
+                file = nodeid.split("::")[0]
+                partly[file] = partly.get(file, 0) + 1
+            deselected = sorted(file for file in partly if file not in left)
+            if partly:
+                partly = dict((file, count) for file, count in partly.items() if file in left)
+                emit("deselected", files=deselected, partly=partly)
             if only:
                 items[:] = [item for item in items if id_of(item.nodeid) in only]
             if orders["reverse"]:
@@ -213,6 +243,9 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
         @pytest.hookimpl(tryfirst=True)
         def pytest_collection_finish(self, session):
             channel.emit_collected(emit, [id_of(item.nodeid) for item in session.items])
+            ignored = ignored_files(session)
+            if ignored:
+                emit("ignored", files=ignored)
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_logstart(self, nodeid):

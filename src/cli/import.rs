@@ -94,6 +94,10 @@ struct Shared {
     /// How a Python environment is made: a folder of sandboxes/ [default: python-pytest]
     #[arg(long)]
     recipe: Option<String>,
+    /// Test files and folders that make the suite, in place of what the runner's own configuration says, e.g. tests/unit. Changed
+    /// test files always belong to it
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    tests: Vec<String>,
     /// Licence of the repository, as an SPDX expression
     #[arg(long, value_name = "SPDX")]
     license: Option<String>,
@@ -182,6 +186,11 @@ impl Shared {
             recipe: self.recipe.clone(),
             framework: self.runner.clone(),
             requirements: self.requirements.clone(),
+            tests: self
+                .tests
+                .iter()
+                .map(|path| path.trim_start_matches("./").trim_end_matches('/').to_owned())
+                .collect(),
             ..Environment::default()
         };
         let toolchain = runner::by_name(&self.runner).and_then(|runner| toolchain::of_language(runner.language()));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::rows::ExtraColumns;
+use super::rows::{ExtraColumns, outside_suite};
 use super::seal::checks::{CheckOptions, Exclusions};
 use super::select::matched::Named;
 use super::select::{InstanceState, usable};
@@ -34,6 +34,8 @@ pub(crate) struct Census {
     /// Admitted instances that lost test files.
     pub lost: u64,
     pub lost_accepted: u64,
+    /// Admitted instances with tests that are not part of their suite.
+    pub outside: u64,
     /// Admitted instances that lost listed tests.
     pub lost_tests: u64,
     pub lost_tests_accepted: u64,
@@ -79,6 +81,7 @@ impl Census {
         self.lost_tests_accepted += u64::from(admission.lost_tests.as_ref().is_some_and(|lost| lost.accepted));
         if admission.admitted() {
             self.lost += u64::from(admission.lost.is_some());
+            self.outside += u64::from(!outside_suite(admission).is_empty());
             self.lost_tests += u64::from(admission.lost_tests.as_ref().is_some_and(LostTests::any));
             self.ordered += u64::from(!admission.ordered().is_empty());
             self.said += u64::from(admission.channel.is_said());
@@ -90,6 +93,7 @@ impl Census {
     pub fn extra_columns(&self) -> ExtraColumns {
         ExtraColumns {
             lost_files: self.lost > 0,
+            outside_suite: self.outside > 0,
             lost_tests: self.lost_tests > 0,
             ordered_tests: self.ordered > 0,
             channel: self.said > 0,

@@ -11,8 +11,8 @@ use super::evidence;
 use super::files::tables::{Table, Tables};
 use super::options::ExportOptions;
 use super::rows::{
-    Attempts, ExtraColumns, SftRow, admission_imported, columns_of, lost_files, lost_tests, own_prompt, rl_row,
-    said_channel, sft_row,
+    Attempts, ExtraColumns, SftRow, admission_imported, columns_of, lost_files, lost_tests, outside_suite, own_prompt,
+    rl_row, said_channel, sft_row,
 };
 use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
 use super::seal::entries::Config;
@@ -194,10 +194,11 @@ impl<'a> GroupWriter<'a> {
         let row = sft_row(instance, &generation, candidate, verdict, rendered, self.options.reasoning);
         let channel = admission.and_then(|admission| said_channel(admission, verdict.skill));
         let lost_files = admission.map(lost_files).unwrap_or_default();
+        let outside_suite = admission.map(outside_suite).unwrap_or_default();
         let lost_tests = admission.map(lost_tests).unwrap_or_default();
         let ordered_tests = admission.map(Admission::ordered).unwrap_or_default();
         let admission_imported = admission.and_then(admission_imported);
-        Ok(Some(SftRow { lost_files, lost_tests, ordered_tests, channel, admission_imported, ..row }))
+        Ok(Some(SftRow { lost_files, outside_suite, lost_tests, ordered_tests, channel, admission_imported, ..row }))
     }
 
     /// Writes pairs of the group's rows and its rejected answers.

@@ -18,6 +18,7 @@ use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
 use crate::model::name::name;
 use crate::model::strength::Tier;
+use crate::model::suite::Suite;
 use crate::model::verdict::{Evidence, Verdict};
 use crate::prompt::render::prompt_id;
 
@@ -70,6 +71,10 @@ pub struct SftRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Tests of the instance's tree that are not part of its suite, with the reason: nothing was judged by them. The column is there
+    /// only if an instance of the dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside_suite: Vec<String>,
     /// Listed tests of the instance that nothing was judged by, with the reason. The column is there only if an instance of the
     /// dataset has such tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -124,6 +129,10 @@ pub struct PreferenceRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Tests of the instance's tree that are not part of its suite, with the reason: nothing was judged by them. The column is there
+    /// only if an instance of the dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside_suite: Vec<String>,
     /// Listed tests of the instance that nothing was judged by, with the reason. The column is there only if an instance of the
     /// dataset has such tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -197,6 +206,10 @@ pub struct RlRow {
     /// of the dataset has such files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_files: Vec<String>,
+    /// Tests of the instance's tree that are not part of its suite, with the reason: nothing was judged by them. The column is there
+    /// only if an instance of the dataset has such tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside_suite: Vec<String>,
     /// Listed tests of the instance that nothing was judged by, with the reason. The column is there only if an instance of the
     /// dataset has such tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -330,6 +343,8 @@ pub fn rl_columns() -> Vec<Column> {
 pub struct ExtraColumns {
     /// Some instance lost test files.
     pub lost_files: bool,
+    /// Some instance has tests that are not part of its suite.
+    pub outside_suite: bool,
     /// Some instance lost listed tests.
     pub lost_tests: bool,
     /// Some instance has tests that pass in one order only.
@@ -349,6 +364,9 @@ pub(super) fn columns_of(config: &str, extra: ExtraColumns) -> Vec<Column> {
     };
     if extra.lost_files {
         columns.push(Column { optional: true, ..Column::texts("lost_files") });
+    }
+    if extra.outside_suite {
+        columns.push(Column { optional: true, ..Column::texts("outside_suite") });
     }
     if extra.lost_tests {
         columns.push(Column { optional: true, ..Column::texts("lost_tests") });
@@ -426,6 +444,7 @@ pub fn sft_row(
         })
         .to_string(),
         lost_files: Vec::new(),
+        outside_suite: Vec::new(),
         lost_tests: Vec::new(),
         ordered_tests: Vec::new(),
         channel: None,
@@ -452,6 +471,7 @@ pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> P
         chosen_receipt: row.receipt.clone(),
         rejected_receipt: other.receipt.clone(),
         lost_files: row.lost_files.clone(),
+        outside_suite: row.outside_suite.clone(),
         lost_tests: row.lost_tests.clone(),
         ordered_tests: row.ordered_tests.clone(),
         channel: row.channel,
@@ -516,6 +536,7 @@ pub fn rl_row(
         solution_in_issue: leaks.solution_in_issue,
         path_named_in_issue: leaks.path_named_in_issue,
         lost_files: lost_files(admission),
+        outside_suite: outside_suite(admission),
         lost_tests: lost_tests(admission),
         ordered_tests: admission.ordered(),
         channel: said_channel(admission, skill),
@@ -540,6 +561,11 @@ pub fn admission_imported(admission: &Admission) -> Option<String> {
 /// Lost files of an admission as rows name them.
 pub fn lost_files(admission: &Admission) -> Vec<String> {
     admission.lost.as_ref().map(Lost::lines).unwrap_or_default()
+}
+
+/// Tests outside of an admission's suite as rows name them.
+pub fn outside_suite(admission: &Admission) -> Vec<String> {
+    admission.suite.as_ref().map(Suite::holes).unwrap_or_default()
 }
 
 /// Lost listed tests of an admission as rows name them.

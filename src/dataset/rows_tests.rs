@@ -59,6 +59,7 @@ fn the_columns_are_the_fields_of_the_rows() {
             config,
             ExtraColumns {
                 lost_files: true,
+                outside_suite: true,
                 lost_tests: true,
                 ordered_tests: true,
                 channel: true,
@@ -71,14 +72,7 @@ fn the_columns_are_the_fields_of_the_rows() {
     assert_eq!(all(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
     // Where nothing is lost, and the reporter is ours, the tables are as they were before that was looked at.
     assert_eq!(names(columns_of("sft-repair", ExtraColumns::default())), names(sft_columns()));
-    assert!(
-        !names(sft_columns()).iter().any(|name| [
-            "lost_files",
-            "lost_tests",
-            "ordered_tests",
-            "channel",
-            "admission_imported"
-        ]
-        .contains(name))
-    );
+    assert!(!names(sft_columns()).iter().any(|name| {
+        ["lost_files", "outside_suite", "lost_tests", "ordered_tests", "channel", "admission_imported"].contains(name)
+    }));
 }

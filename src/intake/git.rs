@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use super::license;
 use super::pypi::ReleasePair;
+use crate::language::suite::is_at;
 use crate::language::{self, Stated};
 use crate::model::candidate::PathClass;
 use crate::model::format;
@@ -180,7 +181,16 @@ fn patches(repo: &Repository, base: &str, fix: &str, wanted: &Wanted) -> Result<
         }
     }
     let fix = repo.take_paths(&fix, &base, &wanted.leave_out)?;
-    let layout = repo::layout(repo, &wanted.environment.framework, &base, &fix, Stated::default())?;
+    let named = &wanted.environment.tests;
+    let paths = repo.paths(&fix)?;
+    for path in named {
+        if !paths.iter().any(|known| is_at(path, known)) {
+            let known = nearest(path, paths.iter().map(String::as_str));
+            bail!("--tests {path}: the fixed version has no file or folder of this name; of its files {known}");
+        }
+    }
+    let stated = Stated { listed: named, ..Stated::default() };
+    let layout = repo::layout(repo, &wanted.environment.framework, &base, &fix, stated)?;
     let split = split(repo.changed_paths(&base, &fix)?, &layout);
     if split.gold.is_empty() {
         bail!("nothing differs outside tests, so there is nothing to repair; check the order of the two versions");

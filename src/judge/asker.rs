@@ -56,6 +56,7 @@ fn number(repeat: u32, round: u32) -> u32 {
 }
 
 /// An outcome with its report at hand.
+#[derive(Clone)]
 pub(super) struct Seen {
     pub outcome: Arc<Outcome>,
     pub report: Arc<TestReport>,

@@ -20,6 +20,7 @@ pub mod reader;
 pub mod ruby;
 pub mod rust;
 pub mod screen;
+pub mod suite;
 mod survey;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub use canonical::Canonical;
 pub use class_table::{Kind, Row};
 pub use files::{Files, Stated};
 pub use reader::Reader;
+pub use suite::Question;
 
 /// One language.
 pub trait Language: Send + Sync {
@@ -63,6 +65,22 @@ pub trait Language: Send + Sync {
     /// A fault of whoever keeps the files.
     fn survey(&self, files: &dyn Files, runner: &str, stated: Stated<'_>) -> anyhow::Result<Layout> {
         survey::stated_layout(files, runner, stated)
+    }
+
+    /// Which of an instance's test files the project's own configuration leaves out, rule by rule: file -> what leaves it out.
+    ///
+    /// # Errors
+    /// A fault of whoever keeps the files.
+    fn left_out(&self, _files: &dyn Files, _question: Question<'_>) -> anyhow::Result<Vec<BTreeMap<String, String>>> {
+        Ok(Vec::new())
+    }
+
+    /// Groups of test files, each of which one session can load. One group, or none: it can load them all.
+    ///
+    /// # Errors
+    /// A fault of whoever keeps the files.
+    fn sessions(&self, _files: &dyn Files, _runner: &str, _tests: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
+        Ok(Vec::new())
     }
 
     /// Whether a new file of this path would run in place of a module of the runner, the language or the environment.

@@ -15,6 +15,7 @@ use crate::model::instance::Instance;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
+use crate::model::suite::Suite;
 use crate::model::test_record::{Standing, TestRecord};
 use crate::model::trial::{Limits, Note};
 use crate::model::verdict::Evidence;
@@ -124,6 +125,9 @@ pub struct Admission {
     /// Modules of the environment that gold itself takes from the tree: no alarm on a candidate.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub shadows: BTreeSet<String>,
+    /// Which test files are not part of the suite, and which run apart; none where all run, and together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<Suite>,
     /// Test files of the suite that nothing can be judged by; none where every one loads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
@@ -282,6 +286,7 @@ impl Admission {
             repeats,
             limits,
             shadows: BTreeSet::new(),
+            suite: None,
             lost: None,
             lost_tests: None,
             trials: Vec::new(),
@@ -336,6 +341,11 @@ impl Admission {
     /// Pass-to-pass tests that base and gold ran once; the others were repeated.
     pub fn seen_once(&self) -> impl Iterator<Item = &String> {
         self.splits.iter().filter(|split| split.once).flat_map(|split| &split.expected)
+    }
+
+    /// The splits that hold fail-to-pass tests. There is one, unless test files run apart.
+    pub fn splits_of_change(&self) -> impl Iterator<Item = &Split> {
+        self.splits.iter().filter(|split| split.expected.iter().any(|id| self.fail_to_pass.contains(id)))
     }
 
     /// Tests that left because gold fails in them for want of a network. A repair that passed everything else runs them: it must

@@ -11,6 +11,8 @@ pub enum Cause {
     Unnamed,
     /// A module or package that is not there.
     MissingModule,
+    /// A file was not loaded, because another file of the run has its name.
+    NameClash,
     /// A name that nothing defines.
     MissingName,
     /// A variable that is used before it has a value.

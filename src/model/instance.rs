@@ -97,6 +97,9 @@ pub struct Environment {
     pub python: Option<String>,
     /// pip requirement lines installed beside the recipe's own, e.g. `markupsafe==3.0.2`.
     pub requirements: Vec<String>,
+    /// Test files and folders that make the suite, in place of what the runner's own configuration says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<String>,
 }
 
 impl Default for Environment {
@@ -111,6 +114,7 @@ impl Default for Environment {
             timeout_s: None,
             python: None,
             requirements: Vec::new(),
+            tests: Vec::new(),
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum Loss {
     Skipped,
     /// The runner's configuration takes all of its tests out.
     Deselected,
+    /// Nothing can be judged by it, and the runner would leave it out if nobody named it.
+    Ignored,
     /// It defines tests, and the run says nothing of it.
     Silent,
 }
@@ -62,7 +64,7 @@ impl LostFile {
         match self.why {
             Loss::DoesNotLoad | Loss::NotOnBase | Loss::Silent => true,
             Loss::MissingModule => self.changed,
-            Loss::MadeToLoad | Loss::Skipped | Loss::Deselected => false,
+            Loss::MadeToLoad | Loss::Skipped | Loss::Deselected | Loss::Ignored => false,
         }
     }
 
@@ -80,6 +82,7 @@ impl LostFile {
             Loss::MissingModule => "skips itself because a module is missing",
             Loss::Skipped => "skips itself",
             Loss::Deselected => "all of its tests are deselected by the runner's configuration",
+            Loss::Ignored => "the project's own configuration or plugin leaves it out",
             Loss::Silent => "neither a test nor an error came of it",
         };
         match (what, raised.as_str()) {
@@ -144,6 +147,7 @@ mod tests {
             (Loss::MadeToLoad, [false, false]),
             (Loss::Skipped, [false, false]),
             (Loss::Deselected, [false, false]),
+            (Loss::Ignored, [false, false]),
         ];
         for (why, expected) in table {
             let counts = [false, true].map(|changed| {

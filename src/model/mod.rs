@@ -22,6 +22,7 @@ pub mod receipt;
 pub mod repository_name;
 pub mod screen;
 pub mod strength;
+pub mod suite;
 pub mod test_id;
 pub mod test_list;
 pub mod test_record;

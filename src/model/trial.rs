@@ -287,6 +287,12 @@ pub struct Remarks {
     /// Files all of whose tests the runner's configuration takes out.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub deselected: BTreeSet<String>,
+    /// Files of which it takes some tests out, with their number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partly_deselected: BTreeMap<String, u64>,
+    /// Files that it, or a plugin of the tree, would leave out if nobody named them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ignored: BTreeSet<String>,
 }
 
 /// A file that was skipped as a whole.

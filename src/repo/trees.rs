@@ -37,6 +37,8 @@ pub struct Sources<'a> {
     pub framework: &'a str,
     /// Ids of the listed tests.
     pub listed: &'a [String],
+    /// Files and folders that are said to be the suite. A file among them is a test file.
+    pub named: &'a [String],
 }
 
 fn trees(repo: &Repository, from: Sources<'_>) -> Result<Trees, Stop> {
@@ -44,10 +46,11 @@ fn trees(repo: &Repository, from: Sources<'_>) -> Result<Trees, Stop> {
     let gold = patched(repo, &base, from.patch, "patch")?;
     let tested_gold = patched(repo, &gold, from.test_patch, "test_patch")?;
     let (changed, tests) = (repo.changed_paths(&base, &gold)?, repo.changed_paths(&gold, &tested_gold)?);
-    let listed = match runner::by_name(from.framework).filter(|_| !from.listed.is_empty()) {
+    let mut listed = match runner::by_name(from.framework).filter(|_| !from.listed.is_empty()) {
         Some(runner) => runner::files_of(runner, from.listed, &repo.paths(&tested_gold)?),
         None => Vec::new(),
     };
+    listed.extend(from.named.iter().cloned());
     let stated = Stated { gold: &changed, tests: &tests, listed: &listed };
     let layout = layout(repo, from.framework, &base, &tested_gold, stated)?;
     let trusted = protected_changes(repo, &layout, &base, &tested_gold)?;
@@ -72,6 +75,11 @@ pub fn layout(
         let other = |error: anyhow::Error| RepoError::Survey { tree: trusted.to_owned(), why: format!("{error:#}") };
         error.downcast::<RepoError>().unwrap_or_else(other)
     })
+}
+
+/// The trees of an instance, for a language to read.
+pub fn files<'a>(repo: &'a Repository, trees: &'a Trees) -> impl Files + 'a {
+    View { repo, base: &trees.base, trusted: &trees.tested_gold }
 }
 
 /// Two trees of a repository, for a language to read.

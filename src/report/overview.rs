@@ -9,6 +9,7 @@ use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
 use crate::model::instance::Instance;
 use crate::model::name::name;
+use crate::model::suite::Suite;
 use crate::model::trial::Outcome;
 use crate::model::verdict::{Counts, Evidence, Reason, Verdict, VerdictStatus};
 
@@ -244,7 +245,8 @@ fn note(admission: &Admission) -> String {
     let files = admission.lost.as_ref().map(|lost| (lost.count(), lost.lines()));
     let tests = admission.lost_tests.as_ref().filter(|lost| lost.any()).map(|lost| (lost.count(), lost.lines()));
     let told = |(count, lines): (String, Vec<String>)| format!("{count} lost: {}", lines.join("; "));
-    let lost: Vec<_> = files.into_iter().chain(tests).map(told).collect();
+    let suite = admission.suite.iter().flat_map(Suite::lines);
+    let lost: Vec<_> = suite.chain(files.into_iter().chain(tests).map(told)).collect();
     if lost.is_empty() { admission.detail.clone() } else { lost.join("; ") }
 }
 

@@ -1,5 +1,7 @@
 //! Reads what our reporters write: JSON lines, each with the nonce of the run and a running number.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::bounds::{MOST_ALARMS, MOST_MESSAGES, odd, short};
@@ -34,6 +36,12 @@ enum Kind {
         missing: bool,
     },
     Deselected {
+        files: Vec<String>,
+        /// Files of which some tests are left.
+        #[serde(default)]
+        partly: BTreeMap<String, u64>,
+    },
+    Ignored {
         files: Vec<String>,
     },
     Remark {
@@ -224,8 +232,12 @@ impl Reading {
                 }
                 self.remarks().skipped.insert(file, FileSkip { reason: short(&reason), missing });
             }
-            Kind::Deselected { files } => {
+            Kind::Deselected { files, partly } => {
                 self.remarks().deselected.extend(files.into_iter().filter(|file| !odd(file)));
+                self.remarks().partly_deselected.extend(partly.into_iter().filter(|(file, _)| !odd(file)));
+            }
+            Kind::Ignored { files } => {
+                self.remarks().ignored.extend(files.into_iter().filter(|file| !odd(file)));
             }
             Kind::Remark { id, text } => {
                 if !self.report.tests.contains_key(&id) {

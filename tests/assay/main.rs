@@ -46,6 +46,7 @@ mod names;
 mod oddities;
 mod ordered;
 mod outputs;
+mod own_suite;
 mod plain;
 mod poisoned;
 mod policy;
@@ -119,6 +120,7 @@ fn main() -> std::process::ExitCode {
         oddities::TESTS,
         ordered::TESTS,
         outputs::TESTS,
+        own_suite::TESTS,
         plain::TESTS,
         poisoned::TESTS,
         policy::TESTS,

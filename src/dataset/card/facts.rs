@@ -40,6 +40,8 @@ pub(crate) struct Tally {
     tiers: Tallies,
     /// SFT rows of instances that lost test files.
     lost: u64,
+    /// SFT rows of instances with tests that are not part of their suite.
+    outside: u64,
     /// SFT rows of instances that lost listed tests.
     lost_tests: u64,
     models: Tallies,
@@ -64,6 +66,7 @@ impl Tally {
             *self.tiers.entry(name(tier)).or_default() += 1;
         }
         self.lost += u64::from(!row.lost_files.is_empty());
+        self.outside += u64::from(!row.outside_suite.is_empty());
         self.lost_tests += u64::from(!row.lost_tests.is_empty());
         *self.sft.entry(row.instance_id.clone()).or_default() += 1;
         *self.models.entry(row.model.clone().unwrap_or_else(|| "not told".to_owned())).or_default() += 1;
@@ -197,6 +200,8 @@ pub(crate) fn facts(
         lost_instances: census.lost,
         lost_accepted: census.lost_accepted,
         lost_rows: tally.lost,
+        outside_instances: census.outside,
+        outside_rows: tally.outside,
         lost_test_instances: census.lost_tests,
         lost_test_accepted: census.lost_tests_accepted,
         lost_test_rows: tally.lost_tests,

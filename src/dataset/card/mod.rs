@@ -80,6 +80,9 @@ pub struct CardFacts {
     pub lost_instances: u64,
     pub lost_accepted: u64,
     pub lost_rows: u64,
+    /// Admitted instances with tests that are not part of their suite, and their SFT rows.
+    pub outside_instances: u64,
+    pub outside_rows: u64,
     /// The same of instances that lost listed tests.
     pub lost_test_instances: u64,
     pub lost_test_accepted: u64,
@@ -104,6 +107,7 @@ impl CardFacts {
     pub(super) fn extra_columns(&self) -> ExtraColumns {
         ExtraColumns {
             lost_files: self.lost_instances > 0,
+            outside_suite: self.outside_instances > 0,
             lost_tests: self.lost_test_instances > 0,
             ordered_tests: self.ordered_instances > 0,
             channel: self.said_instances > 0,
@@ -336,7 +340,14 @@ mod tests {
         let text = card(&facts).unwrap();
         assert!(text.contains("lost test files: 2.") && text.contains("SFT rows of these instances: 3;"), "{text}");
         assert!(text.contains("- name: lost_files\n    list: string\n"), "{text}");
-        assert!(!text.contains("lost_tests"), "{text}");
+        assert!(!text.contains("lost_tests") && !text.contains("outside_suite"), "{text}");
+        (facts.outside_instances, facts.outside_rows) = (7, 8);
+        let text = card(&facts).unwrap();
+        assert!(
+            text.contains("not part of the suite: 7.") && text.contains("SFT rows of these instances: 8;"),
+            "{text}"
+        );
+        assert!(text.contains("- name: outside_suite\n    list: string\n"), "{text}");
         (facts.lost_test_instances, facts.lost_test_accepted, facts.lost_test_rows) = (4, 1, 5);
         let text = card(&facts).unwrap();
         assert!(text.contains("lost listed tests: 4.") && text.contains("SFT rows of these instances: 5;"), "{text}");
@@ -515,6 +526,8 @@ mod tests {
             lost_instances: 0,
             lost_accepted: 0,
             lost_rows: 0,
+            outside_instances: 0,
+            outside_rows: 0,
             lost_test_instances: 0,
             lost_test_accepted: 0,
             lost_test_rows: 0,

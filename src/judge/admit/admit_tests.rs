@@ -153,6 +153,8 @@ fn admit_files(case: &Case, test_files: &[String]) -> Admission {
             layout: crate::model::layout::Layout::default(),
         },
         test_files: test_files.to_vec(),
+        suite: Suite::default(),
+        groups: Vec::new(),
         with_tests: BTreeSet::new(),
         changed: changed.iter().map(|path| (*path).to_owned()).collect(),
         gold_files: Vec::new(),

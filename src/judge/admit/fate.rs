@@ -20,9 +20,10 @@ pub(crate) fn told(input: &AdmissionInput, runner: &dyn Runner, tally: &Tally, p
     let Some(gold) = tally.first(Side::Gold) else { return String::new() };
     let mut parts = Vec::new();
     let suite = &gold.outcome.trial.plan.files;
-    let lost = find(input, runner, gold, tally.first(Side::Base)).map(|lost| lost.files).unwrap_or_default();
+    let lost = find(input, runner, &tally.whole(Side::Gold), &tally.whole(Side::Base));
+    let lost = lost.map(|lost| lost.files).unwrap_or_default();
     if gold.report.tests.is_empty() {
-        parts.push(nothing_ran(gold, printed));
+        parts.push(nothing_ran(&gold, printed));
     } else {
         let changed: Vec<_> = suite.iter().filter(|path| input.changed.contains(*path)).map(String::as_str).collect();
         match changed.as_slice() {
@@ -61,7 +62,7 @@ fn by_fate(input: &AdmissionInput, runner: &dyn Runner, tally: &Tally) -> BTreeM
         fates.entry(fate).or_default().push(if why.is_empty() { id.clone() } else { format!("{id}: {why}") });
     }
     for id in instance.fail_to_pass.iter().filter(|id| !tally.ids().contains(*id)) {
-        let (fate, told) = match tally.first(Side::Gold).and_then(|gold| uncollected(gold, runner, id)) {
+        let (fate, told) = match tally.first(Side::Gold).and_then(|gold| uncollected(&gold, runner, id)) {
             Some(why) => ("in a file that gold does not load", format!("{id}: {why}")),
             None => ("listed and not among the tests that ran", id.clone()),
         };

@@ -143,7 +143,12 @@ impl<'a> GoldsRun<'a> {
     fn of(report: &'a TestReport, runner: &'a dyn Runner, lost: Option<&'a Lost>) -> Self {
         let with_tests: BTreeSet<_> = report.tests.keys().map(|id| runner.target_of(id)).collect();
         let on_gold = |why| match why {
-            Loss::DoesNotLoad | Loss::MissingModule | Loss::Skipped | Loss::Deselected | Loss::Silent => true,
+            Loss::DoesNotLoad
+            | Loss::MissingModule
+            | Loss::Skipped
+            | Loss::Deselected
+            | Loss::Ignored
+            | Loss::Silent => true,
             Loss::NotOnBase | Loss::MadeToLoad => false,
         };
         let files = lost.into_iter().flat_map(|lost| &lost.files);

@@ -8,12 +8,14 @@
 //! - *missing module*: it skips itself for want of a module; this counts only if gold changes the file.
 //!
 //! A file that gold made to load, a skipped file and a deselected file are named and do not count: a skip is the
-//! project's own word that the suite is whole without it. What a run said beside results is kept for base and gold
+//! project's own word that the suite is whole without it. Nor does a file that only the project's configuration or a plugin
+//! of it would leave out (*ignored*), unless gold changes it. What a run said beside results is kept for base and gold
 //! only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::listed::ONE_OF;
+use super::sessions::{joined, sessions, suite_of};
 use super::{AdmissionInput, blank, files_to_run, listed};
 use crate::judge::asker::{Ask, Bench, Evidence, Seen};
 use crate::judge::{Halt, name_reasons, name_some, run_result};
@@ -39,23 +41,52 @@ pub fn lost_as_stored(
         return stored.is_none() && !admission.admitted();
     }
     let mut bench = Bench::new(&blank(input, runner), runner, evidence);
-    let Ok(gold) = bench.seen(&Ask::suite(&input.trees.tested_gold, &files)) else { return false };
-    let deadline_ms = Some(input.deadline_after(gold.outcome.wall_ms));
-    let base = match bench.seen(&Ask { deadline_ms, ..Ask::suite(&input.trees.tested_base, &files) }) {
-        Ok(seen) => Some(seen),
-        // An instance that gold's run refuses never ran on base.
-        Err(Halt::Needs(_)) if !admission.admitted() => None,
-        Err(_) => return false,
-    };
-    find(input, runner, &gold, base.as_ref()) == stored && listed::as_stored(admission, input, runner, &gold)
+    let Ok(joint) = bench.seen(&Ask::suite(&input.trees.tested_gold, &files)) else { return false };
+    let groups = sessions(input, runner, &files, &joint.report);
+    let (mut gold, mut base) = (Vec::new(), Vec::new());
+    for group in &groups {
+        let Ok(seen) = bench.seen(&Ask::suite(&input.trees.tested_gold, group)) else { return false };
+        gold.push(seen);
+    }
+    let slowest_ms = gold.iter().chain([&joint]).map(|seen| seen.outcome.wall_ms).max().unwrap_or_default();
+    let deadline_ms = Some(input.deadline_after(slowest_ms));
+    for group in &groups {
+        match bench.seen(&Ask { deadline_ms, ..Ask::suite(&input.trees.tested_base, group) }) {
+            Ok(seen) => base.push(seen),
+            // An instance that gold's run refuses never ran on base.
+            Err(Halt::Needs(_)) if !admission.admitted() => break,
+            Err(_) => return false,
+        }
+    }
+    find(input, runner, &gold, &base) == stored
+        && suite_of(input, &groups, &gold).stored() == admission.suite
+        && joined(&gold).is_some_and(|gold| listed::as_stored(admission, input, runner, &gold))
 }
 
-/// What is lost, by one run of all files on gold and one on base. A run that did not end says nothing.
-pub(crate) fn find(input: &AdmissionInput, runner: &dyn Runner, gold: &Seen, base: Option<&Seen>) -> Option<Lost> {
-    run_result::ended(gold).ok()?;
+/// What is lost, by the sessions that come to all files on gold, and on base as far as they ran there. A run that did not end
+/// says nothing.
+pub(crate) fn find(input: &AdmissionInput, runner: &dyn Runner, gold: &[Seen], base: &[Seen]) -> Option<Lost> {
+    let bases = base.iter().map(Some).chain(std::iter::repeat(None));
+    let sessions = gold.iter().zip(bases).map(|(gold, base)| of_session(input, runner, gold, base));
+    let files: BTreeMap<_, _> = sessions.flatten().collect();
+    let of = gold.iter().map(|seen| seen.outcome.trial.plan.files.len() as u64).sum();
+    (!files.is_empty()).then_some(Lost { of, files, accepted: false })
+}
+
+/// The lost files of one session.
+fn of_session(
+    input: &AdmissionInput,
+    runner: &dyn Runner,
+    gold: &Seen,
+    base: Option<&Seen>,
+) -> BTreeMap<String, LostFile> {
+    if run_result::ended(gold).is_err() {
+        return BTreeMap::new();
+    }
     let on_gold = Loaded::of(&gold.report, runner);
     let on_base = base.filter(|seen| run_result::ended(seen).is_ok()).map(|seen| Loaded::of(&seen.report, runner));
     let (suite, layout) = (&gold.outcome.trial.plan.files, &input.trees.layout);
+    let ignored: BTreeSet<_> = gold.report.remarks.iter().flat_map(|remarks| &remarks.ignored).collect();
     let lost = |path: &String| {
         let changed = input.changed.contains(path);
         let not_on_base = || {
@@ -72,11 +103,14 @@ pub(crate) fn find(input: &AdmissionInput, runner: &dyn Runner, gold: &Seen, bas
             None => on_gold.unrun(path, input.with_tests.contains(path)),
         };
         let (why, Trouble { error, message, place, raised: _ }) = on_gold.or_else(not_on_base)?;
+        let why = match why {
+            Loss::DoesNotLoad | Loss::NotOnBase | Loss::Silent if ignored.contains(path) && !changed => Loss::Ignored,
+            why => why,
+        };
         let place = place.filter(|place| place != path);
         Some((path.clone(), LostFile { why, error, message, place, changed }))
     };
-    let files: BTreeMap<_, _> = suite.iter().filter_map(lost).collect();
-    (!files.is_empty()).then_some(Lost { of: suite.len() as u64, files, accepted: false })
+    suite.iter().filter_map(lost).collect()
 }
 
 /// Why an instance that loses this is refused; none where it may.

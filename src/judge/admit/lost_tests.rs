@@ -7,6 +7,7 @@ use crate::judge::DeadlineRule;
 use crate::model::admission::Trees;
 use crate::model::digest::Digest;
 use crate::model::instance::Instance;
+use crate::model::suite::Suite;
 use crate::model::trial::{Limits, Outcome, TestPlan, Trial};
 use crate::runner::python::pytest::Pytest;
 
@@ -51,6 +52,8 @@ fn lost(changed: &[&str], gold: &Value, base: &Value) -> Option<Lost> {
             layout: crate::model::layout::Layout::default(),
         },
         test_files: FILES.map(str::to_owned).to_vec(),
+        suite: Suite::default(),
+        groups: Vec::new(),
         with_tests: FILES[..3].iter().map(|path| (*path).to_owned()).collect(),
         changed: changed.iter().map(|path| (*path).to_owned()).collect(),
         gold_files: Vec::new(),
@@ -60,7 +63,7 @@ fn lost(changed: &[&str], gold: &Value, base: &Value) -> Option<Lost> {
         accept_lost: false,
         full: false,
     };
-    find(&input, &Pytest, &seen("gold+tests", gold), Some(&seen("base+tests", base)))
+    find(&input, &Pytest, &[seen("gold+tests", gold)], &[seen("base+tests", base)])
 }
 
 /// A test of each of these files.

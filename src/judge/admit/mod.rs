@@ -23,6 +23,7 @@ pub mod fate;
 pub mod listed;
 pub mod lost;
 mod record_fate;
+mod sessions;
 pub mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,9 +35,11 @@ use super::{Halt, Step, name_some, run_result};
 use crate::model::admission::{Admission, Refusal, Split, Trees};
 use crate::model::digest::Digest;
 use crate::model::instance::Instance;
+use crate::model::suite::Suite;
 use crate::model::test_record::{Condition, Sightings, Standing};
 use crate::model::trial::{Limits, Variation};
 use crate::runner::Runner;
+use sessions::suite_of;
 use tally::{Side, Stand, Tally};
 
 /// If tests are missing on base, at most this many files run by themselves there, and then at most this many single tests.
@@ -83,8 +86,12 @@ pub struct AdmissionInput<'a> {
     pub key: Digest,
     pub image: Digest,
     pub trees: Trees,
-    /// Test files of gold with the trusted tests, as the runner collects them.
+    /// Test files of gold with the trusted tests that make the suite, as the runner collects them.
     pub test_files: Vec<String>,
+    /// Which test files of the tree do not belong to them.
+    pub suite: Suite,
+    /// Groups of test files whose names are unique in each; at most one: all names are.
+    pub groups: Vec<Vec<String>>,
     /// Those of them in whose text tests are defined.
     pub with_tests: BTreeSet<String>,
     /// Every path that gold and its tests change.
@@ -120,6 +127,7 @@ pub(super) fn blank(input: &AdmissionInput, runner: &dyn Runner) -> Admission {
     Admission {
         image: Some(input.image.clone()),
         trees: Some(input.trees.clone()),
+        suite: input.suite.clone().stored(),
         gold_files: input.gold_files.clone(),
         channel: runner.channel(),
         ..Admission::new(input.instance, input.key.clone(), framework, input.repeats, input.limits.clone())
@@ -159,12 +167,13 @@ fn derive(
         modules: BTreeSet::new(),
         shadows: BTreeSet::new(),
     };
-    let ran = whole(input, &files, runner, bench, &mut tally, &mut pace);
-    admission.lost = tally.first(Side::Gold).and_then(|gold| lost::find(input, runner, gold, tally.first(Side::Base)));
+    let mut groups = vec![files.clone()];
+    let ran = whole(input, &mut groups, runner, bench, &mut tally, &mut pace);
+    admission.lost = lost::find(input, runner, &tally.whole(Side::Gold), &tally.whole(Side::Base));
+    admission.suite = suite_of(input, &groups, &tally.whole(Side::Gold)).stored();
     ran?;
-    let splits = split_files(&tally, input.instance, runner, &files);
-    let Some(splits) = splits else {
-        settle(&tally, admission, input.instance, runner, Vec::new());
+    let Some((splits, first)) = split_files(&tally, input.instance, runner, &groups) else {
+        settle(&tally, admission, input.instance, runner, &[]);
         return Err(none_left(input, runner, admission, &tally, bench, &files));
     };
     if let Some(lost) = &mut admission.lost
@@ -172,25 +181,26 @@ fn derive(
     {
         lost.accepted = input.accept_lost;
         if !lost.accepted {
-            settle(&tally, admission, input.instance, runner, Vec::new());
+            settle(&tally, admission, input.instance, runner, &[]);
             return Err(Stopped::Refused(Refusal::LostTestFiles, why));
         }
     }
-    if splits.len() == 1 && splits[0] == files {
+    if splits == groups {
         tally.one_split();
     }
     // What base never came to, it may reach without the files of the first split.
-    let repeated = if input.full || !tally.unknown_on_base().is_empty() { splits.len() } else { 1 };
-    repeat(input, &splits[..repeated], bench, &mut tally, &mut pace)?;
+    let repeated = if input.full || !tally.unknown_on_base().is_empty() { splits.len() } else { first };
+    let (repeated, once) = splits.split_at(repeated);
+    repeat(input, repeated, bench, &mut tally, &mut pace)?;
     look_again(input, &splits, runner, bench, &mut tally, &mut pace)?;
-    settle(&tally, admission, input.instance, runner, splits);
-    for split in admission.splits.iter_mut().skip(repeated) {
-        split.once = true;
+    settle(&tally, admission, input.instance, runner, &splits);
+    for split in &mut admission.splits {
+        split.once = once.contains(&split.files);
     }
     if admission.fail_to_pass.is_empty() {
         return Err(none_left(input, runner, admission, &tally, bench, &files));
     }
-    admission.lost_tests = tally.first(Side::Gold).and_then(|gold| listed::find(input, runner, gold, admission));
+    admission.lost_tests = tally.first(Side::Gold).and_then(|gold| listed::find(input, runner, &gold, admission));
     if let Some(lost) = &mut admission.lost_tests
         && let Some(why) = listed::too_much(input.instance, lost)
     {
@@ -282,15 +292,24 @@ fn listed(instance: &Instance) -> impl Iterator<Item = &String> {
 /// not come to runs there by itself: the missing tests of a file first, then one by one.
 fn whole(
     input: &AdmissionInput,
-    files: &[String],
+    groups: &mut Vec<Vec<String>>,
     runner: &dyn Runner,
     bench: &mut Bench,
     tally: &mut Tally,
     pace: &mut Pace,
 ) -> Result<(), Stopped> {
-    let on_gold = Ask::suite(&input.trees.tested_gold, files);
-    let gold = pace.gold(bench, &on_gold)?;
-    tally.add(Side::Gold, Condition::Whole, gold);
+    let files = groups.concat();
+    let on_gold = Ask::suite(&input.trees.tested_gold, &files);
+    let joint = pace.gold(bench, &on_gold)?;
+    *groups = sessions::sessions(input, runner, &files, &joint.report);
+    if let [_] = groups.as_slice() {
+        tally.add(Side::Gold, Condition::Whole, joint);
+    } else {
+        for group in &*groups {
+            let seen = pace.gold(bench, &Ask::suite(&input.trees.tested_gold, group))?;
+            tally.add(Side::Gold, Condition::Whole, seen);
+        }
+    }
     if input.instance.fail_to_pass.is_empty() && !tally.gold_passes_any(listed(input.instance)) {
         let needs_network = |id: &&String| match tally.stand(id) {
             Stand::Record(record) => record.standing == Standing::NetworkDependent,
@@ -306,8 +325,10 @@ fn whole(
         });
     }
     let base = &input.trees.tested_base;
-    let seen = pace.base(bench, Ask::suite(base, files))?;
-    tally.add(Side::Base, Condition::Whole, seen);
+    for group in &*groups {
+        let seen = pace.base(bench, Ask::suite(base, group))?;
+        tally.add(Side::Base, Condition::Whole, seen);
+    }
     let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for id in tally.unknown_on_base() {
         by_file.entry(runner.target_of(&id)).or_default().push(id);
@@ -325,9 +346,15 @@ fn whole(
     Ok(())
 }
 
-/// Files with fail-to-pass tests, and the other files with tests that pass on gold. Without the former there are none. Files of
-/// listed tests that fail on gold are kept, because the tests may fail there only now and then.
-fn split_files(tally: &Tally, instance: &Instance, runner: &dyn Runner, files: &[String]) -> Option<Vec<Vec<String>>> {
+/// Files with fail-to-pass tests, and the other files with tests that pass on gold, each by session; and how many splits hold the
+/// former. Without the former there are none. Files of listed tests that fail on gold are kept, because the tests may fail
+/// there only now and then.
+fn split_files(
+    tally: &Tally,
+    instance: &Instance,
+    runner: &dyn Runner,
+    groups: &[Vec<String>],
+) -> Option<(Vec<Vec<String>>, usize)> {
     let mut first = BTreeSet::new();
     let mut rest = BTreeSet::new();
     for id in tally.ids() {
@@ -346,9 +373,14 @@ fn split_files(tally: &Tally, instance: &Instance, runner: &dyn Runner, files: &
             Stand::Idle => false,
         };
     }
-    let of = |wanted: &dyn Fn(&String) -> bool| files.iter().filter(|file| wanted(file)).cloned().collect::<Vec<_>>();
-    let splits = [of(&|file| first.contains(file)), of(&|file| rest.contains(file) && !first.contains(file))];
-    (!first.is_empty()).then(|| splits.into_iter().filter(|files| !files.is_empty()).collect())
+    let of = |wanted: &dyn Fn(&String) -> bool| {
+        let own = |group: &Vec<String>| group.iter().filter(|file| wanted(file)).cloned().collect::<Vec<_>>();
+        groups.iter().map(own).filter(|files| !files.is_empty()).collect::<Vec<_>>()
+    };
+    let mut splits = of(&|file| first.contains(file));
+    let count = splits.len();
+    splits.extend(of(&|file| rest.contains(file) && !first.contains(file)));
+    (count > 0).then_some((splits, count))
 }
 
 fn condition(variation: Variation) -> Condition {
@@ -451,13 +483,7 @@ fn run<'a>(
     Ok(())
 }
 
-fn settle(
-    tally: &Tally,
-    admission: &mut Admission,
-    instance: &Instance,
-    runner: &dyn Runner,
-    splits: Vec<Vec<String>>,
-) {
+fn settle(tally: &Tally, admission: &mut Admission, instance: &Instance, runner: &dyn Runner, splits: &[Vec<String>]) {
     let seen = |id: &str| {
         let [base, gold] = [Side::Base, Side::Gold].map(|side| Sightings::total(&tally.sightings(id, side)));
         format!("{base} on base, {gold} on gold")
@@ -487,10 +513,10 @@ fn settle(
     }
     let expected: Vec<_> = admission.fail_to_pass.iter().chain(&admission.pass_to_pass).cloned().collect();
     admission.splits = splits
-        .into_iter()
+        .iter()
         .map(|files| {
             let held = expected.iter().filter(|id| files.contains(&runner.target_of(id))).cloned().collect();
-            Split { files, expected: held, once: false }
+            Split { files: files.clone(), expected: held, once: false }
         })
         .filter(|split: &Split| !split.expected.is_empty())
         .collect();

@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::sessions;
 use crate::judge::asker::Seen;
 use crate::judge::{Halt, run_result};
 use crate::model::cause::Cause;
@@ -33,6 +34,8 @@ pub(crate) enum Side {
 struct Run {
     side: Side,
     condition: Condition,
+    /// Part of the side's first look at everything.
+    whole: bool,
     seen: Seen,
     /// Files and, if not all of their tests ran, the tests.
     files: HashSet<String>,
@@ -81,7 +84,8 @@ impl<'a> Tally<'a> {
         };
         let plan = &seen.outcome.trial.plan;
         let (files, only) = (plan.files.iter().cloned().collect(), plan.only.iter().cloned().collect());
-        self.runs.push(Run { side, condition, seen, files, only, cut });
+        let whole = condition == Condition::Whole;
+        self.runs.push(Run { side, condition, whole, seen, files, only, cut });
     }
 
     /// Candidates get all files in one run too: what was seen so far was in their order.
@@ -91,9 +95,14 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// The first run of a side, which is of all files.
-    pub fn first(&self, side: Side) -> Option<&Seen> {
-        self.runs.iter().find(|run| run.side == side).map(|run| &run.seen)
+    /// The sessions of a side that come to all files, once each.
+    pub fn whole(&self, side: Side) -> Vec<Seen> {
+        self.runs.iter().filter(|run| run.side == side && run.whole).map(|run| run.seen.clone()).collect()
+    }
+
+    /// The same as if it were one session.
+    pub fn first(&self, side: Side) -> Option<Seen> {
+        sessions::joined(&self.whole(side))
     }
 
     /// What a side said of a test that did not pass.

@@ -75,6 +75,7 @@ fn broken(cause: Cause) -> bool {
         Cause::Assertion
         | Cause::Unnamed
         | Cause::MissingModule
+        | Cause::NameClash
         | Cause::Deadline
         | Cause::MissingFixture
         | Cause::NoNetwork

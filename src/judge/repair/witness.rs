@@ -24,10 +24,20 @@ use crate::runner::Runner;
 
 /// Checks that every witness fails as on gold. Gives what to say of them, if there are any.
 pub(super) fn must_agree(tree: &str, admission: &Admission, bench: &mut Bench) -> Result<Option<String>, Halt> {
-    let witnesses = admission.witnesses();
-    if witnesses.is_empty() {
-        return Ok(None);
+    let mut sessions: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for id in admission.witnesses() {
+        let session = admission.suite.as_ref().and_then(|suite| suite.session_of(&bench.runner.target_of(&id)));
+        sessions.entry(session).or_default().push(id);
     }
+    let mut agree = 0;
+    for witnesses in sessions.into_values() {
+        agree += agreeing(witnesses, tree, admission, bench)?;
+    }
+    Ok((agree > 0).then(|| format!("{agree} tests that need the network fail as on gold")))
+}
+
+/// How many of the witnesses of one session fail on gold for want of a network. The repair fails all of these as gold does.
+fn agreeing(witnesses: Vec<String>, tree: &str, admission: &Admission, bench: &mut Bench) -> Result<usize, Halt> {
     let files: BTreeSet<_> = witnesses.iter().map(|id| bench.runner.target_of(id)).collect();
     let files: Vec<_> = files.into_iter().collect();
     let ask = |tree, repeat| Ask { only: witnesses.clone(), repeat, ..Ask::suite(tree, &files) };
@@ -44,11 +54,11 @@ pub(super) fn must_agree(tree: &str, admission: &Admission, bench: &mut Bench) -
         .filter(|(_, end)| bench.runner.cause(end.error).is_network())
         .collect();
     if of_gold.is_empty() {
-        return Ok(None);
+        return Ok(0);
     }
     let first = bench.seen(&ask(tree, 0))?;
     let Some(once) = Otherwise::of(&first, &of_gold, bench)? else {
-        return Ok(Some(format!("{} tests that need the network fail as on gold", of_gold.len())));
+        return Ok(of_gold.len());
     };
     let second = bench.seen(&ask(tree, 1))?;
     Err(match Otherwise::of(&second, &of_gold, bench)? {

@@ -40,6 +40,7 @@ pub(crate) fn class(id: &str, test: &TestResult, subject: &Subject, runner: &dyn
         Cause::MissingAttribute
         | Cause::WrongType
         | Cause::UnboundName
+        | Cause::NameClash
         | Cause::Network
         | Cause::Unnamed
         | Cause::Other => Class::Right(own),

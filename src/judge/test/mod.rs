@@ -289,6 +289,9 @@ fn breaks_nothing(
         overruled.contains(&target) && (subject.overruled.contains(&target) || !seen.report.tests.contains_key(id))
     };
     for split in &subject.admission.splits {
+        if !subject.shares_session(split) {
+            continue;
+        }
         let files: BTreeSet<_> = split.files.iter().chain(subject.files).cloned().collect();
         let files: Vec<_> = files.into_iter().collect();
         let mut first: Option<(Reason, String)> = None;

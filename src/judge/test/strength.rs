@@ -112,9 +112,14 @@ fn reached(watch: &BTreeMap<String, Vec<u32>>, ran: &BTreeMap<String, Vec<u32>>)
 
 /// Whether the instance's own fail-to-pass tests fail on a mutant.
 fn surely_wrong(mutant: &Mutant, subject: &Subject, bench: &mut Bench) -> Result<bool, Halt> {
-    let files = subject.admission.splits.first().map(|split| split.files.as_slice()).unwrap_or_default();
-    let seen = bench.seen(&Ask::suite(&mutant.tested, files))?;
-    Ok(fails(&seen, &subject.admission.fail_to_pass.iter().cloned().collect()))
+    let wanted: BTreeSet<_> = subject.admission.fail_to_pass.iter().cloned().collect();
+    for split in subject.admission.splits_of_change() {
+        let seen = bench.seen(&Ask::suite(&mutant.tested, &split.files))?;
+        if fails(&seen, &wanted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether one of the tests fails in its own body. A run that is cut short and a tree that cannot be imported tell nothing

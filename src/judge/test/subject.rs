@@ -1,7 +1,7 @@
 //! A generated test and where it runs, and what a verified one shows: what tests and scripts have in common.
 
 use crate::judge::{Halt, name_some};
-use crate::model::admission::Admission;
+use crate::model::admission::{Admission, Split};
 use crate::model::candidate::Oracle;
 use crate::model::strength::{Strength, Tier};
 use crate::model::trial::Variation;
@@ -34,6 +34,16 @@ pub(crate) struct Subject<'a> {
     pub edited: &'a [String],
     pub overruled: &'a [String],
     pub oracle: &'a Oracle,
+}
+
+impl Subject<'_> {
+    /// Whether a session may hold the test and the files of a split: not if these run apart from the files near the test.
+    pub fn shares_session(&self, split: &Split) -> bool {
+        let Some(suite) = self.admission.suite.as_ref().filter(|suite| !suite.apart.is_empty()) else { return true };
+        let session = |path: &String| suite.session_of(path);
+        let of_split = split.files.first().and_then(session);
+        self.files.iter().any(|path| session(path) == of_split)
+    }
 }
 
 /// Checks that nothing in the source certainly decides by something other than behaviour.

@@ -10,3 +10,4 @@ pub mod image_request;
 pub mod imported;
 pub mod minimal;
 pub mod site_builder;
+mod test_files;

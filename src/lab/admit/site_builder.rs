@@ -9,6 +9,7 @@ use super::foreign_image as ready;
 use super::foreign_image::{Gold, Ready};
 use super::image_request::{Made, used};
 use super::imported::Offer;
+use super::test_files::TestFiles;
 use crate::exit_code::Stop;
 use crate::images;
 use crate::images::Images;
@@ -342,10 +343,10 @@ impl<'a> SiteBuilder<'a> {
     /// The files of the listed tests; without a list, all that the runner collects. None if that is no file at all.
     fn warm_job(&self, parts: Parts, image: &SealedImage, warm_up: WarmUp) -> anyhow::Result<Option<Job>> {
         let Parts { repository, trees, framework, toolchain, ready } = parts;
-        let collected = |path: &&String| trees.layout.collects(framework, path);
         let tree = &trees.tested_base;
-        let paths = repository.paths(tree)?;
-        let collected = targets(framework, paths.iter().filter(collected));
+        let paths: BTreeSet<_> = repository.paths(tree)?.into_iter().collect();
+        let suite = TestFiles::of(&self.instance, repository, trees, framework)?.suite;
+        let collected = targets(framework, suite.iter().filter(|path| paths.contains(*path)));
         let files = listed_among(&self.instance, framework, collected.into_iter().collect());
         if files.is_empty() {
             return Ok(None);
@@ -369,9 +370,8 @@ impl<'a> SiteBuilder<'a> {
     }
 
     fn admission_input(&self, site: &Site, key: Digest) -> anyhow::Result<AdmissionInput<'_>> {
-        let collected = |path: &String| site.trees.layout.collects(site.framework, path);
-        let test_files: Vec<_> =
-            site.repository.paths(&site.trees.tested_gold)?.into_iter().filter(collected).collect();
+        let TestFiles { collected, suite: test_files, changed, groups, told } =
+            TestFiles::of(&self.instance, &site.repository, &site.trees, site.framework)?;
         let mut with_tests = Vec::new();
         for path in &test_files {
             let text = site.repository.read(&site.trees.tested_gold, path)?.unwrap_or_default();
@@ -379,9 +379,8 @@ impl<'a> SiteBuilder<'a> {
                 with_tests.push(path);
             }
         }
-        let mut changed: BTreeSet<_> =
-            site.repository.changed_paths(&site.trees.base, &site.trees.tested_gold)?.into_iter().collect();
-        let changed_targets = targets(site.framework, changed.iter().filter(|path| collected(path)));
+        let mut changed = changed;
+        let changed_targets = targets(site.framework, collected.iter().filter(|path| changed.contains(*path)));
         changed.extend(changed_targets);
         let gold = crate::model::candidate::Prepared {
             tree: site.trees.gold.clone(),
@@ -398,6 +397,8 @@ impl<'a> SiteBuilder<'a> {
             image: site.image.digest.clone(),
             trees: site.trees.clone(),
             test_files: targets(site.framework, &test_files).into_iter().collect(),
+            suite: told,
+            groups: groups.iter().map(|group| targets(site.framework, group).into_iter().collect()).collect(),
             with_tests: targets(site.framework, with_tests),
             changed,
             gold_files: locations(&gold, &site.trees.layout),
@@ -424,6 +425,7 @@ impl<'a> SiteBuilder<'a> {
             test_patch: &instance.test_patch,
             framework: &instance.environment.framework,
             listed,
+            named: &instance.environment.tests,
         }
     }
 

@@ -5,24 +5,36 @@ pub mod canary;
 pub mod canary_edits;
 mod canonical;
 mod classes;
+mod discover;
 pub mod held_out;
+mod ignored;
 pub mod import_roots;
 pub mod imports;
 pub mod inputs;
 mod literal;
+mod module_names;
 pub mod mutants;
+mod nested;
 pub mod oracle;
+#[cfg(test)]
+mod paper;
+mod pytest_config;
 pub mod pytest_options;
 mod reader;
 pub mod recording;
 pub mod screen;
 pub mod source;
 pub mod statements;
+pub mod suite;
 pub mod survey;
 pub mod syntax;
+mod wildcard;
+
+use std::collections::BTreeMap;
 
 use super::files::{Files, Stated};
 use super::reader::Reader;
+use super::suite::Question;
 use super::{Canonical, Language, Row, Script};
 use crate::model::layout::Layout;
 
@@ -57,6 +69,14 @@ impl Language for Python {
 
     fn survey(&self, files: &dyn Files, runner: &str, stated: Stated<'_>) -> anyhow::Result<Layout> {
         survey::survey(files, runner, stated)
+    }
+
+    fn left_out(&self, files: &dyn Files, question: Question<'_>) -> anyhow::Result<Vec<BTreeMap<String, String>>> {
+        suite::left_out(files, question)
+    }
+
+    fn sessions(&self, files: &dyn Files, runner: &str, tests: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
+        module_names::sessions(files, runner, tests)
     }
 
     fn shadows(&self, layout: &Layout, path: &str) -> bool {

@@ -104,6 +104,8 @@ fn cause(error: &str) -> Cause {
         // pytest hands errors of unittest methods on too late to name them.
         "Exception" => Cause::Unnamed,
         "ImportError" | "ModuleNotFoundError" => Cause::MissingModule,
+        // Another file of this name is loaded already; the second is what pytest called it before version 6.
+        "ImportPathMismatchError" | "ImportMismatchError" => Cause::NameClash,
         "NameError" => Cause::MissingName,
         "UnboundLocalError" => Cause::UnboundName,
         "AttributeError" => Cause::MissingAttribute,
