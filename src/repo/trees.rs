@@ -74,6 +74,11 @@ pub fn layout(
     })
 }
 
+/// The files of one tree, for a language or a tool chain to read.
+pub fn files<'a>(repo: &'a Repository, tree: &'a str) -> impl Files + 'a {
+    View { repo, base: tree, trusted: tree }
+}
+
 /// Two trees of a repository, for a language to read.
 struct View<'a> {
     repo: &'a Repository,

@@ -11,6 +11,7 @@ pub mod imports;
 pub mod inputs;
 mod literal;
 pub mod mutants;
+pub mod needs;
 pub mod oracle;
 pub mod pytest_options;
 mod reader;
