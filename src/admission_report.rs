@@ -64,6 +64,9 @@ pub struct InstanceReport {
     /// Listed tests that nothing can be judged by, and listed names that are no test here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_tests: Option<LostTests>,
+    /// What the project declares for its tests and the environment does not have, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_installed: Vec<String>,
     /// Tests that gold fails for want of a network, and that repairs must fail as gold does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witnesses: Vec<String>,
@@ -169,6 +172,7 @@ impl InstanceReport {
             suite: admission.suite.clone(),
             lost: admission.lost.clone(),
             lost_tests: admission.lost_tests.clone(),
+            not_installed: admission.not_installed.clone(),
             witnesses: admission.witnesses(),
             ordered: admission.ordered(),
             imported: admission.imported.clone(),
@@ -196,8 +200,9 @@ impl InstanceReport {
         }
     }
 
-    /// What a user must know of it in one line each, under a line that names it: what its suite leaves out, its lost test files, its lost listed tests,
-    /// listed names without a test file, and tests that pass in one order only. None if there is nothing of that.
+    /// What a user must know of it in one line each, under a line that names it: what its suite leaves out, its lost test files,
+    /// its lost listed tests, listed names without a test file, tests that pass in one order only, and what could not be installed.
+    /// None if there is nothing of that.
     pub fn lines(&self) -> Vec<String> {
         let lost = |accepted: bool, count: String| {
             let worth = if accepted { "accepted, so that its rows are E1 at most; " } else { "" };
@@ -210,6 +215,7 @@ impl InstanceReport {
             tests.map(|tests| (lost(tests.accepted, tests.count()), tests.lines())),
             nameless.map(|names| (without_file(names.len()), names.iter().cloned().collect())),
             (!self.ordered.is_empty()).then(|| (in_one_order(self.ordered.len()), self.ordered.clone())),
+            (!self.not_installed.is_empty()).then(|| (NOT_INSTALLED.to_owned(), self.not_installed.clone())),
         ];
         let told = |(heading, items): (String, Vec<String>)| {
             let mut lines = vec![format!("{}: {heading}", self.instance_id)];
@@ -243,6 +249,7 @@ impl InstanceReport {
             || self.suite.is_some()
             || self.lost.is_some()
             || self.lost_tests.is_some()
+            || !self.not_installed.is_empty()
     }
 
     fn details(&self, text: &mut String) {
@@ -288,6 +295,7 @@ impl InstanceReport {
         list("Witnesses: repairs must fail them as gold does, for want of a network".to_owned(), witnesses);
         let ordered = self.ordered.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>();
         list(in_one_order(ordered.len()), ordered);
+        list(NOT_INSTALLED.to_owned(), self.not_installed.clone());
         let disagreements = self.disagreements.iter().map(|(id, what)| format!("`{id}`: {what}"));
         list("Listed, and not what ran".to_owned(), disagreements.collect());
         for (standing, tests) in &self.left {
@@ -296,6 +304,8 @@ impl InstanceReport {
         }
     }
 }
+
+const NOT_INSTALLED: &str = "the project declares this for its tests, and it is not installed";
 
 fn without_file(count: usize) -> String {
     format!("{count} listed name(s) are of no test file of the tree, and nothing was run for them")

@@ -134,6 +134,9 @@ pub mod images {
         pub mod recipe {
             pub use crate::images::python::recipe::Recipe;
         }
+        pub mod resolution {
+            pub use crate::images::python::resolution::Wishes;
+        }
     }
     pub mod seal_docker {
         pub use crate::images::seal_docker::BASE_VARIABLE;

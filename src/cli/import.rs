@@ -8,10 +8,14 @@ use clap::{Args, Subcommand};
 
 use crate::console::Console;
 use crate::exit_code::{ExitCode, Stop};
-use crate::images::toolchain::{self, Setting};
+use crate::images::toolchain::{self, Setting, Toolchain};
 use crate::intake::{self, Incoming, PypiError, Quarantined, ReleasePair, Wanted};
+use crate::language::Files;
+use crate::language::needs::{Asked, AskedFile};
+use crate::model::declared::Declared;
 use crate::model::instance::{Environment, Instance};
 use crate::output::{Kind, Plan};
+use crate::repo::{self, Repository};
 use crate::runner;
 
 /// The recipe of an instance that names none.
@@ -87,6 +91,24 @@ struct Shared {
     /// pip requirement beside the recipe's own, e.g. trio==0.27.0; may be given several times
     #[arg(long = "with", value_name = "REQUIREMENT")]
     requirements: Vec<String>,
+    /// Take this group of requirements that the base tree declares (PEP 735, or a group of uv, Poetry or PDM), e.g. test. If a
+    /// group, an extra or a requirement file is named, nothing else that the tree declares is taken; may be given several times
+    #[arg(long = "group", value_name = "NAME")]
+    groups: Vec<String>,
+    /// Take what this extra of the project requires, e.g. tests; may be given several times
+    #[arg(long = "extra", value_name = "NAME")]
+    extras: Vec<String>,
+    /// Take this requirement file: that of the base tree, or one on disk if the tree has none of this name; may be given several
+    /// times
+    #[arg(long = "requirements", value_name = "FILE")]
+    requirement_files: Vec<String>,
+    /// Take nothing of what the base tree declares for its tests
+    #[arg(long, conflicts_with_all = ["groups", "extras", "requirement_files"])]
+    no_declared: bool,
+    /// Python to make the environment with: a version that is on this machine, e.g. 3.12, or a program [default: the first
+    /// python3 on PATH if it suits the project, else the oldest here that does]
+    #[arg(long = "python", value_name = "VERSION|PROGRAM")]
+    interpreter: Option<String>,
     /// Test runner; it tells the language
     #[arg(long, alias = "framework", value_name = "NAME", default_value = "pytest",
         value_parser = PossibleValuesParser::new(runner::names()))]
@@ -119,17 +141,15 @@ impl Import {
                 for note in &pair.notes {
                     console.say(note);
                 }
-                one(console, &shared.out, &intake::import_pair(&pair, wanted, &shared.out)?)
+                shared.one(console, intake::import_pair(&pair, wanted, &shared.out)?)
             }
             Some(Source::Git { path, base, fix, shared }) => {
                 into(&shared.out, shared.reads()?.reads("PATH", &path.join(".git"))?)?.check()?;
-                let instance = intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?;
-                one(console, &shared.out, &instance)
+                shared.one(console, intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?)
             }
             Some(Source::Folders { base, fix, shared }) => {
                 into(&shared.out, shared.reads()?.reads("BASE", &base)?.reads("FIX", &fix)?)?.check()?;
-                let instance = intake::import_folders(&base, &fix, shared.wanted()?, &shared.out)?;
-                one(console, &shared.out, &instance)
+                shared.one(console, intake::import_folders(&base, &fix, shared.wanted()?, &shared.out)?)
             }
             None => {
                 let Some(out) = self.out else {
@@ -158,7 +178,9 @@ fn into(out: &Path, plan: Plan) -> anyhow::Result<Plan> {
 
 impl Shared {
     fn reads(&self) -> anyhow::Result<Plan> {
-        Plan::default().reads_each("--problem-file", &self.problem_file)
+        let on_disk: Vec<PathBuf> =
+            self.requirement_files.iter().map(PathBuf::from).filter(|path| path.is_file()).collect();
+        Plan::default().reads_each("--problem-file", &self.problem_file)?.reads_each("--requirements", &on_disk)
     }
 
     fn wanted(&self) -> anyhow::Result<Wanted> {
@@ -193,14 +215,58 @@ impl Shared {
                 .collect(),
             ..Environment::default()
         };
-        let toolchain = runner::by_name(&self.runner).and_then(|runner| toolchain::of_language(runner.language()));
-        if let Some(toolchain) = toolchain {
+        environment.set_tool(self.interpreter.clone());
+        if let Some(toolchain) = self.toolchain() {
             toolchain::check_settings(toolchain, &environment).map_err(Stop::Usage)?;
             if toolchain.settings().contains(&Setting::Recipe) {
                 environment.recipe.get_or_insert_with(|| RECIPE.to_owned());
             }
         }
         Ok(environment)
+    }
+
+    fn toolchain(&self) -> Option<&'static dyn Toolchain> {
+        runner::by_name(&self.runner).and_then(|runner| toolchain::of_language(runner.language()))
+    }
+
+    /// Adds an instance to the directory, with what its tests need.
+    fn one(&self, console: &Console, mut instance: Instance) -> anyhow::Result<ExitCode> {
+        if let Some(toolchain) = self.toolchain().filter(|_| !self.no_declared) {
+            let repository = Repository::open(&intake::repository_path(&self.out, &instance.repo))?;
+            let tree = repository.tree_of(&instance.base_commit)?;
+            let files = repo::files_of(&repository, &tree);
+            let asked = self.asked(&files)?;
+            let needs = toolchain.needs(&files, &asked, &instance.environment);
+            let needs = needs
+                .map_err(|error| if asked.nothing() { error } else { Stop::Usage(format!("{error:#}")).into() })?;
+            needs.told.iter().for_each(|line| console.say(line));
+            let environment = &mut instance.environment;
+            (environment.declared, environment.extras, environment.locks) = (needs.declared, needs.extras, needs.locks);
+        }
+        let mut incoming = Incoming::new()?;
+        incoming.add(&instance)?;
+        add(console, &self.out, &incoming, &[])
+    }
+
+    /// What is asked for by name. A requirement file that the tree does not have is read from disk.
+    fn asked(&self, files: &dyn Files) -> anyhow::Result<Asked> {
+        let mut asked = Asked { groups: self.groups.clone(), extras: self.extras.clone(), files: Vec::new() };
+        for path in &self.requirement_files {
+            let on_disk = files.read(path.trim_start_matches("./"))?.is_none() && Path::new(path).is_file();
+            let text = on_disk.then(|| std::fs::read_to_string(path)).transpose();
+            let text = text.with_context(|| format!("cannot read the requirement file {path}"))?;
+            asked.files.push(AskedFile { path: path.clone(), text });
+        }
+        let named = if asked.nothing() {
+            Vec::new()
+        } else {
+            vec![Declared { source: String::new(), requirements: Vec::new() }]
+        };
+        let environment = Environment { declared: named, ..Environment::default() };
+        if let Some(toolchain) = self.toolchain() {
+            toolchain::check_settings(toolchain, &environment).map_err(Stop::Usage)?;
+        }
+        Ok(asked)
     }
 }
 
@@ -212,12 +278,6 @@ pub(super) fn fetch(name: &str, old: &str, new: &str) -> anyhow::Result<ReleaseP
         }
         PypiError::BadName { .. } | PypiError::BadArchive { .. } | PypiError::Io { .. } => error.into(),
     })
-}
-
-fn one(console: &Console, out: &Path, instance: &Instance) -> anyhow::Result<ExitCode> {
-    let mut incoming = Incoming::new()?;
-    incoming.add(instance)?;
-    add(console, out, &incoming, &[])
 }
 
 fn add(console: &Console, out: &Path, instances: &Incoming, quarantined: &[Quarantined]) -> anyhow::Result<ExitCode> {

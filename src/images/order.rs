@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::phases::Phases;
+use crate::language::Files;
 use crate::model::instance::Environment;
 use crate::sandbox::{SandboxError, SealedImage};
 
@@ -12,6 +13,8 @@ pub struct Order<'a> {
     pub environment: &'a Environment,
     /// Tree whose packaging metadata describes the project.
     pub base_tree: &'a str,
+    /// The files of that tree.
+    pub base_files: &'a dyn Files,
     /// Top-level modules of the project: nothing else in the environment may bring them.
     pub modules: &'a [String],
     /// Tree that the image holds at the work directory.
@@ -23,6 +26,8 @@ pub struct Order<'a> {
     pub warm: &'a dyn Fn(&SealedImage) -> Result<SealedImage, SandboxError>,
     /// Is told about every step that takes time.
     pub say: &'a dyn Fn(&str),
+    /// Is told what the project declares for its tests and could not be installed, a line each with the reason.
+    pub not_installed: &'a dyn Fn(Vec<String>),
     /// Where the time goes.
     pub phases: &'a Phases,
 }

@@ -14,6 +14,8 @@ use super::inspector::Inspector;
 use super::order::Order;
 use super::provisioned::Provisioned;
 use super::python::toolchain::PythonToolchain;
+use crate::language::Files;
+use crate::language::needs::{Asked, Needs};
 use crate::model::instance::Environment;
 use crate::model::layout::Layout;
 use crate::sandbox::docker::Docker;
@@ -47,10 +49,12 @@ pub enum Setting {
     Recipe,
     Python,
     Requirements,
+    /// What the project declares itself: `declared`, `extras` and `locks`.
+    Declared,
 }
 
 impl Setting {
-    const ALL: [Self; 3] = [Self::Recipe, Self::Python, Self::Requirements];
+    const ALL: [Self; 4] = [Self::Recipe, Self::Python, Self::Requirements, Self::Declared];
 
     /// The name of the field.
     fn name(self) -> &'static str {
@@ -58,6 +62,7 @@ impl Setting {
             Self::Recipe => "recipe",
             Self::Python => "python",
             Self::Requirements => "requirements",
+            Self::Declared => "declared",
         }
     }
 
@@ -66,6 +71,9 @@ impl Setting {
             Self::Recipe => environment.recipe.is_some(),
             Self::Python => environment.python.is_some(),
             Self::Requirements => !environment.requirements.is_empty(),
+            Self::Declared => {
+                !(environment.declared.is_empty() && environment.extras.is_empty() && environment.locks.is_empty())
+            }
         }
     }
 }
@@ -90,6 +98,16 @@ pub trait Toolchain: Send + Sync {
     /// Settings of an instance's environment that it honours. An instance that has another one is refused.
     fn settings(&self) -> &'static [Setting] {
         &[]
+    }
+
+    /// What the tests of a project need beside the project, as its base tree declares it: only what was asked for, or what suits
+    /// tests if nothing was. `environment` is what the user says of it.
+    ///
+    /// # Errors
+    /// Something that was asked for is not there, or a fault of whoever keeps the files.
+    fn needs(&self, files: &dyn Files, asked: &Asked, environment: &Environment) -> anyhow::Result<Needs> {
+        let _ = (files, asked, environment);
+        Ok(Needs::default())
     }
 
     /// Makes the environment ready for host cells, or finds it. A language whose tool is part of every host has nothing to

@@ -15,4 +15,6 @@ pub(crate) struct Site {
     pub framework: &'static dyn Runner,
     pub toolchain: &'static dyn Toolchain,
     pub environment: Environment,
+    /// What the project declares for its tests and the environment does not have.
+    pub not_installed: Vec<String>,
 }

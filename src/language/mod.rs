@@ -13,6 +13,7 @@ pub mod files;
 pub mod go;
 pub mod jvm;
 pub mod layout;
+pub mod needs;
 pub mod node;
 pub mod php;
 pub mod python;

@@ -134,6 +134,9 @@ pub struct Admission {
     /// Listed tests that nothing can be judged by, and listed names that are no test here; none where there are neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_tests: Option<LostTests>,
+    /// What the project declares for its tests and the environment does not have, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_installed: Vec<String>,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
     /// The bundle that outcomes of these trials came from; none: nothing was imported.
@@ -289,6 +292,7 @@ impl Admission {
             suite: None,
             lost: None,
             lost_tests: None,
+            not_installed: Vec::new(),
             trials: Vec::new(),
             imported: None,
             canaries: None,

@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::model::declared::Declared;
 use crate::model::digest::Digest;
 use crate::model::format;
 use crate::model::test_list::test_list;
@@ -100,6 +101,16 @@ pub struct Environment {
     /// Test files and folders that make the suite, in place of what the runner's own configuration says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<String>,
+    /// What the project itself declares for its tests, by where it stands. What cannot be installed together with the rest
+    /// gives way, and the admission says so; `requirements` never give way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<Declared>,
+    /// Extras of the project that its tests need and that only its built metadata tells. They give way as `declared` does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extras: Vec<String>,
+    /// Lock and constraint files of the base tree. Their versions are taken if everything can be installed in them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<String>,
 }
 
 impl Default for Environment {
@@ -115,11 +126,19 @@ impl Default for Environment {
             python: None,
             requirements: Vec::new(),
             tests: Vec::new(),
+            declared: Vec::new(),
+            extras: Vec::new(),
+            locks: Vec::new(),
         }
     }
 }
 
 impl Environment {
+    /// Names the program that the tests are run with.
+    pub fn set_tool(&mut self, tool: Option<String>) {
+        self.python = tool;
+    }
+
     /// The program that the tests are run with, if the instance names one.
     pub fn tool(&self) -> Option<&str> {
         self.python.as_deref()

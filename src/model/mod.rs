@@ -7,6 +7,7 @@ pub mod candidate;
 pub mod cause;
 pub mod channel;
 pub mod contest;
+pub mod declared;
 pub mod digest;
 pub mod format;
 pub mod generation;

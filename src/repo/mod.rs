@@ -48,7 +48,7 @@ pub use record::Recorded;
 pub use reduce::GoldParts;
 pub use store::Repository;
 pub use text_diff::text_diff;
-pub use trees::{Sources, files, instance_trees, layout, protected_among, submitted_trial_tree, trial_tree};
+pub use trees::{Sources, files, files_of, instance_trees, layout, protected_among, submitted_trial_tree, trial_tree};
 
 use crate::model::candidate::Malformed;
 

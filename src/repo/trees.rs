@@ -82,6 +82,11 @@ pub fn files<'a>(repo: &'a Repository, trees: &'a Trees) -> impl Files + 'a {
     View { repo, base: &trees.base, trusted: &trees.tested_gold }
 }
 
+/// The files of one tree, for a language or a tool chain to read.
+pub fn files_of<'a>(repo: &'a Repository, tree: &'a str) -> impl Files + 'a {
+    View { repo, base: tree, trusted: tree }
+}
+
 /// Two trees of a repository, for a language to read.
 struct View<'a> {
     repo: &'a Repository,

@@ -11,6 +11,7 @@ use swe_assay::inside::images::python::docker::{ImageRequest, docker_build};
 use swe_assay::inside::images::python::environment::Environments;
 use swe_assay::inside::images::python::project::ProjectMetadata;
 use swe_assay::inside::images::python::recipe::Recipe;
+use swe_assay::inside::images::python::resolution::Wishes;
 use swe_assay::inside::images::seal_host::SealError;
 use swe_assay::inside::model::trial::{Exit, Limits};
 use swe_assay::inside::sandbox::docker::{Docker, OWNER_LABEL};
@@ -37,13 +38,8 @@ fn seal(docker: &Docker) -> Result<SealedImage, SealError> {
     let environments = Environments::open(Cache::open(cache.path())?, None)?;
     let recipe = Recipe::find("python-stdlib").unwrap();
     let project = ProjectMetadata { import_root: "src".to_owned(), ..ProjectMetadata::default() };
-    let request = ImageRequest {
-        recipe: &recipe,
-        requirements: &[],
-        project: Some(&project),
-        tree_id: TREE,
-        workdir: "/testbed",
-    };
+    let wishes = Wishes::new(&recipe, &[], Some(&project));
+    let request = ImageRequest { wishes: &wishes, tree_id: TREE, workdir: "/testbed" };
     let checkout = |tree: &Path| {
         for (path, text) in [
             ("src/thing.py", "def answer():\n    return 42\n"),
@@ -64,7 +60,7 @@ fn seal(docker: &Docker) -> Result<SealedImage, SealError> {
         job.env.remove("PYTHONDONTWRITEBYTECODE");
         docker.warm(image, &job)
     };
-    let build = docker_build(docker, &environments, &request, &mut |_| {})?;
+    let (build, _) = docker_build(docker, &environments, &request, &mut |_| {})?;
     docker.seal(environments.cache(), &build, TREE, checkout, warm, &mut |_| {})
 }
 

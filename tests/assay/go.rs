@@ -13,6 +13,7 @@ use swe_assay::inside::images::order::Order;
 use swe_assay::inside::images::provisioned::Provisioned;
 use swe_assay::inside::images::toolchain::Toolchain as _;
 use swe_assay::inside::model::instance::Environment;
+use swe_assay::seams::Files;
 
 use crate::export::rows;
 use crate::support::{assay, expect_exit, lines, shared_cache};
@@ -199,6 +200,23 @@ fn what_one_package_does_is_not_hidden_by_another_and_does_not_reach_its_binary(
     }
 }
 
+/// A tree of which nothing is read.
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn base(&self) -> anyhow::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn trusted(&self) -> anyhow::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn read(&self, _: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+}
+
 /// What the environment of a module of these files is made from, or why there is none.
 fn provisioned(files: &[(&str, &str)]) -> Result<Provisioned, EnvironmentError> {
     let cache = Cache::open(&shared_cache()).unwrap();
@@ -210,11 +228,13 @@ fn provisioned(files: &[(&str, &str)]) -> Result<Provisioned, EnvironmentError> 
     let order = Order {
         environment: &environment,
         base_tree: "base",
+        base_files: &NoFiles,
         modules: &[],
         layer_tree: "base",
         checkout: &checkout,
         warm: &|image| Ok(image.clone()),
         say: &|_| {},
+        not_installed: &|_| {},
         phases: &Default::default(),
     };
     GoToolchain.provision(&cache, &order)

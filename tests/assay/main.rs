@@ -20,6 +20,7 @@ mod container;
 mod corpora;
 mod corpora_tables;
 mod curriculum;
+mod declared;
 mod deep;
 mod demo;
 mod demo_offline;
@@ -95,6 +96,7 @@ fn main() -> std::process::ExitCode {
         corpora::TESTS,
         corpora_tables::TESTS,
         curriculum::TESTS,
+        declared::TESTS,
         deep::TESTS,
         demo::TESTS,
         demo_offline::TESTS,

@@ -1,14 +1,12 @@
 //! Python environments in images of the Docker engine: the base image's own Python, and the wheels that fit it.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use super::environment::{Environments, Lock, requirement_lines};
+use super::environment::{Environments, Resolved};
 use super::interpreter::{Interpreter, PipMode};
 use super::project::ProjectMetadata;
-use super::recipe::Recipe;
+use super::resolution::Wishes;
 use crate::images::docker_build::{Content, DockerBuild};
 use crate::images::environment_error::EnvironmentError;
 use crate::images::seal_docker::{BASE_VARIABLE, named_base};
@@ -26,10 +24,7 @@ const LAYOUT: u32 = 3;
 /// What goes into an image.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageRequest<'a> {
-    pub recipe: &'a Recipe,
-    /// The instance's own requirement lines.
-    pub requirements: &'a [String],
-    pub project: Option<&'a ProjectMetadata>,
+    pub wishes: &'a Wishes<'a>,
     /// Git tree that is checked out into `workdir`.
     pub tree_id: &'a str,
     pub workdir: &'a str,
@@ -50,19 +45,32 @@ impl BasePython {
 
 /// What an image is built from: the wheels are resolved, and nothing is built yet.
 ///
+/// Gives also what is declared and could not be resolved.
+///
 /// # Errors
-/// The base image cannot be had or has no Python, or the requirements cannot be resolved or hold the answer.
+/// The base image cannot be had, or its Python is none for the project, or the requirements cannot be resolved or hold the answer.
 pub fn docker_build(
     docker: &Docker,
     environments: &Environments,
     request: &ImageRequest<'_>,
     progress: &mut dyn FnMut(&str),
-) -> Result<DockerBuild, SealError> {
-    let ImageRequest { recipe, requirements, project, tree_id, workdir } = *request;
+) -> Result<(DockerBuild, Vec<String>), SealError> {
+    let ImageRequest { wishes, tree_id, workdir } = *request;
+    let Wishes { recipe, project, .. } = *wishes;
     let base = named_base().unwrap_or_else(|| recipe.base.clone());
     let base_id = docker.wait(docker.base_image(&base, progress))?;
     let python = base_python(docker, environments, &base, &base_id)?;
-    let (lock, wheels) = resolve_for(environments, &python, recipe, requirements, project, progress)?;
+    if let Some(requires) = project.and_then(ProjectMetadata::requires_python)
+        && !requires.fits(&python.version)
+    {
+        return Err(EnvironmentError::Missing(format!(
+            "the project needs {requires}, and the Docker image {base} has {}; set {BASE_VARIABLE} to one that has it, or run with \
+             --sandbox cell",
+            python.version
+        ))
+        .into());
+    }
+    let Resolved { lock, wheels, left_out } = resolve_for(environments, &python, wishes, progress)?;
     environments.refuse_answer(&lock, &wheels, project)?;
     let digest =
         Digest::of_json(&(LAYOUT, tree_id, &base_id, &lock, project, workdir, &recipe.dockerfile, &recipe.name));
@@ -78,7 +86,7 @@ pub fn docker_build(
     for (name, text) in project.map(|project| project.site_files(workdir)).unwrap_or_default() {
         context.push((format!("environment/site/{name}"), Content::Text(text)));
     }
-    Ok(DockerBuild {
+    let build = DockerBuild {
         digest,
         name: recipe.name.clone(),
         dockerfile: recipe.dockerfile.clone(),
@@ -86,7 +94,8 @@ pub fn docker_build(
         context,
         tool: format!("{ENVIRONMENT_DIR}/bin/python"),
         workdir: workdir.to_owned(),
-    })
+    };
+    Ok((build, left_out))
 }
 
 /// Asks a base image for its Python, once per image.
@@ -134,23 +143,21 @@ fn base_python(
 fn resolve_for(
     environments: &Environments,
     python: &BasePython,
-    recipe: &Recipe,
-    requirements: &[String],
-    project: Option<&ProjectMetadata>,
+    wishes: &Wishes<'_>,
     progress: &mut dyn FnMut(&str),
-) -> Result<(Lock, PathBuf), EnvironmentError> {
+) -> Result<Resolved, EnvironmentError> {
     let minor = python.minor();
     let same = |interpreter: &Interpreter| interpreter.minor == minor && interpreter.platform == python.platform;
     if same(&environments.interpreter) {
-        return environments.resolve(recipe, requirements, project, progress);
+        return environments.resolve(wishes, progress);
     }
     if let Ok(other) = Environments::open(environments.cache().clone(), Some(&format!("python{minor}")))
         && same(&other.interpreter)
     {
-        return other.resolve(recipe, requirements, project, progress);
+        return other.resolve(wishes, progress);
     }
-    let lines = requirement_lines(recipe, requirements, project)?;
-    environments.wheels(&lines, &format!("{minor} {}", python.platform), progress, |making, lines| {
+    let target = format!("{minor} {}", python.platform);
+    environments.resolve_by(wishes, &target, progress, &|making, question, constraints| {
         let options = [
             "download",
             "--quiet",
@@ -163,8 +170,9 @@ fn resolve_for(
         ];
         let mut arguments: Vec<std::ffi::OsString> = options.map(Into::into).into();
         arguments.extend([minor.clone().into(), "--dest".into(), making.into()]);
-        arguments.extend(lines.iter().map(Into::into));
-        let doing = format!("resolving {} for Python {minor}", lines.join(", "));
+        arguments.extend(constraints.iter().flat_map(|file| ["--constraint".into(), file.into()]));
+        arguments.extend(question.lines.iter().map(Into::into));
+        let doing = format!("resolving {} for Python {minor}", question.lines.join(", "));
         environments.interpreter.pip(environments.cache(), PipMode::Index { env: &[] }, &doing, arguments)
     })
 }

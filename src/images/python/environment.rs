@@ -11,12 +11,15 @@ use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use super::interpreter::{Interpreter, PipMode};
+use super::interpreters::choose;
 use super::project::{ProjectMetadata, normalised};
-use super::recipe::Recipe;
+use super::resolution::{Question, Settled, Wishes};
 use crate::images::cache::Cache;
 use crate::images::environment_error::EnvironmentError;
 use crate::images::provisioned::Provisioned;
+use crate::language::python::needs::requires_python::RequiresPython;
 use crate::model::digest::Digest;
+use crate::runner::python::pytest::KNOWN;
 use crate::sandbox::ENVIRONMENT_DIR;
 
 /// Raised when environments are laid out differently, so that old ones are not used.
@@ -44,6 +47,17 @@ pub struct LockedWheel {
     pub sha256: Digest,
 }
 
+/// What an environment is made from: wheels in a folder, and what could not be had.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub lock: Lock,
+    pub wheels: PathBuf,
+    pub left_out: Vec<String>,
+}
+
+/// Fills a folder with the wheels that answer a question; the last argument is a file with its constraints, if there are any.
+pub(crate) type Fetch<'f> = dyn Fn(&Path, &Question, Option<&Path>) -> Result<(), EnvironmentError> + 'f;
+
 impl LockedWheel {
     /// `(name, version)` out of the file name, the name normalised.
     fn identity(&self) -> (String, &str) {
@@ -70,9 +84,18 @@ impl Lock {
 }
 
 impl Environments {
-    /// Environments of this cache, made with the host's Python (or with `python`, a program name or path).
+    /// Environments of this cache, made with the host's Python (or with `python`, a program name or path, or a version).
     pub fn open(cache: Cache, python: Option<&str>) -> Result<Self, EnvironmentError> {
-        Ok(Self { cache, interpreter: Interpreter::find(python)? })
+        Self::open_for(cache, python, None)
+    }
+
+    /// The same for a project that asks for certain versions of Python. `python` overrules it.
+    pub(crate) fn open_for(
+        cache: Cache,
+        python: Option<&str>,
+        requires: Option<&RequiresPython>,
+    ) -> Result<Self, EnvironmentError> {
+        Ok(Self { cache, interpreter: choose(python, requires)? })
     }
 
     /// The cache that everything is kept in.
@@ -80,17 +103,16 @@ impl Environments {
         &self.cache
     }
 
-    /// Makes the environment of a recipe, an instance's own requirements and a project ready for host cells. What was made
-    /// before is found without running pip. `progress` is told about every step that takes time.
+    /// Makes an environment ready for host cells. What was made before is found without running pip. `progress` is told about
+    /// every step that takes time. Gives the environment, and what is declared and could not be installed.
     pub fn provision(
         &self,
-        recipe: &Recipe,
-        requirements: &[String],
-        project: Option<&ProjectMetadata>,
+        wishes: &Wishes<'_>,
         workdir: &str,
         progress: &mut dyn FnMut(&str),
-    ) -> Result<Provisioned, EnvironmentError> {
-        let (lock, wheels) = self.resolve(recipe, requirements, project, progress)?;
+    ) -> Result<(Provisioned, Vec<String>), EnvironmentError> {
+        let Wishes { recipe, project, .. } = *wishes;
+        let Resolved { lock, wheels, left_out } = self.resolve(wishes, progress)?;
         self.refuse_answer(&lock, &wheels, project)?;
         let pins = lock.pins(project);
         let digest = Digest::of_json(&(LAYOUT, self.interpreter.identity(), &lock, project, workdir));
@@ -108,14 +130,15 @@ impl Environments {
             })?;
             mounts.push((self.interpreter.prefix.clone(), inside.to_owned()));
         }
-        Ok(Provisioned {
+        let provisioned = Provisioned {
             digest,
             mounts,
             tool: format!("{ENVIRONMENT_DIR}/bin/python"),
             tool_version: self.interpreter.version.clone(),
             workdir: workdir.to_owned(),
             packages: pins,
-        })
+        };
+        Ok((provisioned, left_out))
     }
 
     /// Refuses wheels that would put another release, or a fork, of the project beside its own code: answers could be read
@@ -164,42 +187,79 @@ impl Environments {
         Ok(modules)
     }
 
-    /// Resolves requirements into wheels for the host's Python. Gives the lock and the folder that holds the wheels.
+    /// Resolves requirements into wheels for the host's Python.
     pub(crate) fn resolve(
         &self,
-        recipe: &Recipe,
-        requirements: &[String],
-        project: Option<&ProjectMetadata>,
+        wishes: &Wishes<'_>,
         progress: &mut dyn FnMut(&str),
-    ) -> Result<(Lock, PathBuf), EnvironmentError> {
-        let lines = requirement_lines(recipe, requirements, project)?;
-        self.wheels(&lines, &self.interpreter.identity(), progress, |making, lines| {
+    ) -> Result<Resolved, EnvironmentError> {
+        self.resolve_by(wishes, &self.interpreter.identity(), progress, &|making, question, constraints| {
             let mut arguments: Vec<OsString> =
                 ["wheel", "--quiet", "--retries", "2", "--wheel-dir"].map(Into::into).into();
             arguments.push(making.into());
-            arguments.extend(lines.iter().map(Into::into));
+            arguments.extend(constraints.iter().flat_map(|file| ["--constraint".into(), file.into()]));
+            arguments.extend(question.lines.iter().map(Into::into));
             self.interpreter.pip(
                 &self.cache,
                 PipMode::Index { env: &[] },
-                &format!("resolving {}", lines.join(", ")),
+                &format!("resolving {}", question.lines.join(", ")),
                 arguments,
             )
         })
     }
 
-    /// The wheels of requirement lines, out of the cache or by `fetch`, which fills a folder.
-    pub(crate) fn wheels(
+    /// Resolves as much as possible by `fetch`, which fills a folder with wheels and may read a file of constraints. What was
+    /// settled before is not asked for again, so that an environment stays what it is. A settlement that leaves something out is
+    /// told once.
+    pub(crate) fn resolve_by(
         &self,
-        lines: &[String],
+        wishes: &Wishes<'_>,
         target: &str,
         progress: &mut dyn FnMut(&str),
-        fetch: impl FnOnce(&Path, &[String]) -> Result<(), EnvironmentError>,
+        fetch: &Fetch<'_>,
+    ) -> Result<Resolved, EnvironmentError> {
+        let name = Digest::of_json(&(WHEELS_LAYOUT, wishes.identity(), target));
+        if let Some(bytes) = self.cache.read("settlements", name.as_str())?
+            && let Ok((question, left_out)) = serde_json::from_slice::<(Question, Vec<String>)>(&bytes)
+        {
+            let (lock, wheels) = self.wheels(&question, target, progress, fetch)?;
+            return Ok(Resolved { lock, wheels, left_out });
+        }
+        let settled = wishes.settle(&mut |question| self.wheels(question, target, progress, fetch))?;
+        let Settled { question, answer: (lock, wheels), left_out } = settled;
+        refuse_unknown_runner(&lock)?;
+        if !left_out.is_empty() {
+            let text = serde_json::to_vec(&(&question, &left_out)).map_err(|error| EnvironmentError::Failed {
+                doing: "writing what was settled".to_owned(),
+                why: error.to_string(),
+            })?;
+            self.cache.write("settlements", name.as_str(), &text)?;
+            left_out.iter().for_each(|line| progress(&format!("not installed: {line}")));
+        }
+        Ok(Resolved { lock, wheels, left_out })
+    }
+
+    /// The wheels of an answered question, out of the cache or by `fetch`.
+    fn wheels(
+        &self,
+        question: &Question,
+        target: &str,
+        progress: &mut dyn FnMut(&str),
+        fetch: &Fetch<'_>,
     ) -> Result<(Lock, PathBuf), EnvironmentError> {
-        let request = Digest::of_json(&(WHEELS_LAYOUT, lines, target));
+        let Question { lines, constraints } = question;
+        let request = match constraints.is_empty() {
+            true => Digest::of_json(&(WHEELS_LAYOUT, lines, target)),
+            false => Digest::of_json(&(WHEELS_LAYOUT, lines, target, constraints)),
+        };
         let folder = self.cache.directory("wheels", request.as_str(), |making| {
             if !lines.is_empty() {
                 progress(&format!("resolving {}", lines.join(", ")));
-                fetch(making, lines)?;
+                let scratch = self.cache.scratch()?;
+                let file = scratch.path().join("constraints.txt");
+                fs::write(&file, constraints.join("\n"))
+                    .map_err(|error| EnvironmentError::io("writing", &file, &error))?;
+                fetch(making, question, (!constraints.is_empty()).then_some(file.as_path()))?;
             }
             let lock = Lock { wheels: list_wheels(making)? };
             let text = serde_json::to_vec_pretty(&lock).map_err(|error| EnvironmentError::Failed {
@@ -251,15 +311,33 @@ impl Environments {
     }
 }
 
+/// A version of the runner that its reporter does not know would give reports that nobody can trust.
+fn refuse_unknown_runner(lock: &Lock) -> Result<(), EnvironmentError> {
+    let (runner, known) = KNOWN;
+    let version =
+        lock.wheels.iter().map(LockedWheel::identity).find(|(name, _)| name == runner).map(|(_, version)| version);
+    let major = |version: &str| version.split('.').next().and_then(|major| major.parse().ok());
+    match version.filter(|version| !major(version).is_some_and(|major: u64| known.contains(&major))) {
+        None => Ok(()),
+        Some(version) => Err(EnvironmentError::Unsupported(format!(
+            "{runner} {version} would be installed, because the project or the instance asks for it, and the reporter knows {} to {}; \
+             require one of these, for example with --with {runner}=={}.*",
+            known.start(),
+            known.end(),
+            known.end()
+        ))),
+    }
+}
+
 /// The recipe's lines, the instance's and the project's own, sorted.
 pub(crate) fn requirement_lines(
-    recipe: &Recipe,
+    recipe: &[String],
     requirements: &[String],
     project: Option<&ProjectMetadata>,
 ) -> Result<Vec<String>, EnvironmentError> {
     let own = project.map(|project| project.requires.clone()).unwrap_or_default();
     let mut lines: Vec<String> =
-        recipe.requirements.iter().chain(requirements).chain(&own).map(|line| line.trim().to_owned()).collect();
+        recipe.iter().chain(requirements).chain(&own).map(|line| line.trim().to_owned()).collect();
     lines.retain(|line| !line.is_empty());
     lines.sort();
     lines.dedup();
@@ -357,6 +435,7 @@ fn make_readable(folder: &Path) -> Result<(), EnvironmentError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::recipe::Recipe;
     use super::*;
 
     fn wheel(file: &str) -> LockedWheel {
@@ -379,8 +458,7 @@ mod tests {
 
     #[test]
     fn pip_options_are_refused_as_requirements() {
-        let recipe = Recipe::find("python-stdlib").unwrap();
-        let error = requirement_lines(&recipe, &["-r x.txt".to_owned()], None).unwrap_err().to_string();
+        let error = requirement_lines(&[], &["-r x.txt".to_owned()], None).unwrap_err().to_string();
         assert!(error.contains("-r x.txt"), "{error}");
     }
 
@@ -392,7 +470,8 @@ mod tests {
         let project = ProjectMetadata { import_root: "src".to_owned(), ..ProjectMetadata::default() };
         let mut steps = Vec::new();
         let provision = |steps: &mut Vec<String>| {
-            environments.provision(&recipe, &[], Some(&project), "/testbed", &mut |step| steps.push(step.to_owned()))
+            let wishes = Wishes::new(&recipe, &[], Some(&project));
+            environments.provision(&wishes, "/testbed", &mut |step| steps.push(step.to_owned())).map(|(made, _)| made)
         };
         let first = provision(&mut steps).unwrap();
         assert_eq!(steps.len(), 1, "{steps:?}");

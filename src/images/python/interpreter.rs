@@ -85,6 +85,16 @@ impl Interpreter {
         )))
     }
 
+    /// The program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Whether it is the usual implementation.
+    pub(crate) fn is_cpython(&self) -> bool {
+        self.implementation == "cpython"
+    }
+
     /// Names what decides which wheels fit: implementation, version and platform.
     pub fn identity(&self) -> String {
         format!("{} {} {}", self.implementation, self.version, self.platform)
@@ -179,6 +189,23 @@ impl Interpreter {
         let package = folder.join(format!("lib/python{}/site-packages/pip", self.minor));
         fs::metadata(&package).map_err(|error| EnvironmentError::io("finding pip in", &package, &error))?;
         Ok(package)
+    }
+}
+
+#[cfg(test)]
+impl Interpreter {
+    /// One that is nowhere.
+    pub(crate) fn made_up(version: &str) -> Self {
+        let prefix = PathBuf::from(format!("/made/up/{version}"));
+        Self {
+            program: prefix.join("bin/python3"),
+            version: version.to_owned(),
+            minor: version.rsplit_once('.').map_or(version, |(minor, _)| minor).to_owned(),
+            implementation: "cpython".to_owned(),
+            platform: "linux-x86_64".to_owned(),
+            prefix,
+            pip: None,
+        }
     }
 }
 

@@ -3,8 +3,13 @@
 
 pub mod docker;
 pub mod environment;
+mod extras;
 pub mod inspect;
 pub mod interpreter;
+mod interpreters;
 pub mod project;
 pub mod recipe;
+pub mod resolution;
+#[cfg(test)]
+mod resolution_tests;
 pub mod toolchain;

@@ -117,13 +117,13 @@ impl Environments {
     }
 
     fn build_metadata(&self, tree: &Path, scratch: &Path) -> Result<ProjectMetadata, EnvironmentError> {
-        // The build works on a copy: what it leaves in the tree must not be mistaken for the project's code.
+        // Which Python the project asks for is held against its metadata afterwards. The build works on a copy: what it leaves in the tree must not be mistaken for the project's code.
         let built_in = scratch.join("build");
         copy_tree(tree, &built_in)?;
         let wheels = scratch.join("wheels");
         let env: &[(&str, &str)] = if version_is_in_git(tree) { &SOME_VERSION } else { &[] };
         let mut arguments: Vec<std::ffi::OsString> =
-            ["wheel", "--quiet", "--no-deps", "--wheel-dir"].map(Into::into).into();
+            ["wheel", "--quiet", "--no-deps", "--ignore-requires-python", "--wheel-dir"].map(Into::into).into();
         arguments.push(wheels.clone().into());
         arguments.push(built_in.clone().into());
         self.interpreter.pip(&self.cache, PipMode::Index { env }, "building the project's metadata", arguments)?;

@@ -11,6 +11,7 @@ use super::environment::Environments;
 use super::inspect::PythonInspector;
 use super::project::ProjectMetadata;
 use super::recipe::Recipe;
+use super::resolution::{Line, Wishes};
 use crate::images::cache::Cache;
 use crate::images::docker_build::DockerBuild;
 use crate::images::environment_error::EnvironmentError;
@@ -18,6 +19,11 @@ use crate::images::inspector::Inspector;
 use crate::images::order::Order;
 use crate::images::provisioned::Provisioned;
 use crate::images::toolchain::{Setting, Toolchain, WarmUp};
+use crate::language::Files;
+use crate::language::needs::{Asked, Needs};
+use crate::language::python::needs;
+use crate::language::python::needs::requires_python::RequiresPython;
+use crate::language::python::needs::tree::Tree;
 use crate::model::candidate::PathClass;
 use crate::model::instance::Environment;
 use crate::model::layout::Layout;
@@ -40,28 +46,38 @@ impl Toolchain for PythonToolchain {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        &[Setting::Recipe, Setting::Python, Setting::Requirements]
+        &[Setting::Recipe, Setting::Python, Setting::Requirements, Setting::Declared]
+    }
+
+    /// A recipe that installs nothing gets nothing that was not asked for.
+    fn needs(&self, files: &dyn Files, asked: &Asked, environment: &Environment) -> anyhow::Result<Needs> {
+        let recipe = Recipe::find(recipe_name(environment))?;
+        if asked.nothing() && recipe.requirements.is_empty() {
+            return Ok(Needs::default());
+        }
+        needs::read(&Tree::new(files)?, asked, &environment.requirements)
     }
 
     fn provision(&self, cache: &Cache, order: &Order) -> Result<Provisioned, EnvironmentError> {
-        let (recipe, environments, project) = ingredients(cache, order)?;
-        let Environment { requirements, workdir, .. } = order.environment;
-        environments.provision(&recipe, requirements, Some(&project), workdir, &mut |message: &str| {
-            (order.say)(message);
-        })
+        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order)?;
+        let (wishes, mut told) = wishes(order, &recipe, &project)?;
+        let say = &mut |message: &str| (order.say)(message);
+        let (provisioned, left_out) = environments.provision(&wishes, &order.environment.workdir, say)?;
+        told.extend(left_out);
+        (order.not_installed)(told);
+        Ok(provisioned)
     }
 
     fn docker_build(&self, docker: &Docker, cache: &Cache, order: &Order) -> anyhow::Result<DockerBuild> {
-        let (recipe, environments, project) = ingredients(cache, order)?;
-        let request = ImageRequest {
-            recipe: &recipe,
-            requirements: &order.environment.requirements,
-            project: Some(&project),
-            tree_id: order.layer_tree,
-            workdir: &order.environment.workdir,
-        };
-        docker::docker_build(docker, &environments, &request, &mut |message: &str| (order.say)(message))
-            .context("cannot seal the image")
+        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order)?;
+        let (wishes, mut told) = wishes(order, &recipe, &project)?;
+        let request = ImageRequest { wishes: &wishes, tree_id: order.layer_tree, workdir: &order.environment.workdir };
+        let say = &mut |message: &str| (order.say)(message);
+        let (build, left_out) =
+            docker::docker_build(docker, &environments, &request, say).context("cannot seal the image")?;
+        told.extend(left_out);
+        (order.not_installed)(told);
+        Ok(build)
     }
 
     fn docker_bases(&self) -> Vec<String> {
@@ -124,14 +140,61 @@ pub(super) fn import_root(env: &BTreeMap<String, String>) -> &str {
     }
 }
 
-fn ingredients(cache: &Cache, order: &Order) -> Result<(Recipe, Environments, ProjectMetadata), EnvironmentError> {
-    let recipe = Recipe::find(recipe_name(order.environment))?;
-    let environments = Environments::open(cache.clone(), order.environment.python.as_deref())?;
-    let base = |folder: &Path| (order.checkout)(order.base_tree, folder);
-    let mut say = |message: &str| (order.say)(message);
-    let mut project = environments.project(recipe.project, order.base_tree, base, &mut say)?;
-    project.modules = order.modules.to_vec();
-    Ok((recipe, environments, project))
+/// What an environment is made from.
+struct Ingredients {
+    recipe: Recipe,
+    environments: Environments,
+    project: ProjectMetadata,
+}
+
+impl Ingredients {
+    fn of(cache: &Cache, order: &Order) -> Result<Self, EnvironmentError> {
+        let recipe = Recipe::find(recipe_name(order.environment))?;
+        let python = order.environment.python.as_deref();
+        let requires = RequiresPython::of_tree(&tree(order)?).map_err(|error| unread(&error))?;
+        let mut environments = Environments::open_for(cache.clone(), python, requires.as_ref())?;
+        let build = |environments: &Environments| {
+            let base = |folder: &Path| (order.checkout)(order.base_tree, folder);
+            environments.project(recipe.project, order.base_tree, base, &mut |message: &str| (order.say)(message))
+        };
+        let mut project = build(&environments)?;
+        // What only a build tells.
+        if let Some(requires) = project.requires_python().filter(|_| python.is_none())
+            && !requires.fits(&environments.interpreter.version)
+        {
+            environments = Environments::open_for(cache.clone(), None, Some(&requires))?;
+            project = build(&environments)?;
+        }
+        project.modules = order.modules.to_vec();
+        Ok(Self { recipe, environments, project })
+    }
+}
+
+fn tree<'o>(order: &Order<'o>) -> Result<Tree<'o>, EnvironmentError> {
+    Tree::new(order.base_files).map_err(|error| unread(&error))
+}
+
+fn unread(error: &anyhow::Error) -> EnvironmentError {
+    EnvironmentError::Failed { doing: "reading the base tree".to_owned(), why: format!("{error:#}") }
+}
+
+/// What is to be installed, and what of it can be told before anything is: extras that the project does not have.
+fn wishes<'w>(
+    order: &'w Order,
+    recipe: &'w Recipe,
+    project: &'w ProjectMetadata,
+) -> Result<(Wishes<'w>, Vec<String>), EnvironmentError> {
+    let Environment { requirements, declared, extras, locks, .. } = order.environment;
+    let mut wishes = Wishes::new(recipe, requirements, Some(project));
+    let stated = declared.iter().flat_map(|one| one.requirements.iter().map(|line| (line.clone(), one.source.clone())));
+    let of_extras = project.of_extras(extras);
+    let built = of_extras.requirements.into_iter().map(|line| (line, "the project's metadata".to_owned()));
+    wishes.declared = stated.chain(built).map(|(line, source)| Line { line, source }).collect();
+    let tree = tree(order)?;
+    wishes.constraints = needs::locks::constraints(&tree, locks).map_err(|error| unread(&error))?;
+    let unknown =
+        of_extras.unknown.into_iter().map(|name| format!("extra {name}: the project provides none of this name"));
+    Ok((wishes, unknown.chain(tree.notes()).collect()))
 }
 
 fn recipe_name(environment: &Environment) -> &str {

@@ -1,5 +1,6 @@
 //! An instance made ready: repository, trees and sealed image; then admitted.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -219,9 +220,9 @@ impl<'a> SiteBuilder<'a> {
             }
         };
         let parts = Parts { repository: &repository, trees: &trees, framework, toolchain, ready: ready.as_ref() };
-        let image = self.image(images.as_ref(), parts)?;
+        let (image, not_installed) = self.image(images.as_ref(), parts)?;
         let environment = self.environment(toolchain, &repository, &trees.base, ready.as_ref())?;
-        Ok(Site { repository, trees, image, framework, toolchain, environment })
+        Ok(Site { repository, trees, image, framework, toolchain, environment, not_installed })
     }
 
     /// What holds images for the sandbox in use.
@@ -264,8 +265,8 @@ impl<'a> SiteBuilder<'a> {
         Ok(environment)
     }
 
-    /// The sealed image: made once, then found by its content.
-    fn image(&self, images: &dyn Images, parts: Parts) -> Result<SealedImage, NoSite> {
+    /// The sealed image: made once, then found by its content. Beside it stands what is declared and not installed.
+    fn image(&self, images: &dyn Images, parts: Parts) -> Result<(SealedImage, Vec<String>), NoSite> {
         let lab = self.lab;
         let Parts { repository, trees, toolchain, ready, .. } = parts;
         let checkout = |tree: &str, folder: &Path| {
@@ -277,14 +278,17 @@ impl<'a> SiteBuilder<'a> {
             Some(warm_up) => self.phases.time("warm-up run", || self.warm(parts, image, warm_up)),
         };
         let paths = repository.paths(&trees.base).map_err(anyhow::Error::from)?;
+        let not_installed = RefCell::default();
         let order = Order {
             environment: &self.instance.environment,
             base_tree: &trees.base,
+            base_files: &repo::files_of(repository, &trees.base),
             modules: &toolchain.modules(&paths, &trees.layout),
             layer_tree: &trees.tested_base,
             checkout: &checkout,
             warm: &warm,
             say: &say,
+            not_installed: &|lines| *not_installed.borrow_mut() = lines,
             phases: &self.phases,
         };
         let sealed = match ready {
@@ -303,7 +307,7 @@ impl<'a> SiteBuilder<'a> {
         match sealed {
             Ok(image) => {
                 used(lab, images, &image, self.id())?;
-                Ok(image)
+                Ok((image, not_installed.take()))
             }
             // Whatever an interrupted seal says, it says nothing about the instance.
             Err(_) if lab.check_interrupt().is_err() => Err(NoSite::Error(Stop::Interrupted.into())),
@@ -444,6 +448,7 @@ fn derive(lab: &Lab, site: &Site, input: &AdmissionInput) -> anyhow::Result<Admi
         admission = lab.with_plain(site, &mut kept, admission)?;
         admission = lab.with_minimal_gold(site, &mut kept, admission)?;
     }
+    admission.not_installed = site.not_installed.clone();
     // An admission under other options rests on imported outcomes too, if the journal has them.
     for trial in &admission.trials {
         admission.imported = lab.knowledge.read_outcome(trial)?.and_then(|outcome| outcome.imported.clone());

@@ -14,6 +14,7 @@ pub mod inputs;
 mod literal;
 mod module_names;
 pub mod mutants;
+pub mod needs;
 mod nested;
 pub mod oracle;
 #[cfg(test)]

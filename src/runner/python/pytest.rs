@@ -5,6 +5,9 @@ use super::sentinel;
 use crate::model::trial::TestPlan;
 use crate::runner::{Sentinels, ordered};
 
+/// Its distribution, and the major versions that the reporter knows.
+pub const KNOWN: (&str, std::ops::RangeInclusive<u64>) = ("pytest", 3..=9);
+
 /// The pytest adapter.
 #[derive(Clone, Copy, Debug)]
 pub struct Pytest;
