@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::rows::{ExtraColumns, outside_suite};
+use super::extra_columns::ExtraColumns;
+use super::rows::outside_suite;
 use super::seal::checks::{CheckOptions, Exclusions};
 use super::select::matched::Named;
 use super::select::{InstanceState, usable};

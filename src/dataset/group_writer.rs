@@ -8,11 +8,12 @@ use anyhow::{Context as _, Result, bail};
 use super::card::facts::Tally;
 use super::config_names::{PREFERENCE, RL, SFT};
 use super::evidence;
+use super::extra_columns::ExtraColumns;
 use super::files::tables::{Table, Tables};
 use super::options::ExportOptions;
 use super::rows::{
-    Attempts, ExtraColumns, SftRow, admission_imported, columns_of, lost_files, lost_tests, outside_suite, own_prompt,
-    rl_row, said_channel, sft_row,
+    Attempts, SftRow, admission_imported, columns_of, lost_files, lost_tests, outside_suite, own_prompt, rl_row,
+    said_channel, sft_row,
 };
 use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
 use super::seal::entries::Config;

@@ -17,6 +17,7 @@ mod census;
 mod config_names;
 pub mod evidence;
 pub mod export;
+mod extra_columns;
 pub mod files;
 mod group_writer;
 pub mod options;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::dataset::config_names::{PREFERENCE, RL, SPLIT};
+use crate::dataset::extra_columns::ExtraColumns;
 use crate::dataset::files::columns::{Column, Kind};
 use crate::leak::Leaks;
 use crate::model::admission::Admission;
@@ -338,23 +339,6 @@ pub fn rl_columns() -> Vec<Column> {
     ]
 }
 
-/// Columns that only some datasets have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ExtraColumns {
-    /// Some instance lost test files.
-    pub lost_files: bool,
-    /// Some instance has tests that are not part of its suite.
-    pub outside_suite: bool,
-    /// Some instance lost listed tests.
-    pub lost_tests: bool,
-    /// Some instance has tests that pass in one order only.
-    pub ordered_tests: bool,
-    /// Some instance is judged by a channel that rows must name.
-    pub channel: bool,
-    /// The admission of some instance was imported.
-    pub admission_imported: bool,
-}
-
 /// Columns of a config, by its name.
 pub(super) fn columns_of(config: &str, extra: ExtraColumns) -> Vec<Column> {
     let mut columns = match config {
@@ -362,24 +346,7 @@ pub(super) fn columns_of(config: &str, extra: ExtraColumns) -> Vec<Column> {
         PREFERENCE => preference_columns(),
         _ => sft_columns(),
     };
-    if extra.lost_files {
-        columns.push(Column { optional: true, ..Column::texts("lost_files") });
-    }
-    if extra.outside_suite {
-        columns.push(Column { optional: true, ..Column::texts("outside_suite") });
-    }
-    if extra.lost_tests {
-        columns.push(Column { optional: true, ..Column::texts("lost_tests") });
-    }
-    if extra.ordered_tests {
-        columns.push(Column { optional: true, ..Column::texts("ordered_tests") });
-    }
-    if extra.channel {
-        columns.push(Column::optional_text("channel"));
-    }
-    if extra.admission_imported {
-        columns.push(Column::optional_text("admission_imported"));
-    }
+    extra.add_to(&mut columns);
     columns
 }
 

@@ -80,10 +80,9 @@ impl Suite {
 
 /// How many folders two paths have in common, from the top.
 fn shared_folders(one: &str, other: &str) -> usize {
-    let folders = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
-    let (mut one, mut other) = (folders(one), folders(other));
-    (one.pop(), other.pop());
-    one.iter().zip(&other).take_while(|(a, b)| a == b).count()
+    let folders = |path| str::rsplit_once(path, '/').map_or("", |(folder, _)| folder);
+    let (one, other) = (folders(one), folders(other));
+    one.split('/').zip(other.split('/')).take_while(|(a, b)| a == b && !a.is_empty()).count()
 }
 
 fn counted(count: u64, what: &str) -> (String, &'static str) {

@@ -317,6 +317,7 @@ impl World {
             test_patch: &instance.test_patch,
             framework: "unittest",
             listed: &[],
+            named: &[],
         };
         let trees = instance_trees(&repository, sources).expect("trees").expect("patches that apply");
         let admission = json!({

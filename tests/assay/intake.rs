@@ -267,6 +267,7 @@ fn a_commit_range_becomes_an_instance_whose_patches_lead_from_base_to_fix() {
         test_patch: &instance.test_patch,
         framework: "pytest",
         listed: &[],
+        named: &[],
     };
     let trees = instance_trees(&kept, sources).unwrap().unwrap();
     assert_eq!(trees.base, repo.tree_of(&base).unwrap());

@@ -75,7 +75,7 @@ impl Own {
     }
 
     /// Verdicts on gold, and on gold beside a broken `parse`; the folder of the exported dataset.
-    fn judged(&self, code: i32) -> (Vec<Value>, PathBuf) {
+    fn judged(&self) -> (Vec<Value>, PathBuf) {
         let right = edit("mixer/core.py", BASE, GOLD);
         let answers = [right.clone(), format!("{right}\n{}", edit("mixer/text.py", PARSE, BROKEN))];
         let row = |(index, completion): (usize, &String)| {
@@ -83,7 +83,7 @@ impl Own {
         };
         let text: Vec<_> = answers.iter().enumerate().map(row).collect();
         fs::write(self.folder.path().join("answers.jsonl"), text.join("\n")).unwrap();
-        let (run, _, verdicts) = verified(self.folder.path(), &self.work, &[], code);
+        let (run, _, verdicts) = verified(self.folder.path(), &self.work, &[], 0);
         let dataset = self.folder.path().join("dataset");
         expect_exit(assay().arg("export").arg(&run).arg("--out").arg(&dataset), 0);
         (verdicts, dataset)
@@ -108,8 +108,10 @@ fn statuses(verdicts: &[Value]) -> Vec<(&str, &str)> {
 
 /// A project whose example projects have tests of their own, which clash with its tests.
 fn with_examples(configuration: &str) -> Own {
+    let project = "[project]\nname = \"mixer\"\nversion = \"1\"\n[tool.setuptools]\npackages = [\"mixer\"]\n";
+    let configuration = format!("{project}{configuration}");
     let (before, after) = (of_ratio("ratio(1, 2)", "50"), of_ratio("ratio(2, 3)", "67"));
-    let mut files = vec![("tests/test_core.py", before.as_str()), ("pyproject.toml", configuration)];
+    let mut files = vec![("tests/test_core.py", before.as_str()), ("pyproject.toml", configuration.as_str())];
     for path in ["tests/__init__.py", "tests/conftest.py", "e2e_projects/x/tests/__init__.py"] {
         files.push((path, ""));
     }
@@ -131,7 +133,7 @@ fn test_paths_make_the_suite_and_what_nothing_runs_is_told_beside_a_repair_that_
     assert!(table.contains(&format!("mixer: {hole}\n")), "{table}");
     assert!(report.contains(hole) && report.contains("- `e2e_projects/x/tests/test_parse.py`"), "{report}");
     // No test of the suite tells the broken answer from gold. Each row says what was not run.
-    let (verdicts, dataset) = own.judged(0);
+    let (verdicts, dataset) = own.judged();
     assert_eq!(statuses(&verdicts), [("verified", "resolved"); 2], "{verdicts:?}");
     for config in ["sft-repair", "rl"] {
         let rows = rows(&dataset, config);
@@ -164,7 +166,7 @@ fn a_nested_project_is_another_suite() {
 }
 
 fn roots_whose_names_clash_run_apart_and_a_repair_is_held_to_both() {
-    let own = with_examples("[project]\nname = \"mixer\"\n");
+    let own = with_examples("");
     let (admission, table, report) = own.validated();
     assert!(admission["refusal"].is_null() && admission.get("lost").is_none(), "{admission}");
     let apart =
@@ -180,9 +182,9 @@ fn roots_whose_names_clash_run_apart_and_a_repair_is_held_to_both() {
     assert!(ids(&admission, "pass_to_pass").contains(&"e2e_projects/x/tests/test_parse.py::test_parse".to_owned()));
     let splits: Vec<_> = admission["splits"].as_array().unwrap().iter().map(|split| split["files"].clone()).collect();
     assert_eq!(json!(splits), json!([apart[1], apart[0]]));
-    let (verdicts, dataset) = own.judged(2);
+    let (verdicts, dataset) = own.judged();
     assert_eq!(statuses(&verdicts), [("verified", "resolved"), ("rejected", "regressed")], "{verdicts:?}");
-    assert_eq!(verdicts[0]["evidence"], "E2", "{}", verdicts[0]);
+    assert_eq!(verdicts[0]["evidence"], "E3", "{}", verdicts[0]);
     assert!(rows(&dataset, "sft-repair").iter().all(|row| row.get("outside_suite").is_none()));
 
     // What was kept is used again.

@@ -4,8 +4,9 @@
 use serde_json::{Map, Value, json};
 
 use super::CardFacts;
+use crate::dataset::extra_columns::ExtraColumns;
 use crate::dataset::files::columns::{Column, Kind};
-use crate::dataset::rows::{ExtraColumns, columns_of};
+use crate::dataset::rows::columns_of;
 use crate::dataset::seal::entries::FileEntry;
 
 /// Name of the file in a dataset directory.

@@ -13,8 +13,9 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::extra_columns::ExtraColumns;
 use super::files::columns::features_yaml;
-use super::rows::{ExtraColumns, columns_of};
+use super::rows::columns_of;
 use super::select::matched::Matched;
 use crate::model::digest::Digest;
 use crate::model::receipt::Tool;

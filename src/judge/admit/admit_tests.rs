@@ -113,6 +113,8 @@ pub(super) struct Case<'a> {
     pub changed: &'a [&'a str],
     pub accept_lost: bool,
     pub full: bool,
+    /// Files that one session can load.
+    pub groups: &'a [&'a [&'a str]],
 }
 
 /// Admits an instance; gold changes both test files.
@@ -127,7 +129,16 @@ fn admitted_with(
     changed: &[&str],
     accept_lost: bool,
 ) -> Admission {
-    admit_case(&Case { fail_to_pass: listed, pass_to_pass: &[], tests, script, changed, accept_lost, full: false })
+    admit_case(&Case {
+        fail_to_pass: listed,
+        pass_to_pass: &[],
+        tests,
+        script,
+        changed,
+        accept_lost,
+        full: false,
+        groups: &[],
+    })
 }
 
 pub(super) fn admit_case(case: &Case) -> Admission {
@@ -135,7 +146,7 @@ pub(super) fn admit_case(case: &Case) -> Admission {
 }
 
 fn admit_files(case: &Case, test_files: &[String]) -> Admission {
-    let Case { fail_to_pass, pass_to_pass, tests, script, changed, accept_lost, full } = *case;
+    let Case { fail_to_pass, pass_to_pass, tests, script, changed, accept_lost, full, groups } = *case;
     let instance: Instance = serde_json::from_value(json!({
         "instance_id": "a", "repo": "a/a", "base_commit": "0", "problem_statement": "", "patch": "",
         "FAIL_TO_PASS": fail_to_pass, "PASS_TO_PASS": pass_to_pass,
@@ -154,7 +165,7 @@ fn admit_files(case: &Case, test_files: &[String]) -> Admission {
         },
         test_files: test_files.to_vec(),
         suite: Suite::default(),
-        groups: Vec::new(),
+        groups: groups.iter().map(|group| group.iter().map(|file| (*file).to_owned()).collect()).collect(),
         with_tests: BTreeSet::new(),
         changed: changed.iter().map(|path| (*path).to_owned()).collect(),
         gold_files: Vec::new(),
@@ -455,6 +466,7 @@ fn files_without_fail_to_pass_tests_run_once_unless_all_is_to_be_repeated() {
         changed: &["t/test_a.py", "t/test_b.py"],
         accept_lost: false,
         full,
+        groups: &[],
     };
     // Both sides once over everything, then three times over the first file.
     let once = admit_case(&case(false));
@@ -543,6 +555,7 @@ fn a_refusal_says_what_was_raised_where_no_listed_test_was_collected() {
         changed: &[],
         accept_lost: false,
         full: false,
+        groups: &[],
     });
     assert_eq!(broken.refusal, Some(Refusal::GoldFails));
     let told = format!("1 in a file that gold does not load ({A}: KeyError)");
@@ -567,6 +580,7 @@ fn what_base_never_came_to_is_looked_for_in_repeats_of_its_own_split() {
             changed: &changed,
             accept_lost: false,
             full: false,
+            groups: &[],
         },
         &files,
     );

@@ -8,7 +8,7 @@ use crate::model::verdict::{Evidence as Level, Reason};
 const FILE: &str = "t/test_a.py";
 
 fn case<'a>(fail_to_pass: &'a [&'a str], tests: &'a [&'a str], script: Script<'a>) -> Case<'a> {
-    Case { fail_to_pass, pass_to_pass: &[], tests, script, changed: &[], accept_lost: false, full: false }
+    Case { fail_to_pass, pass_to_pass: &[], tests, script, changed: &[], accept_lost: false, full: false, groups: &[] }
 }
 
 #[test]

@@ -91,3 +91,7 @@ pub(super) fn joined(sessions: &[Seen]) -> Option<Seen> {
     }
     Some(Seen { outcome: Arc::new(outcome), report: Arc::new(report) })
 }
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;
