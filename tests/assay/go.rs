@@ -210,10 +210,12 @@ fn provisioned(files: &[(&str, &str)]) -> Result<Provisioned, EnvironmentError> 
     let order = Order {
         environment: &environment,
         base_tree: "base",
+        version: None,
         modules: &[],
         layer_tree: "base",
         checkout: &checkout,
         warm: &|image| Ok(image.clone()),
+        workshop: None,
         say: &|_| {},
         phases: &Default::default(),
     };

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::build::Ground;
 use super::docker;
 use super::docker::ImageRequest;
 use super::environment::Environments;
 use super::inspect::PythonInspector;
-use super::project::ProjectMetadata;
+use super::prepared::Project;
 use super::recipe::Recipe;
+use crate::images::built::Built;
 use crate::images::cache::Cache;
 use crate::images::docker_build::DockerBuild;
 use crate::images::environment_error::EnvironmentError;
@@ -43,8 +45,13 @@ impl Toolchain for PythonToolchain {
         &[Setting::Recipe, Setting::Python, Setting::Requirements]
     }
 
+    fn built(&self, cache: &Cache, order: &Order, tree: &str) -> Result<Option<Built>, EnvironmentError> {
+        ingredients(cache, order, tree)?.project.built()
+    }
+
     fn provision(&self, cache: &Cache, order: &Order) -> Result<Provisioned, EnvironmentError> {
-        let (recipe, environments, project) = ingredients(cache, order)?;
+        let Ingredients { recipe, environments, project } = ingredients(cache, order, order.base_tree)?;
+        let project = project.metadata;
         let Environment { requirements, workdir, .. } = order.environment;
         environments.provision(&recipe, requirements, Some(&project), workdir, &mut |message: &str| {
             (order.say)(message);
@@ -52,7 +59,15 @@ impl Toolchain for PythonToolchain {
     }
 
     fn docker_build(&self, docker: &Docker, cache: &Cache, order: &Order) -> anyhow::Result<DockerBuild> {
-        let (recipe, environments, project) = ingredients(cache, order)?;
+        let Ingredients { recipe, environments, project } = ingredients(cache, order, order.base_tree)?;
+        if let Some(compiled) = project.compiled() {
+            return Err(EnvironmentError::Unsupported(format!(
+                "the project has a compiled part ({compiled}), which is built for this host and cannot be laid into a Docker \
+                 image; run with --sandbox cell, or name a ready Docker image in the instance's environment.image"
+            ))
+            .into());
+        }
+        let project = project.metadata;
         let request = ImageRequest {
             recipe: &recipe,
             requirements: &order.environment.requirements,
@@ -124,14 +139,22 @@ pub(super) fn import_root(env: &BTreeMap<String, String>) -> &str {
     }
 }
 
-fn ingredients(cache: &Cache, order: &Order) -> Result<(Recipe, Environments, ProjectMetadata), EnvironmentError> {
+/// What an environment is made of.
+struct Ingredients {
+    recipe: Recipe,
+    environments: Environments,
+    project: Project,
+}
+
+fn ingredients(cache: &Cache, order: &Order, tree: &str) -> Result<Ingredients, EnvironmentError> {
     let recipe = Recipe::find(recipe_name(order.environment))?;
     let environments = Environments::open(cache.clone(), order.environment.python.as_deref())?;
-    let base = |folder: &Path| (order.checkout)(order.base_tree, folder);
+    let checkout = |folder: &Path| (order.checkout)(tree, folder);
     let mut say = |message: &str| (order.say)(message);
-    let mut project = environments.project(recipe.project, order.base_tree, base, &mut say)?;
-    project.modules = order.modules.to_vec();
-    Ok((recipe, environments, project))
+    let ground = Ground { version: order.version, workshop: order.workshop };
+    let mut project = environments.project(recipe.project, tree, ground, checkout, &mut say)?;
+    project.metadata.modules = order.modules.to_vec();
+    Ok(Ingredients { recipe, environments, project })
 }
 
 fn recipe_name(environment: &Environment) -> &str {

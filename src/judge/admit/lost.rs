@@ -73,7 +73,8 @@ pub(crate) fn find(input: &AdmissionInput, runner: &dyn Runner, gold: &Seen, bas
         };
         let (why, Trouble { error, message, place, raised: _ }) = on_gold.or_else(not_on_base)?;
         let place = place.filter(|place| place != path);
-        Some((path.clone(), LostFile { why, error, message, place, changed }))
+        let needs = runner.missing_service(&error, &message);
+        Some((path.clone(), LostFile { why, error, message, needs, place, changed }))
     };
     let files: BTreeMap<_, _> = suite.iter().filter_map(lost).collect();
     (!files.is_empty()).then_some(Lost { of: suite.len() as u64, files, accepted: false })
