@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use swe_assay::inside::images::cache::Cache;
+use swe_assay::inside::images::python::build::Ground;
 use swe_assay::inside::images::python::docker::{ImageRequest, docker_build};
 use swe_assay::inside::images::python::environment::Environments;
 use swe_assay::inside::images::python::recipe::Recipe;
@@ -58,7 +59,11 @@ fn measure(demo: &Path, instance: &Instance, admission: &Admission, container: b
     let environments = Environments::open(Cache::open(&Cache::default_place()?)?, environment.python.as_deref())?;
     let quiet = &mut |_: &str| ();
     let checkout = |tree: &str, folder: &Path| Ok(repository.checkout(tree, folder, LAYER_MTIME)?);
-    let project = environments.project(recipe.project, &trees.base, |folder| checkout(&trees.base, folder), quiet)?;
+    let cell = Cell::new(PathBuf::from(env!("CARGO_BIN_EXE_assay")), Arc::default()).with_network();
+    let build = |image: &SealedImage, job: &Job| cell.slot(image)?.run(job);
+    let ground = Ground { version: instance.version.as_deref(), workshop: Some(&build) };
+    let base = |folder: &Path| checkout(&trees.base, folder);
+    let project = environments.project(recipe.project, &trees.base, ground, base, quiet)?.metadata;
     let wishes = Wishes::new(&recipe, &environment.requirements, Some(&project));
     let (made, _) = environments.provision(&wishes, "/testbed", quiet)?;
     let layer = |folder: &Path| checkout(&trees.tested_base, folder);

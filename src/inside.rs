@@ -122,6 +122,9 @@ pub mod images {
         pub use crate::images::provisioned::Provisioned;
     }
     pub mod python {
+        pub mod build {
+            pub use crate::images::python::build::Ground;
+        }
         pub mod docker {
             pub use crate::images::python::docker::{ImageRequest, docker_build};
         }

@@ -21,6 +21,9 @@ pub enum EnvironmentError {
     /// A package tool answered no: no such version, a conflict, a build that fails.
     #[error("{tool} failed while {doing}; change the requirements of the instance or recipe\n{why}")]
     Refused { tool: &'static str, doing: String, why: String },
+    /// The project itself cannot be built here.
+    #[error("the project cannot be built here: {why}")]
+    NotBuilt { why: String },
     /// Another release of the project would be in the environment, and answers can be read off it.
     #[error("{path} would be in the environment beside the project's own code; leave it out of the requirements")]
     AnswerInImage { path: String },

@@ -2,12 +2,13 @@
 //! [`crate::sandbox::SealedImage`].
 //!
 //! [`Images`] is what holds them: the cache of this host (`host`) or the Docker engine (`docker`). `seal_host` and
-//! `seal_docker` make images of ours, from what a [`toolchain::Toolchain`] says; `foreign`, `seal_foreign_host`,
+//! `seal_docker` make images of ours, from what a [`toolchain::Toolchain`] says, and `built` is what a build adds to a tree; `foreign`, `seal_foreign_host`,
 //! `seal_foreign_docker` and `unpacked` take images of others, which an [`inspector::Inspector`] looks into. `cache`,
 //! `lease` and `inventory` keep them. `phases` says where the time goes. `reference` notices a tag that was moved. What a language needs stands in a folder with its name.
 
 use std::path::Path;
 
+pub mod built;
 pub mod cache;
 pub mod docker;
 pub mod docker_build;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::built::Workshop;
 use super::phases::Phases;
 use crate::language::Files;
 use crate::model::instance::Environment;
@@ -11,10 +12,12 @@ use crate::sandbox::{SandboxError, SealedImage};
 #[derive(Clone, Copy)]
 pub struct Order<'a> {
     pub environment: &'a Environment,
-    /// Tree whose packaging metadata describes the project.
+    /// Tree whose packaging metadata describes the project: base without what a build adds.
     pub base_tree: &'a str,
     /// The files of that tree.
     pub base_files: &'a dyn Files,
+    /// The version of the project at base, if the instance knows it.
+    pub version: Option<&'a str>,
     /// Top-level modules of the project: nothing else in the environment may bring them.
     pub modules: &'a [String],
     /// Tree that the image holds at the work directory.
@@ -24,6 +27,8 @@ pub struct Order<'a> {
     /// Runs test files once over the unfinished image, if the language has caches that later runs profit from, and gives the
     /// image with them ([`crate::sandbox::Sandbox::warm`]).
     pub warm: &'a dyn Fn(&SealedImage) -> Result<SealedImage, SandboxError>,
+    /// Where code of the project is built, if the sandbox in use has such a place.
+    pub workshop: Option<&'a Workshop<'a>>,
     /// Is told about every step that takes time.
     pub say: &'a dyn Fn(&str),
     /// Is told what the project declares for its tests and could not be installed, a line each with the reason.

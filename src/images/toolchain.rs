@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
+use super::built::Built;
 use super::cache::Cache;
 use super::docker_build::DockerBuild;
 use super::environment_error::EnvironmentError;
@@ -108,6 +109,16 @@ pub trait Toolchain: Send + Sync {
     fn needs(&self, files: &dyn Files, asked: &Asked, environment: &Environment) -> anyhow::Result<Needs> {
         let _ = (files, asked, environment);
         Ok(Needs::default())
+    }
+
+    /// What a build of the tree makes and the tree does not hold: compiled modules, generated sources. Built once, then
+    /// found. `None`: nothing, and what the tree holds is what runs.
+    ///
+    /// # Errors
+    /// It cannot be built here.
+    fn built(&self, cache: &Cache, order: &Order, tree: &str) -> Result<Option<Built>, EnvironmentError> {
+        let _ = (cache, order, tree);
+        Ok(None)
     }
 
     /// Makes the environment ready for host cells, or finds it. A language whose tool is part of every host has nothing to

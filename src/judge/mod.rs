@@ -117,6 +117,13 @@ pub fn judge(
         Err(Halt::Judged(Reason::NotRun, format!("the answer could not be put on its tree: {why}")))
     } else if let Some(malformed) = &candidate.malformed {
         Err(Halt::Judged(rejection(malformed.why), malformed.detail.clone()))
+    } else if !candidate.unbuilt.is_empty() {
+        // Before any run: what would run was built from other sources than the answer's, so no result says anything of it.
+        let named = name_some(candidate.unbuilt.iter().map(String::as_str));
+        Err(Halt::Judged(
+            Reason::ChangesWhatIsBuilt,
+            format!("nothing was built of its change of {named}; the built part of the project here is that of base"),
+        ))
     } else {
         match candidate.skill {
             Skill::Localization => localization::judge(candidate, &peers.accepted, rules).map(at_e1),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Language;
 use super::classes::{classify, is_code, matches};
 use crate::model::admission::Admission;
-use crate::model::candidate::PathClass;
+use crate::model::candidate::{Candidate, PathClass};
 use crate::model::layout::Layout;
 use crate::runner::Runner;
 
@@ -44,6 +44,32 @@ impl Layout {
         }
     }
 
+    /// Whether a change of this path may change what the build makes. Whatever is not known to be copied or never read may.
+    /// Configuration of the runner often lies in one file with that of the build; [`Language::build_sections`] tells them apart.
+    pub fn is_built_from(&self, path: &str) -> bool {
+        let Some(built) = &self.built else { return false };
+        let among = |paths: &BTreeSet<String>| ancestors(path).any(|path| paths.contains(path));
+        if among(&built.files) {
+            return false;
+        }
+        match self.class(path) {
+            PathClass::BuildConfig => true,
+            PathClass::Test
+            | PathClass::Fixture
+            | PathClass::RunnerConfig
+            | PathClass::Startup
+            | PathClass::Bytecode
+            | PathClass::Vcs
+            | PathClass::Ci
+            | PathClass::Docs => false,
+            PathClass::Source | PathClass::Generated | PathClass::Binary => {
+                let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+                let copied = || built.copied.contains("") || among(&built.copied);
+                built.patterns.iter().any(|pattern| matches(pattern, &name)) || among(&built.inputs) || !copied()
+            }
+        }
+    }
+
     /// Whether the runner collects tests from this path, by convention or by the repository's own configuration.
     pub fn collects(&self, framework: &dyn Runner, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -58,6 +84,13 @@ impl Layout {
         let joins = || self.tests.iter().any(|test| folder(test) == folder(path));
         let joins = || super::of(framework).joins_tests(path) && joins();
         self.collects(framework, path) || (self.class(path) == PathClass::Test && joins())
+    }
+}
+
+impl Candidate {
+    /// Whether its change reaches what the project is built from, so that its own tree lacks what a build of it makes.
+    pub fn is_built_anew(&self, layout: &Layout) -> bool {
+        self.prepared.iter().flat_map(|prepared| &prepared.files).any(|path| layout.is_built_from(path))
     }
 }
 
@@ -109,6 +142,37 @@ mod tests {
             ("checks_more/a.py", Source),
         ] {
             assert_eq!(layout().class(path), class, "{path}");
+        }
+    }
+
+    #[test]
+    fn whatever_the_build_may_read_is_an_input_and_what_it_makes_is_not() {
+        let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+        let mut layout = Layout::by_name("pytest");
+        assert!(!layout.is_built_from("pkg/fast.c"), "nothing is built");
+        layout.built = Some(crate::model::built_part::BuiltPart {
+            files: set(&["pkg/fast.so", "pkg/table.py"]),
+            copied: set(&["pkg", "examples"]),
+            inputs: set(&["pkg/gen.py", "pkg/table"]),
+            patterns: set(&["*.c"]),
+        });
+        for (path, input) in [
+            ("pkg/core.py", false),
+            ("pkg/new.py", false),
+            ("pkg/gen.py", true),
+            ("pkg/table/__init__.py", true),
+            ("pkg/table.py", false),
+            ("pkg/fast.c", true),
+            ("examples/demo.py", false),
+            ("examples/demo.c", true),
+            ("tools/gen.py", true),
+            ("setup.py", true),
+            ("pyproject.toml", false),
+            ("tests/helper.c", false),
+            ("docs/conf.py", false),
+            ("CHANGES.rst", false),
+        ] {
+            assert_eq!(layout.is_built_from(path), input, "{path}");
         }
     }
 

@@ -89,6 +89,12 @@ pub trait Language: Send + Sync {
         false
     }
 
+    /// What a file of configuration says of the build, if there is a build at all and the file says other things too. Two
+    /// versions of it that differ elsewhere are built alike.
+    fn build_sections(&self, _path: &str, _text: &str) -> Option<String> {
+        None
+    }
+
     /// The grammar of a file of this path, if it is one of the language's and there is a grammar.
     fn grammar(&self, _path: &str) -> Option<tree_sitter::Language> {
         None

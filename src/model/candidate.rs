@@ -158,6 +158,9 @@ pub struct Candidate {
     /// What reading the added source showed (repair).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub screen: Option<Screen>,
+    /// Paths that it changes, and that the project is built from otherwise than its built part here was (repair).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unbuilt: Vec<String>,
     /// Why reading the answer met a bug of ours. Nothing is known of it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::built_part::BuiltPart;
 use super::candidate::PathClass;
 
 /// How a repository is laid out, read off base and the trusted tests. Without one, names alone decide.
@@ -34,4 +35,7 @@ pub struct Layout {
     /// Top-level modules of the sealed environment, as the runs on gold saw them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub installed: BTreeSet<String>,
+    /// What the project's build adds to its trees, if it adds anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub built: Option<BuiltPart>,
 }

@@ -27,6 +27,9 @@ pub struct LostFile {
     /// First line of what was raised, or the reason of a skip.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// The service or program that is missing, if the error tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
     /// What could not be loaded, if it is not the file itself: a class of it, a file of fixtures, a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
@@ -85,6 +88,11 @@ impl LostFile {
             Loss::Ignored => "the project's own configuration or plugin leaves it out",
             Loss::Silent => "neither a test nor an error came of it",
         };
+        let raised = match &self.needs {
+            Some(service) if raised.is_empty() => format!("needs {service}"),
+            Some(service) => format!("{raised}; needs {service}"),
+            None => raised,
+        };
         match (what, raised.as_str()) {
             ("", "") => "does not load".to_owned(),
             ("", raised) => raised.to_owned(),
@@ -125,6 +133,7 @@ mod tests {
             why: Loss::DoesNotLoad,
             error: "ModuleNotFoundError".to_owned(),
             message: "No module named 'x'".to_owned(),
+            needs: None,
             place: None,
             changed: false,
         };
@@ -133,6 +142,8 @@ mod tests {
         assert_eq!(above.reason(), "ModuleNotFoundError: No module named 'x' (in tests/conftest.py)");
         let base = LostFile { why: Loss::NotOnBase, message: String::new(), ..file.clone() };
         assert!(base.reason().ends_with("does not change it: ModuleNotFoundError"), "{}", base.reason());
+        let database = LostFile { needs: Some("PostgreSQL".to_owned()), ..file.clone() };
+        assert_eq!(database.reason(), "ModuleNotFoundError: No module named 'x'; needs PostgreSQL");
         let silent = LostFile { why: Loss::Silent, error: String::new(), message: String::new(), ..file };
         assert_eq!(silent.reason(), "neither a test nor an error came of it");
     }
@@ -151,7 +162,8 @@ mod tests {
         ];
         for (why, expected) in table {
             let counts = [false, true].map(|changed| {
-                LostFile { why, error: String::new(), message: String::new(), place: None, changed }.counts()
+                LostFile { why, error: String::new(), message: String::new(), needs: None, place: None, changed }
+                    .counts()
             });
             assert_eq!(counts, expected, "{why:?}");
         }

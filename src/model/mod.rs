@@ -2,6 +2,7 @@
 //! Out: every other folder uses these words.
 
 pub mod admission;
+pub mod built_part;
 pub mod canary_form;
 pub mod candidate;
 pub mod cause;

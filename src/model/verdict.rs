@@ -108,6 +108,8 @@ pub enum Reason {
     // Inconclusive.
     /// The instance was not admitted; nothing about it can be judged.
     InstanceNotAdmitted,
+    /// It changes what the project is built from, and nothing was built of the change: what would run was made from base.
+    ChangesWhatIsBuilt,
     /// The sandbox failed more often than the retry cap allows.
     SandboxFailed,
     /// A trial that the verdict needs has no outcome.
@@ -169,6 +171,7 @@ impl Reason {
             | Self::MissesFile
             | Self::TooManyFiles => VerdictStatus::Rejected,
             Self::InstanceNotAdmitted
+            | Self::ChangesWhatIsBuilt
             | Self::SandboxFailed
             | Self::NotRun
             | Self::EvidenceUnreadable

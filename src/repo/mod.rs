@@ -12,6 +12,7 @@ mod binary;
 mod blob;
 #[cfg(test)]
 mod bridged_tests;
+mod built;
 mod checkout;
 mod diff;
 mod draft;
@@ -38,6 +39,7 @@ mod text_diff;
 mod trees;
 
 pub use blob::blob_id;
+pub use built::{built_otherwise, input_changes, unbuilt, with_built};
 pub use diff::ChangedLines;
 pub use draft::Mode;
 pub use error::RepoError;

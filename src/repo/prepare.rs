@@ -11,7 +11,7 @@ use super::escaped;
 use super::patch::MAX_PARTS;
 use super::policy::{Policy, policy};
 use super::store::Repository;
-use super::{Stop, layered};
+use super::{Stop, built, layered};
 use crate::language::{self, Language};
 use crate::model::admission::Trees;
 use crate::model::candidate::{Malformed, MalformedReason, Payload, Prepared};
@@ -59,7 +59,7 @@ fn localization(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<P
 }
 
 fn test(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepared, Stop> {
-    let mut draft = Draft::on(repo, &trees.base)?;
+    let mut draft = Draft::on(repo, &built::source(repo, trees)?)?;
     let mut notes = Normalised::new();
     match payload {
         Payload::TestFiles { files } => {
@@ -85,19 +85,20 @@ fn test(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepared,
         Payload::SearchReplace { edits } => apply_edits(&mut draft, edits, &mut notes)?,
         Payload::FileList { .. } => return Err(wrong_form(Skill::Test, payload)),
     }
-    let tree = draft.finish()?;
+    let tree = built::completed(repo, trees, draft.finish()?)?;
     prepared(repo, &trees.base, tree, notes)
 }
 
 fn repair(repo: &Repository, trees: &Trees, payload: &Payload) -> Result<Prepared, Stop> {
-    let mut draft = Draft::on(repo, &trees.base)?;
+    let mut draft = Draft::on(repo, &built::source(repo, trees)?)?;
     let mut notes = Normalised::new();
     match payload {
         Payload::UnifiedDiff { diff } => apply_diff(&mut draft, diff, Origin::Repair, &mut notes)?,
         Payload::SearchReplace { edits } => apply_edits(&mut draft, edits, &mut notes)?,
         _ => return Err(wrong_form(Skill::Repair, payload)),
     }
-    let Policy { tree, submitted, stripped } = policy(repo, trees, draft.finish()?, &mut notes)?;
+    let answer = built::completed(repo, trees, draft.finish()?)?;
+    let Policy { tree, submitted, stripped } = policy(repo, trees, answer, &mut notes)?;
     let mut prepared = prepared(repo, &trees.base, tree, notes)?;
     prepared.submitted_tree = (submitted != prepared.tree).then_some(submitted);
     prepared.stripped = stripped;

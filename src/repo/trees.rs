@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use super::apply::{Normalised, Origin, apply_diff};
 use super::draft::Draft;
 use super::store::Repository;
-use super::{RepoError, Stop, layered};
+use super::{RepoError, Stop, built, layered};
 use crate::language::{self, Files, Stated, classes};
 use crate::model::admission::Trees;
 use crate::model::candidate::{Malformed, PathClass};
@@ -164,12 +164,13 @@ pub fn protected_among(
 }
 
 /// The tree a repair trial runs: the policy tree, every protected path as in base, and last, by tree write, every
-/// protected path that base and tested gold differ in, from tested gold.
+/// protected path that base and tested gold differ in, from tested gold. What is built is laid as `built` says.
 pub fn trial_tree(repo: &Repository, trees: &Trees, policy_tree: &str) -> Result<String, RepoError> {
     let own = paths_of(protected_changes(repo, &trees.layout, &trees.base, policy_tree)?);
     let kept = repo.take_paths(policy_tree, &trees.base, &own)?;
     let trusted = paths_of(protected_changes(repo, &trees.layout, &trees.base, &trees.tested_gold)?);
-    repo.take_paths(&kept, &trees.tested_gold, &trusted)
+    let runs = repo.take_paths(&kept, &trees.tested_gold, &trusted)?;
+    built::laid(repo, trees, policy_tree, runs)
 }
 
 /// The tree of an as-submitted check: the submitted tree with only the test and fixture files that base and tested
@@ -177,7 +178,8 @@ pub fn trial_tree(repo: &Repository, trees: &Trees, policy_tree: &str) -> Result
 pub fn submitted_trial_tree(repo: &Repository, trees: &Trees, submitted_tree: &str) -> Result<String, RepoError> {
     let mut trusted = protected_changes(repo, &trees.layout, &trees.base, &trees.tested_gold)?;
     trusted.retain(|(_, class)| matches!(class, PathClass::Test | PathClass::Fixture));
-    repo.take_paths(submitted_tree, &trees.tested_gold, &paths_of(trusted))
+    let runs = repo.take_paths(submitted_tree, &trees.tested_gold, &paths_of(trusted))?;
+    built::laid(repo, trees, submitted_tree, runs)
 }
 
 fn paths_of(changes: Vec<(String, PathClass)>) -> Vec<String> {

@@ -54,6 +54,7 @@ pub fn why(reason: Reason) -> &'static str {
             "The reference solution, run beside it, did not behave either: the machine is at fault."
         }
         Reason::PlainRunUnreadable => "The run without the test runner gave no clear result.",
+        Reason::ChangesWhatIsBuilt => "It changes what the project is built from, and nothing was built of the change.",
         Reason::SuspiciousSource => "It would pass, but its source does what genuine changes do not: for review.",
         Reason::SourceNotRead => "It would pass, but the text of a file that it changes does not tell what runs.",
     }

@@ -120,6 +120,13 @@ pub trait Runner: Send + Sync {
     /// What kind of error an error of the report is.
     fn cause(&self, error: &str) -> Cause;
 
+    /// The service or program whose absence an error and the first line of its message tell of, e.g. `PostgreSQL`. For
+    /// people: nothing is decided by it.
+    fn missing_service(&self, error: &str, message: &str) -> Option<String> {
+        let _ = (error, message);
+        None
+    }
+
     /// The name that an error of this kind has in the runner's own words, to tell people of it.
     fn assertion_name(&self) -> &'static str;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::Sandbox;
 use super::cell::Cell;
 use super::docker::Docker;
 use super::docker::cells::DockerCells;
+use super::{Executed, Job, Sandbox, SandboxError, SealedImage};
 
 /// The sandbox in use, with what only its kind can do.
 #[derive(Clone, Debug)]
@@ -31,6 +31,27 @@ impl Engine {
             Self::Cell(cell) => cell.as_ref(),
             Self::DockerCell(cells) => cells.as_ref(),
             Self::Container(docker) => docker.as_ref(),
+        }
+    }
+
+    /// Whether code of a project can be built apart from the caller.
+    pub fn builds(&self) -> bool {
+        match self {
+            Self::Cell(_) => true,
+            Self::DockerCell(_) | Self::Container(_) => false,
+        }
+    }
+
+    /// Runs a job of a build with the network of the host.
+    ///
+    /// # Errors
+    /// The sandbox failed, or has no place for builds.
+    pub fn build(&self, image: &SealedImage, job: &Job) -> Result<Executed, SandboxError> {
+        match self {
+            Self::Cell(cell) => cell.as_ref().clone().with_network().slot(image)?.run(job),
+            Self::DockerCell(_) | Self::Container(_) => {
+                Err(SandboxError::Unavailable("nothing is built in containers".to_owned()))
+            }
         }
     }
 

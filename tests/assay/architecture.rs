@@ -161,7 +161,6 @@ const KNOWN_CYCLES: &[&[&str]] = &[
         "src/images/seal_docker.rs",
         "src/images/toolchain.rs",
     ],
-    &["src/images/python/environment.rs", "src/images/python/project.rs"],
     &["src/intake/parquet.rs", "src/intake/records.rs"],
     &["src/lab/admit/image_request.rs", "src/lab/admit/site_builder.rs"],
     &["src/language/python/canary.rs", "src/language/python/canary_edits.rs", "src/language/python/syntax.rs"],

@@ -13,6 +13,7 @@ mod answer_fuzz;
 mod architecture;
 mod audit;
 mod bad_input;
+mod builds;
 mod bundle;
 mod canary;
 mod cell;
@@ -86,6 +87,7 @@ fn main() -> std::process::ExitCode {
         architecture::TESTS,
         audit::TESTS,
         bad_input::TESTS,
+        builds::TESTS,
         bundle::TESTS,
         canary::TESTS,
         cell::ends::TESTS,

@@ -60,7 +60,7 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
         Root::Container { .. } => Tally::in_container(),
     };
     let (_warden, layer) = open(&slot, warden, foreign)?;
-    let filters = Filters::compile()?;
+    let filters = Filters::compile(slot.network)?;
     let shared = Slot {
         workdir: &slot.workdir,
         layer: &layer,
@@ -80,7 +80,9 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
         if !flow::run(wire, &job, blob, &shared)? {
             return Ok(());
         }
-        renew_network_if_used()?;
+        if !slot.network {
+            renew_network_if_used()?;
+        }
     }
     Ok(())
 }
@@ -88,9 +90,10 @@ fn serve(wire: &mut Wire, cgroups: &[PathBuf]) -> Result<(), String> {
 /// Enters the slot's namespaces and builds its root. The order matters: what only the host's root may reach is taken
 /// first, then the id changes, then the host goes out of sight.
 fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Result<(Option<Warden>, Layer), String> {
+    let network = if slot.network { UnshareFlags::empty() } else { UnshareFlags::NEWNET };
     let namespaces = UnshareFlags::NEWUSER
         | UnshareFlags::NEWNS
-        | UnshareFlags::NEWNET
+        | network
         | UnshareFlags::NEWUTS
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWCGROUP;
@@ -144,7 +147,9 @@ fn open(slot: &OpenSlot, mut warden: Option<Warden>, foreign: Option<u32>) -> Re
     // The change of user has hidden our own /proc entries from us.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).doing(|| "staying visible".to_owned())?;
     identity::name_host("assay").doing(|| "naming the host".to_owned())?;
-    identity::raise_loopback().doing(|| "raising the loopback interface".to_owned())?;
+    if !slot.network {
+        identity::raise_loopback().doing(|| "raising the loopback interface".to_owned())?;
+    }
     sources.build(slot, SUPPORT_DIR)?;
     let layer = if mapped && !slot.copies { Layer::choose()? } else { Layer::copy()? };
     // No job makes a user namespace, even past the filter. A kernel without the limit has the filter.

@@ -22,6 +22,9 @@ pub struct OpenSlot {
     pub root: Root,
     /// A copy of the base layer for every job, even if an overlay would do.
     pub copies: bool,
+    /// Jobs keep the network of whoever opens the slot: for builds, never for what is judged.
+    #[serde(default)]
+    pub network: bool,
 }
 
 /// What jobs see beside their work directory, read-only.

@@ -56,6 +56,10 @@ const ETC_GENERATED: &[(&str, &str)] = &[
     ("resolv.conf", ""),
 ];
 
+/// What a job with a network reads beside that, and who is asked for names.
+const ETC_NETWORK: &[&str] = &["hosts", "resolv.conf", "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf", "pki/tls/certs"];
+const NAMES_BY_NETWORK: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
+
 /// Copies of the mounts that cells are made of, taken while the agent may still see them.
 #[derive(Debug)]
 pub struct Sources {
@@ -132,7 +136,7 @@ impl Sources {
                     make_dir(&format!("{root}/etc"))?;
                     make_dir(&format!("{root}/var"))?;
                     link("/tmp", &format!("{root}/var/tmp"))?;
-                    write_etc(Path::new(&root))?;
+                    write_etc(Path::new(&root), slot.network)?;
                 }
                 parts.build(&root)?;
                 make_dir(&format!("{root}{support}"))?;
@@ -303,13 +307,19 @@ fn link(target: impl AsRef<Path>, at: &str) -> Result<(), String> {
     symlink(target, at).doing(|| format!("making the link {at}"))
 }
 
-fn write_etc(root: &Path) -> Result<(), String> {
+fn write_etc(root: &Path, network: bool) -> Result<(), String> {
     let etc = root.join("etc");
     for (name, content) in ETC_GENERATED {
         fs::write(etc.join(name), content).doing(|| format!("writing /etc/{name}"))?;
     }
     for name in ETC {
         copy(&Path::new("/etc").join(name), &etc.join(name))?;
+    }
+    if network {
+        for name in ETC_NETWORK {
+            copy_shown(&Path::new("/etc").join(name), &etc.join(name))?;
+        }
+        fs::write(etc.join("nsswitch.conf"), NAMES_BY_NETWORK).doing(|| "writing /etc/nsswitch.conf".to_owned())?;
     }
     // Debian's pythons read their sitecustomize.py here.
     let names = fs::read_dir("/etc").doing(|| "listing /etc".to_owned())?;
@@ -319,6 +329,15 @@ fn write_etc(root: &Path) -> Result<(), String> {
         }
     }
     link("/proc/self/mounts", &etc.join("mtab").display().to_string())
+}
+
+/// Copies what a path shows, links followed: they may lead to where a cell has nothing. What is missing is left out.
+fn copy_shown(from: &Path, to: &Path) -> Result<(), String> {
+    let Ok(real) = fs::canonicalize(from) else { return Ok(()) };
+    if let Some(parent) = to.parent() {
+        make_dir(&parent.display().to_string())?;
+    }
+    copy(&real, to)
 }
 
 /// Copies a small file, link or directory. What is missing or unreadable is left out: none of it is needed.

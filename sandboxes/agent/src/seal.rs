@@ -90,7 +90,8 @@ const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP;
 
 impl Filters {
-    pub fn compile() -> Result<Self, String> {
+    /// `network`: the job shares the network of the host.
+    pub fn compile(network: bool) -> Result<Self, String> {
         let arch = TargetArch::try_from(std::env::consts::ARCH).doing(|| "choosing a seccomp filter".to_owned())?;
         let mut programs = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -115,7 +116,12 @@ impl Filters {
         let local = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
         let others = local.map(|family| (0, SeccompCmpOp::Ne, u64::from(family.cast_unsigned())));
         let others = vec![when(&others)?];
-        let calls = vec![(libc::SYS_socket, others.clone()), (libc::SYS_socketpair, others)];
+        let mut sockets = others.clone();
+        if network {
+            // A network namespace also holds the names of sockets that have no path: those of the host's services.
+            sockets.push(when(&[(0, SeccompCmpOp::Eq, u64::from(libc::AF_UNIX.cast_unsigned()))])?);
+        }
+        let calls = vec![(libc::SYS_socket, sockets), (libc::SYS_socketpair, others)];
         programs.push(compile(calls, libc::EAFNOSUPPORT, arch)?);
         let unmapped = vec![(libc::SYS_memfd_create, Vec::new())];
         Ok(Self { always: programs, where_memory_is_measured: compile(unmapped, libc::ENOSYS, arch)? })

@@ -284,6 +284,9 @@ pub fn explained(reason: &str) -> &str {
         "inconclusive/disputed_by_held_out_test" => "answers some inputs near those of the tests otherwise than gold",
         "inconclusive/disputed_by_network_test" => "fails a test that needs the network otherwise than gold",
         "inconclusive/plain_run_unreadable" => "the run without the test runner gave no clear result",
+        "inconclusive/changes_what_is_built" => {
+            "it changes what the project is built from, and nothing was built of the change"
+        }
         "inconclusive/source_not_read" => {
             "it passed everything, and the text of a file that it changes does not tell what runs"
         }

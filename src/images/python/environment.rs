@@ -123,13 +123,7 @@ impl Environments {
             self.install(making, &pins, &wheels, project, workdir)
         })?;
         let mut mounts = vec![(directory, ENVIRONMENT_DIR.to_owned())];
-        if !self.interpreter.prefix.starts_with("/usr") {
-            let inside = self.interpreter.prefix.to_str().ok_or_else(|| EnvironmentError::Failed {
-                doing: format!("mounting {}", self.interpreter.prefix.display()),
-                why: "the path is not UTF-8".to_owned(),
-            })?;
-            mounts.push((self.interpreter.prefix.clone(), inside.to_owned()));
-        }
+        mounts.extend(self.interpreter.mount()?);
         let provisioned = Provisioned {
             digest,
             mounts,
@@ -240,7 +234,7 @@ impl Environments {
     }
 
     /// The wheels of an answered question, out of the cache or by `fetch`.
-    fn wheels(
+    pub(super) fn wheels(
         &self,
         question: &Question,
         target: &str,
@@ -278,7 +272,8 @@ impl Environments {
         Ok((lock, folder))
     }
 
-    fn install(
+    /// Makes an environment in an empty folder out of wheels.
+    pub(super) fn install(
         &self,
         making: &Path,
         pins: &[String],

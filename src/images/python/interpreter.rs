@@ -1,5 +1,6 @@
 //! The host's Python: found once, asked what it is, and the only place that runs it or its pip.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,9 @@ pub struct Interpreter {
 pub(crate) enum PipMode<'a> {
     /// The interpreter itself, the caller's pip settings (which name the index) and more environment variables.
     Index { env: &'a [(&'a str, &'a str)] },
+    /// The interpreter itself with the caller's pip settings, but for a build of the project's own code: of the caller's
+    /// variables only those that say where programs and the index are, and a home that holds nothing.
+    Build { home: &'a Path, env: &'a BTreeMap<String, String> },
     /// Another environment's interpreter, and neither index nor settings.
     Offline { python: &'a Path },
 }
@@ -138,7 +142,7 @@ impl Interpreter {
         std::os::unix::fs::symlink(&package, alone.path().join("pip"))
             .map_err(|error| EnvironmentError::io("linking", &package, &error))?;
         let program = match mode {
-            PipMode::Index { .. } => &self.program,
+            PipMode::Index { .. } | PipMode::Build { .. } => &self.program,
             PipMode::Offline { python } => python,
         };
         let mut command = clean(program);
@@ -147,6 +151,18 @@ impl Interpreter {
         match mode {
             PipMode::Index { env } => {
                 command.envs(env.iter().copied());
+            }
+            PipMode::Build { home, env } => {
+                for (name, _) in std::env::vars_os().filter(|(name, _)| !a_build_may_see(name)) {
+                    command.env_remove(name);
+                }
+                let settings = std::env::home_dir().map(|home| home.join(".config/pip/pip.conf"));
+                if let Some(settings) =
+                    settings.filter(|path| path.is_file() && std::env::var_os("PIP_CONFIG_FILE").is_none())
+                {
+                    command.env("PIP_CONFIG_FILE", settings);
+                }
+                command.env("HOME", home).envs(env);
             }
             PipMode::Offline { .. } => {
                 for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PIP_")) {
@@ -169,6 +185,18 @@ impl Interpreter {
         } else {
             EnvironmentError::Refused { tool: "pip", doing, why }
         })
+    }
+
+    /// What a cell must mount to see this installation, if it is not below `/usr`: host path and path inside.
+    pub(crate) fn mount(&self) -> Result<Option<(PathBuf, String)>, EnvironmentError> {
+        if self.prefix.starts_with("/usr") {
+            return Ok(None);
+        }
+        let inside = self.prefix.to_str().ok_or_else(|| EnvironmentError::Failed {
+            doing: format!("mounting {}", self.prefix.display()),
+            why: "the path is not UTF-8".to_owned(),
+        })?;
+        Ok(Some((self.prefix.clone(), inside.to_owned())))
     }
 
     /// The pip that comes inside Python, for installations that do not unpack it.
@@ -249,6 +277,15 @@ fn clean(program: &Path) -> Command {
     command.env("PYTHONNOUSERSITE", "1").env("LC_ALL", "C.UTF-8");
     command.stdin(Stdio::null());
     command
+}
+
+/// Variables of the caller that a build on this host gets: the index's settings, which may hold a password for the index, and how
+/// to reach it.
+fn a_build_may_see(name: &OsStr) -> bool {
+    const NAMES: [&str; 6] = ["PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"];
+    let name = name.to_string_lossy();
+    let upper = name.to_ascii_uppercase();
+    NAMES.contains(&name.as_ref()) || upper.starts_with("PIP_") || upper.ends_with("_PROXY") || upper.starts_with("LC_")
 }
 
 fn is_network(stderr: &str) -> bool {

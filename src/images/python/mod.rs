@@ -1,15 +1,20 @@
 //! Python environments. In: a recipe and a project's metadata, or an image of others. Out: an interpreter with its packages,
 //! named by what is in it. [`toolchain`] is the door.
 
+pub mod build;
+mod build_failure;
+mod built;
 pub mod docker;
 pub mod environment;
 mod extras;
 pub mod inspect;
 pub mod interpreter;
 mod interpreters;
+pub mod prepared;
 pub mod project;
 pub mod recipe;
 pub mod resolution;
 #[cfg(test)]
 mod resolution_tests;
+mod scm_version;
 pub mod toolchain;

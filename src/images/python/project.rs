@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use super::environment::Environments;
-use super::interpreter::PipMode;
-use super::recipe::ProjectMode;
+use super::built::{Found, built_part, contents};
 use crate::images::environment_error::EnvironmentError;
 
 /// What an environment needs to know of a project. Part of the environment's name.
@@ -72,141 +70,20 @@ impl ProjectMetadata {
     }
 }
 
-impl Environments {
-    /// What the project in a tree looks like to its environment. `checkout` writes the tree into an empty folder and is
-    /// called only if this tree (named by `tree_id`) was not seen before. Building the metadata may need the package index.
-    pub fn project(
-        &self,
-        mode: ProjectMode,
-        tree_id: &str,
-        checkout: impl FnOnce(&Path) -> anyhow::Result<()>,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<ProjectMetadata, EnvironmentError> {
-        let name = crate::model::digest::Digest::of_json(&(
-            tree_id,
-            &self.interpreter.minor,
-            mode == ProjectMode::Metadata,
-            1,
-        ));
-        if let Some(bytes) = self.cache.read("projects", name.as_str())?
-            && let Ok(known) = serde_json::from_slice(&bytes)
-        {
-            return Ok(known);
-        }
-        let scratch = self.cache.scratch()?;
-        let tree = scratch.path().join("tree");
-        fs::create_dir(&tree).map_err(|error| EnvironmentError::io("making", &tree, &error))?;
-        checkout(&tree).map_err(|error| EnvironmentError::Failed {
-            doing: format!("checking out tree {tree_id}"),
-            why: format!("{error:#}"),
-        })?;
-        let packaged = ["pyproject.toml", "setup.py"].iter().any(|file| tree.join(file).is_file());
-        let project = if packaged && mode == ProjectMode::Metadata {
-            progress("building the project's metadata");
-            self.build_metadata(&tree, scratch.path())?
-        } else {
-            let import_root = if tree.join("src").is_dir() { "src".to_owned() } else { String::new() };
-            ProjectMetadata { import_root, ..ProjectMetadata::default() }
-        };
-        let text = serde_json::to_vec(&project).map_err(|error| EnvironmentError::Failed {
-            doing: "writing metadata".to_owned(),
-            why: error.to_string(),
-        })?;
-        self.cache.write("projects", name.as_str(), &text)?;
-        Ok(project)
-    }
-
-    fn build_metadata(&self, tree: &Path, scratch: &Path) -> Result<ProjectMetadata, EnvironmentError> {
-        // Which Python the project asks for is held against its metadata afterwards. The build works on a copy: what it leaves in the tree must not be mistaken for the project's code.
-        let built_in = scratch.join("build");
-        copy_tree(tree, &built_in)?;
-        let wheels = scratch.join("wheels");
-        let env: &[(&str, &str)] = if version_is_in_git(tree) { &SOME_VERSION } else { &[] };
-        let mut arguments: Vec<std::ffi::OsString> =
-            ["wheel", "--quiet", "--no-deps", "--ignore-requires-python", "--wheel-dir"].map(Into::into).into();
-        arguments.push(wheels.clone().into());
-        arguments.push(built_in.clone().into());
-        self.interpreter.pip(&self.cache, PipMode::Index { env }, "building the project's metadata", arguments)?;
-        let wheel = fs::read_dir(&wheels)
-            .map_err(|error| EnvironmentError::io("reading", &wheels, &error))?
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-            .ok_or_else(|| EnvironmentError::Failed {
-                doing: "building the project's metadata".to_owned(),
-                why: "pip made no wheel".to_owned(),
-            })?;
-        let unpacked = scratch.join("unpacked");
-        let output = self
-            .interpreter
-            .command(["-m", "zipfile", "-e"])
-            .args([&wheel, &unpacked])
-            .output()
-            .map_err(|error| EnvironmentError::io("unpacking", &wheel, &error))?;
-        if !output.status.success() {
-            let why = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(EnvironmentError::Failed { doing: "unpacking the project's wheel".to_owned(), why });
-        }
-        read_wheel(&unpacked, tree)
-    }
-}
-
-/// Without the history, a version that is read from git tags cannot be found; any serves.
-const SOME_VERSION: [(&str, &str); 2] = [("SETUPTOOLS_SCM_PRETEND_VERSION", "0.0.0"), ("PBR_VERSION", "0.0.0")];
-
-fn version_is_in_git(tree: &Path) -> bool {
-    !tree.join("PKG-INFO").is_file()
-        && ["pyproject.toml", "setup.cfg", "setup.py"].iter().any(|file| {
-            fs::read_to_string(tree.join(file)).is_ok_and(|text| {
-                ["setuptools_scm", "setuptools-scm", "hatch-vcs", "pbr"].iter().any(|tool| text.contains(tool))
-            })
-        })
-}
-
-/// Metadata out of an unpacked wheel, and the folder of `tree` that its modules came from.
-fn read_wheel(unpacked: &Path, tree: &Path) -> Result<ProjectMetadata, EnvironmentError> {
-    let mut modules = BTreeSet::new();
-    let mut info = None;
-    for entry in WalkDir::new(unpacked).sort_by_file_name() {
-        let entry = entry.map_err(|error| EnvironmentError::Failed {
-            doing: "reading the project's wheel".to_owned(),
-            why: error.to_string(),
-        })?;
-        let inside = entry.path().strip_prefix(unpacked).unwrap_or(entry.path()).to_owned();
-        let top =
-            inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
-        if entry.file_type().is_dir() {
-            if inside.components().count() == 1 && top.ends_with(".dist-info") {
-                info = Some(entry.path().to_owned());
-            }
-            continue;
-        }
-        if top.ends_with(".dist-info") {
-            continue;
-        }
-        let inside: PathBuf = if top.ends_with(".data") { inside.components().skip(2).collect() } else { inside };
-        match inside.extension().and_then(|extension| extension.to_str()) {
-            Some("so" | "pyd" | "dylib") => {
-                return Err(EnvironmentError::Unsupported(format!(
-                    "the project has a compiled module ({}), so its code cannot be imported from the work directory; name a \
-                     ready Docker image in the instance's environment.image",
-                    inside.display()
-                )));
-            }
-            Some("py") => {
-                modules.insert(inside);
-            }
-            _ => {}
-        }
-    }
-    let info = info.ok_or_else(|| EnvironmentError::Failed {
-        doing: "reading the project's wheel".to_owned(),
-        why: "it has no .dist-info".to_owned(),
-    })?;
+/// Metadata out of an unpacked wheel, the folder of `tree` that its modules came from, and what the tree does not hold of it.
+pub(super) fn read_wheel(unpacked: &Path, tree: &Path) -> Result<(ProjectMetadata, Found), EnvironmentError> {
+    let failed = |why: String| EnvironmentError::Failed { doing: "reading the project's wheel".to_owned(), why };
+    let tops = fs::read_dir(unpacked).map_err(|error| failed(error.to_string()))?.filter_map(Result::ok);
+    let info = tops
+        .map(|entry| entry.path())
+        .find(|path| path.is_dir() && path.extension().is_some_and(|ending| ending == "dist-info"))
+        .ok_or_else(|| failed("it has no .dist-info".to_owned()))?;
     let dist_info = read_dist_info(&info)?;
     let requires = dist_info.files.get("METADATA").map(|text| required_lines(text)).unwrap_or_default();
-    let import_root = import_root(tree, &modules)?;
-    Ok(ProjectMetadata { import_root, dist_info: Some(dist_info), requires, ..ProjectMetadata::default() })
+    let contents = contents(unpacked)?;
+    let import_root = import_root(tree, &contents.modules())?;
+    let found = built_part(&contents, tree, &import_root)?;
+    Ok((ProjectMetadata { import_root, dist_info: Some(dist_info), requires, ..ProjectMetadata::default() }, found))
 }
 
 fn read_dist_info(info: &Path) -> Result<DistInfo, EnvironmentError> {
@@ -276,26 +153,6 @@ pub(crate) fn normalised(name: &str) -> String {
     normal
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<(), EnvironmentError> {
-    for entry in WalkDir::new(from) {
-        let entry = entry.map_err(|error| EnvironmentError::Failed {
-            doing: format!("reading {}", from.display()),
-            why: error.to_string(),
-        })?;
-        let target = to.join(entry.path().strip_prefix(from).unwrap_or(entry.path()));
-        let kind = entry.file_type();
-        let result = if kind.is_dir() {
-            fs::create_dir(&target)
-        } else if kind.is_symlink() {
-            fs::read_link(entry.path()).and_then(|link| std::os::unix::fs::symlink(link, &target))
-        } else {
-            fs::copy(entry.path(), &target).map(|_| ())
-        };
-        result.map_err(|error| EnvironmentError::io("copying to", &target, &error))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,14 +185,5 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         let error = import_root(empty.path(), &BTreeSet::from([PathBuf::from("p.py")])).unwrap_err();
         assert!(error.to_string().contains("environment.image"));
-    }
-
-    #[test]
-    fn a_compiled_project_is_refused_with_what_to_do() {
-        let wheel = tempfile::tempdir().unwrap();
-        fs::create_dir(wheel.path().join("p-1.dist-info")).unwrap();
-        fs::write(wheel.path().join("p.cpython-311-x86_64-linux-gnu.so"), "").unwrap();
-        let error = read_wheel(wheel.path(), wheel.path()).unwrap_err();
-        assert!(matches!(error, EnvironmentError::Unsupported(_)), "{error}");
     }
 }

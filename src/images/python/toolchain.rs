@@ -5,13 +5,16 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::build::Ground;
 use super::docker;
 use super::docker::ImageRequest;
 use super::environment::Environments;
 use super::inspect::PythonInspector;
+use super::prepared::Project;
 use super::project::ProjectMetadata;
 use super::recipe::Recipe;
 use super::resolution::{Line, Wishes};
+use crate::images::built::Built;
 use crate::images::cache::Cache;
 use crate::images::docker_build::DockerBuild;
 use crate::images::environment_error::EnvironmentError;
@@ -58,9 +61,13 @@ impl Toolchain for PythonToolchain {
         needs::read(&Tree::new(files)?, asked, &environment.requirements)
     }
 
+    fn built(&self, cache: &Cache, order: &Order, tree: &str) -> Result<Option<Built>, EnvironmentError> {
+        Ingredients::of(cache, order, tree)?.project.built()
+    }
+
     fn provision(&self, cache: &Cache, order: &Order) -> Result<Provisioned, EnvironmentError> {
-        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order)?;
-        let (wishes, mut told) = wishes(order, &recipe, &project)?;
+        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order, order.base_tree)?;
+        let (wishes, mut told) = wishes(order, &recipe, &project.metadata)?;
         let say = &mut |message: &str| (order.say)(message);
         let (provisioned, left_out) = environments.provision(&wishes, &order.environment.workdir, say)?;
         told.extend(left_out);
@@ -69,8 +76,15 @@ impl Toolchain for PythonToolchain {
     }
 
     fn docker_build(&self, docker: &Docker, cache: &Cache, order: &Order) -> anyhow::Result<DockerBuild> {
-        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order)?;
-        let (wishes, mut told) = wishes(order, &recipe, &project)?;
+        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order, order.base_tree)?;
+        if let Some(compiled) = project.compiled() {
+            return Err(EnvironmentError::Unsupported(format!(
+                "the project has a compiled part ({compiled}), which is built for this host and cannot be laid into a Docker \
+                 image; run with --sandbox cell, or name a ready Docker image in the instance's environment.image"
+            ))
+            .into());
+        }
+        let (wishes, mut told) = wishes(order, &recipe, &project.metadata)?;
         let request = ImageRequest { wishes: &wishes, tree_id: order.layer_tree, workdir: &order.environment.workdir };
         let say = &mut |message: &str| (order.say)(message);
         let (build, left_out) =
@@ -144,28 +158,29 @@ pub(super) fn import_root(env: &BTreeMap<String, String>) -> &str {
 struct Ingredients {
     recipe: Recipe,
     environments: Environments,
-    project: ProjectMetadata,
+    project: Project,
 }
 
 impl Ingredients {
-    fn of(cache: &Cache, order: &Order) -> Result<Self, EnvironmentError> {
+    fn of(cache: &Cache, order: &Order, tree_id: &str) -> Result<Self, EnvironmentError> {
         let recipe = Recipe::find(recipe_name(order.environment))?;
         let python = order.environment.python.as_deref();
         let requires = RequiresPython::of_tree(&tree(order)?).map_err(|error| unread(&error))?;
         let mut environments = Environments::open_for(cache.clone(), python, requires.as_ref())?;
         let build = |environments: &Environments| {
-            let base = |folder: &Path| (order.checkout)(order.base_tree, folder);
-            environments.project(recipe.project, order.base_tree, base, &mut |message: &str| (order.say)(message))
+            let checkout = |folder: &Path| (order.checkout)(tree_id, folder);
+            let ground = Ground { version: order.version, workshop: order.workshop };
+            environments.project(recipe.project, tree_id, ground, checkout, &mut |message: &str| (order.say)(message))
         };
         let mut project = build(&environments)?;
         // What only a build tells.
-        if let Some(requires) = project.requires_python().filter(|_| python.is_none())
+        if let Some(requires) = project.metadata.requires_python().filter(|_| python.is_none())
             && !requires.fits(&environments.interpreter.version)
         {
             environments = Environments::open_for(cache.clone(), None, Some(&requires))?;
             project = build(&environments)?;
         }
-        project.modules = order.modules.to_vec();
+        project.metadata.modules = order.modules.to_vec();
         Ok(Self { recipe, environments, project })
     }
 }

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use super::AdmissionInput;
 use super::lost::find;
-use super::record_fate::of_record;
+use super::record_fate::{of_record, with_service};
 use super::tally::{Side, Stand, Tally};
 use crate::judge::asker::Seen;
 use crate::judge::{name_reasons, name_some};
-use crate::model::lost::raised;
 use crate::runner::Runner;
 
 /// Longest line that is quoted of what a runner printed, in characters.
@@ -23,7 +22,7 @@ pub(crate) fn told(input: &AdmissionInput, runner: &dyn Runner, tally: &Tally, p
     let lost = find(input, runner, &tally.whole(Side::Gold), &tally.whole(Side::Base));
     let lost = lost.map(|lost| lost.files).unwrap_or_default();
     if gold.report.tests.is_empty() {
-        parts.push(nothing_ran(&gold, printed));
+        parts.push(nothing_ran(runner, &gold, printed));
     } else {
         let changed: Vec<_> = suite.iter().filter(|path| input.changed.contains(*path)).map(String::as_str).collect();
         match changed.as_slice() {
@@ -76,18 +75,18 @@ fn uncollected(gold: &Seen, runner: &dyn Runner, id: &str) -> Option<String> {
     let (place, error) = gold.report.collect_errors.iter().find(|(place, _)| runner.takes_along(place, id))?;
     let messages = gold.report.remarks.as_ref().map(|remarks| &remarks.messages);
     let message = messages.and_then(|messages| messages.get(place)).map_or("", String::as_str);
-    Some(raised(error, message))
+    Some(with_service(runner, error, message))
 }
 
 /// Why a session collected nothing at all.
-fn nothing_ran(gold: &Seen, printed: Option<&str>) -> String {
+fn nothing_ran(runner: &dyn Runner, gold: &Seen, printed: Option<&str>) -> String {
     let report = &gold.report;
     let messages = report.remarks.as_ref().map(|remarks| &remarks.messages);
     let message = |place: &String| messages.and_then(|messages| messages.get(place)).map_or("", String::as_str);
     let errors: Vec<_> = report
         .collect_errors
         .iter()
-        .map(|(place, error)| format!("{place}: {}", raised(error, message(place))))
+        .map(|(place, error)| format!("{place}: {}", with_service(runner, error, message(place))))
         .collect();
     if !errors.is_empty() {
         return format!("nothing could be collected on gold ({})", name_reasons(&errors));

@@ -16,12 +16,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::AdmissionInput;
-use super::record_fate::of_record;
+use super::record_fate::{of_record, with_service};
 use crate::judge::asker::Seen;
 use crate::judge::{name_reasons, name_some};
 use crate::model::admission::{Admission, Refusal};
 use crate::model::instance::Instance;
-use crate::model::lost::{Loss, Lost, raised};
+use crate::model::lost::{Loss, Lost};
 use crate::model::lost_tests::LostTests;
 use crate::model::test_record::{Sightings, Standing};
 use crate::model::trial::TestReport;
@@ -165,7 +165,10 @@ impl<'a> GoldsRun<'a> {
         }
         let error = self.report.collect_errors.iter().find(|(place, _)| self.runner.takes_along(place, name));
         if let Some((place, error)) = error {
-            return Named::NotLoaded(format!("its file does not load ({})", raised(error, self.message(place))));
+            return Named::NotLoaded(format!(
+                "its file does not load ({})",
+                with_service(self.runner, error, self.message(place))
+            ));
         }
         if let Some(why) = self.silent.get(self.runner.target_of(name).as_str()) {
             return Named::NotLoaded(why.clone());

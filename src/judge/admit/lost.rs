@@ -108,7 +108,8 @@ fn of_session(
             why => why,
         };
         let place = place.filter(|place| place != path);
-        Some((path.clone(), LostFile { why, error, message, place, changed }))
+        let needs = runner.missing_service(&error, &message);
+        Some((path.clone(), LostFile { why, error, message, needs, place, changed }))
     };
     suite.iter().filter_map(lost).collect()
 }

@@ -155,6 +155,7 @@ fn more_than_a_tenth_or_one_that_gold_changes_is_too_much() {
             why: *why,
             error: "KeyError".to_owned(),
             message: String::new(),
+            needs: None,
             place: None,
             changed: *changed,
         };

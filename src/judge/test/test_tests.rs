@@ -154,6 +154,7 @@ fn candidate(script: bool, oracle: Oracle) -> Candidate {
             oracle,
         }),
         screen: None,
+        unbuilt: Vec::new(),
         unread: None,
     }
 }

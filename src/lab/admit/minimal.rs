@@ -7,7 +7,7 @@ use crate::lab::Lab;
 use crate::lab::run::trials::KeptSlot;
 use crate::lab::site::Site;
 use crate::model::admission::Admission;
-use crate::repo::GoldParts;
+use crate::repo::{self, GoldParts};
 
 /// Most parts that gold is taken apart into: each costs at least one run.
 const MOST_PARTS: usize = 8;
@@ -22,6 +22,10 @@ impl Lab<'_> {
         admission: Admission,
     ) -> anyhow::Result<Admission> {
         if !self.settings.minimal_gold || !admission.admitted() {
+            return Ok(admission);
+        }
+        // A part of gold without its sources would run with what gold's build made of them.
+        if !repo::built_otherwise(&site.repository, &site.trees)?.is_empty() {
             return Ok(admission);
         }
         let gold = GoldParts::of(&site.repository, &site.trees, MOST_PARTS)?;

@@ -57,6 +57,8 @@ struct Parts<'p> {
     framework: &'static dyn Runner,
     toolchain: &'static dyn Toolchain,
     ready: Option<&'p Ready>,
+    /// Base without what a build adds.
+    source: &'p str,
 }
 
 /// Why an instance has no site: a refusal, which is about the instance, or an error of ours.
@@ -219,9 +221,13 @@ impl<'a> SiteBuilder<'a> {
                 });
             }
         };
-        let parts = Parts { repository: &repository, trees: &trees, framework, toolchain, ready: ready.as_ref() };
+        let source = trees.base.clone();
+        let ready = ready.as_ref();
+        let parts = Parts { repository: &repository, trees: &trees, framework, toolchain, ready, source: &source };
+        let trees = self.with_built(images.as_ref(), parts)?.unwrap_or_else(|| trees.clone());
+        let parts = Parts { trees: &trees, ..parts };
         let (image, not_installed) = self.image(images.as_ref(), parts)?;
-        let environment = self.environment(toolchain, &repository, &trees.base, ready.as_ref())?;
+        let environment = self.environment(toolchain, &repository, &trees.base, ready)?;
         Ok(Site { repository, trees, image, framework, toolchain, environment, not_installed })
     }
 
@@ -265,10 +271,47 @@ impl<'a> SiteBuilder<'a> {
         Ok(environment)
     }
 
-    /// The sealed image: made once, then found by its content. Beside it stands what is declared and not installed.
-    fn image(&self, images: &dyn Images, parts: Parts) -> Result<(SealedImage, Vec<String>), NoSite> {
-        let lab = self.lab;
+    /// The trees with what builds of base and gold add to them; `None` if they add nothing. Gold is built if it changes what
+    /// the project is built from; otherwise its built part is base's.
+    fn with_built(&self, images: &dyn Images, parts: Parts) -> Result<Option<Trees>, NoSite> {
         let Parts { repository, trees, toolchain, ready, .. } = parts;
+        // An image of others holds what was built for it.
+        if ready.is_some() {
+            return Ok(None);
+        }
+        let build = |tree: &str| {
+            let (built, _) = self.ordered(parts, |order| toolchain.built(images.cache(), order, tree))?;
+            built.map_err(|error| self.not_sealed(error.into()))
+        };
+        let Some(base) = build(&trees.base)? else { return Ok(None) };
+        let mut layout = trees.layout.clone();
+        layout.built = Some(base.part.clone());
+        let changed = repo::input_changes(repository, &layout, &trees.base, &trees.gold);
+        let changed = changed.map_err(anyhow::Error::from)?;
+        if changed.is_empty() {
+            let laid = repo::with_built(repository, trees, base.part, (&base.files, &base.files));
+            return Ok(Some(laid.map_err(anyhow::Error::from)?));
+        }
+        let named = changed.join(", ");
+        self.lab.console.say(format!("{}: gold changes what the project is built from: {named}", self.id()));
+        let gold = build(&trees.gold).map_err(|no_site| match no_site {
+            NoSite::Refused(refusal, why) => {
+                NoSite::Refused(refusal, format!("gold changes what the project is built from ({named}): {why}"))
+            }
+            error @ NoSite::Error(_) => error,
+        })?;
+        let (part, files) = match gold {
+            Some(gold) => (base.part.with(gold.part), gold.files),
+            None => (base.part, Vec::new()),
+        };
+        let laid = repo::with_built(repository, trees, part, (&base.files, &files));
+        Ok(Some(laid.map_err(anyhow::Error::from)?))
+    }
+
+    /// Does something with the order for the instance's image. Beside it stands what is declared and not installed.
+    fn ordered<T>(&self, parts: Parts, work: impl FnOnce(&Order) -> T) -> anyhow::Result<(T, Vec<String>)> {
+        let lab = self.lab;
+        let Parts { repository, trees, toolchain, source, .. } = parts;
         let checkout = |tree: &str, folder: &Path| {
             Ok(self.phases.time("writing the base tree", || repository.checkout(tree, folder, LAYER_MTIME))?)
         };
@@ -277,22 +320,32 @@ impl<'a> SiteBuilder<'a> {
             None => Ok(image.clone()),
             Some(warm_up) => self.phases.time("warm-up run", || self.warm(parts, image, warm_up)),
         };
-        let paths = repository.paths(&trees.base).map_err(anyhow::Error::from)?;
+        let workshop =
+            |image: &SealedImage, job: &Job| self.phases.time("building the project", || lab.engine.build(image, job));
+        let paths = repository.paths(&trees.base)?;
         let not_installed = RefCell::default();
-        let order = Order {
+        let done = work(&Order {
             environment: &self.instance.environment,
-            base_tree: &trees.base,
-            base_files: &repo::files_of(repository, &trees.base),
+            base_tree: source,
+            base_files: &repo::files_of(repository, source),
+            version: self.instance.version.as_deref(),
             modules: &toolchain.modules(&paths, &trees.layout),
             layer_tree: &trees.tested_base,
             checkout: &checkout,
             warm: &warm,
+            workshop: if lab.engine.builds() { Some(&workshop) } else { None },
             say: &say,
             not_installed: &|lines| *not_installed.borrow_mut() = lines,
             phases: &self.phases,
-        };
-        let sealed = match ready {
-            None => images.seal(toolchain, &order),
+        });
+        Ok((done, not_installed.take()))
+    }
+
+    /// The sealed image: made once, then found by its content.
+    fn image(&self, images: &dyn Images, parts: Parts) -> Result<(SealedImage, Vec<String>), NoSite> {
+        let Parts { repository, trees, toolchain, ready, .. } = parts;
+        let (sealed, not_installed) = self.ordered(parts, |order| match ready {
+            None => images.seal(toolchain, order),
             Some(ready) => {
                 let gold = Gold {
                     repository,
@@ -301,22 +354,25 @@ impl<'a> SiteBuilder<'a> {
                     patch: &self.instance.patch,
                 };
                 let own = self.environment(toolchain, repository, &trees.base, None)?;
-                ready::seal(images, toolchain, ready, &order, &gold, &own.env)
+                ready::seal(images, toolchain, ready, order, &gold, &own.env)
             }
-        };
-        match sealed {
-            Ok(image) => {
-                used(lab, images, &image, self.id())?;
-                Ok((image, not_installed.take()))
-            }
-            // Whatever an interrupted seal says, it says nothing about the instance.
-            Err(_) if lab.check_interrupt().is_err() => Err(NoSite::Error(Stop::Interrupted.into())),
-            Err(error) if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) => {
-                Err(NoSite::Error(error))
-            }
-            Err(error) if is_answer(&error) => Err(NoSite::Refused(Refusal::AnswerInImage, format!("{error:#}"))),
-            Err(error) => Err(NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}"))),
+        })?;
+        let image = sealed.map_err(|error| self.not_sealed(error))?;
+        used(self.lab, images, &image, self.id())?;
+        Ok((image, not_installed))
+    }
+
+    /// Why there is no image.
+    fn not_sealed(&self, error: anyhow::Error) -> NoSite {
+        // Whatever an interrupted seal says, it says nothing about the instance.
+        if self.lab.check_interrupt().is_err() {
+            return NoSite::Error(Stop::Interrupted.into());
         }
+        if error.downcast_ref::<Stop>().is_some_and(|stop| matches!(stop, Stop::Interrupted)) {
+            return NoSite::Error(error);
+        }
+        let refusal = if is_answer(&error) { Refusal::AnswerInImage } else { Refusal::NoEnvironment };
+        NoSite::Refused(refusal, format!("{error:#}"))
     }
 
     /// Runs the listed test files once over an unfinished image, and gives the image with the caches that they filled. The
@@ -346,7 +402,7 @@ impl<'a> SiteBuilder<'a> {
 
     /// The files of the listed tests; without a list, all that the runner collects. None if that is no file at all.
     fn warm_job(&self, parts: Parts, image: &SealedImage, warm_up: WarmUp) -> anyhow::Result<Option<Job>> {
-        let Parts { repository, trees, framework, toolchain, ready } = parts;
+        let Parts { repository, trees, framework, toolchain, ready, .. } = parts;
         let tree = &trees.tested_base;
         let paths: BTreeSet<_> = repository.paths(tree)?.into_iter().collect();
         let suite = TestFiles::of(&self.instance, repository, trees, framework)?.suite;

@@ -262,6 +262,7 @@ pub fn read_candidate(sample: &Sample, place: Option<Ground>) -> anyhow::Result<
             candidate.trees = trial_trees(place, generation.skill, &payload, &prepared)?;
             if generation.skill == Skill::Repair {
                 candidate.screen = Some(screened(place, &prepared)?);
+                candidate.unbuilt = repo::unbuilt(place.repository, place.trees, &prepared)?;
             }
             candidate.prepared = Some(prepared);
         }

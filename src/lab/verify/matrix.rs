@@ -40,7 +40,13 @@ impl Lab<'_> {
         }
         let tasks: Vec<Task> = work.iter().flatten().copied().collect();
         let tests: Vec<_> = tasks.iter().copied().filter(|task| task.candidate.skill == Skill::Test).collect();
-        let repairs: Vec<_> = tasks.into_iter().filter(|task| task.candidate.skill == Skill::Repair).collect();
+        // Of a repair of what the project is built from, its policy tree holds what base's build made: no run says anything of it.
+        let built = |task: &Task| {
+            let anew = task.admission.trees.as_ref().is_some_and(|trees| task.candidate.is_built_anew(&trees.layout));
+            task.candidate.unbuilt.is_empty() && !anew
+        };
+        let repairs: Vec<_> =
+            tasks.into_iter().filter(|task| task.candidate.skill == Skill::Repair && built(task)).collect();
         let stage = self.console.stage("matrix", (tests.len() + repairs.len()) as u64);
 
         let found = pool::each(self.settings.workers, &tests, WorkerState::default, |kept, task| {

@@ -66,6 +66,9 @@ pub(crate) fn peers_of(
     let admitted = instances.into_iter().filter_map(|id| admissions.get(id));
     let mut peers: BTreeMap<_, _> =
         admitted.map(|admission| (admission.instance_id.clone(), accepted(admission))).collect();
+    let trees_of = |of: &Candidate| admissions.get(&of.instance_id).and_then(|admission| admission.trees.as_ref());
+    // Other tests would run on its policy tree, which holds what base's build made, not what its own sources make.
+    let rebuilt = |of: &Candidate| trees_of(of).is_some_and(|trees| of.is_built_anew(&trees.layout));
     let mut trees: BTreeMap<&str, Sorted> = BTreeMap::new();
     for candidate in candidates {
         let (Some(judgement), Some(prepared)) = (judged.get(&candidate.candidate_id), &candidate.prepared) else {
@@ -75,13 +78,16 @@ pub(crate) fn peers_of(
         match judgement.reason {
             // Nothing may rest on a repair of E0.
             Reason::Resolved if VerdictStatus::Verified.at(judgement.evidence) == VerdictStatus::Verified => {
-                let trees = admissions.get(&candidate.instance_id).and_then(|admission| admission.trees.as_ref());
+                let trees = trees_of(candidate);
                 if let Some(trees) = trees {
                     let accepted = &mut peers.entry(candidate.instance_id.clone()).or_default().accepted;
                     accepted.insert(locations(prepared, &trees.layout));
                 }
-                verified.insert(&prepared.tree);
+                if !rebuilt(candidate) {
+                    verified.insert(&prepared.tree);
+                }
             }
+            _ if rebuilt(candidate) => {}
             // A repair that fixes the issue and breaks something else is the most plausible of the wrong ones. A repair
             // that cheats may give right answers, so it is not in the list: if a test passes it, that proves nothing.
             Reason::Regressed => drop(rejected.insert((0, &prepared.tree))),

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::lab::{Admissions, Lab, Located};
-use crate::model::admission::Admission;
+use crate::model::admission::{Admission, Trees};
 use crate::model::generation::{Message, Skill};
 use crate::prompt::render::{PromptContext, PromptFile, prompt_id, render};
 use crate::repo::Repository;
@@ -18,6 +18,15 @@ pub struct Prompt {
     pub skill: Skill,
     pub prompt_id: String,
     pub messages: Vec<Message>,
+}
+
+/// Paths of base as people have it: without what the build adds.
+fn paths_of(repository: &Repository, trees: &Trees) -> anyhow::Result<Vec<String>> {
+    let mut paths = repository.paths(&trees.base)?;
+    if let Some(built) = &trees.layout.built {
+        paths.retain(|path| !built.files.contains(path));
+    }
+    Ok(paths)
 }
 
 impl Lab<'_> {
@@ -40,7 +49,7 @@ impl Lab<'_> {
             }
             let context = PromptContext {
                 problem_statement: located.instance.read()?.problem_statement,
-                paths: repository.paths(&trees.base)?,
+                paths: paths_of(&repository, trees)?,
                 files,
             };
             for skill in Skill::ALL {

@@ -55,6 +55,7 @@ pub(super) fn blank(sample: &Sample) -> Candidate {
         prepared: None,
         trees: None,
         screen: None,
+        unbuilt: Vec::new(),
         unread: None,
     }
 }

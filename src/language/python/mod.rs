@@ -1,6 +1,7 @@
 //! Python: everything that knows its syntax. In: source texts and paths. Out: layouts, statements, mutants, canaries,
 //! held-out tests, and what the static screen and the oracle read.
 
+mod build_settings;
 pub mod canary;
 pub mod canary_edits;
 mod canonical;
@@ -82,6 +83,10 @@ impl Language for Python {
 
     fn shadows(&self, layout: &Layout, path: &str) -> bool {
         import_roots::shadows(layout, path)
+    }
+
+    fn build_sections(&self, path: &str, text: &str) -> Option<String> {
+        build_settings::build_sections(path, text)
     }
 
     fn canonical(&self, path: &str, source: &str, functions: bool) -> Option<Canonical> {

@@ -1,6 +1,7 @@
 //! What pytest and unittest have in common as runners. They differ in what an [`Adapter`] says.
 
 use super::bare::BareRun;
+use super::services::missing_service;
 use super::{
     cause, defines_tests, failed_to_start, in_source, parse_id, reporter_command, script_command, takes_along,
 };
@@ -70,6 +71,10 @@ impl<T: Adapter> Runner for T {
 
     fn cause(&self, error: &str) -> Cause {
         cause(error)
+    }
+
+    fn missing_service(&self, error: &str, message: &str) -> Option<String> {
+        missing_service(error, message)
     }
 
     fn assertion_name(&self) -> &'static str {

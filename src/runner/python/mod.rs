@@ -5,6 +5,7 @@ mod adapter;
 pub mod bare;
 pub mod pytest;
 pub mod sentinel;
+mod services;
 pub mod unittest;
 
 use std::collections::BTreeMap;

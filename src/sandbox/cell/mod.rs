@@ -35,13 +35,14 @@ pub struct Cell {
     agent_exe: PathBuf,
     cancel: Arc<AtomicBool>,
     copies: bool,
+    network: bool,
 }
 
 impl Cell {
     /// Without looking whether this host can do it; see [`Cell::open`]. `agent_exe` is a binary that runs
     /// [`assay_agent::agent::main`] when its first argument is `cell-agent`. Raising `cancel` ends running jobs and refuses new ones.
     pub fn new(agent_exe: PathBuf, cancel: Arc<AtomicBool>) -> Self {
-        Self { agent_exe, cancel, copies: false }
+        Self { agent_exe, cancel, copies: false, network: false }
     }
 
     /// The same, ended by another flag.
@@ -52,6 +53,11 @@ impl Cell {
     /// Gives every job a copy of the base layer even if the kernel can lay an overlay over it.
     pub fn with_copies(self) -> Self {
         Self { copies: true, ..self }
+    }
+
+    /// The same with the host's network, its loopback interface included: for builds, never for what is judged.
+    pub fn with_network(self) -> Self {
+        Self { network: true, ..self }
     }
 
     /// Looks what the host can enforce. Refuses a host that cannot isolate, and, unless `allow_weak`, one that cannot
@@ -75,7 +81,7 @@ impl Sandbox for Cell {
     /// The job runs over a throw-away layer like every other; what it compiled is then copied into the base layer.
     fn warm(&self, image: &SealedImage, job: &Job) -> Result<SealedImage, SandboxError> {
         let failed = |why: String| SandboxError::Failed { doing: "keeping bytecode", why };
-        let mut slot = CellSlot::new(&self.agent_exe, &self.cancel, image, self.copies)?;
+        let mut slot = CellSlot::new(&self.agent_exe, &self.cancel, image, self.copies, self.network)?;
         let (_, compiled) = slot.execute(job, true)?;
         let (Backing::Host { base_layer, .. } | Backing::Unpacked { base_layer, .. }) = &image.backing else {
             return Ok(image.clone());
@@ -90,6 +96,6 @@ impl Sandbox for Cell {
     }
 
     fn slot(&self, image: &SealedImage) -> Result<Box<dyn Slot>, SandboxError> {
-        Ok(Box::new(CellSlot::new(&self.agent_exe, &self.cancel, image, self.copies)?))
+        Ok(Box::new(CellSlot::new(&self.agent_exe, &self.cancel, image, self.copies, self.network)?))
     }
 }

@@ -116,7 +116,7 @@ fn try_a_cell(agent_exe: &Path) -> Support {
             stdin: Vec::new(),
             limits: Limits { deadline_ms: 20_000, ..Limits::default() },
         };
-        let mut slot = CellSlot::new(agent_exe, &Arc::new(AtomicBool::new(false)), &image, false)?;
+        let mut slot = CellSlot::new(agent_exe, &Arc::new(AtomicBool::new(false)), &image, false, false)?;
         let (executed, _) = slot.execute(&job, false)?;
         match executed.exit {
             Exit::Code(0) => Ok(slot.copies()),

@@ -38,6 +38,7 @@ impl CellSlot {
         cancel: &Arc<AtomicBool>,
         image: &SealedImage,
         copies: bool,
+        network: bool,
     ) -> Result<Self, SandboxError> {
         let missing = |why: String| SandboxError::ImageMissing { image: image.digest.to_string(), why };
         let root = match &image.backing {
@@ -54,7 +55,7 @@ impl CellSlot {
         for path in root.paths() {
             path.metadata().map_err(|error| missing(format!("{}: {error}", path.display())))?;
         }
-        let open = OpenSlot { workdir: image.workdir.clone(), root, copies };
+        let open = OpenSlot { workdir: image.workdir.clone(), root, copies, network };
         let agent = Agent::start(agent_exe, cancel, &open)?;
         Ok(Self { agent_exe: agent_exe.to_path_buf(), cancel: cancel.clone(), open, agent: Some(agent) })
     }

@@ -164,7 +164,7 @@ impl Live {
         let root = Root::Container { homes: homes.clone() };
         let mut talk = Talk::new(line, Arc::clone(docker.cancel_flag()));
         talk.greet()?;
-        talk.open(&OpenSlot { workdir: workdir.to_owned(), root, copies: false })?;
+        talk.open(&OpenSlot { workdir: workdir.to_owned(), root, copies: false, network: false })?;
         Ok(Self { talk, container, limits: job.limits.clone(), homes, begun: Instant::now(), jobs: 0 })
     }
 

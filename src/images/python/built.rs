@@ -1,0 +1,375 @@
+//! What the wheel of a project holds and its tree does not: compiled modules, generated sources, data. And which files of the
+//! tree may decide it.
+//!
+//! A file of the wheel that the tree holds below the import root is imported from there, so it is no part of this. A compiled
+//! module beside a source of the same name is left out: the source that a diff shows is what runs. Everything that is not
+//! known to be copied into the wheel as it is, or never to be read by a build, may decide what is built.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use crate::images::environment_error::EnvironmentError;
+use crate::model::built_part::BuiltPart;
+
+/// A built part beyond these bounds is no part of a project's tree.
+const MOST_FILES: usize = 5_000;
+const MOST_BYTES: u64 = 512 << 20;
+
+/// Names of files that are built from wherever they stand.
+const PATTERNS: &str = "*.c *.cc *.cpp *.cxx *.c++ *.h *.hh *.hpp *.hxx *.inc *.inl *.ipp *.tcc *.pyx *.pxd *.pxi *.in *.rs cargo.* \
+    *.f *.f90 *.f95 *.for *.f77 *.s *.asm *.cu *.m *.mm *.zig *.i *.pyf *.po *.proto *.g4 *.peg *.gram *.lark *.y *.l *.thrift *.fbs \
+    *.capnp *.idl *.tmpl *.j2 *.mako *.ui *.qrc *.scss *.less *.ts";
+
+/// Folders of a tree that no build reads, unless a script of the build names them.
+const NEVER_READ: [&str; 14] = [
+    "examples",
+    "example",
+    "benchmarks",
+    "benchmark",
+    "bench",
+    "newsfragments",
+    "changelog.d",
+    "changes",
+    "news",
+    "docs",
+    "doc",
+    "demos",
+    "demo",
+    "asv_bench",
+];
+/// Beginnings of such files at the top.
+const NEVER_READ_FILES: [&str; 8] = ["change", "history", "news", "contributors", "thanks", "todo", ".", "roadmap"];
+
+/// Scripts and settings of builds.
+const SCRIPTS: [&str; 9] = [
+    "setup.py",
+    "setup.cfg",
+    "pyproject.toml",
+    "hatch_build.py",
+    "build.py",
+    "_custom_build.py",
+    "meson.build",
+    "CMakeLists.txt",
+    "build.rs",
+];
+/// Modules that a build reads for the version alone, which its metadata says.
+const VERSIONS: [&str; 7] =
+    ["__init__.py", "_version.py", "version.py", "__about__.py", "__version__.py", "_about.py", "about.py"];
+
+/// A wheel, as a part of it is told from the tree.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// Paths of its modules and data as they are imported, and where the files are.
+    pub files: BTreeMap<PathBuf, PathBuf>,
+}
+
+/// The built part of a tree, and the file of each of its paths.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub part: BuiltPart,
+    pub files: BTreeMap<String, PathBuf>,
+    /// Compiled modules that are left out, because the tree holds their source.
+    pub left_out: Vec<String>,
+}
+
+impl Contents {
+    /// Whether a path is one that importing finds.
+    pub fn modules(&self) -> BTreeSet<PathBuf> {
+        let python = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "py");
+        self.files.keys().filter(python).cloned().collect()
+    }
+}
+
+/// Everything of an unpacked wheel that is importable or beside what is.
+pub(super) fn contents(unpacked: &Path) -> Result<Contents, EnvironmentError> {
+    let mut files = BTreeMap::new();
+    for entry in WalkDir::new(unpacked).sort_by_file_name() {
+        let entry = entry.map_err(|error| EnvironmentError::Failed {
+            doing: "reading the project's wheel".to_owned(),
+            why: error.to_string(),
+        })?;
+        let inside = entry.path().strip_prefix(unpacked).unwrap_or(entry.path()).to_owned();
+        let mut parts = inside.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let top = parts.next().unwrap_or_default();
+        if !entry.file_type().is_file() || top.ends_with(".dist-info") {
+            continue;
+        }
+        let inside = match (top.ends_with(".data"), parts.next().as_deref()) {
+            (false, _) => inside,
+            (true, Some("purelib" | "platlib")) => inside.components().skip(2).collect(),
+            // Scripts, headers and shared data are not where modules are.
+            (true, _) => continue,
+        };
+        let cached = inside.components().any(|part| part.as_os_str() == "__pycache__");
+        if !cached && !matches!(ending(&inside), "pyc" | "pth") {
+            files.insert(inside, entry.path().to_owned());
+        }
+    }
+    Ok(Contents { files })
+}
+
+/// What the wheel adds to the tree.
+pub(super) fn built_part(contents: &Contents, tree: &Path, import_root: &str) -> Result<Found, EnvironmentError> {
+    let root = Path::new(import_root);
+    let mut found = Found::default();
+    let mut bytes = 0;
+    for (inside, file) in &contents.files {
+        let at = root.join(inside);
+        if fs::symlink_metadata(tree.join(&at)).is_ok() {
+            continue;
+        }
+        let path = at.display().to_string();
+        if is_compiled(inside) && has_source(tree, &at) {
+            found.left_out.push(path);
+            continue;
+        }
+        bytes += fs::metadata(file).map_or(0, |data| data.len());
+        found.files.insert(path, file.clone());
+    }
+    if found.files.len() > MOST_FILES || bytes > MOST_BYTES {
+        return Err(EnvironmentError::Unsupported(format!(
+            "the build of the project adds {} files of {} MiB to its tree, more than {MOST_FILES} files or {} MiB; name a ready \
+             Docker image in the instance's environment.image",
+            found.files.len(),
+            bytes >> 20,
+            MOST_BYTES >> 20
+        )));
+    }
+    if !found.files.is_empty() {
+        found.part = part(&found.files, contents, tree, root);
+    }
+    Ok(found)
+}
+
+fn part(files: &BTreeMap<String, PathBuf>, contents: &Contents, tree: &Path, root: &Path) -> BuiltPart {
+    let mut part = BuiltPart { files: files.keys().cloned().collect(), ..BuiltPart::default() };
+    part.inputs.extend(part.files.iter().flat_map(|path| stand_ins(path)));
+    // A version out of git tags is built from no file.
+    if files.keys().all(|path| VERSIONS.contains(&name(path)) && name(path) != "__init__.py") {
+        part.copied.insert(String::new());
+        return part;
+    }
+    part.patterns = PATTERNS.split_ascii_whitespace().map(str::to_owned).collect();
+    let tops: BTreeSet<PathBuf> =
+        contents.files.keys().filter_map(|inside| inside.components().next()).map(|top| root.join(top)).collect();
+    part.copied.extend(tops.iter().filter(|top| tree.join(top).exists()).map(|top| top.display().to_string()));
+    let scripts = Scripts::read(tree);
+    // Sources and data are generated out of data.
+    let generates = files.keys().any(|path| !is_compiled(Path::new(path)) && !VERSIONS.contains(&name(path)));
+    let listed = fs::read_dir(tree).into_iter().flatten().filter_map(Result::ok);
+    for top in listed.map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+        let lower = top.to_ascii_lowercase();
+        let code = Path::new(&top).extension().is_some_and(|extension| extension == "py");
+        let file = !code && NEVER_READ_FILES.iter().any(|start| lower.starts_with(start));
+        if (file || NEVER_READ.contains(&lower.as_str())) && !scripts.name(&top) {
+            part.copied.insert(top);
+        }
+    }
+    for top in &tops {
+        for entry in WalkDir::new(tree.join(top)).into_iter().filter_map(Result::ok) {
+            let Ok(path) = entry.path().strip_prefix(tree) else { continue };
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            let inside = path.strip_prefix(root).unwrap_or(path);
+            let copied = contents.files.get(inside).is_some_and(|built| same(built, entry.path()));
+            let data = generates && !matches!(ending(path), "py" | "pyi");
+            if !copied || data || scripts.read_file(path, inside) {
+                part.inputs.insert(path.display().to_string());
+            }
+        }
+    }
+    part
+}
+
+/// Paths that importing would prefer to a built file, or take for it: a package or a source of its name.
+fn stand_ins(path: &str) -> Vec<String> {
+    let (folder, name) =
+        path.rsplit_once('/').map_or((String::new(), path), |(folder, name)| (format!("{folder}/"), name));
+    let Some((stem, rest)) = name.split_once('.') else { return Vec::new() };
+    match is_compiled(Path::new(name)) {
+        true => vec![format!("{folder}{stem}"), format!("{folder}{stem}.py")],
+        false if rest == "py" => vec![format!("{folder}{stem}")],
+        false => Vec::new(),
+    }
+}
+
+/// What the scripts of a build say.
+struct Scripts {
+    code: String,
+    settings: String,
+}
+
+impl Scripts {
+    fn read(tree: &Path) -> Self {
+        let mut scripts = Self { code: String::new(), settings: String::new() };
+        for entry in WalkDir::new(tree).max_depth(3).into_iter().filter_map(Result::ok) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if SCRIPTS.contains(&name.as_str()) && entry.file_type().is_file() {
+                let text = String::from_utf8_lossy(&fs::read(entry.path()).unwrap_or_default()).into_owned();
+                let of = if matches!(ending(entry.path()), "toml" | "cfg") {
+                    &mut scripts.settings
+                } else {
+                    &mut scripts.code
+                };
+                of.push_str(&text);
+                of.push('\n');
+            }
+        }
+        scripts
+    }
+
+    /// Whether a script names a file or a folder.
+    fn name(&self, name: &str) -> bool {
+        self.code.contains(name) || self.settings.contains(&format!("{name}/"))
+    }
+
+    /// Whether a script reads a file that is copied, or imports it.
+    fn read_file(&self, path: &Path, inside: &Path) -> bool {
+        let name = name_of(path);
+        let (path, inside) = (path.to_string_lossy(), inside.to_string_lossy());
+        if VERSIONS.contains(&name.as_str()) {
+            return false;
+        }
+        let named = self.code.contains(path.as_ref()) || self.settings.contains(path.as_ref());
+        let Some(module) = inside.strip_suffix(".py").map(|module| module.replace('/', ".")) else {
+            return named || self.code.contains(&name);
+        };
+        let imports = [format!("import {module}\n"), format!("import {module} "), format!("from {module} import")];
+        named || imports.iter().any(|line| self.code.contains(line.as_str()))
+    }
+}
+
+fn has_source(tree: &Path, compiled: &Path) -> bool {
+    let name = name_of(compiled);
+    let stem = name.split('.').next().unwrap_or_default();
+    let beside = |file: String| tree.join(compiled.with_file_name(file)).is_file();
+    beside(format!("{stem}.py")) || beside(format!("{stem}/__init__.py"))
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Whether a file is a compiled module or library.
+pub(super) fn is_compiled(path: &Path) -> bool {
+    matches!(ending(path), "so" | "pyd" | "dylib" | "dll") || name_of(path).contains(".so.")
+}
+
+fn ending(path: &Path) -> &str {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn laid(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn found(tree: &[(&str, &str)], wheel: &[(&str, &str)], root: &str) -> Option<Found> {
+        let (tree, wheel) = (laid(tree), laid(wheel));
+        let found = built_part(&contents(wheel.path()).unwrap(), tree.path(), root).unwrap();
+        (!found.files.is_empty()).then_some(found)
+    }
+
+    fn names(paths: &BTreeSet<String>) -> Vec<&str> {
+        paths.iter().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn a_wheel_of_nothing_but_the_trees_files_has_no_built_part() {
+        let files = [("p/__init__.py", "import os"), ("p/data.txt", "x")];
+        let wheel = [
+            ("p/__init__.py", "import os"),
+            ("p/data.txt", "x"),
+            ("p-1.dist-info/METADATA", ""),
+            ("p-1.data/scripts/run", ""),
+            ("p.pth", ""),
+        ];
+        assert!(found(&files, &wheel, "").is_none());
+    }
+
+    #[test]
+    fn a_compiled_module_is_built_and_what_it_may_be_built_from_is_known() {
+        let tree = [
+            ("setup.py", "from gen import make\nExtension('p.fast', ['src/p/fast.c'])\nopen('src/p/table.txt')"),
+            ("src/p/__init__.py", ""),
+            ("src/p/core.py", "core"),
+            ("src/p/fast.c", "c"),
+            ("src/p/table.txt", "t"),
+            ("src/p/grammar.peg", "g"),
+            ("gen.py", ""),
+            ("CHANGES", ""),
+            ("examples/x.py", ""),
+        ];
+        let wheel = [
+            ("p/__init__.py", ""),
+            ("p/core.py", "core"),
+            ("p/fast.cpython-311-x86_64-linux-gnu.so", "elf"),
+            ("p/parser.py", "made"),
+            ("p/table.txt", "t"),
+        ];
+        let found = found(&tree, &wheel, "src").unwrap();
+        assert_eq!(names(&found.part.files), ["src/p/fast.cpython-311-x86_64-linux-gnu.so", "src/p/parser.py"]);
+        assert_eq!(names(&found.part.copied), ["CHANGES", "examples", "src/p"]);
+        let inputs =
+            ["src/p/fast", "src/p/fast.c", "src/p/fast.py", "src/p/grammar.peg", "src/p/parser", "src/p/table.txt"];
+        assert_eq!(names(&found.part.inputs), inputs);
+        assert!(found.part.patterns.contains("*.pyx"));
+    }
+
+    #[test]
+    fn a_compiled_module_beside_its_source_is_left_out_because_the_source_is_what_a_diff_shows() {
+        let so = "p/core.cpython-311-x86_64-linux-gnu.so";
+        let tree = [("p/__init__.py", ""), ("p/core.py", "")];
+        assert!(found(&tree, &[("p/__init__.py", ""), ("p/core.py", ""), (so, "elf")], "").is_none());
+    }
+
+    #[test]
+    fn a_version_out_of_git_tags_is_built_from_no_file() {
+        let tree = [("p/__init__.py", ""), ("gen.py", "")];
+        let part = found(&tree, &[("p/__init__.py", ""), ("p/_version.py", "v")], "").unwrap().part;
+        assert_eq!((names(&part.copied), names(&part.inputs)), (vec![""], vec!["p/_version"]));
+        assert!(part.patterns.is_empty());
+    }
+
+    #[test]
+    fn a_generator_inside_the_package_is_an_input_and_a_version_file_is_not() {
+        let setup = "from p.build_ffi import ffi\nfrom p.version import v\ncffi_modules=['p/defs.py:ffi']";
+        let tree = [
+            ("setup.py", setup),
+            ("p/__init__.py", ""),
+            ("p/build_ffi.py", ""),
+            ("p/defs.py", ""),
+            ("p/version.py", ""),
+        ];
+        let wheel = [
+            ("p/__init__.py", ""),
+            ("p/build_ffi.py", ""),
+            ("p/defs.py", ""),
+            ("p/version.py", ""),
+            ("p/_x.abi3.so", ""),
+        ];
+        let part = found(&tree, &wheel, "").unwrap().part;
+        assert_eq!(names(&part.inputs), ["p/_x", "p/_x.py", "p/build_ffi.py", "p/defs.py"]);
+    }
+}
