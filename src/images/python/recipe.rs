@@ -13,6 +13,8 @@ pub struct Recipe {
     pub base: String,
     /// pip requirement lines.
     pub requirements: Vec<String>,
+    /// Lines for older versions that will do where `requirements` contradict what a project declares for its tests.
+    pub older: Vec<String>,
     pub project: ProjectMode,
     /// Text of the Dockerfile.
     pub dockerfile: String,
@@ -82,14 +84,16 @@ struct RecipeFile {
     name: String,
     base: String,
     requirements: Vec<String>,
+    #[serde(default)]
+    older: Vec<String>,
     project: ProjectMode,
 }
 
 fn parse(path: &str, text: &str, dockerfile: String) -> Result<Recipe, RecipeError> {
     let invalid = |why: String| RecipeError::Invalid { path: path.to_owned(), why };
-    let RecipeFile { name, base, requirements, project } =
+    let RecipeFile { name, base, requirements, older, project } =
         toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
-    Ok(Recipe { name, base, requirements, project, dockerfile })
+    Ok(Recipe { name, base, requirements, older, project, dockerfile })
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ impl<'a> Wishes<'a> {
     pub(crate) fn settle<R>(&self, resolver: &mut Resolver<'_, R>) -> Result<Settled<R>, EnvironmentError> {
         let mut left_out = Vec::new();
         let declared = self.usable(&mut left_out);
-        let mut search = Search { wishes: self, resolver, attempts: 0 };
+        let mut search = Search { wishes: self, resolver, attempts: 0, any_version: false };
         let constraints = self.free_constraints(&declared);
         let first = search.attempt(&declared, &constraints);
         let refused = match first {
@@ -151,6 +151,17 @@ impl<'a> Wishes<'a> {
         self.constraints.iter().filter(fits).cloned().collect()
     }
 
+    /// Lines of older versions in the place of the recipe's that are in force.
+    fn older_lines(&self, recipe: &[String]) -> Vec<String> {
+        let older = |line: &String| {
+            let name = name_of(line);
+            let found = self.recipe.older.iter().find(|older| name_of(older) == name);
+            // One that gave way already has no bounds.
+            found.filter(|_| name.as_ref() != Some(line)).unwrap_or(line).clone()
+        };
+        recipe.iter().map(older).collect()
+    }
+
     /// The recipe's lines. One that contradicts what somebody asks for by name gives way, but for the name.
     fn recipe_lines(&self, declared: &[Line]) -> Vec<String> {
         let lines = self.recipe.requirements.iter().map(|line| {
@@ -191,7 +202,7 @@ fn told_by(why: &str) -> String {
         ["No matching distribution", "conflicting dependencies", "Failed to build", "Failed building wheel", "ERROR:"];
     let lines = || why.lines().map(str::trim).filter(|line| !line.is_empty());
     let found = SIGNS.iter().find_map(|sign| lines().find(|line| line.contains(sign)));
-    let line = found.or_else(|| lines().last()).unwrap_or("pip gave no reason");
+    let line = found.or_else(|| lines().next_back()).unwrap_or("pip gave no reason");
     line.trim_start_matches("ERROR: ").trim_end_matches('.').to_owned()
 }
 
@@ -233,26 +244,36 @@ struct Search<'s, 'a, 'r, R> {
     wishes: &'s Wishes<'a>,
     resolver: &'s mut Resolver<'r, R>,
     attempts: usize,
+    /// Something that never gives way needs other versions than the recipe's.
+    any_version: bool,
 }
 
 impl<R> Search<'_, '_, '_, R> {
-    /// Asks with the recipe's lines, and if they are in conflict with something, with the names of their distributions alone.
+    /// Asks with the recipe's lines. If they are in conflict with something that is declared, older versions will do; if with something
+    /// that never gives way, any.
     fn attempt(&mut self, declared: &[Line], constraints: &[Constraint]) -> Result<(Question, R), EnvironmentError> {
         self.attempts += 1;
         let recipe = self.wishes.recipe_lines(declared);
+        let names: Vec<String> = recipe.iter().map(|line| name_of(line).unwrap_or_else(|| line.clone())).collect();
+        let others = match (self.any_version, declared.is_empty()) {
+            (false, false) => self.wishes.older_lines(&recipe),
+            (true, _) | (_, true) => names.clone(),
+        };
         let constraints: Vec<String> = constraints.iter().map(|constraint| constraint.line.clone()).collect();
         let question = Question { lines: self.wishes.lines(&recipe, declared)?, constraints };
         let error = match (self.resolver)(&question) {
             Ok(answer) => return Ok((question, answer)),
             Err(error) => error,
         };
-        let names: Vec<String> = recipe.iter().map(|line| name_of(line).unwrap_or_else(|| line.clone())).collect();
         let in_conflict = |why: &str| why.contains("conflict") && names.iter().any(|name| why.contains(name.as_str()));
         match &error {
-            EnvironmentError::Refused { why, .. } if names != recipe && in_conflict(why) => {
-                let question = Question { lines: self.wishes.lines(&names, declared)?, ..question };
+            EnvironmentError::Refused { why, .. } if others != recipe && in_conflict(why) => {
+                let question = Question { lines: self.wishes.lines(&others, declared)?, ..question };
                 match (self.resolver)(&question) {
-                    Ok(answer) => Ok((question, answer)),
+                    Ok(answer) => {
+                        self.any_version |= declared.is_empty();
+                        Ok((question, answer))
+                    }
                     // What it said first is about what was asked for.
                     Err(EnvironmentError::Refused { .. }) => Err(error),
                     Err(other) => Err(other),

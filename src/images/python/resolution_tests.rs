@@ -24,7 +24,8 @@ fn pip(question: &Question) -> Result<(), EnvironmentError> {
         return Err(refused("error: metadata-generation-failed\nhint: See above for details."));
     }
     // A plugin that needs an old runner.
-    let hidden = named("old-plugin").map(|_| "pytest<8".to_owned());
+    let needs = [("old-plugin", "pytest<8"), ("ancient-plugin", "pytest<5")];
+    let hidden = needs.iter().find(|(name, _)| named(name).is_some()).map(|(_, line)| (*line).to_owned());
     for line in &question.lines {
         let name = name_of(line);
         let all = question.lines.iter().chain(&question.constraints).chain(&hidden);
@@ -68,7 +69,20 @@ fn as_much_as_possible_is_installed_and_the_rest_told() {
         // The project's pin of the runner wins.
         (&[], &["pytest==9.0.3"], &["pytest==9.0.3"], &["pytest", "pytest==9.0.3"], &["pytest==9.0.3"], &[]),
         (&["pytest==7.4.4"], &["pytest>=8"], &[], &["pytest", "pytest==7.4.4"], &[], &[]),
-        (&[], &["old-plugin"], &[], &["old-plugin", "pytest"], &[], &[]),
+        (&[], &["old-plugin"], &[], &["old-plugin", "pytest>=7,<9"], &[], &[]),
+        // Not for everything: such a version is too old.
+        (
+            &[],
+            &["ancient-plugin"],
+            &[],
+            &["pytest>=8,<9"],
+            &[],
+            &[
+                "ancient-plugin (group test): Cannot install pytest>=8,<9 and pytest<5 because these package versions have conflicting \
+               dependencies",
+            ],
+        ),
+        (&["ancient-plugin"], &["mock"], &[], &["ancient-plugin", "mock", "pytest"], &[], &[]),
         // A version that only a lock has of it does not.
         (&[], &["pytest"], &["pytest==7.1.1", "mock==5"], &["pytest", "pytest>=8,<9"], &["mock==5"], &[]),
         // Nor does one that the reporter does not know.

@@ -33,7 +33,7 @@ pub(crate) struct Lists {
 impl Lists {
     /// Every list that may be chosen, in the order in which they are told.
     pub fn all(&self) -> impl Iterator<Item = &List> {
-        self.groups.iter().chain(&self.extras).chain(&self.environments).chain(&self.files)
+        self.groups.iter().chain(&self.extras).chain(&self.files).chain(&self.environments)
     }
 
     pub fn groups_named(&self, name: &str) -> Vec<&List> {

@@ -40,7 +40,7 @@ use crate::model::near_names::nearest;
 /// A list that is asked for is not there, or a fault of whoever keeps the files.
 pub(crate) fn read(tree: &Tree, asked: &Asked, given: &[String]) -> anyhow::Result<Needs> {
     let lists = lists(tree)?;
-    let mut taking = Taking::new(tree, &lists, given);
+    let mut taking = Taking::new(tree, &lists, given, asked.nothing());
     let chosen = if asked.nothing() { chosen(&lists, &taking)? } else { named(&lists, asked)? };
     for list in &lists.always {
         taking.take(list)?;

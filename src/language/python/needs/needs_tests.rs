@@ -233,6 +233,11 @@ const CASES: &[Case<'static>] = &[
         &["testenv of tox.ini: pytest", "extra dev of pyproject.toml: hypothesis"],
     ),
     (
+        "tools that tests run under and do not import",
+        &[("tests/requirements.txt", "tox==3.5.2\npre-commit\nsix\n"), ("pyproject.toml", "[project]\nname = 'x'\n")],
+        &["tests/requirements.txt: six"],
+    ),
+    (
         "Pipenv",
         &[
             ("Pipfile", "[packages]\nflask = '*'\n[dev-packages]\npytest = '==8.1.1'\nx = {path = '.'}\n"),
@@ -397,9 +402,12 @@ fn locks_fix_what_has_one_version_of_the_index() {
     assert!(tree.notes()[0].starts_with("pdm.lock is skipped, because it is not TOML: "), "{:?}", tree.notes());
 }
 
+/// Files, what they ask for, versions that fit, versions that do not.
+type Bounds<'b> = (&'b [(&'b str, &'b str)], Option<&'b str>, &'b [&'b str], &'b [&'b str]);
+
 #[test]
 fn the_versions_of_python_are_read_from_every_kind_of_file() {
-    let table: &[(&[(&str, &str)], Option<&str>, &[&str], &[&str])] = &[
+    let table: &[Bounds] = &[
         (
             &[
                 ("pyproject.toml", "[project]\nrequires-python = '>=3.12'\n"),

@@ -40,7 +40,7 @@ fn texts(value: &Value) -> Vec<Entry> {
     items
         .iter()
         .flat_map(|item| match item {
-            Value::String(line) => entry::words(&[line.clone()], ""),
+            Value::String(line) => entry::words(std::slice::from_ref(line), ""),
             other => vec![Entry::left_out(&other.to_string(), "it is not a text")],
         })
         .collect()
@@ -89,7 +89,7 @@ fn dependency_groups(tree: &Tree, table: &Table, lists: &mut Lists) {
             continue;
         };
         let entries = items.iter().flat_map(|item| match item {
-            Value::String(line) => entry::words(&[line.clone()], ""),
+            Value::String(line) => entry::words(std::slice::from_ref(line), ""),
             Value::Table(table) if table.len() == 1 && table.contains_key("include-group") => {
                 let group = table["include-group"].as_str().and_then(normalised);
                 vec![group.map_or_else(|| Entry::left_out(&item.to_string(), "it names no group"), Entry::Group)]

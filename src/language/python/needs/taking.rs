@@ -11,7 +11,11 @@ use crate::language::needs::{AskedFile, Needs};
 use crate::model::declared::Declared;
 
 /// Distributions that run tests or watch them. A list of these alone does not say what tests import.
-const RUNNERS: [&str; 7] = ["coverage", "nox", "pytest", "pytest-cov", "pytest-xdist", "tox", "tox-uv"];
+const RUNNERS: [&str; 4] = ["coverage", "pytest", "pytest-cov", "pytest-xdist"];
+
+/// What runs or checks tests from outside. No test imports it, and its old versions contradict much.
+const TOOLS: [&str; 10] =
+    ["codecov", "coveralls", "nox", "pre-commit", "tox", "tox-gh", "tox-gh-actions", "tox-uv", "tox-venv", "twine"];
 
 /// What is taken so far.
 pub(crate) struct Taking<'a> {
@@ -19,6 +23,8 @@ pub(crate) struct Taking<'a> {
     lists: &'a Lists,
     /// Distributions that the user names.
     given: Vec<String>,
+    /// Whether lists are chosen and not named.
+    chooses: bool,
     taken: BTreeSet<String>,
     needs: Needs,
     locks: Vec<String>,
@@ -36,9 +42,9 @@ struct Flat {
 }
 
 impl<'a> Taking<'a> {
-    pub fn new(tree: &'a Tree<'a>, lists: &'a Lists, given: &[String]) -> Self {
+    pub fn new(tree: &'a Tree<'a>, lists: &'a Lists, given: &[String], chooses: bool) -> Self {
         let given = given.iter().filter_map(|line| name_of(line)).collect();
-        Self { tree, lists, given, taken: BTreeSet::new(), needs: Needs::default(), locks: Vec::new() }
+        Self { tree, lists, given, chooses, taken: BTreeSet::new(), needs: Needs::default(), locks: Vec::new() }
     }
 
     /// Whether a list for tests is more than the environment of a tool that names the runner alone.
@@ -47,7 +53,10 @@ impl<'a> Taking<'a> {
             let environment = self.lists.environments.iter().any(|known| std::ptr::eq(known, *list));
             let flat = self.flat(&list.entries)?;
             let names = flat.requirements.iter().map(|requirement| requirement.name.as_str());
-            if !environment || !flat.built.is_empty() || names.into_iter().any(|name| !RUNNERS.contains(&name)) {
+            if !environment
+                || !flat.built.is_empty()
+                || names.into_iter().any(|name| !RUNNERS.contains(&name) && !TOOLS.contains(&name))
+            {
                 return Ok(true);
             }
         }
@@ -146,7 +155,9 @@ impl<'a> Taking<'a> {
         let Flat { requirements, mut left_out, locks, built, .. } = flat;
         let mut lines = Vec::new();
         for requirement in requirements {
-            if self.given.contains(&requirement.name) {
+            if self.chooses && TOOLS.contains(&requirement.name.as_str()) {
+                left_out.push((requirement.line, "no test imports it".to_owned()));
+            } else if self.given.contains(&requirement.name) {
                 left_out.push((requirement.line, "--with names this distribution".to_owned()));
             } else if self.taken.insert(requirement.line.clone()) {
                 lines.push(requirement.line);
