@@ -62,7 +62,8 @@ impl Toolchain for PythonToolchain {
         let Ingredients { recipe, environments, project } = Ingredients::of(cache, order)?;
         let (wishes, mut told) = wishes(order, &recipe, &project)?;
         let say = &mut |message: &str| (order.say)(message);
-        let (provisioned, left_out) = environments.provision(&wishes, &order.environment.workdir, say)?;
+        let (provisioned, left_out) =
+            environments.provision(&wishes, Some(&project), &order.environment.workdir, say)?;
         told.extend(left_out);
         (order.not_installed)(told);
         Ok(provisioned)
@@ -71,7 +72,12 @@ impl Toolchain for PythonToolchain {
     fn docker_build(&self, docker: &Docker, cache: &Cache, order: &Order) -> anyhow::Result<DockerBuild> {
         let Ingredients { recipe, environments, project } = Ingredients::of(cache, order)?;
         let (wishes, mut told) = wishes(order, &recipe, &project)?;
-        let request = ImageRequest { wishes: &wishes, tree_id: order.layer_tree, workdir: &order.environment.workdir };
+        let request = ImageRequest {
+            wishes: &wishes,
+            project: Some(&project),
+            tree_id: order.layer_tree,
+            workdir: &order.environment.workdir,
+        };
         let say = &mut |message: &str| (order.say)(message);
         let (build, left_out) =
             docker::docker_build(docker, &environments, &request, say).context("cannot seal the image")?;
@@ -185,7 +191,7 @@ fn wishes<'w>(
     project: &'w ProjectMetadata,
 ) -> Result<(Wishes<'w>, Vec<String>), EnvironmentError> {
     let Environment { requirements, declared, extras, locks, .. } = order.environment;
-    let mut wishes = Wishes::new(recipe, requirements, Some(project));
+    let mut wishes = Wishes::new(recipe, requirements, &project.requires);
     let stated = declared.iter().flat_map(|one| one.requirements.iter().map(|line| (line.clone(), one.source.clone())));
     let of_extras = project.of_extras(extras);
     let built = of_extras.requirements.into_iter().map(|line| (line, "the project's metadata".to_owned()));
