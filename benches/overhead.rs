@@ -64,8 +64,8 @@ fn measure(demo: &Path, instance: &Instance, admission: &Admission, container: b
     let ground = Ground { version: instance.version.as_deref(), workshop: Some(&build) };
     let base = |folder: &Path| checkout(&trees.base, folder);
     let project = environments.project(recipe.project, &trees.base, ground, base, quiet)?.metadata;
-    let wishes = Wishes::new(&recipe, &environment.requirements, Some(&project));
-    let (made, _) = environments.provision(&wishes, "/testbed", quiet)?;
+    let wishes = Wishes::new(&recipe, &environment.requirements, &project.requires);
+    let (made, _) = environments.provision(&wishes, Some(&project), "/testbed", quiet)?;
     let layer = |folder: &Path| checkout(&trees.tested_base, folder);
     let cold = |_: &SealedImage| -> Result<SealedImage, SandboxError> {
         Err(SandboxError::Failed { doing: "looking for the sealed image", why: "run the demo first".to_owned() })
@@ -73,7 +73,8 @@ fn measure(demo: &Path, instance: &Instance, admission: &Admission, container: b
     let host = seal_host(environments.cache(), &made, &trees.tested_base, layer, cold)?;
     let (mut slot, image): (Box<dyn Slot>, _) = if container {
         let docker = Docker::connect()?;
-        let request = ImageRequest { wishes: &wishes, tree_id: &trees.tested_base, workdir: "/testbed" };
+        let request =
+            ImageRequest { wishes: &wishes, project: Some(&project), tree_id: &trees.tested_base, workdir: "/testbed" };
         let (build, _) = docker_build(&docker, &environments, &request, quiet)?;
         let image = docker.seal(environments.cache(), &build, &trees.tested_base, layer, cold, quiet)?;
         (docker.slot(&image)?, image)

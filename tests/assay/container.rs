@@ -38,8 +38,8 @@ fn seal(docker: &Docker) -> Result<SealedImage, SealError> {
     let environments = Environments::open(Cache::open(cache.path())?, None)?;
     let recipe = Recipe::find("python-stdlib").unwrap();
     let project = ProjectMetadata { import_root: "src".to_owned(), ..ProjectMetadata::default() };
-    let wishes = Wishes::new(&recipe, &[], Some(&project));
-    let request = ImageRequest { wishes: &wishes, tree_id: TREE, workdir: "/testbed" };
+    let wishes = Wishes::new(&recipe, &[], &[]);
+    let request = ImageRequest { wishes: &wishes, project: Some(&project), tree_id: TREE, workdir: "/testbed" };
     let checkout = |tree: &Path| {
         for (path, text) in [
             ("src/thing.py", "def answer():\n    return 42\n"),

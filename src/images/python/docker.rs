@@ -25,6 +25,7 @@ const LAYOUT: u32 = 3;
 #[derive(Clone, Copy, Debug)]
 pub struct ImageRequest<'a> {
     pub wishes: &'a Wishes<'a>,
+    pub project: Option<&'a ProjectMetadata>,
     /// Git tree that is checked out into `workdir`.
     pub tree_id: &'a str,
     pub workdir: &'a str,
@@ -55,8 +56,8 @@ pub fn docker_build(
     request: &ImageRequest<'_>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(DockerBuild, Vec<String>), SealError> {
-    let ImageRequest { wishes, tree_id, workdir } = *request;
-    let Wishes { recipe, project, .. } = *wishes;
+    let ImageRequest { wishes, project, tree_id, workdir } = *request;
+    let recipe = wishes.recipe;
     let base = named_base().unwrap_or_else(|| recipe.base.clone());
     let base_id = docker.wait(docker.base_image(&base, progress))?;
     let python = base_python(docker, environments, &base, &base_id)?;

@@ -108,10 +108,10 @@ impl Environments {
     pub fn provision(
         &self,
         wishes: &Wishes<'_>,
+        project: Option<&ProjectMetadata>,
         workdir: &str,
         progress: &mut dyn FnMut(&str),
     ) -> Result<(Provisioned, Vec<String>), EnvironmentError> {
-        let Wishes { recipe, project, .. } = *wishes;
         let Resolved { lock, wheels, left_out } = self.resolve(wishes, progress)?;
         self.refuse_answer(&lock, &wheels, project)?;
         let pins = lock.pins(project);
@@ -119,7 +119,10 @@ impl Environments {
         // Two installations of one version differ in where they are, and the links in the environment with them.
         let name = Digest::of_json(&(&digest, &self.interpreter.prefix));
         let directory = self.cache.directory("environments", name.as_str(), |making| {
-            progress(&format!("making the environment {} with Python {}", recipe.name, self.interpreter.version));
+            progress(&format!(
+                "making the environment {} with Python {}",
+                wishes.recipe.name, self.interpreter.version
+            ));
             self.install(making, &pins, &wheels, project, workdir)
         })?;
         let mut mounts = vec![(directory, ENVIRONMENT_DIR.to_owned())];
@@ -324,28 +327,6 @@ fn refuse_unknown_runner(lock: &Lock) -> Result<(), EnvironmentError> {
     }
 }
 
-/// The recipe's lines, the instance's and the project's own, sorted.
-pub(crate) fn requirement_lines(
-    recipe: &[String],
-    requirements: &[String],
-    project: Option<&ProjectMetadata>,
-) -> Result<Vec<String>, EnvironmentError> {
-    let own = project.map(|project| project.requires.clone()).unwrap_or_default();
-    let mut lines: Vec<String> =
-        recipe.iter().chain(requirements).chain(&own).map(|line| line.trim().to_owned()).collect();
-    lines.retain(|line| !line.is_empty());
-    lines.sort();
-    lines.dedup();
-    match lines.iter().find(|line| line.starts_with('-')) {
-        Some(option) => Err(EnvironmentError::Refused {
-            tool: "pip",
-            doing: "reading the requirements".to_owned(),
-            why: format!("{option:?} is a pip option; give package names with versions"),
-        }),
-        None => Ok(lines),
-    }
-}
-
 fn list_wheels(folder: &Path) -> Result<Vec<LockedWheel>, EnvironmentError> {
     let mut wheels = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| EnvironmentError::io("reading", folder, &error))? {
@@ -452,12 +433,6 @@ mod tests {
     }
 
     #[test]
-    fn pip_options_are_refused_as_requirements() {
-        let error = requirement_lines(&[], &["-r x.txt".to_owned()], None).unwrap_err().to_string();
-        assert!(error.contains("-r x.txt"), "{error}");
-    }
-
-    #[test]
     fn an_environment_of_the_standard_library_needs_no_pip_and_is_made_once() {
         let folder = tempfile::tempdir().unwrap();
         let environments = Environments::open(Cache::open(folder.path()).unwrap(), None).unwrap();
@@ -465,8 +440,10 @@ mod tests {
         let project = ProjectMetadata { import_root: "src".to_owned(), ..ProjectMetadata::default() };
         let mut steps = Vec::new();
         let provision = |steps: &mut Vec<String>| {
-            let wishes = Wishes::new(&recipe, &[], Some(&project));
-            environments.provision(&wishes, "/testbed", &mut |step| steps.push(step.to_owned())).map(|(made, _)| made)
+            let wishes = Wishes::new(&recipe, &[], &[]);
+            environments
+                .provision(&wishes, Some(&project), "/testbed", &mut |step| steps.push(step.to_owned()))
+                .map(|(made, _)| made)
         };
         let first = provision(&mut steps).unwrap();
         assert_eq!(steps.len(), 1, "{steps:?}");

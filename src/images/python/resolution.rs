@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::environment::requirement_lines;
-use super::project::ProjectMetadata;
 use super::recipe::Recipe;
 use crate::images::environment_error::EnvironmentError;
 use crate::language::python::needs::locks::Constraint;
@@ -22,7 +20,8 @@ pub struct Wishes<'a> {
     pub recipe: &'a Recipe,
     /// The instance's own requirement lines. They never give way.
     pub requirements: &'a [String],
-    pub project: Option<&'a ProjectMetadata>,
+    /// What the project itself requires. That does not give way either.
+    pub own: &'a [String],
     /// What the project declares for its tests.
     pub(crate) declared: Vec<Line>,
     pub(crate) constraints: Vec<Constraint>,
@@ -56,8 +55,8 @@ pub(crate) type Resolver<'r, R> = dyn FnMut(&Question) -> Result<R, EnvironmentE
 
 impl<'a> Wishes<'a> {
     /// With nothing that is declared.
-    pub fn new(recipe: &'a Recipe, requirements: &'a [String], project: Option<&'a ProjectMetadata>) -> Self {
-        Self { recipe, requirements, project, declared: Vec::new(), constraints: Vec::new() }
+    pub fn new(recipe: &'a Recipe, requirements: &'a [String], own: &'a [String]) -> Self {
+        Self { recipe, requirements, own, declared: Vec::new(), constraints: Vec::new() }
     }
 
     /// Names everything that the answer depends on, but for the resolver.
@@ -69,12 +68,12 @@ impl<'a> Wishes<'a> {
     fn lines(&self, recipe: &[String], declared: &[Line]) -> Result<Vec<String>, EnvironmentError> {
         let declared = declared.iter().map(|declared| declared.line.clone());
         let extra: Vec<String> = self.requirements.iter().cloned().chain(declared).collect();
-        requirement_lines(recipe, &extra, self.project)
+        requirement_lines(recipe.iter().chain(&extra).chain(self.own))
     }
 
     /// What the instance and the project itself require.
     fn firm(&self) -> impl Iterator<Item = &String> {
-        self.requirements.iter().chain(self.project.iter().flat_map(|project| &project.requires))
+        self.requirements.iter().chain(self.own)
     }
 
     /// Resolves as much as possible.
@@ -171,6 +170,21 @@ impl<'a> Wishes<'a> {
             if disjoint(same.into_iter().chain([line.as_str()])) { name } else { line.clone() }
         });
         lines.collect()
+    }
+}
+
+/// Requirement lines, sorted, each once.
+fn requirement_lines<'l>(lines: impl Iterator<Item = &'l String>) -> Result<Vec<String>, EnvironmentError> {
+    let mut lines: Vec<String> = lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    lines.sort();
+    lines.dedup();
+    match lines.iter().find(|line| line.starts_with('-')) {
+        Some(option) => Err(EnvironmentError::Refused {
+            tool: "pip",
+            doing: "reading the requirements".to_owned(),
+            why: format!("{option:?} is a pip option; give package names with versions"),
+        }),
+        None => Ok(lines),
     }
 }
 

@@ -127,7 +127,7 @@ fn as_much_as_possible_is_installed_and_the_rest_told() {
     let recipe = Recipe::find("python-pytest").unwrap();
     for (requirements, lines, constraints, asked, kept, told) in table {
         let requirements: Vec<String> = requirements.iter().map(|&line| line.to_owned()).collect();
-        let mut wishes = Wishes::new(&recipe, &requirements, None);
+        let mut wishes = Wishes::new(&recipe, &requirements, &[]);
         (wishes.declared, wishes.constraints) = (declared(lines), fixed(constraints));
         let settled = wishes.settle(&mut pip).unwrap();
         assert_eq!(settled.question.lines, *asked, "{lines:?}");
@@ -140,7 +140,7 @@ fn as_much_as_possible_is_installed_and_the_rest_told() {
 fn what_never_gives_way_is_refused_and_a_network_that_is_away_ends_the_search() {
     let recipe = Recipe::find("python-pytest").unwrap();
     let requirements = ["nosuch==1".to_owned()];
-    let mut wishes = Wishes::new(&recipe, &requirements, None);
+    let mut wishes = Wishes::new(&recipe, &requirements, &[]);
     wishes.declared = declared(&["mock"]);
     let error = wishes.settle(&mut pip).unwrap_err().to_string();
     assert!(error.contains("No matching distribution found for nosuch==1"), "{error}");
@@ -158,7 +158,7 @@ fn what_never_gives_way_is_refused_and_a_network_that_is_away_ends_the_search() 
 fn the_search_ends_however_many_fail() {
     let recipe = Recipe::find("python-pytest").unwrap();
     let names: Vec<String> = (0..200).map(|number| format!("p{number}")).collect();
-    let mut wishes = Wishes::new(&recipe, &[], None);
+    let mut wishes = Wishes::new(&recipe, &[], &[]);
     wishes.declared = declared(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let asked = RefCell::new(0);
     let fails = &mut |question: &Question| {
@@ -168,4 +168,12 @@ fn the_search_ends_however_many_fail() {
     let settled = wishes.settle(fails).unwrap();
     assert_eq!(settled.left_out.len(), 200);
     assert!(asked.take() < 30);
+}
+
+#[test]
+fn options_of_pip_are_refused_as_requirements() {
+    let recipe = Recipe::find("python-stdlib").unwrap();
+    let requirements = ["-r x.txt".to_owned()];
+    let error = Wishes::new(&recipe, &requirements, &[]).settle(&mut pip).unwrap_err().to_string();
+    assert!(error.contains("-r x.txt"), "{error}");
 }

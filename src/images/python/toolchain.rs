@@ -69,7 +69,8 @@ impl Toolchain for PythonToolchain {
         let Ingredients { recipe, environments, project } = Ingredients::of(cache, order, order.base_tree)?;
         let (wishes, mut told) = wishes(order, &recipe, &project.metadata)?;
         let say = &mut |message: &str| (order.say)(message);
-        let (provisioned, left_out) = environments.provision(&wishes, &order.environment.workdir, say)?;
+        let (provisioned, left_out) =
+            environments.provision(&wishes, Some(&project.metadata), &order.environment.workdir, say)?;
         told.extend(left_out);
         (order.not_installed)(told);
         Ok(provisioned)
@@ -85,7 +86,12 @@ impl Toolchain for PythonToolchain {
             .into());
         }
         let (wishes, mut told) = wishes(order, &recipe, &project.metadata)?;
-        let request = ImageRequest { wishes: &wishes, tree_id: order.layer_tree, workdir: &order.environment.workdir };
+        let request = ImageRequest {
+            wishes: &wishes,
+            project: Some(&project.metadata),
+            tree_id: order.layer_tree,
+            workdir: &order.environment.workdir,
+        };
         let say = &mut |message: &str| (order.say)(message);
         let (build, left_out) =
             docker::docker_build(docker, &environments, &request, say).context("cannot seal the image")?;
@@ -200,7 +206,7 @@ fn wishes<'w>(
     project: &'w ProjectMetadata,
 ) -> Result<(Wishes<'w>, Vec<String>), EnvironmentError> {
     let Environment { requirements, declared, extras, locks, .. } = order.environment;
-    let mut wishes = Wishes::new(recipe, requirements, Some(project));
+    let mut wishes = Wishes::new(recipe, requirements, &project.requires);
     let stated = declared.iter().flat_map(|one| one.requirements.iter().map(|line| (line.clone(), one.source.clone())));
     let of_extras = project.of_extras(extras);
     let built = of_extras.requirements.into_iter().map(|line| (line, "the project's metadata".to_owned()));
