@@ -52,8 +52,11 @@ impl Layout {
         if among(&built.files) {
             return false;
         }
+        let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+        let by_name = || built.patterns.iter().any(|pattern| matches(pattern, &name));
         match self.class(path) {
-            PathClass::BuildConfig => true,
+            // Packaging that no build reads, such as lists of requirements, has no name of a source.
+            PathClass::BuildConfig => by_name(),
             PathClass::Test
             | PathClass::Fixture
             | PathClass::RunnerConfig
@@ -63,9 +66,8 @@ impl Layout {
             | PathClass::Ci
             | PathClass::Docs => false,
             PathClass::Source | PathClass::Generated | PathClass::Binary => {
-                let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
                 let copied = || built.copied.contains("") || among(&built.copied);
-                built.patterns.iter().any(|pattern| matches(pattern, &name)) || among(&built.inputs) || !copied()
+                by_name() || among(&built.inputs) || !copied()
             }
         }
     }
@@ -154,7 +156,7 @@ mod tests {
             files: set(&["pkg/fast.so", "pkg/table.py"]),
             copied: set(&["pkg", "examples"]),
             inputs: set(&["pkg/gen.py", "pkg/table"]),
-            patterns: set(&["*.c"]),
+            patterns: set(&["*.c", "setup.py"]),
         });
         for (path, input) in [
             ("pkg/core.py", false),
@@ -167,6 +169,7 @@ mod tests {
             ("examples/demo.c", true),
             ("tools/gen.py", true),
             ("setup.py", true),
+            ("requirements/dev.txt", false),
             ("pyproject.toml", false),
             ("tests/helper.c", false),
             ("docs/conf.py", false),

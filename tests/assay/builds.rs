@@ -4,6 +4,12 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use swe_assay::inside::images::cache::Cache;
+use swe_assay::inside::images::environment_error::EnvironmentError;
+use swe_assay::inside::images::python::build::Ground;
+use swe_assay::inside::images::python::environment::Environments;
+use swe_assay::inside::images::python::recipe::Recipe;
+use swe_assay::inside::sandbox::FileChange;
 
 use crate::harness::{Need, Test, skip, tests};
 use crate::mixer::{self, Tree, edit, verified};
@@ -213,6 +219,53 @@ fn a_project_of_nothing_but_its_tree_is_as_it_was() {
     assert_answers(&found, &[VERIFIED, VERIFIED]);
 }
 
+/// Writes what a build sees of the caller into the package.
+fn spying_setup(secret: &Path) -> String {
+    format!(
+        "import os\nfrom setuptools import setup\n\nnames = [n for n in os.environ if n.startswith(('ASSAY_', 'CARGO_MANIFEST'))]\n\
+         paths = [p for p in ({:?}, os.path.expanduser('~/.ssh')) if os.path.exists(p)]\nopen('mixer/_seen.py', 'w').write('SEEN = ' + \
+         repr(names + paths) + '\\nHOME = ' + repr(os.environ['HOME']))\nsetup(name='mixer', version='1.0', packages=['mixer'])\n",
+        secret.display().to_string()
+    )
+}
+
+fn a_build_in_a_cell_sees_nothing_of_the_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = spying_setup(folder.path());
+    let core = format!("from mixer._seen import SEEN\n\n\ndef ratio(part, whole):\n{PLAIN}");
+    let fixed = core.replace(PLAIN, ROUNDED);
+    let mut trees = trees([&core, &fixed], &[("setup.py", &setup)]);
+    let test = "\n\ndef test_nothing_is_seen():\n    import mixer._seen as s\n    assert (s.SEEN, s.HOME) == ([], '/tmp/home')\n";
+    trees.iter_mut().for_each(|tree| tree.get_mut("tests/test_core.py").unwrap().push_str(test));
+    let (admission, found) = outcome(folder.path(), &trees, &[edit("mixer/core.py", PLAIN, ROUNDED)], 0);
+    let kept = admission["pass_to_pass"].to_string();
+    assert!(kept.contains("test_nothing_is_seen"), "{admission}");
+    assert_answers(&found, &[VERIFIED]);
+}
+
+fn where_there_is_no_place_for_builds_pip_builds_with_clean_variables_and_an_empty_home() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&folder.path().join("cache")).unwrap();
+    let environments = Environments::open(cache, None).unwrap();
+    let setup = spying_setup(Path::new("/nonexistent"));
+    let checkout = |tree: &Path| -> anyhow::Result<()> {
+        std::fs::create_dir(tree.join("mixer"))?;
+        std::fs::write(tree.join("mixer/__init__.py"), "")?;
+        Ok(std::fs::write(tree.join("setup.py"), &setup)?)
+    };
+    let recipe = Recipe::find("python-pytest").unwrap();
+    let ground = Ground { version: None, workshop: None };
+    let project = match environments.project(recipe.project, "tree", ground, checkout, &mut |_| ()) {
+        Err(error @ EnvironmentError::Unreachable { .. }) => skip(Need::PackageIndex, error.to_string()),
+        project => project.unwrap(),
+    };
+    let built = project.built().unwrap().unwrap();
+    let [FileChange::Write { path, content, .. }] = built.files.as_slice() else { panic!("{built:?}") };
+    let seen = String::from_utf8_lossy(content);
+    assert_eq!(path, "mixer/_seen.py");
+    assert!(seen.starts_with("SEEN = []\n") && seen.contains("/scratch/") && seen.ends_with("/home'"), "{seen}");
+}
+
 pub const TESTS: &[Test] = tests![
     a_module_in_c_is_built_once_and_answers_that_change_what_it_is_built_from_are_not_judged,
     gold_that_changes_the_source_in_c_is_built_too_and_each_answer_runs_with_what_fits_it,
@@ -220,4 +273,6 @@ pub const TESTS: &[Test] = tests![
     a_module_in_cython_is_built_and_its_source_is_an_input,
     a_version_out_of_git_tags_is_generated_and_no_answer_decides_it,
     a_project_of_nothing_but_its_tree_is_as_it_was,
+    a_build_in_a_cell_sees_nothing_of_the_caller,
+    where_there_is_no_place_for_builds_pip_builds_with_clean_variables_and_an_empty_home,
 ];

@@ -101,6 +101,22 @@ fn an_instance_whose_test_files_do_not_load_is_refused_by_name_and_worth_e1_wher
     expect_exit(assay().arg("audit").arg(&dataset), 0);
 }
 
+fn a_service_that_a_test_file_wants_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trees = world(3, 0);
+    let refused = "class OperationalError(Exception):\n    pass\n\n\nraise OperationalError('connection to server at \"localhost\" \
+                   (127.0.0.1), port 5432 failed: Connection refused')";
+    for tree in &mut trees {
+        tree.insert("tests/test_database.py".to_owned(), test_file(refused, "1", "1"));
+    }
+    let work = imported(folder.path(), "unittest", &trees);
+    let (_, admission, _) = verified(folder.path(), &work, &[], 2);
+    assert_eq!(admission["refusal"], "lost_test_files", "{admission}");
+    assert_eq!(admission["lost"]["files"]["tests/test_database.py"]["needs"], "PostgreSQL", "{admission}");
+    let detail = admission["detail"].as_str().unwrap();
+    assert!(detail.contains("port 5432 failed: Connection refused; needs PostgreSQL"), "{detail}");
+}
+
 fn one_lost_file_of_twenty_is_named_and_costs_nothing_also_where_an_earlier_version_kept_the_admission() {
     let folder = tempfile::tempdir().unwrap();
     let work = imported(folder.path(), "unittest", &world(18, 1));
@@ -284,6 +300,7 @@ fn a_refusal_for_want_of_fail_to_pass_tests_quotes_what_the_changed_tests_said()
 }
 
 pub const TESTS: &[Test] = tests![
+    a_service_that_a_test_file_wants_is_named,
     an_instance_whose_test_files_do_not_load_is_refused_by_name_and_worth_e1_where_that_is_accepted,
     one_lost_file_of_twenty_is_named_and_costs_nothing_also_where_an_earlier_version_kept_the_admission,
     what_a_candidate_says_of_itself_is_not_kept,

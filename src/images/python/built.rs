@@ -19,9 +19,10 @@ const MOST_FILES: usize = 5_000;
 const MOST_BYTES: u64 = 512 << 20;
 
 /// Names of files that are built from wherever they stand.
-const PATTERNS: &str = "*.c *.cc *.cpp *.cxx *.c++ *.h *.hh *.hpp *.hxx *.inc *.inl *.ipp *.tcc *.pyx *.pxd *.pxi *.in *.rs cargo.* \
-    *.f *.f90 *.f95 *.for *.f77 *.s *.asm *.cu *.m *.mm *.zig *.i *.pyf *.po *.proto *.g4 *.peg *.gram *.lark *.y *.l *.thrift *.fbs \
-    *.capnp *.idl *.tmpl *.j2 *.mako *.ui *.qrc *.scss *.less *.ts";
+const PATTERNS: &str = "setup.py meson.build meson_options.txt meson.options cmakelists.txt *.cmake cargo.* makefile gnumakefile \
+    *.c *.cc *.cpp *.cxx *.c++ *.h *.hh *.hpp *.hxx *.inc *.inl *.ipp *.tcc *.pyx *.pxd *.pxi *.rs *.f *.f90 *.f95 *.for *.f77 \
+    *.s *.asm *.cu *.m *.mm *.zig *.i *.pyf *.h.in *.c.in *.py.in *.pyx.in *.pxd.in *.cmake.in *.po *.proto *.g4 *.peg *.gram \
+    *.lark *.y *.l *.thrift *.fbs *.capnp *.idl *.tmpl *.j2 *.mako *.ui *.qrc *.scss *.less *.ts";
 
 /// Folders of a tree that no build reads, unless a script of the build names them.
 const NEVER_READ: [&str; 14] = [

@@ -34,8 +34,8 @@ struct Kept {
     built: Option<BuiltPart>,
 }
 
-/// Raised when projects are kept or built differently.
-const LAYOUT: u32 = 1;
+/// Raised when projects are built or kept differently, or when other files count as what they are built from.
+const LAYOUT: u32 = 2;
 const KEPT_NAME: &str = "project.json";
 const FILES: &str = "files";
 

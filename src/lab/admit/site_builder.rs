@@ -293,7 +293,6 @@ impl<'a> SiteBuilder<'a> {
             return Ok(Some(laid.map_err(anyhow::Error::from)?));
         }
         let named = changed.join(", ");
-        self.lab.console.say(format!("{}: gold changes what the project is built from: {named}", self.id()));
         let gold = build(&trees.gold).map_err(|no_site| match no_site {
             NoSite::Refused(refusal, why) => {
                 NoSite::Refused(refusal, format!("gold changes what the project is built from ({named}): {why}"))
