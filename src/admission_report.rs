@@ -12,6 +12,7 @@ use crate::model::format;
 use crate::model::imported::Imported;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
+use crate::model::part_of_suite::PartOfSuite;
 use crate::model::test_record::{Standing, TestRecord};
 
 /// Names that the Markdown lists of a kind; the JSON has them all.
@@ -60,6 +61,9 @@ pub struct InstanceReport {
     /// Listed tests that nothing can be judged by, and listed names that are no test here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_tests: Option<LostTests>,
+    /// How much of the suite ran, if not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartOfSuite>,
     /// Tests that gold fails for want of a network, and that repairs must fail as gold does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witnesses: Vec<String>,
@@ -163,6 +167,7 @@ impl InstanceReport {
             left,
             lost: admission.lost.clone(),
             lost_tests: admission.lost_tests.clone(),
+            part: admission.part,
             witnesses: admission.witnesses(),
             ordered: admission.ordered(),
             imported: admission.imported.clone(),
@@ -180,9 +185,10 @@ impl InstanceReport {
 
     /// Admitted, or why not, and whose word that is if it was imported.
     pub fn answer(&self) -> String {
-        let answer = match &self.refusal {
-            None => "admitted".to_owned(),
-            Some(refusal) => format!("refused: {refusal} {}", self.detail),
+        let answer = match (&self.refusal, &self.part) {
+            (None, None) => "admitted".to_owned(),
+            (None, Some(part)) => format!("admitted, E1 at most, because {}", part.told()),
+            (Some(refusal), _) => format!("refused: {refusal} {}", self.detail),
         };
         match &self.imported {
             None => answer,

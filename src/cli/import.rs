@@ -119,8 +119,9 @@ impl Import {
             }
             Some(Source::Git { path, base, fix, shared }) => {
                 into(&shared.out, shared.reads()?.reads("PATH", &path.join(".git"))?)?.check()?;
-                let instance = intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?;
-                one(console, &shared.out, &instance)
+                let ranged = intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?;
+                ranged.notes.iter().for_each(|note| console.say(note));
+                one(console, &shared.out, &ranged.instance)
             }
             Some(Source::Folders { base, fix, shared }) => {
                 into(&shared.out, shared.reads()?.reads("BASE", &base)?.reads("FIX", &fix)?)?.check()?;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dataset::turns::with_reasoning;
 
 fn generation(fields: serde_json::Value) -> Generation {
     let mut value = json!({"instance_id": "i", "skill": "repair"});
@@ -63,6 +64,7 @@ fn the_columns_are_the_fields_of_the_rows() {
                 ordered_tests: true,
                 channel: true,
                 admission_imported: true,
+                test_files_run: true,
             },
         ))
     };
@@ -71,14 +73,7 @@ fn the_columns_are_the_fields_of_the_rows() {
     assert_eq!(all(PREFERENCE), fields(schemars::schema_for!(PreferenceRow)));
     // Where nothing is lost, and the reporter is ours, the tables are as they were before that was looked at.
     assert_eq!(names(columns_of("sft-repair", ExtraColumns::default())), names(sft_columns()));
-    assert!(
-        !names(sft_columns()).iter().any(|name| [
-            "lost_files",
-            "lost_tests",
-            "ordered_tests",
-            "channel",
-            "admission_imported"
-        ]
-        .contains(name))
-    );
+    assert!(!names(sft_columns()).iter().any(|name| {
+        ["lost_files", "lost_tests", "ordered_tests", "channel", "admission_imported", "test_files_run"].contains(name)
+    }));
 }

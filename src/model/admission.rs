@@ -15,6 +15,7 @@ use crate::model::instance::Instance;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
+use crate::model::part_of_suite::PartOfSuite;
 use crate::model::test_record::{Standing, TestRecord};
 use crate::model::trial::{Limits, Note};
 use crate::model::verdict::Evidence;
@@ -130,6 +131,9 @@ pub struct Admission {
     /// Listed tests that nothing can be judged by, and listed names that are no test here; none where there are neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_tests: Option<LostTests>,
+    /// How much of the suite ran, if not all of it; what is verified is then worth E1 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartOfSuite>,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
     /// The bundle that outcomes of these trials came from; none: nothing was imported.
@@ -284,6 +288,7 @@ impl Admission {
             shadows: BTreeSet::new(),
             lost: None,
             lost_tests: None,
+            part: None,
             trials: Vec::new(),
             imported: None,
             canaries: None,

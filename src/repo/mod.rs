@@ -12,7 +12,9 @@ mod binary;
 mod blob;
 #[cfg(test)]
 mod bridged_tests;
+mod brought;
 mod checkout;
+mod clone_kind;
 mod diff;
 mod draft;
 mod edits;
@@ -21,6 +23,7 @@ mod escaped;
 mod import;
 mod links;
 mod mends;
+mod open;
 pub mod patch;
 mod patch_names;
 pub mod paths;
@@ -38,6 +41,7 @@ mod text_diff;
 mod trees;
 
 pub use blob::blob_id;
+pub use brought::{Brought, Submodule};
 pub use diff::ChangedLines;
 pub use draft::Mode;
 pub use error::RepoError;
@@ -48,7 +52,7 @@ pub use record::Recorded;
 pub use reduce::GoldParts;
 pub use store::Repository;
 pub use text_diff::text_diff;
-pub use trees::{Sources, instance_trees, layout, protected_among, submitted_trial_tree, trial_tree};
+pub use trees::{Sources, instance_trees, layout, protected_among, submitted_trial_tree, trial_tree, users_of_change};
 
 use crate::model::candidate::Malformed;
 

@@ -16,6 +16,8 @@ mod bad_input;
 mod bundle;
 mod canary;
 mod cell;
+mod changed_tests;
+mod clones;
 mod container;
 mod corpora;
 mod corpora_tables;
@@ -90,6 +92,8 @@ fn main() -> std::process::ExitCode {
         cell::limits::TESTS,
         cell::TESTS,
         cell::touched::TESTS,
+        changed_tests::TESTS,
+        clones::TESTS,
         container::TESTS,
         corpora::TESTS,
         corpora_tables::TESTS,

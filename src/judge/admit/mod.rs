@@ -18,11 +18,17 @@
 //! `no_stable_fail_to_pass`, `order_dependent`, `network_dependent`, `base_does_not_end`, `empty_fail_to_pass`,
 //! `base_passes`, `gold_fails`. It is refused too if it loses too much of its suite (`lost`) or of its lists (`listed`). It is also refused if another release or a fork of the project would be in its
 //! environment (`answer_in_image`); the modules that the wheels bring tell that.
+//!
+//! If gold runs to the time limit, nothing is repeated: the instance is refused at once (`still_running`). After gold's first
+//! run it is known what the rest takes (`cost`). With `--changed-tests` a part of the suite runs (`part`).
 
+pub mod cost;
 pub mod fate;
 pub mod listed;
 pub mod lost;
+pub mod part;
 mod record_fate;
+mod still_running;
 pub mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +41,7 @@ use crate::model::admission::{Admission, Refusal, Split, Trees};
 use crate::model::digest::Digest;
 use crate::model::instance::Instance;
 use crate::model::test_record::{Condition, Sightings, Standing};
-use crate::model::trial::{Limits, Variation};
+use crate::model::trial::{Exit, Limits, Variation};
 use crate::runner::Runner;
 use tally::{Side, Stand, Tally};
 
@@ -85,6 +91,8 @@ pub struct AdmissionInput<'a> {
     pub trees: Trees,
     /// Test files of gold with the trusted tests, as the runner collects them.
     pub test_files: Vec<String>,
+    /// Those of them that run if only a part of the suite does (`part`); none: all of them.
+    pub part: Option<BTreeSet<String>>,
     /// Those of them in whose text tests are defined.
     pub with_tests: BTreeSet<String>,
     /// Every path that gold and its tests change.
@@ -147,7 +155,8 @@ fn derive(
     admission: &mut Admission,
     bench: &mut Bench,
 ) -> Result<(), Stopped> {
-    let files = files_to_run(input, runner);
+    let (files, part) = input.files_to_run(runner);
+    admission.part = part;
     if files.is_empty() {
         return Err(Stopped::Refused(Refusal::NoTestFiles, no_files(input, runner)));
     }
@@ -164,7 +173,7 @@ fn derive(
     ran?;
     let splits = split_files(&tally, input.instance, runner, &files);
     let Some(splits) = splits else {
-        settle(&tally, admission, input.instance, runner, Vec::new());
+        settle(&tally, admission, input, runner, Vec::new());
         return Err(none_left(input, runner, admission, &tally, bench, &files));
     };
     if let Some(lost) = &mut admission.lost
@@ -172,7 +181,7 @@ fn derive(
     {
         lost.accepted = input.accept_lost;
         if !lost.accepted {
-            settle(&tally, admission, input.instance, runner, Vec::new());
+            settle(&tally, admission, input, runner, Vec::new());
             return Err(Stopped::Refused(Refusal::LostTestFiles, why));
         }
     }
@@ -183,7 +192,7 @@ fn derive(
     let repeated = if input.full || !tally.unknown_on_base().is_empty() { splits.len() } else { 1 };
     repeat(input, &splits[..repeated], bench, &mut tally, &mut pace)?;
     look_again(input, &splits, runner, bench, &mut tally, &mut pace)?;
-    settle(&tally, admission, input.instance, runner, splits);
+    settle(&tally, admission, input, runner, splits);
     for split in admission.splits.iter_mut().skip(repeated) {
         split.once = true;
     }
@@ -221,8 +230,11 @@ impl Pace {
         self.rule.after(self.slowest_ms).min(self.ceiling_ms)
     }
 
-    fn gold(&mut self, bench: &mut Bench, ask: &Ask) -> Result<Seen, Stopped> {
+    fn gold(&mut self, input: &AdmissionInput, bench: &mut Bench, ask: &Ask) -> Result<Seen, Stopped> {
         let seen = bench.seen(ask)?;
+        if seen.outcome.exit == Exit::TimedOut {
+            return Err(Stopped::Refused(Refusal::GoldFails, still_running::told(input, bench.runner, &seen)));
+        }
         match run_result::ended(&seen) {
             Ok(_) => {
                 self.slowest_ms = self.slowest_ms.max(seen.outcome.wall_ms);
@@ -245,10 +257,6 @@ impl Pace {
     }
 }
 
-fn files_to_run(input: &AdmissionInput, runner: &dyn Runner) -> Vec<String> {
-    listed_among(input.instance, runner, input.test_files.clone())
-}
-
 /// Of the files that the runner collects, those of the listed tests; without a list, all. A list that names no such file is
 /// not a missing list: nothing is run for it.
 pub fn listed_among(instance: &Instance, runner: &dyn Runner, collected: Vec<String>) -> Vec<String> {
@@ -261,6 +269,10 @@ pub fn listed_among(instance: &Instance, runner: &dyn Runner, collected: Vec<Str
 
 /// Why there is nothing to run.
 fn no_files(input: &AdmissionInput, runner: &dyn Runner) -> String {
+    if !listed_among(input.instance, runner, input.test_files.clone()).is_empty() {
+        return "gold and the test patch change no test file, and none uses what they change; run without --changed-tests"
+            .to_owned();
+    }
     match listed(input.instance).next() {
         Some(_) if !input.test_files.is_empty() => {
             let (count, runner) = (listed(input.instance).count(), runner.name());
@@ -289,7 +301,7 @@ fn whole(
     pace: &mut Pace,
 ) -> Result<(), Stopped> {
     let on_gold = Ask::suite(&input.trees.tested_gold, files);
-    let gold = pace.gold(bench, &on_gold)?;
+    let gold = pace.gold(input, bench, &on_gold)?;
     tally.add(Side::Gold, Condition::Whole, gold);
     if input.instance.fail_to_pass.is_empty() && !tally.gold_passes_any(listed(input.instance)) {
         let needs_network = |id: &&String| match tally.stand(id) {
@@ -380,7 +392,7 @@ fn repeat(
         let variation = variation(repeat);
         for files in splits {
             let ask = |tree| Ask { variation, repeat, ..Ask::suite(tree, files) };
-            let gold = pace.gold(bench, &ask(&input.trees.tested_gold))?;
+            let gold = pace.gold(input, bench, &ask(&input.trees.tested_gold))?;
             tally.add(Side::Gold, condition(variation), gold);
             let base = pace.base(bench, ask(&input.trees.tested_base))?;
             tally.add(Side::Base, condition(variation), base);
@@ -439,7 +451,7 @@ fn run<'a>(
 ) -> Result<(), Stopped> {
     let condition = if ask.only.is_empty() { condition(ask.variation) } else { Condition::Alone };
     let seen = match side {
-        Side::Gold if ask.only.is_empty() => pace.gold(bench, &Ask { tree: &input.trees.tested_gold, ..ask })?,
+        Side::Gold if ask.only.is_empty() => pace.gold(input, bench, &Ask { tree: &input.trees.tested_gold, ..ask })?,
         // A test that hangs only when alone says something about the test, not about gold.
         Side::Gold => {
             let deadline_ms = Some(pace.deadline_ms());
@@ -454,10 +466,11 @@ fn run<'a>(
 fn settle(
     tally: &Tally,
     admission: &mut Admission,
-    instance: &Instance,
+    input: &AdmissionInput,
     runner: &dyn Runner,
     splits: Vec<Vec<String>>,
 ) {
+    let instance = input.instance;
     let seen = |id: &str| {
         let [base, gold] = [Side::Base, Side::Gold].map(|side| Sightings::total(&tally.sightings(id, side)));
         format!("{base} on base, {gold} on gold")
@@ -480,7 +493,7 @@ fn settle(
         (&instance.fail_to_pass, &admission.fail_to_pass, "FAIL_TO_PASS"),
         (&instance.pass_to_pass, &admission.pass_to_pass, "PASS_TO_PASS"),
     ] {
-        for id in listed.iter().filter(|id| !derived.contains(id)) {
+        for id in listed.iter().filter(|id| !derived.contains(id) && !input.leaves_out(runner, id)) {
             let why = admission.tests.get(id).map_or(String::new(), |record| format!("{}; ", record.standing.words()));
             admission.disagreements.insert(id.clone(), format!("listed in {name}; {why}{}", seen(id)));
         }

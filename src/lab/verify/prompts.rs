@@ -10,7 +10,6 @@ use crate::lab::{Lab, Located};
 use crate::model::admission::Admission;
 use crate::model::generation::{Message, Skill};
 use crate::prompt::render::{PromptContext, PromptFile, prompt_id, render};
-use crate::repo::Repository;
 
 /// One line of `prompts.jsonl`: the prompt of a skill as this tool renders it. Used for generations that came without
 /// their own.
@@ -30,7 +29,7 @@ impl Lab<'_> {
             let id = &located.instance_id;
             let admission = admissions.get(id).filter(|admission| admission.admitted());
             let Some((admission, trees)) = admission.and_then(|a| Some((a, a.trees.as_ref()?))) else { continue };
-            let repository = Repository::open(&located.repository)?;
+            let repository = self.repository(&located.repository)?;
             let mut files = Vec::new();
             for path in &admission.gold_files {
                 if let Some(bytes) = repository.read(&trees.base, path)? {

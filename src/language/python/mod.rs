@@ -7,6 +7,7 @@ mod canonical;
 mod classes;
 pub mod held_out;
 pub mod import_roots;
+mod importers;
 pub mod imports;
 pub mod inputs;
 mod literal;
@@ -20,6 +21,8 @@ pub mod source;
 pub mod statements;
 pub mod survey;
 pub mod syntax;
+
+use std::collections::BTreeSet;
 
 use super::files::{Files, Stated};
 use super::reader::Reader;
@@ -57,6 +60,15 @@ impl Language for Python {
 
     fn survey(&self, files: &dyn Files, runner: &str, stated: Stated<'_>) -> anyhow::Result<Layout> {
         survey::survey(files, runner, stated)
+    }
+
+    fn users(
+        &self,
+        files: &dyn Files,
+        layout: &Layout,
+        changed: &BTreeSet<String>,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        importers::users(files, layout, changed)
     }
 
     fn shadows(&self, layout: &Layout, path: &str) -> bool {
