@@ -200,6 +200,7 @@ fn run(
         evidence: Evidence::E2,
         minimal_gold: false,
         accept_lost: false,
+        changed_tests: false,
         sessions: None,
         cache: folder.join("cache"),
         image_budget,

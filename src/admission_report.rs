@@ -12,6 +12,7 @@ use crate::model::format;
 use crate::model::imported::Imported;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
+use crate::model::part_of_suite::PartOfSuite;
 use crate::model::suite::Suite;
 use crate::model::test_record::{Standing, TestRecord};
 
@@ -67,6 +68,9 @@ pub struct InstanceReport {
     /// What the project declares for its tests and the environment does not have, with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_installed: Vec<String>,
+    /// How much of the suite ran, if not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartOfSuite>,
     /// Tests that gold fails for want of a network, and that repairs must fail as gold does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witnesses: Vec<String>,
@@ -173,6 +177,7 @@ impl InstanceReport {
             lost: admission.lost.clone(),
             lost_tests: admission.lost_tests.clone(),
             not_installed: admission.not_installed.clone(),
+            part: admission.part,
             witnesses: admission.witnesses(),
             ordered: admission.ordered(),
             imported: admission.imported.clone(),
@@ -190,9 +195,10 @@ impl InstanceReport {
 
     /// Admitted, or why not, and whose word that is if it was imported.
     pub fn answer(&self) -> String {
-        let answer = match &self.refusal {
-            None => "admitted".to_owned(),
-            Some(refusal) => format!("refused: {refusal} {}", self.detail),
+        let answer = match (&self.refusal, &self.part) {
+            (None, None) => "admitted".to_owned(),
+            (None, Some(part)) => format!("admitted, E1 at most, because {}", part.told()),
+            (Some(refusal), _) => format!("refused: {refusal} {}", self.detail),
         };
         match &self.imported {
             None => answer,

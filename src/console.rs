@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,7 +18,7 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Console {
     live: bool,
-    current: Arc<Mutex<Option<ProgressBar>>>,
+    current: Arc<Mutex<Option<Arc<Shown>>>>,
 }
 
 impl Default for Console {
@@ -31,8 +30,8 @@ impl Default for Console {
 impl Console {
     /// A line for people.
     pub fn say(&self, message: impl AsRef<str>) {
-        let bar = self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        match bar.as_ref() {
+        let current = lock(&self.current);
+        match current.as_ref().and_then(|shown| shown.bar.as_ref()) {
             Some(bar) => bar.suspend(|| eprintln!("{}", message.as_ref())),
             None => eprintln!("{}", message.as_ref()),
         }
@@ -53,17 +52,123 @@ impl Console {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        *self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = bar.clone();
-        Stage {
-            console: self,
-            name,
-            total,
-            bar,
-            done: AtomicU64::new(0),
-            started: Instant::now(),
-            counts: Mutex::default(),
-            last_line: Mutex::new(Instant::now()),
+        let progress = Mutex::new(Progress::new(Instant::now()));
+        let shown = Arc::new(Shown { name, total, bar, progress });
+        *lock(&self.current) = Some(shown.clone());
+        Stage { console: self, shown }
+    }
+
+    /// A run for an instance is done.
+    pub fn ran(&self, instance: &str) {
+        self.update(|progress| {
+            progress.runs += 1;
+            if let Some(left) = progress.to_come.get_mut(instance) {
+                *left = left.saturating_sub(1);
+            }
+        });
+    }
+
+    /// Runs that are to come for an instance, at most; they are counted until what this gives is dropped.
+    pub fn expect_runs(&self, instance: &str, runs: u64) -> Expected<'_> {
+        self.update(|progress| {
+            progress.to_come.insert(instance.to_owned(), runs);
+        });
+        Expected { console: self, instance: instance.to_owned() }
+    }
+
+    /// Changes the stage at hand, if there is one, and shows it.
+    fn update(&self, change: impl FnOnce(&mut Progress)) {
+        let shown = lock(&self.current).clone();
+        let Some(shown) = shown else { return };
+        let line = shown.change(change);
+        if let Some(line) = line {
+            self.say(line);
         }
+    }
+}
+
+/// Runs that are expected for an instance.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    console: &'a Console,
+    instance: String,
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.console.update(|progress| {
+            progress.to_come.remove(&self.instance);
+        });
+    }
+}
+
+/// A stage as people see it.
+#[derive(Debug)]
+struct Shown {
+    name: &'static str,
+    total: u64,
+    bar: Option<ProgressBar>,
+    progress: Mutex<Progress>,
+}
+
+/// How far a stage is.
+#[derive(Debug)]
+struct Progress {
+    done: u64,
+    runs: u64,
+    /// Runs that are to come for the instances under way, at most.
+    to_come: BTreeMap<String, u64>,
+    counts: BTreeMap<VerdictStatus, u64>,
+    started: Instant,
+    last_line: Instant,
+}
+
+impl Progress {
+    fn new(started: Instant) -> Self {
+        Self { done: 0, runs: 0, to_come: BTreeMap::new(), counts: BTreeMap::new(), started, last_line: started }
+    }
+
+    /// What stands behind the number of steps.
+    fn summary(&self) -> String {
+        let mut text: String =
+            self.counts.iter().map(|(status, count)| format!(", {count} {status:?}").to_lowercase()).collect();
+        if self.runs > 0 {
+            text += &format!(", {} runs", self.runs);
+        }
+        let to_come: u64 = self.to_come.values().sum();
+        if to_come > 0 {
+            text += &format!(" and at most {to_come} to come for what is under way");
+        }
+        text
+    }
+
+    fn line(&self, name: &str, total: u64) -> String {
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let rate = self.done as f64 / elapsed.max(0.001);
+        let counted = format!("{name} {}/{total}{}", self.done, self.summary());
+        if self.done == 0 {
+            return format!("{counted}, for {elapsed:.0} s");
+        }
+        let left = (total.saturating_sub(self.done)) as f64 / rate.max(0.001);
+        format!("{counted}, {rate:.1}/s, about {left:.0} s left")
+    }
+}
+
+impl Shown {
+    /// Changes the progress. Gives a line for people who have no bar, now and then.
+    fn change(&self, change: impl FnOnce(&mut Progress)) -> Option<String> {
+        let mut progress = lock(&self.progress);
+        change(&mut progress);
+        if let Some(bar) = &self.bar {
+            bar.set_message(progress.summary());
+            bar.set_position(progress.done);
+            return None;
+        }
+        if progress.last_line.elapsed() < PLAIN_INTERVAL {
+            return None;
+        }
+        progress.last_line = Instant::now();
+        Some(progress.line(self.name, self.total))
     }
 }
 
@@ -71,74 +176,46 @@ impl Console {
 #[derive(Debug)]
 pub struct Stage<'a> {
     console: &'a Console,
-    name: &'static str,
-    total: u64,
-    bar: Option<ProgressBar>,
-    done: AtomicU64,
-    started: Instant,
-    counts: Mutex<BTreeMap<VerdictStatus, u64>>,
-    last_line: Mutex<Instant>,
+    shown: Arc<Shown>,
 }
 
 impl Stage<'_> {
     /// One step is done.
     pub fn step(&self) {
-        self.show(self.done.fetch_add(1, Ordering::Relaxed) + 1);
-    }
-
-    fn show(&self, done: u64) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(done);
-            return;
-        }
-        let mut last = self.last_line.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if last.elapsed() >= PLAIN_INTERVAL {
-            *last = Instant::now();
-            self.console.say(self.line(done));
-        }
+        self.change(|progress| progress.done += 1);
     }
 
     /// The number of steps that are done in all; it never counts back.
     pub fn advance_to(&self, done: u64) {
-        let before = self.done.fetch_max(done, Ordering::Relaxed);
-        if before < done {
-            self.show(done);
-        }
+        self.change(|progress| progress.done = progress.done.max(done));
     }
 
     /// One step is done and came to a verdict.
     pub fn judged(&self, status: VerdictStatus) {
-        let message = {
-            let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            *counts.entry(status).or_default() += 1;
-            summary(&counts)
-        };
-        if let Some(bar) = &self.bar {
-            bar.set_message(message);
-        }
-        self.step();
+        self.change(|progress| {
+            *progress.counts.entry(status).or_default() += 1;
+            progress.done += 1;
+        });
     }
 
-    fn line(&self, done: u64) -> String {
-        let elapsed = self.started.elapsed().as_secs_f64();
-        let rate = done as f64 / elapsed.max(0.001);
-        let left = (self.total.saturating_sub(done)) as f64 / rate.max(0.001);
-        let counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        format!("{} {done}/{}{}, {rate:.1}/s, about {left:.0} s left", self.name, self.total, summary(&counts))
+    fn change(&self, change: impl FnOnce(&mut Progress)) {
+        if let Some(line) = self.shown.change(change) {
+            self.console.say(line);
+        }
     }
 }
 
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.shown.bar {
             bar.finish_and_clear();
         }
-        *self.console.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+        *lock(&self.console.current) = None;
     }
 }
 
-fn summary(counts: &BTreeMap<VerdictStatus, u64>) -> String {
-    counts.iter().map(|(status, count)| format!(", {count} {status:?}").to_lowercase()).collect()
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Text of others as one line that cannot control a terminal.
@@ -173,6 +250,28 @@ pub fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stage_counts_runs_and_those_that_are_to_come() {
+        let console = Console { live: false, current: Arc::default() };
+        let stage = console.stage("admit", 3);
+        let summary = || lock(&stage.shown.progress).summary();
+        assert_eq!(summary(), "");
+        console.ran("a");
+        assert_eq!(summary(), ", 1 runs");
+        assert!(lock(&stage.shown.progress).line("admit", 3).starts_with("admit 0/3, 1 runs, for 0 s"));
+        let first = console.expect_runs("a", 12);
+        let second = console.expect_runs("b", 2);
+        console.ran("a");
+        assert_eq!(summary(), ", 2 runs and at most 13 to come for what is under way");
+        drop(first);
+        drop(second);
+        stage.judged(VerdictStatus::Verified);
+        assert_eq!(summary(), ", 1 verified, 2 runs");
+        assert!(lock(&stage.shown.progress).line("admit", 3).contains("/s, about "));
+        drop(stage);
+        console.ran("a");
+    }
 
     #[test]
     fn a_table_lines_up_words_left_and_numbers_right() {

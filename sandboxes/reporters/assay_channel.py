@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import threading
+import time
 
 REPORT_FD = 3
 # High, so that code which closes or reuses the low descriptors does not meet it.
@@ -17,6 +18,8 @@ WANTED_FD = 200
 IDS_PER_RECORD = 500
 MOST_FRAMES = 50
 WAITING_BYTES = 32768
+# Records wait no longer than this once another test begins.
+WAITING_SECONDS = 1.0
 BATCHED = ("phase", "noted", "remark")
 MOST_NOTES = 100
 LONGEST_NOTE = 4000
@@ -33,8 +36,8 @@ TEAR_DOWN = ("_callTearDown", "tearDown", "asyncTearDown", "doCleanups", "_callC
 
 
 def open_channel():
-    """Takes nonce, orders and descriptor over; gives `emit(kind, **fields)` and the orders. Ends the process where there
-    is no channel."""
+    """Takes nonce, orders and descriptor over; gives `emit(kind, **fields)` and the orders. `emit.begins(test)` says that a
+    test begins. Ends the process where there is no channel."""
     nonce, orders = _read_orders()
     try:
         try:
@@ -49,9 +52,9 @@ def open_channel():
         sys.exit(97)
 
     owner = os.getpid()
-    state = {"seq": 0, "size": 0}
     waiting = []
-    encode, write, getpid = json.JSONEncoder(sort_keys=True).encode, os.write, os.getpid
+    encode, write, getpid, now = json.JSONEncoder(sort_keys=True).encode, os.write, os.getpid, time.monotonic
+    state = {"seq": 0, "size": 0, "file": None, "written": now()}
 
     def emit(kind, **fields):
         # A test that forks leaves a second copy of the session behind; only the first one reports.
@@ -66,14 +69,25 @@ def open_channel():
         state["size"] += len(line)
         # Every write wakes the reader, which costs more than the record. What is waiting when a session is cut short
         # is not missed: without its last record nothing in it counts.
-        if kind in BATCHED and state["size"] < WAITING_BYTES:
-            return
+        if kind not in BATCHED or state["size"] >= WAITING_BYTES:
+            write_waiting()
+
+    def write_waiting():
         data = ("\n".join(waiting) + "\n").encode("ascii")
         del waiting[:]
-        state["size"] = 0
+        state["size"], state["written"] = 0, now()
         while data:
             data = data[write(channel, data):]
 
+    def begins(test):
+        # A session that meets its time limit says in which file it was: what ended before that file is written by then.
+        file = test.split("::")[0]
+        late = file != state["file"] or now() - state["written"] > WAITING_SECONDS
+        state["file"] = file
+        if late and waiting and getpid() == owner:
+            write_waiting()
+
+    emit.begins = begins
     return emit, orders
 
 

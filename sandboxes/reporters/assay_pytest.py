@@ -250,6 +250,7 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign, argume
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_logstart(self, nodeid):
             running[:] = [id_of(nodeid)]
+            emit.begins(running[-1])
 
         @pytest.hookimpl(tryfirst=True, hookwrapper=True)
         def pytest_runtest_makereport(self, item, call):

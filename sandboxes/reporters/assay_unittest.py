@@ -147,6 +147,8 @@ def make_result(channel, emit, workdir, ids, trace_of):
             super(Result, self).startTest(test)
             self.current = ids.of(test)
             self.phases = {}
+            if self.current is not None:
+                emit.begins(self.current)
 
         def flush(self):
             """Writes the test at hand. It waits for its successor, for an error of tearDownClass still belongs to it."""

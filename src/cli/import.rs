@@ -145,7 +145,9 @@ impl Import {
             }
             Some(Source::Git { path, base, fix, shared }) => {
                 into(&shared.out, shared.reads()?.reads("PATH", &path.join(".git"))?)?.check()?;
-                shared.one(console, intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?)
+                let ranged = intake::import_range(&path, &base, &fix, shared.wanted()?, &shared.out)?;
+                ranged.notes.iter().for_each(|note| console.say(note));
+                shared.one(console, ranged.instance)
             }
             Some(Source::Folders { base, fix, shared }) => {
                 into(&shared.out, shared.reads()?.reads("BASE", &base)?.reads("FIX", &fix)?)?.check()?;

@@ -46,6 +46,11 @@ pub struct SandboxOptions {
     /// Where environments and base layers are kept between runs [default: ~/.cache/assay]
     #[arg(long, env = "ASSAY_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
+    /// Run only the test files that gold or the test patch changes, and those that import what they change. This is for suites
+    /// that take hours. A repair may break what the other files test, so nothing is worth more than evidence E1, and
+    /// rows say how many files ran
+    #[arg(long)]
+    pub changed_tests: bool,
     /// Shortest deadline of a candidate's trial in seconds
     #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub deadline_floor: u64,
@@ -109,6 +114,7 @@ impl SandboxOptions {
             evidence,
             minimal_gold: self.minimal_gold,
             accept_lost: self.accept_lost,
+            changed_tests: self.changed_tests,
             sessions: self.sessions.map(|sessions| match sessions {
                 SessionsChoice::One => Sessions::One,
                 SessionsChoice::Split => Sessions::Split,

@@ -46,6 +46,8 @@ pub(crate) struct Census {
     pub said: u64,
     /// Admitted instances whose admission was imported.
     pub imported: u64,
+    /// Admitted instances that are judged by a part of their suite.
+    pub parts: u64,
 }
 
 impl Census {
@@ -87,6 +89,7 @@ impl Census {
             self.ordered += u64::from(!admission.ordered().is_empty());
             self.said += u64::from(admission.channel.is_said());
             self.imported += u64::from(admission.imported.is_some());
+            self.parts += u64::from(admission.part.is_some());
         }
     }
 
@@ -99,6 +102,7 @@ impl Census {
             ordered_tests: self.ordered > 0,
             channel: self.said > 0,
             admission_imported: self.imported > 0,
+            test_files_run: self.parts > 0,
         }
     }
 }

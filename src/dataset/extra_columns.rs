@@ -17,6 +17,8 @@ pub struct ExtraColumns {
     pub channel: bool,
     /// The admission of some instance was imported.
     pub admission_imported: bool,
+    /// Some instance is judged by a part of its suite.
+    pub test_files_run: bool,
 }
 
 impl ExtraColumns {
@@ -39,6 +41,9 @@ impl ExtraColumns {
         }
         if self.admission_imported {
             columns.push(Column::optional_text("admission_imported"));
+        }
+        if self.test_files_run {
+            columns.push(Column::optional_text("test_files_run"));
         }
     }
 }

@@ -13,7 +13,7 @@ use super::files::tables::{Table, Tables};
 use super::options::ExportOptions;
 use super::rows::{
     Attempts, SftRow, admission_imported, columns_of, lost_files, lost_tests, outside_suite, own_prompt, rl_row,
-    said_channel, sft_row,
+    said_channel, sft_row, test_files_run,
 };
 use super::seal::checks::{Group, Refusal, check_row, found_in_evidence, secret_in};
 use super::seal::entries::Config;
@@ -199,7 +199,17 @@ impl<'a> GroupWriter<'a> {
         let lost_tests = admission.map(lost_tests).unwrap_or_default();
         let ordered_tests = admission.map(Admission::ordered).unwrap_or_default();
         let admission_imported = admission.and_then(admission_imported);
-        Ok(Some(SftRow { lost_files, outside_suite, lost_tests, ordered_tests, channel, admission_imported, ..row }))
+        let test_files_run = admission.and_then(test_files_run);
+        Ok(Some(SftRow {
+            lost_files,
+            outside_suite,
+            lost_tests,
+            ordered_tests,
+            channel,
+            admission_imported,
+            test_files_run,
+            ..row
+        }))
     }
 
     /// Writes pairs of the group's rows and its rejected answers.

@@ -27,6 +27,7 @@ mod run_source;
 pub mod seal;
 pub mod select;
 pub mod source;
+mod turns;
 pub mod views;
 
 pub use run_source::RunSource;

@@ -7,6 +7,8 @@ use serde_json::json;
 use crate::dataset::config_names::{PREFERENCE, RL, SPLIT};
 use crate::dataset::extra_columns::ExtraColumns;
 use crate::dataset::files::columns::{Column, Kind};
+pub use crate::dataset::turns::{ChatMessage, Reasoning};
+use crate::dataset::turns::{answer, chat};
 use crate::leak::Leaks;
 use crate::model::admission::Admission;
 use crate::model::candidate::Candidate;
@@ -18,17 +20,11 @@ use crate::model::instance::Instance;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
 use crate::model::name::name;
+use crate::model::part_of_suite::PartOfSuite;
 use crate::model::strength::Tier;
 use crate::model::suite::Suite;
 use crate::model::verdict::{Evidence, Verdict};
 use crate::prompt::render::prompt_id;
-
-/// A chat message as trainers read it: role and content, nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ChatMessage {
-    pub role: String,
-    pub content: String,
-}
 
 /// A verified sample for supervised fine-tuning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -92,6 +88,10 @@ pub struct SftRow {
     /// column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admission_imported: Option<String>,
+    /// How many of the instance's test files ran, if not all of them. The column is there only if the dataset has such an
+    /// instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_files_run: Option<String>,
 }
 
 /// How a reward is computed, in verl's layout.
@@ -150,6 +150,10 @@ pub struct PreferenceRow {
     /// column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admission_imported: Option<String>,
+    /// How many of the instance's test files ran, if not all of them. The column is there only if the dataset has such an
+    /// instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_files_run: Option<String>,
 }
 
 /// verl's side data.
@@ -227,17 +231,10 @@ pub struct RlRow {
     /// column is there only if the dataset has such an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admission_imported: Option<String>,
-}
-
-/// Where the reasoning of an answer goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Reasoning {
-    /// Into the message, between think tags, as the model wrote it.
-    #[default]
-    Inline,
-    /// Into the column `reasoning`.
-    Apart,
+    /// How many of the instance's test files ran, if not all of them. The column is there only if the dataset has such an
+    /// instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_files_run: Option<String>,
 }
 
 /// Attempts at one instance and skill.
@@ -416,6 +413,7 @@ pub fn sft_row(
         ordered_tests: Vec::new(),
         channel: None,
         admission_imported: None,
+        test_files_run: None,
     }
 }
 
@@ -443,6 +441,7 @@ pub fn preference_row(row: &SftRow, rejected: ChatMessage, other: &Verdict) -> P
         ordered_tests: row.ordered_tests.clone(),
         channel: row.channel,
         admission_imported: row.admission_imported.clone(),
+        test_files_run: row.test_files_run.clone(),
     }
 }
 
@@ -508,6 +507,7 @@ pub fn rl_row(
         ordered_tests: admission.ordered(),
         channel: said_channel(admission, skill),
         admission_imported: admission_imported(admission),
+        test_files_run: test_files_run(admission),
     }
 }
 
@@ -525,6 +525,11 @@ pub fn admission_imported(admission: &Admission) -> Option<String> {
     admission.imported.as_ref().map(Imported::told)
 }
 
+/// How much of the suite an admission rests on, as rows say it.
+pub fn test_files_run(admission: &Admission) -> Option<String> {
+    admission.part.map(PartOfSuite::told)
+}
+
 /// Lost files of an admission as rows name them.
 pub fn lost_files(admission: &Admission) -> Vec<String> {
     admission.lost.as_ref().map(Lost::lines).unwrap_or_default()
@@ -538,48 +543,6 @@ pub fn outside_suite(admission: &Admission) -> Vec<String> {
 /// Lost listed tests of an admission as rows name them.
 pub fn lost_tests(admission: &Admission) -> Vec<String> {
     admission.lost_tests.as_ref().map(LostTests::lines).unwrap_or_default()
-}
-
-/// The answer as a message, and its reasoning if that is to stand apart.
-pub fn answer(generation: &Generation, placing: Reasoning) -> (ChatMessage, Option<String>) {
-    let (content, apart) = generation.answer();
-    let message = |content: &str| ChatMessage { role: "assistant".to_owned(), content: content.to_owned() };
-    let inline = with_reasoning(content, apart);
-    match placing {
-        Reasoning::Inline => (message(&inline), None),
-        Reasoning::Apart => {
-            let (reasoning, answer) = split_reasoning(&inline);
-            (message(answer), reasoning.map(str::to_owned))
-        }
-    }
-}
-
-/// Reasoning and answer of a completion; all of it is the answer if no answer follows the reasoning.
-fn split_reasoning(completion: &str) -> (Option<&str>, &str) {
-    match crate::prompt::split_reasoning(completion) {
-        (Some(reasoning), Some(answer)) => (Some(reasoning), answer),
-        _ => (None, completion),
-    }
-}
-
-pub(super) fn chat(messages: &[Message]) -> Vec<ChatMessage> {
-    messages
-        .iter()
-        .map(|message| ChatMessage {
-            role: message.role.clone(),
-            content: with_reasoning(&message.content, message.reasoning_content.as_deref()),
-        })
-        .collect()
-}
-
-/// Reasoning that came apart goes back where the model wrote it: before the answer, between think tags.
-fn with_reasoning(content: &str, reasoning: Option<&str>) -> String {
-    match reasoning {
-        Some(reasoning) if !reasoning.trim().is_empty() && crate::prompt::split_reasoning(content).0.is_none() => {
-            format!("<think>\n{}\n</think>\n\n{}", reasoning.trim(), content.trim_start())
-        }
-        _ => content.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dataset::turns::with_reasoning;
 
 fn generation(fields: serde_json::Value) -> Generation {
     let mut value = json!({"instance_id": "i", "skill": "repair"});
@@ -64,6 +65,7 @@ fn the_columns_are_the_fields_of_the_rows() {
                 ordered_tests: true,
                 channel: true,
                 admission_imported: true,
+                test_files_run: true,
             },
         ))
     };
@@ -73,6 +75,15 @@ fn the_columns_are_the_fields_of_the_rows() {
     // Where nothing is lost, and the reporter is ours, the tables are as they were before that was looked at.
     assert_eq!(names(columns_of("sft-repair", ExtraColumns::default())), names(sft_columns()));
     assert!(!names(sft_columns()).iter().any(|name| {
-        ["lost_files", "outside_suite", "lost_tests", "ordered_tests", "channel", "admission_imported"].contains(name)
+        [
+            "lost_files",
+            "outside_suite",
+            "lost_tests",
+            "ordered_tests",
+            "channel",
+            "admission_imported",
+            "test_files_run",
+        ]
+        .contains(name)
     }));
 }

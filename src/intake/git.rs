@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Map;
 
+use super::clone_notes::beside_git;
 use super::license;
 use super::pypi::ReleasePair;
 use crate::language::suite::is_at;
@@ -113,10 +114,24 @@ fn import(folders: &Folders<'_>, source: Source, wanted: Wanted, out: &Path) -> 
 }
 
 /// Makes an instance of a commit range of a local repository and puts the base tree, without history, into the import
-/// directory's repository. `base` and `fix` are revisions of any kind.
-pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Path) -> Result<Instance> {
+/// directory's repository. `base` and `fix` are revisions of any kind. What of them is not as git shows it is said beside the
+/// instance.
+pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Path) -> Result<Ranged> {
+    if !path.exists() {
+        bail!("{} is not there; name the folder of a clone", path.display());
+    }
     let from = Repository::open(path)?;
     let (base, fix) = (from.commit_of(base)?, from.commit_of(fix)?);
+    for commit in [&base, &fix] {
+        if let Some(other) = from.replacement(commit) {
+            bail!(
+                "git reads {other} in the place of {commit} (refs/replace of {}), and assay follows no replacement; name the \
+                 one that is meant, or remove the replacement with {}",
+                path.display(),
+                from.command(&format!("replace -d {commit}"))
+            );
+        }
+    }
     let absolute = path.canonicalize().with_context(|| format!("finding {}", path.display()))?;
     let folder = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let name = match folder.strip_suffix(".git").unwrap_or(&folder) {
@@ -126,14 +141,24 @@ pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Pa
     let repo_name = wanted.repo.clone().unwrap_or_else(|| name.to_owned());
     let what = format!("{} {}..{}", path.display(), &base[..12], &fix[..12]);
     let scratch = Scratch::new()?;
-    let copied = scratch.repo.fetch_tree_from(&from, &base).with_context(|| what.clone())?;
-    let fixed = scratch.repo.fetch_tree_from(&from, &fix).with_context(|| what.clone())?;
-    let patches = patches(&scratch.repo, &copied, &fixed, &wanted).with_context(|| what.clone())?;
+    let copied = scratch.repo.bring(&from, &base).with_context(|| what.clone())?;
+    let fixed = scratch.repo.bring(&from, &fix).with_context(|| what.clone())?;
+    let patches = patches(&scratch.repo, &copied.commit, &fixed.commit, &wanted).with_context(|| what.clone())?;
     let store = store(out, &repo_name)?;
     let base_commit = store.fetch_tree_from(&from, &base).with_context(|| kept(out)).with_context(|| what.clone())?;
     let id = format!("{name}__{}__{}", &base[..12], &fix[..12]);
+    let notes = beside_git(&from, &[(&base, &copied), (&fix, &fixed)]);
     let source = Source::Git { path: absolute.display().to_string(), base, fix };
-    instance(&store, Draft { id, name: &repo_name, base_commit, version: None, patches, source }, wanted).context(what)
+    let draft = Draft { id, name: &repo_name, base_commit, version: None, patches, source };
+    Ok(Ranged { instance: instance(&store, draft, wanted).context(what)?, notes })
+}
+
+/// An instance of a commit range.
+#[derive(Debug)]
+pub struct Ranged {
+    pub instance: Instance,
+    /// For people: what of the two trees is not as git shows it, and the command that mends it.
+    pub notes: Vec<String>,
 }
 
 /// A repository that holds both trees while they are compared; the one that is kept never sees the fix.

@@ -2,6 +2,7 @@
 //! generations of ours, and a quarantine of what could not be used.
 
 mod answers;
+mod clone_notes;
 mod directory;
 mod generations;
 mod git;

@@ -34,6 +34,7 @@ use crate::model::unread::Unread;
 use crate::model::verdict::{Evidence as Level, Reason, VerdictStatus};
 use crate::runner::Runner;
 
+pub use admit::cost::Cost;
 pub use admit::lost::lost_as_stored;
 pub use admit::{AdmissionInput, DeadlineRule, admit, listed_among};
 pub use asker::Evidence;
@@ -138,7 +139,10 @@ pub fn judge(
     };
     let trials = bench.into_trials();
     let (reason, evidence, detail) = match result {
-        Ok(verified) => bounded(candidate.skill, admission, runner, admit::lost::bounded(admission, verified)),
+        Ok(verified) => {
+            let verified = admit::part::bounded(admission, admit::lost::bounded(admission, verified));
+            bounded(candidate.skill, admission, runner, verified)
+        }
         Err(Halt::Judged(reason, detail)) => {
             let ran = reason.status() == VerdictStatus::Rejected && !trials.is_empty();
             (reason, if ran { Level::E1 } else { Level::E0 }, detail)

@@ -16,7 +16,7 @@ pub mod run;
 mod site;
 pub mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -32,6 +32,7 @@ use crate::model::generation::{Generation, GenerationRef};
 use crate::model::instance::Instance;
 use crate::model::trial::Limits;
 use crate::model::verdict::Evidence;
+use crate::repo::Repository;
 use crate::runner::{self, Bare, Runner, Sentinels};
 use crate::sandbox::{Engine, Sandbox};
 use crate::shelf::Kept;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub minimal_gold: bool,
     /// Whether instances that lose too much of their suite are admitted, with rows of E1 at most.
     pub accept_lost: bool,
+    /// Whether only the test files run that change, or that use what changes; rows are then of E1 at most.
+    pub changed_tests: bool,
     pub limits: Limits,
     pub deadline: DeadlineRule,
     /// Bytes that running trials may take together, by what trials of their instance took before.
@@ -252,6 +255,13 @@ impl<'a> Lab<'a> {
         Ok(self.cache.get_or_init(|| opened).clone())
     }
 
+    /// The repository of an instance. If another user owns it and we may not write there, the trees that are made go to a
+    /// repository of ours in the cache.
+    pub(crate) fn repository(&self, path: &Path) -> anyhow::Result<Repository> {
+        let cache = self.cache()?;
+        Ok(Repository::open_or_beside(path, || cache.beside(path))?)
+    }
+
     pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {
         if self.cancel.load(Ordering::SeqCst) { Err(Stop::Interrupted.into()) } else { Ok(()) }
     }
@@ -280,12 +290,14 @@ impl<'a> Lab<'a> {
         let deadline =
             (self.settings.deadline != DeadlineRule::default()).then(|| format!("deadline-{floor_ms}-{multiplier}"));
         let accept_lost = self.settings.accept_lost.then_some("accept-lost");
+        let changed_tests = self.settings.changed_tests.then_some("changed-tests");
         let repeat_all = repeat_all.then_some("repeat-all");
         let sessions = self.settings.sessions.map(|sessions| match sessions {
             Sessions::One => "one-session",
             Sessions::Split => "split-sessions",
         });
-        let framework = [Some(framework), plain, minimal, accept_lost, repeat_all, sessions, deadline.as_deref()];
+        let framework =
+            [Some(framework), plain, minimal, accept_lost, changed_tests, repeat_all, sessions, deadline.as_deref()];
         let framework = framework.into_iter().flatten().collect::<Vec<_>>().join("+");
         let reader = runner.and_then(|runner| language::of(runner).reader());
         let sentinels = runner.and_then(Runner::sentinels);

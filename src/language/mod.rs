@@ -24,7 +24,7 @@ pub mod screen;
 pub mod suite;
 mod survey;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
 use crate::model::layout::Layout;
@@ -82,6 +82,20 @@ pub trait Language: Send + Sync {
     /// A fault of whoever keeps the files.
     fn sessions(&self, _files: &dyn Files, _runner: &str, _tests: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
         Ok(Vec::new())
+    }
+
+    /// Of the trusted tree, the changed files and those that use them, directly or by way of others, as far as texts tell.
+    /// If nothing reads that of the language, only the changed ones.
+    ///
+    /// # Errors
+    /// A fault of whoever keeps the files.
+    fn users(
+        &self,
+        _files: &dyn Files,
+        _layout: &Layout,
+        changed: &BTreeSet<String>,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        Ok(changed.clone())
     }
 
     /// Whether a new file of this path would run in place of a module of the runner, the language or the environment.

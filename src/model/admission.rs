@@ -15,6 +15,7 @@ use crate::model::instance::Instance;
 use crate::model::layout::Layout;
 use crate::model::lost::Lost;
 use crate::model::lost_tests::LostTests;
+use crate::model::part_of_suite::PartOfSuite;
 use crate::model::suite::Suite;
 use crate::model::test_record::{Standing, TestRecord};
 use crate::model::trial::{Limits, Note};
@@ -137,6 +138,9 @@ pub struct Admission {
     /// What the project declares for its tests and the environment does not have, with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_installed: Vec<String>,
+    /// How much of the suite ran, if not all of it; what is verified is then worth E1 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartOfSuite>,
     /// Trials the admission rests on.
     pub trials: Vec<Digest>,
     /// The bundle that outcomes of these trials came from; none: nothing was imported.
@@ -293,6 +297,7 @@ impl Admission {
             lost: None,
             lost_tests: None,
             not_installed: Vec::new(),
+            part: None,
             trials: Vec::new(),
             imported: None,
             canaries: None,

@@ -20,6 +20,7 @@ pub mod lost_tests;
 pub mod matrix;
 pub mod name;
 pub mod near_names;
+pub mod part_of_suite;
 pub mod receipt;
 pub mod repository_name;
 pub mod screen;

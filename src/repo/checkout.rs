@@ -24,7 +24,7 @@ impl Repository {
     pub fn checkout(&self, tree: &str, dir: &Path, mtime_unix: i64) -> Result<(), RepoError> {
         let io = |doing, path: &Path| {
             let path = path.to_owned();
-            move |source| RepoError::Io { doing, path, source }
+            move |fault| RepoError::Io { doing, path, fault }
         };
         fs::create_dir_all(dir).map_err(io("creating directory", dir))?;
         if fs::read_dir(dir).map_err(io("reading directory", dir))?.next().is_some() {

@@ -7,9 +7,15 @@ use thiserror::Error;
 /// Faults of the repository or the machine. None of them is a fact about a candidate.
 #[derive(Debug, Error)]
 pub enum RepoError {
+    /// What was named is not a repository, or one that cannot be read.
+    #[error("{} {why}", path.display())]
+    Unopened { path: PathBuf, why: String },
     /// The repository lacks the commit an instance names.
-    #[error("commit {commit} is not in {}; fetch it there, or correct the instance's base_commit", repository.display())]
-    CommitNotFound { commit: String, repository: PathBuf },
+    #[error("commit {commit} is not in {}; {next}", repository.display())]
+    CommitNotFound { commit: String, repository: PathBuf, next: String },
+    /// The repository lacks objects of a commit that it has.
+    #[error("{} lacks objects ({what}); {next}", repository.display())]
+    Incomplete { repository: PathBuf, what: String, next: String },
     /// A tree id that this repository does not hold.
     #[error("tree {tree} is not in {}; import the base tree again", repository.display())]
     TreeNotFound { tree: String, repository: PathBuf },
@@ -21,22 +27,23 @@ pub enum RepoError {
     Survey { tree: String, why: String },
     #[error("{} is not an empty directory; give a new one", path.display())]
     NotEmpty { path: PathBuf },
-    #[error("{doing} in {}: {source}", repository.display())]
-    Git { doing: &'static str, repository: PathBuf, source: git2::Error },
-    #[error("{doing} {}: {source}", path.display())]
-    Io { doing: &'static str, path: PathBuf, source: std::io::Error },
+    // What the system said stands in the words themselves. It is not the error's source, so that no chain says it again.
+    #[error("{doing} in {}: {fault}", repository.display())]
+    Git { doing: &'static str, repository: PathBuf, fault: git2::Error },
+    #[error("{doing} {}: {fault}", path.display())]
+    Io { doing: &'static str, path: PathBuf, fault: std::io::Error },
 }
 
 impl RepoError {
     /// Whether git found a name, a tree or a patch wrong, and not the disk or the object store.
     pub fn is_about_content(&self) -> bool {
         use git2::ErrorClass::{Invalid, Object, Patch, Tree};
-        matches!(self, Self::Git { source, .. } if matches!(source.class(), Invalid | Tree | Patch | Object))
+        matches!(self, Self::Git { fault, .. } if matches!(fault.class(), Invalid | Tree | Patch | Object))
     }
 
     /// Whether something that a tree names is not in the object store.
     pub fn lacks_objects(&self) -> bool {
-        matches!(self, Self::Git { source, .. } if source.code() == git2::ErrorCode::NotFound)
+        matches!(self, Self::Incomplete { .. })
     }
 }
 
@@ -46,8 +53,8 @@ pub(crate) mod planted {
     use super::*;
 
     pub(crate) fn of_git(class: git2::ErrorClass) -> RepoError {
-        let source = git2::Error::new(git2::ErrorCode::GenericError, class, "no such thing");
-        RepoError::Git { doing: "writing a tree", repository: PathBuf::from("r.git"), source }
+        let fault = git2::Error::new(git2::ErrorCode::GenericError, class, "no such thing");
+        RepoError::Git { doing: "writing a tree", repository: PathBuf::from("r.git"), fault }
     }
 
     /// Git refuses what it was given.
@@ -67,6 +74,13 @@ mod tests {
     use git2::ErrorClass::{Invalid, Net, Object, Odb, Os, Patch, Reference, Tree};
 
     #[test]
+    fn what_the_system_said_stands_in_a_chain_once() {
+        let fault = std::io::Error::other("no such device");
+        let error = anyhow::Error::from(RepoError::Io { doing: "reading", path: PathBuf::from("a"), fault });
+        assert_eq!(format!("{:#}", error.context("b")), "b: reading a: no such device");
+    }
+
+    #[test]
     fn what_git_says_of_a_name_or_a_tree_is_told_from_what_it_says_of_the_machine() {
         for (class, content) in [
             (Invalid, true),
@@ -80,9 +94,13 @@ mod tests {
         ] {
             assert_eq!(planted::of_git(class).is_about_content(), content, "{class:?}");
         }
-        let source = git2::Error::new(git2::ErrorCode::NotFound, Odb, "object not found");
-        let lacking = RepoError::Git { doing: "reading", repository: PathBuf::from("r.git"), source };
+        let lacking = RepoError::Incomplete {
+            repository: PathBuf::from("r.git"),
+            what: "reading a file: object not found".to_owned(),
+            next: "clone it anew".to_owned(),
+        };
         assert!(lacking.lacks_objects() && !lacking.is_about_content());
+        assert_eq!(lacking.to_string(), "r.git lacks objects (reading a file: object not found); clone it anew");
         assert!(!planted::of_git(Odb).lacks_objects());
     }
 }

@@ -1,4 +1,4 @@
-//! Bringing trees in: a directory of files, or one commit of another repository. No history comes along.
+//! Bringing a directory of files in as a commit without history.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,11 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use git2::{ObjectType, Oid};
+use git2::Oid;
 
 use super::RepoError;
 use super::paths;
-use super::store::{Repository, utf8_name};
+use super::store::Repository;
 
 /// Who and when of every commit we make: fixed, so that the same content is the same commit everywhere.
 const AUTHOR: (&str, &str) = ("assay", "assay@localhost");
@@ -28,7 +28,7 @@ impl Repository {
     fn import_level(&self, dir: &Path) -> Result<Option<Oid>, RepoError> {
         let io = |doing, path: &Path| {
             let path = path.to_owned();
-            move |source| RepoError::Io { doing, path, source }
+            move |fault| RepoError::Io { doing, path, fault }
         };
         let mut builder = self.git.treebuilder(None).map_err(self.fault("writing a tree"))?;
         for entry in fs::read_dir(dir).map_err(io("reading directory", dir))? {
@@ -68,41 +68,6 @@ impl Repository {
             return Ok(None);
         }
         builder.write().map(Some).map_err(self.fault("writing a tree"))
-    }
-
-    /// Copies the tree of one commit of another repository and commits it here without its history, so that nothing
-    /// later or earlier can be reached from it. Gives the new commit id; the same tree and message give the same id.
-    pub fn fetch_tree_from(&self, other: &Self, commit: &str) -> Result<String, RepoError> {
-        let commit = other.commit_of(commit)?;
-        let tree = Oid::from_str(&other.tree_of(&commit)?).map_err(self.fault("reading a tree id"))?;
-        let from = other.git.odb().map_err(other.fault("opening the object store"))?;
-        let into = self.git.odb().map_err(self.fault("opening the object store"))?;
-
-        let copy = |oid: Oid| -> Result<(), RepoError> {
-            if !into.exists(oid) {
-                let object = from.read(oid).map_err(other.fault("reading an object"))?;
-                into.write(object.kind(), object.data()).map_err(self.fault("storing an object"))?;
-            }
-            Ok(())
-        };
-        let mut open = vec![(String::new(), tree)];
-        while let Some((prefix, oid)) = open.pop() {
-            for entry in &other.git.find_tree(oid).map_err(other.fault("reading a tree"))? {
-                let name = utf8_name(&prefix, &entry)?;
-                let path = format!("{prefix}{name}");
-                if let Some(why) = paths::fault(name) {
-                    return Err(RepoError::Unstorable { path, why: format!("the name {why}; such trees are refused") });
-                }
-                match entry.kind() {
-                    Some(ObjectType::Tree) => open.push((path + "/", entry.id())),
-                    Some(ObjectType::Blob) => copy(entry.id())?,
-                    // A submodule is only an id; there is nothing to copy.
-                    _ => {}
-                }
-            }
-            copy(oid)?;
-        }
-        self.commit_tree(tree, &format!("Tree of commit {commit}\n"))
     }
 
     /// Commits a tree without parents and keeps it from garbage collection by a ref of its own.

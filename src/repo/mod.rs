@@ -12,8 +12,10 @@ mod binary;
 mod blob;
 #[cfg(test)]
 mod bridged_tests;
+mod brought;
 mod built;
 mod checkout;
+mod clone_kind;
 mod diff;
 mod draft;
 mod edits;
@@ -22,6 +24,7 @@ mod escaped;
 mod import;
 mod links;
 mod mends;
+mod open;
 pub mod patch;
 mod patch_names;
 pub mod paths;
@@ -39,6 +42,7 @@ mod text_diff;
 mod trees;
 
 pub use blob::blob_id;
+pub use brought::{Brought, Submodule};
 pub use built::{built_otherwise, input_changes, unbuilt, with_built};
 pub use diff::ChangedLines;
 pub use draft::Mode;
@@ -50,7 +54,10 @@ pub use record::Recorded;
 pub use reduce::GoldParts;
 pub use store::Repository;
 pub use text_diff::text_diff;
-pub use trees::{Sources, files, files_of, instance_trees, layout, protected_among, submitted_trial_tree, trial_tree};
+pub use trees::{
+    Sources, files, files_of, instance_trees, layout, protected_among, submitted_trial_tree, trial_tree,
+    users_of_change,
+};
 
 use crate::model::candidate::Malformed;
 

@@ -42,6 +42,7 @@ impl Repository {
         let from = from.ok_or_else(|| RepoError::CommitNotFound {
             commit: base_commit.to_owned(),
             repository: other.map_or(dir, |other| other.path()).to_owned(),
+            next: "fetch it there, or correct the instance's base_commit".to_owned(),
         })?;
         let mut tracked: BTreeSet<String> = from.leaves(&from.tree_of(base_commit)?)?.into_keys().collect();
         if let Some(own) = &own {
@@ -72,7 +73,7 @@ impl Repository {
             return Ok(None);
         }
         let full = dir.join(path);
-        let io = |source| RepoError::Io { doing: "reading", path: full.clone(), source };
+        let io = |fault| RepoError::Io { doing: "reading", path: full.clone(), fault };
         let Ok(data) = fs::symlink_metadata(&full) else { return Ok(None) };
         if data.is_symlink() {
             let target = fs::read_link(&full).map_err(io)?;
@@ -107,7 +108,7 @@ fn own_repository(dir: &Path) -> Result<Option<Repository>, RepoError> {
     for foreign in ["objects/info/alternates", "commondir", "config.worktree"] {
         let path = git.join(foreign);
         if path.exists() {
-            fs::remove_file(&path).map_err(|source| RepoError::Io { doing: "removing", path, source })?;
+            fs::remove_file(&path).map_err(|fault| RepoError::Io { doing: "removing", path, fault })?;
         }
     }
     let path = git.join("config");
@@ -115,11 +116,11 @@ fn own_repository(dir: &Path) -> Result<Option<Repository>, RepoError> {
     // The file may be a further name of one that others have, so it is never written in place.
     match fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(RepoError::Io { doing: "removing", path, source: error });
+            return Err(RepoError::Io { doing: "removing", path, fault: error });
         }
         _ => {}
     }
-    fs::write(&path, plain).map_err(|source| RepoError::Io { doing: "writing", path, source })?;
+    fs::write(&path, plain).map_err(|fault| RepoError::Io { doing: "writing", path, fault })?;
     Repository::open(&git).map(Some)
 }
 

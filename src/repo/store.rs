@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use git2::{ErrorCode, ObjectType, Oid};
+use git2::{ErrorClass, ErrorCode, ObjectType, Oid};
 
 use super::RepoError;
 use super::draft::Mode;
@@ -15,7 +15,9 @@ use crate::sandbox::FileChange;
 /// own with [`Repository::reopen`].
 pub struct Repository {
     pub(super) git: git2::Repository,
-    path: PathBuf,
+    pub(super) path: PathBuf,
+    /// Another repository whose objects and names are read too ([`Repository::beside`]).
+    pub(super) reads: Option<PathBuf>,
 }
 
 /// What a tree holds at one path: an object and its raw git mode. Trees are leaves here too, so that a whole directory
@@ -27,7 +29,7 @@ pub(super) struct Leaf {
 }
 
 /// Raw git mode of a directory.
-const TREE_MODE: i32 = 0o040_000;
+pub(super) const TREE_MODE: i32 = 0o040_000;
 /// Raw git mode of a submodule.
 pub(super) const SUBMODULE_MODE: i32 = 0o160_000;
 
@@ -38,29 +40,12 @@ impl fmt::Debug for Repository {
 }
 
 impl Repository {
-    /// Opens the repository at exactly this path: a work tree's root or a git directory.
-    pub fn open(path: &Path) -> Result<Self, RepoError> {
-        let git = git2::Repository::open(path).map_err(|source| RepoError::Git {
-            doing: "opening the repository",
-            repository: path.to_owned(),
-            source,
-        })?;
-        Ok(Self { git, path: path.to_owned() })
-    }
-
-    /// Makes an empty bare repository, or opens the one that is there.
-    pub fn create_bare(path: &Path) -> Result<Self, RepoError> {
-        let git = git2::Repository::init_bare(path).map_err(|source| RepoError::Git {
-            doing: "making a bare repository",
-            repository: path.to_owned(),
-            source,
-        })?;
-        Ok(Self { git, path: path.to_owned() })
-    }
-
     /// The same repository, opened once more for another thread.
     pub fn reopen(&self) -> Result<Self, RepoError> {
-        Self::open(&self.path)
+        match &self.reads {
+            Some(reads) => Self::beside(reads, &self.path),
+            None => Self::open(&self.path),
+        }
     }
 
     /// Where it was opened.
@@ -69,7 +54,10 @@ impl Repository {
     }
 
     pub(super) fn fault(&self, doing: &'static str) -> impl FnOnce(git2::Error) -> RepoError + '_ {
-        move |source| RepoError::Git { doing, repository: self.path.clone(), source }
+        move |fault| match (fault.code(), fault.class()) {
+            (ErrorCode::NotFound, ErrorClass::Odb) => self.incomplete(format!("{doing}: {}", fault.message())),
+            _ => RepoError::Git { doing, repository: self.path.clone(), fault },
+        }
     }
 
     /// Id of the commit that a revision names: an id, a tag, a branch, `HEAD~2`, ...
@@ -88,19 +76,28 @@ impl Repository {
     /// [`RepoError::CommitNotFound`] names the revision and this repository.
     pub fn tree_of(&self, commit_or_rev: &str) -> Result<String, RepoError> {
         let object = self.revision(commit_or_rev)?;
-        let tree = object.peel_to_tree().map_err(|_| self.commit_not_found(commit_or_rev))?;
+        let tree = object.peel_to_tree().map_err(|_| match object.peel_to_commit() {
+            Ok(commit) if !self.holds(&commit.tree_id().to_string()) => {
+                self.incomplete(format!("the tree of commit {}", &commit.id().to_string()[..12]))
+            }
+            Ok(_) | Err(_) => self.commit_not_found(commit_or_rev),
+        })?;
         Ok(tree.id().to_string())
     }
 
     fn revision(&self, rev: &str) -> Result<git2::Object<'_>, RepoError> {
-        self.git.revparse_single(rev).map_err(|error| match error.code() {
+        let found = match (self.git.revparse_single(rev), &self.reads) {
+            // The names are those of the repository that is read.
+            (Err(_), Some(reads)) => {
+                let commit = Self::open(reads)?.revision(rev)?.id();
+                self.git.find_object(commit, None)
+            }
+            (found, _) => found,
+        };
+        found.map_err(|error| match error.code() {
             ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::Ambiguous => self.commit_not_found(rev),
             _ => self.fault("looking up a revision")(error),
         })
-    }
-
-    fn commit_not_found(&self, rev: &str) -> RepoError {
-        RepoError::CommitNotFound { commit: rev.to_owned(), repository: self.path.clone() }
     }
 
     pub(super) fn tree(&self, id: &str) -> Result<git2::Tree<'_>, RepoError> {

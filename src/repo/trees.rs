@@ -87,6 +87,20 @@ pub fn files_of<'a>(repo: &'a Repository, tree: &'a str) -> impl Files + 'a {
     View { repo, base: tree, trusted: tree }
 }
 
+/// The files that gold and its tests change, and those of the tested gold that use them.
+///
+/// # Errors
+/// A fault of the repository.
+pub fn users_of_change(repo: &Repository, framework: &str, trees: &Trees) -> Result<BTreeSet<String>, RepoError> {
+    let view = View { repo, base: &trees.base, trusted: &trees.tested_gold };
+    let changed = repo.changed_paths(&trees.base, &trees.tested_gold)?.into_iter().collect();
+    language::of_framework(framework).users(&view, &trees.layout, &changed).map_err(|error| {
+        let why =
+            |error: anyhow::Error| RepoError::Survey { tree: trees.tested_gold.clone(), why: format!("{error:#}") };
+        error.downcast::<RepoError>().unwrap_or_else(why)
+    })
+}
+
 /// Two trees of a repository, for a language to read.
 struct View<'a> {
     repo: &'a Repository,

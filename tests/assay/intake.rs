@@ -251,7 +251,7 @@ fn a_commit_range_becomes_an_instance_whose_patches_lead_from_base_to_fix() {
     let fix = repo.import_directory(tree(&AFTER).path(), "after\n").unwrap();
 
     let out = home.path().join("out");
-    let instance = import_range(&project, &base[..9], &fix, wanted(), &out).unwrap();
+    let instance = import_range(&project, &base[..9], &fix, wanted(), &out).unwrap().instance;
     assert_eq!(instance.repo, "shop");
     assert_eq!(instance.license.as_deref(), Some("MIT"));
     assert!(instance.patch.contains("src/shop.py") && !instance.patch.contains("tests/"), "{}", instance.patch);
@@ -273,7 +273,7 @@ fn a_commit_range_becomes_an_instance_whose_patches_lead_from_base_to_fix() {
     assert_eq!(trees.base, repo.tree_of(&base).unwrap());
     assert_eq!(trees.tested_gold, repo.tree_of(&fix).unwrap());
 
-    assert_eq!(import_range(&project, &base, &fix, wanted(), &out).unwrap(), instance, "the same again");
+    assert_eq!(import_range(&project, &base, &fix, wanted(), &out).unwrap().instance, instance, "the same again");
     let error = format!("{:#}", import_range(&project, "nowhere", &fix, wanted(), &out).unwrap_err());
     assert!(error.contains("nowhere") && error.contains("shop.git"), "{error}");
     let error = format!("{:#}", import_range(&project, &fix, &fix, wanted(), &out).unwrap_err());
@@ -286,7 +286,7 @@ fn the_kept_repository_does_not_hold_the_fix() {
     let repo = Repository::create_bare(&project).unwrap();
     let base = repo.import_directory(tree(&BEFORE).path(), "before\n").unwrap();
     let fix = repo.import_directory(tree(&AFTER).path(), "after\n").unwrap();
-    let instance = import_range(&project, &base, &fix, wanted(), home.path()).unwrap();
+    let instance = import_range(&project, &base, &fix, wanted(), home.path()).unwrap().instance;
     let kept = Repository::open(&repository_path(home.path(), &instance.repo)).unwrap();
     assert!(kept.paths(&repo.tree_of(&base).unwrap()).is_ok());
     assert!(kept.paths(&repo.tree_of(&fix).unwrap()).is_err());

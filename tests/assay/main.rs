@@ -17,6 +17,8 @@ mod builds;
 mod bundle;
 mod canary;
 mod cell;
+mod changed_tests;
+mod clones;
 mod container;
 mod corpora;
 mod corpora_tables;
@@ -94,6 +96,8 @@ fn main() -> std::process::ExitCode {
         cell::limits::TESTS,
         cell::TESTS,
         cell::touched::TESTS,
+        changed_tests::TESTS,
+        clones::TESTS,
         container::TESTS,
         corpora::TESTS,
         corpora_tables::TESTS,

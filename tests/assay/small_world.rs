@@ -204,6 +204,7 @@ impl World {
             evidence: swe_assay::inside::model::verdict::Evidence::E2,
             minimal_gold: false,
             accept_lost: false,
+            changed_tests: false,
             sessions: None,
             cache: self.reuse.clone().unwrap_or_else(shared_cache),
             reuse: self.reuse.is_some(),

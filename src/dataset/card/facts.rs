@@ -207,6 +207,7 @@ pub(crate) fn facts(
         lost_test_rows: tally.lost_tests,
         ordered_instances: census.ordered,
         imported_instances: census.imported,
+        part_instances: census.parts,
         said_instances: census.said,
         leaks: tally.leaks.clone(),
         evidence: tally.evidence.clone(),

@@ -94,6 +94,8 @@ pub struct CardFacts {
     pub said_instances: u64,
     /// Admitted instances whose admission was imported.
     pub imported_instances: u64,
+    /// Admitted instances that are judged by a part of their suite.
+    pub part_instances: u64,
     /// SFT rows whose issue gives something of the answer away: `solution_in_issue`, `path_named_in_issue` -> rows.
     pub leaks: BTreeMap<String, u64>,
     /// Evidence levels of the rows -> rows.
@@ -113,6 +115,7 @@ impl CardFacts {
             ordered_tests: self.ordered_instances > 0,
             channel: self.said_instances > 0,
             admission_imported: self.imported_instances > 0,
+            test_files_run: self.part_instances > 0,
         }
     }
 }
@@ -374,6 +377,11 @@ mod tests {
         let text = card(&facts).unwrap();
         assert!(text.contains("made elsewhere and imported: 3."), "{text}");
         assert!(text.contains("- name: admission_imported\n    dtype: string\n"), "{text}");
+        assert!(!text.contains("part of their suite"), "{text}");
+        facts.part_instances = 2;
+        let text = card(&facts).unwrap();
+        assert!(text.contains("judged by a part of their suite: 2."), "{text}");
+        assert!(text.contains("- name: test_files_run\n    dtype: string\n"), "{text}");
         assert!(text.contains("- name: channel\n    dtype: string\n"), "{text}");
     }
 
@@ -537,6 +545,7 @@ mod tests {
             lost_test_rows: 0,
             ordered_instances: 0,
             imported_instances: 0,
+            part_instances: 0,
             said_instances: 0,
             leaks: count(&[("path_named_in_issue", 2), ("solution_in_issue", 0)]),
             evidence: count(&[("E1", 5)]),

@@ -1,8 +1,9 @@
 //! Preference pairs: which rejected answer is put beside which verified one. Pure.
 
 use super::secrets::scan;
-use crate::dataset::rows::{PreferenceRow, Reasoning, SftRow, answer, chat, own_prompt, preference_row};
+use crate::dataset::rows::{PreferenceRow, Reasoning, SftRow, own_prompt, preference_row};
 use crate::dataset::seal::checks::CheckOptions;
+use crate::dataset::turns::{answer, chat};
 use crate::model::generation::{Generation, Message};
 use crate::model::verdict::Verdict;
 

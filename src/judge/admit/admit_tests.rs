@@ -153,6 +153,7 @@ fn admit_files(case: &Case, test_files: &[String]) -> Admission {
     }))
     .unwrap();
     let input = AdmissionInput {
+        part: None,
         instance: &instance,
         key: Digest::of(b"key"),
         image: Digest::of(b"image"),

@@ -44,7 +44,7 @@ pub(crate) fn find(
         (&input.instance.fail_to_pass, &mut lost.of_fail_to_pass, &mut lost.fail_to_pass),
         (&input.instance.pass_to_pass, &mut lost.of_pass_to_pass, &mut lost.pass_to_pass),
     ] {
-        for name in listed.iter().collect::<BTreeSet<_>>() {
+        for name in listed.iter().filter(|name| !input.leaves_out(runner, name)).collect::<BTreeSet<_>>() {
             match run.test(name) {
                 Named::One(id) => {
                     *of += 1;

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::listed::ONE_OF;
 use super::sessions::{joined, sessions, suite_of};
-use super::{AdmissionInput, blank, files_to_run, listed};
+use super::{AdmissionInput, blank, listed};
 use crate::judge::asker::{Ask, Bench, Evidence, Seen};
 use crate::judge::{Halt, name_reasons, name_some, run_result};
 use crate::model::admission::Admission;
@@ -36,7 +36,7 @@ pub fn lost_as_stored(
     evidence: &dyn Evidence,
 ) -> bool {
     let stored = admission.lost.as_ref().map(|lost| Lost { accepted: false, ..lost.clone() });
-    let files = files_to_run(input, runner);
+    let (files, _) = input.files_to_run(runner);
     if files.is_empty() {
         return stored.is_none() && !admission.admitted();
     }

@@ -41,6 +41,7 @@ fn lost(changed: &[&str], gold: &Value, base: &Value) -> Option<Lost> {
     }))
     .unwrap();
     let input = AdmissionInput {
+        part: None,
         instance: &instance,
         key: Digest::of(b"key"),
         image: Digest::of(b"image"),

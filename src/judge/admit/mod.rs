@@ -18,12 +18,18 @@
 //! `no_stable_fail_to_pass`, `order_dependent`, `network_dependent`, `base_does_not_end`, `empty_fail_to_pass`,
 //! `base_passes`, `gold_fails`. It is refused too if it loses too much of its suite (`lost`) or of its lists (`listed`). It is also refused if another release or a fork of the project would be in its
 //! environment (`answer_in_image`); the modules that the wheels bring tell that.
+//!
+//! If gold runs to the time limit, nothing is repeated: the instance is refused at once (`still_running`). After gold's first
+//! run it is known what the rest takes (`cost`). With `--changed-tests` a part of the suite runs (`part`).
 
+pub mod cost;
 pub mod fate;
 pub mod listed;
 pub mod lost;
+pub mod part;
 mod record_fate;
 mod sessions;
+mod still_running;
 pub mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +43,7 @@ use crate::model::digest::Digest;
 use crate::model::instance::Instance;
 use crate::model::suite::Suite;
 use crate::model::test_record::{Condition, Sightings, Standing};
-use crate::model::trial::{Limits, Variation};
+use crate::model::trial::{Exit, Limits, Variation};
 use crate::runner::Runner;
 use sessions::suite_of;
 use tally::{Side, Stand, Tally};
@@ -92,6 +98,8 @@ pub struct AdmissionInput<'a> {
     pub suite: Suite,
     /// Groups of test files whose names are unique in each; at most one: all names are.
     pub groups: Vec<Vec<String>>,
+    /// Those of them that run if only a part of the suite does (`part`); none: all of them.
+    pub part: Option<BTreeSet<String>>,
     /// Those of them in whose text tests are defined.
     pub with_tests: BTreeSet<String>,
     /// Every path that gold and its tests change.
@@ -155,7 +163,8 @@ fn derive(
     admission: &mut Admission,
     bench: &mut Bench,
 ) -> Result<(), Stopped> {
-    let files = files_to_run(input, runner);
+    let (files, part) = input.files_to_run(runner);
+    admission.part = part;
     if files.is_empty() {
         return Err(Stopped::Refused(Refusal::NoTestFiles, no_files(input, runner)));
     }
@@ -173,7 +182,7 @@ fn derive(
     admission.suite = suite_of(input, &groups, &tally.whole(Side::Gold)).stored();
     ran?;
     let Some((splits, first)) = split_files(&tally, input.instance, runner, &groups) else {
-        settle(&tally, admission, input.instance, runner, &[]);
+        settle(&tally, admission, input, runner, &[]);
         return Err(none_left(input, runner, admission, &tally, bench, &files));
     };
     if let Some(lost) = &mut admission.lost
@@ -181,7 +190,7 @@ fn derive(
     {
         lost.accepted = input.accept_lost;
         if !lost.accepted {
-            settle(&tally, admission, input.instance, runner, &[]);
+            settle(&tally, admission, input, runner, &[]);
             return Err(Stopped::Refused(Refusal::LostTestFiles, why));
         }
     }
@@ -193,7 +202,7 @@ fn derive(
     let (repeated, once) = splits.split_at(repeated);
     repeat(input, repeated, bench, &mut tally, &mut pace)?;
     look_again(input, &splits, runner, bench, &mut tally, &mut pace)?;
-    settle(&tally, admission, input.instance, runner, &splits);
+    settle(&tally, admission, input, runner, &splits);
     for split in &mut admission.splits {
         split.once = once.contains(&split.files);
     }
@@ -231,8 +240,11 @@ impl Pace {
         self.rule.after(self.slowest_ms).min(self.ceiling_ms)
     }
 
-    fn gold(&mut self, bench: &mut Bench, ask: &Ask) -> Result<Seen, Stopped> {
+    fn gold(&mut self, input: &AdmissionInput, bench: &mut Bench, ask: &Ask) -> Result<Seen, Stopped> {
         let seen = bench.seen(ask)?;
+        if seen.outcome.exit == Exit::TimedOut {
+            return Err(Stopped::Refused(Refusal::GoldFails, still_running::told(input, bench.runner, &seen)));
+        }
         match run_result::ended(&seen) {
             Ok(_) => {
                 self.slowest_ms = self.slowest_ms.max(seen.outcome.wall_ms);
@@ -255,10 +267,6 @@ impl Pace {
     }
 }
 
-fn files_to_run(input: &AdmissionInput, runner: &dyn Runner) -> Vec<String> {
-    listed_among(input.instance, runner, input.test_files.clone())
-}
-
 /// Of the files that the runner collects, those of the listed tests; without a list, all. A list that names no such file is
 /// not a missing list: nothing is run for it.
 pub fn listed_among(instance: &Instance, runner: &dyn Runner, collected: Vec<String>) -> Vec<String> {
@@ -271,6 +279,10 @@ pub fn listed_among(instance: &Instance, runner: &dyn Runner, collected: Vec<Str
 
 /// Why there is nothing to run.
 fn no_files(input: &AdmissionInput, runner: &dyn Runner) -> String {
+    if !listed_among(input.instance, runner, input.test_files.clone()).is_empty() {
+        return "gold and the test patch change no test file, and none uses what they change; run without --changed-tests"
+            .to_owned();
+    }
     match listed(input.instance).next() {
         Some(_) if !input.test_files.is_empty() => {
             let (count, runner) = (listed(input.instance).count(), runner.name());
@@ -300,13 +312,13 @@ fn whole(
 ) -> Result<(), Stopped> {
     let files = groups.concat();
     let on_gold = Ask::suite(&input.trees.tested_gold, &files);
-    let joint = pace.gold(bench, &on_gold)?;
+    let joint = pace.gold(input, bench, &on_gold)?;
     *groups = sessions::sessions(input, runner, &files, &joint.report);
     if let [_] = groups.as_slice() {
         tally.add(Side::Gold, Condition::Whole, joint);
     } else {
         for group in &*groups {
-            let seen = pace.gold(bench, &Ask::suite(&input.trees.tested_gold, group))?;
+            let seen = pace.gold(input, bench, &Ask::suite(&input.trees.tested_gold, group))?;
             tally.add(Side::Gold, Condition::Whole, seen);
         }
     }
@@ -412,7 +424,7 @@ fn repeat(
         let variation = variation(repeat);
         for files in splits {
             let ask = |tree| Ask { variation, repeat, ..Ask::suite(tree, files) };
-            let gold = pace.gold(bench, &ask(&input.trees.tested_gold))?;
+            let gold = pace.gold(input, bench, &ask(&input.trees.tested_gold))?;
             tally.add(Side::Gold, condition(variation), gold);
             let base = pace.base(bench, ask(&input.trees.tested_base))?;
             tally.add(Side::Base, condition(variation), base);
@@ -471,7 +483,7 @@ fn run<'a>(
 ) -> Result<(), Stopped> {
     let condition = if ask.only.is_empty() { condition(ask.variation) } else { Condition::Alone };
     let seen = match side {
-        Side::Gold if ask.only.is_empty() => pace.gold(bench, &Ask { tree: &input.trees.tested_gold, ..ask })?,
+        Side::Gold if ask.only.is_empty() => pace.gold(input, bench, &Ask { tree: &input.trees.tested_gold, ..ask })?,
         // A test that hangs only when alone says something about the test, not about gold.
         Side::Gold => {
             let deadline_ms = Some(pace.deadline_ms());
@@ -483,7 +495,14 @@ fn run<'a>(
     Ok(())
 }
 
-fn settle(tally: &Tally, admission: &mut Admission, instance: &Instance, runner: &dyn Runner, splits: &[Vec<String>]) {
+fn settle(
+    tally: &Tally,
+    admission: &mut Admission,
+    input: &AdmissionInput,
+    runner: &dyn Runner,
+    splits: &[Vec<String>],
+) {
+    let instance = input.instance;
     let seen = |id: &str| {
         let [base, gold] = [Side::Base, Side::Gold].map(|side| Sightings::total(&tally.sightings(id, side)));
         format!("{base} on base, {gold} on gold")
@@ -506,7 +525,7 @@ fn settle(tally: &Tally, admission: &mut Admission, instance: &Instance, runner:
         (&instance.fail_to_pass, &admission.fail_to_pass, "FAIL_TO_PASS"),
         (&instance.pass_to_pass, &admission.pass_to_pass, "PASS_TO_PASS"),
     ] {
-        for id in listed.iter().filter(|id| !derived.contains(id)) {
+        for id in listed.iter().filter(|id| !derived.contains(id) && !input.leaves_out(runner, id)) {
             let why = admission.tests.get(id).map_or(String::new(), |record| format!("{}; ", record.standing.words()));
             admission.disagreements.insert(id.clone(), format!("listed in {name}; {why}{}", seen(id)));
         }

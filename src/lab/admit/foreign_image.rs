@@ -66,7 +66,7 @@ pub(crate) fn record(
         bail!("the image {reference} declares a volume at {volume}; what is there is not part of any image");
     }
     let repository = match repository.exists() {
-        true => Repository::open(repository)?,
+        true => Repository::open_or_beside(repository, || images.cache().beside(repository))?,
         false => Repository::create_bare(repository)?,
     };
     let name = Digest::of_json(&(LAYOUT, &image.image_id, workdir, &instance.base_commit));

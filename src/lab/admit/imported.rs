@@ -70,7 +70,7 @@ impl<'a> Offer<'a> {
             .map(|(what, theirs, ours)| format!("{what}: {} in the bundle, {} here", theirs.short(), ours.short()))
             .collect();
         if differs.is_empty() && packed.key != *key {
-            let options = "--repeats, --full, --sessions, --memory, --evidence, --minimal-gold, --accept-lost and the deadline options";
+            let options = "--repeats, --full, --sessions, --memory, --evidence, --minimal-gold, --accept-lost, --changed-tests and the deadline options";
             differs.push(format!("key: it was made with other options or by another version; compare {options}"));
         }
         if !differs.is_empty() {

@@ -1,6 +1,7 @@
 //! Admission. In: an instance. Out: its site (repository, trees, sealed image) and what running base and gold showed.
 
 pub mod bare;
+mod bill;
 pub mod canaries;
 pub mod contests;
 pub mod controls;

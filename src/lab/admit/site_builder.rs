@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::bill::Bill;
 use super::foreign_image as ready;
 use super::foreign_image::{Gold, Ready};
 use super::image_request::{Made, used};
@@ -194,10 +195,10 @@ impl<'a> SiteBuilder<'a> {
         toolchain::check_settings(toolchain, &instance.environment).map_err(refused)?;
         let images = self.images()?;
         let ready = self.ready(images.as_ref())?;
-        let repository = Repository::open(&self.located.repository).map_err(|error| {
+        let repository = self.lab.repository(&self.located.repository).map_err(|error| {
             let path = self.located.repository.display();
             let next = format!("put a git repository with commit {} at {path}, or use --repos", instance.base_commit);
-            NoSite::Refused(Refusal::BaseNotFound, format!("{error}; {next}"))
+            NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}; {next}"))
         })?;
         let listed: Vec<_> = instance.fail_to_pass.iter().chain(&instance.pass_to_pass).cloned().collect();
         let mut sources = self.sources(&listed);
@@ -213,8 +214,7 @@ impl<'a> SiteBuilder<'a> {
                     Some(RepoError::CommitNotFound { .. }) => NoSite::Refused(Refusal::BaseNotFound, error.to_string()),
                     // A clone without all its objects, and names that no path of ours can say.
                     Some(fault) if fault.lacks_objects() => {
-                        let next = "the repository lacks objects of the base commit; complete it, for example with `git fetch --refetch`";
-                        NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}; {next}"))
+                        NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}"))
                     }
                     Some(RepoError::Unstorable { .. }) => NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}")),
                     _ => NoSite::Error(error.context(format!("{}: its trees cannot be made", self.id()))),
@@ -450,6 +450,12 @@ impl<'a> SiteBuilder<'a> {
             stripped: Vec::new(),
             normalised: Vec::new(),
         };
+        let part = if self.lab.settings.changed_tests {
+            let used = repo::users_of_change(&site.repository, site.framework.name(), &site.trees)?;
+            Some(targets(site.framework, used.iter().filter(|path| test_files.contains(path))))
+        } else {
+            None
+        };
         Ok(AdmissionInput {
             instance: &self.instance,
             key,
@@ -458,6 +464,7 @@ impl<'a> SiteBuilder<'a> {
             test_files: targets(site.framework, &test_files).into_iter().collect(),
             suite: told,
             groups: groups.iter().map(|group| targets(site.framework, group).into_iter().collect()).collect(),
+            part,
             with_tests: targets(site.framework, with_tests),
             changed,
             gold_files: locations(&gold, &site.trees.layout),
@@ -496,8 +503,12 @@ impl<'a> SiteBuilder<'a> {
 /// The admission that the outcomes of a lab give, with what is not known yet run there.
 fn derive(lab: &Lab, site: &Site, input: &AdmissionInput) -> anyhow::Result<Admission> {
     let mut kept: KeptSlot = None;
+    let mut bill = Bill::new(lab, input, site.framework);
     let ask = |known: &Knowledge| admit(input, site.framework, known);
-    let mut admission = lab.settle(ask, |trial| lab.run_trial(site, &mut kept, trial))?;
+    let mut admission = lab.settle(ask, |trial| {
+        lab.run_trial(site, &mut kept, trial)?;
+        bill.ran(trial)
+    })?;
     if admission.admitted() {
         admission = lab.with_controls(site, &mut kept, admission)?;
         admission = lab.with_plain(site, &mut kept, admission)?;

@@ -137,6 +137,7 @@ impl Lab<'_> {
         };
         self.share(&outcome, report.as_ref());
         self.ran.fetch_add(1, Ordering::Relaxed);
+        self.console.ran(&trial.instance_id);
         self.record(Record::Outcome(Box::new(outcome)))
     }
 

@@ -44,12 +44,12 @@ struct AtHand<'l> {
 }
 
 impl<'l> AtHand<'l> {
-    fn open(located: &'l Located) -> anyhow::Result<Self> {
+    fn open(lab: &Lab, located: &'l Located) -> anyhow::Result<Self> {
         let path = located.repository.as_path();
         Ok(Self {
             instance: located.instance.read()?,
             path,
-            repository: Repository::open(path)?,
+            repository: lab.repository(path)?,
             memory: ReadCache::default(),
         })
     }
@@ -115,7 +115,7 @@ impl Lab<'_> {
         let AtHand { instance, repository, memory, .. } =
             match kept.take().filter(|kept| kept.path == located.repository) {
                 Some(same) => kept.insert(same.with(located)?),
-                None => kept.insert(AtHand::open(located)?),
+                None => kept.insert(AtHand::open(self, located)?),
             };
         read_candidate(sample, Some(Ground::of(instance, admission, trees, repository, memory)))
     }

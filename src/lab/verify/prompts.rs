@@ -39,7 +39,7 @@ impl Lab<'_> {
             let Some((admission, trees)) = admission.as_ref().and_then(|a| Some((a, a.trees.as_ref()?))) else {
                 continue;
             };
-            let repository = Repository::open(&located.repository)?;
+            let repository = self.repository(&located.repository)?;
             let mut files = Vec::new();
             for path in &admission.gold_files {
                 if let Some(bytes) = repository.read(&trees.base, path)? {

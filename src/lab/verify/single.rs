@@ -124,7 +124,7 @@ impl<'a> SingleJudge<'a> {
                     admissions: BTreeMap::from([(id.clone(), admission.clone())]),
                     digests: BTreeMap::from([(id.clone(), instance.digest())]),
                     instance,
-                    repository: Repository::open(&located.repository)?,
+                    repository: self.lab.repository(&located.repository)?,
                     kept: WorkerState::default(),
                     memory: ReadCache::default(),
                 }

@@ -61,7 +61,7 @@ fn first_word(text: &str) -> Option<&str> {
 }
 
 /// Import statements, each on one line however it was broken.
-fn statements(text: &str) -> Vec<String> {
+pub(super) fn statements(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut open: Option<String> = None;
     for line in text.lines() {

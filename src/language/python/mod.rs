@@ -10,6 +10,7 @@ mod discover;
 pub mod held_out;
 mod ignored;
 pub mod import_roots;
+mod importers;
 pub mod imports;
 pub mod inputs;
 mod literal;
@@ -33,6 +34,8 @@ pub mod syntax;
 mod wildcard;
 
 use std::collections::BTreeMap;
+
+use std::collections::BTreeSet;
 
 use super::files::{Files, Stated};
 use super::reader::Reader;
@@ -79,6 +82,15 @@ impl Language for Python {
 
     fn sessions(&self, files: &dyn Files, runner: &str, tests: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
         module_names::sessions(files, runner, tests)
+    }
+
+    fn users(
+        &self,
+        files: &dyn Files,
+        layout: &Layout,
+        changed: &BTreeSet<String>,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        importers::users(files, layout, changed)
     }
 
     fn shadows(&self, layout: &Layout, path: &str) -> bool {
