@@ -1,5 +1,8 @@
 """Runs pytest and reports every phase of every test to assay. Arguments: work directory, then pytest's own.
 
+Nothing may be loaded here that pytest does not load on its own, least of all `unittest`: tests of runners and plugins start
+sessions that load it anew each time, and what one of them leaves in it must not reach the next.
+
 Python 3.5 and newer, pytest 3 and newer.
 """
 
@@ -8,7 +11,6 @@ import itertools
 import os
 import re
 import sys
-import unittest
 
 
 def main():
@@ -90,6 +92,8 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
     # Of unittest's methods: set-ups that wait for what the call says of them, calls that failed in another phase, and
     # what failed in tear-down.
     unittests, waiting, moved, late = set(), {}, {}, {}
+    # pytest's own type for them, once it is loaded.
+    methods = []
     version = version_of(pytest)
     channel.note_answers(orders, emit, lambda: running[-1] if running else None)
 
@@ -126,8 +130,7 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
         return set(id_of(item.nodeid).split("::")[0] for item in items)
 
     def of_unittest(item):
-        owner = getattr(item, "cls", None)
-        return isinstance(owner, type) and issubclass(owner, unittest.TestCase)
+        return any(issubclass(type(item), kind) for kind in methods)
 
     def write(nodeid, when, status, failure):
         error, frames, trace = failure
@@ -169,6 +172,8 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign):
             if version < (3, 5):
                 # There is no --rootdir yet.
                 early_config.rootdir = type(early_config.rootdir)(workdir)
+            kind = getattr(early_config.pluginmanager.get_plugin("unittest"), "TestCaseFunction", None)
+            methods.extend([kind] if isinstance(kind, type) else [])
             channel.add_import_roots(roots)
             failed = (yield).excinfo
             if failed and failed[0].__name__ == "ConftestImportFailure":
