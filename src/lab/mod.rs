@@ -38,6 +38,7 @@ use crate::shelf::Kept;
 
 pub use admit::difference::differences_of_runs;
 pub use admit::imported::Offer;
+use admit::refusals::Refusals;
 pub use admit::site_builder::SiteBuilder;
 pub use run::facts::Knowledge;
 use run::memory::MemoryGate;
@@ -215,6 +216,7 @@ impl<'a> Lab<'a> {
         offers: &[Offer],
     ) -> anyhow::Result<BTreeMap<String, Admission>> {
         let stage = self.console.stage("admit", instances.len() as u64);
+        let refusals = Refusals::default();
         let admissions = run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
             let admission = SiteBuilder::new(self, located)?.admit(offers)?;
@@ -222,8 +224,9 @@ impl<'a> Lab<'a> {
                 // What fails while the run is being ended says nothing about the instance.
                 self.check_interrupt()?;
             }
-            if let Some(refusal) = admission.refusal {
-                self.console.say(format!("{} refused: {refusal}: {}", admission.instance_id, admission.detail));
+            if admission.refusal.is_some() {
+                let image = located.instance.read()?.environment.image;
+                refusals.line(&admission, image.as_deref()).into_iter().for_each(|line| self.console.say(line));
             }
             stage.step();
             Ok((admission.instance_id.clone(), admission))
