@@ -1,5 +1,8 @@
 """Runs pytest and reports every phase of every test to assay. Arguments: work directory, then pytest's own.
 
+Nothing may be loaded here that pytest does not load on its own, least of all `unittest`: tests of runners and plugins start
+sessions that load it anew each time, and what one of them leaves in it must not reach the next.
+
 Python 3.5 and newer, pytest 3 and newer.
 """
 
@@ -10,7 +13,6 @@ import os
 import pathlib
 import re
 import sys
-import unittest
 
 
 def main():
@@ -92,6 +94,8 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign, argume
     # Of unittest's methods: set-ups that wait for what the call says of them, calls that failed in another phase, and
     # what failed in tear-down.
     unittests, waiting, moved, late = set(), {}, {}, {}
+    # pytest's own type for them, once it is loaded.
+    methods = []
     version = version_of(pytest)
     channel.note_answers(orders, emit, lambda: running[-1] if running else None)
 
@@ -151,8 +155,7 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign, argume
         return False
 
     def of_unittest(item):
-        owner = getattr(item, "cls", None)
-        return isinstance(owner, type) and issubclass(owner, unittest.TestCase)
+        return any(issubclass(type(item), kind) for kind in methods)
 
     def write(nodeid, when, status, failure):
         error, frames, trace = failure
@@ -194,6 +197,8 @@ def make_reporter(pytest, channel, emit, workdir, roots, orders, foreign, argume
             if version < (3, 5):
                 # There is no --rootdir yet.
                 early_config.rootdir = type(early_config.rootdir)(workdir)
+            kind = getattr(early_config.pluginmanager.get_plugin("unittest"), "TestCaseFunction", None)
+            methods.extend([kind] if isinstance(kind, type) else [])
             channel.add_import_roots(roots)
             failed = (yield).excinfo
             if failed and failed[0].__name__ == "ConftestImportFailure":

@@ -159,7 +159,9 @@ impl Pull {
                         None => unpacked::pull(&cache, reference, &mut say, &phases),
                     });
                     let image = image.map_err(|error| match error {
-                        UnpackError::Registry { .. } => Stop::Environment(error.to_string()).into(),
+                        UnpackError::Registry { .. } | UnpackError::Silent { .. } => {
+                            Stop::Environment(error.to_string()).into()
+                        }
                         other => anyhow::Error::from(other),
                     })?;
                     image.ready(&cache, &phases)?;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
+use super::absent::Absent;
 use super::cache::Cache;
 use super::foreign::{ReadyImage, ReadyRequest};
 use super::inspector::{Found, Inspector, Wanted};
@@ -14,6 +15,7 @@ use super::order::Order;
 use super::phases::Phases;
 use super::seal_host::{SealError, seal_host};
 use super::toolchain::Toolchain;
+use super::unpacked::{UnpackError, Unpacked};
 use super::{Images, seal_foreign_host, unpacked};
 use crate::sandbox::{Sandbox, SandboxError, SealedImage};
 
@@ -29,6 +31,9 @@ type Look = Arc<Mutex<bool>>;
 /// The looks of this process, by cache and reference. An image that is in use stays what it is to the process's end.
 static LOOKED_AT: Mutex<BTreeMap<(PathBuf, String), Look>> = Mutex::new(BTreeMap::new());
 
+/// Images that no registry of theirs gave.
+static ABSENT: Absent = Absent::new();
+
 fn looked_at(cache: &Cache, reference: &str) -> Look {
     let name = (cache.root().to_owned(), unpacked::canonical(reference));
     LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default().clone()
@@ -38,6 +43,20 @@ impl<'a> HostImages<'a> {
     /// `sandbox` runs the jobs that look into images.
     pub fn new(sandbox: &'a dyn Sandbox, cache: Cache) -> Self {
         Self { sandbox, cache }
+    }
+
+    /// An image that is not here, unless it was not to be had a moment ago.
+    fn pulled(&self, reference: &str, say: &dyn Fn(&str), phases: &Phases) -> anyhow::Result<Unpacked> {
+        let name = unpacked::canonical(reference);
+        if let Some(why) = ABSENT.recall(&name) {
+            bail!(why);
+        }
+        unpacked::pull(&self.cache, reference, &mut |message: &str| say(message), phases).map_err(|error| {
+            if let UnpackError::Registry { .. } = error {
+                ABSENT.remember(&name, error.to_string());
+            }
+            error.into()
+        })
     }
 }
 
@@ -71,7 +90,7 @@ impl Images for HostImages<'_> {
                 unpacked::renewed(&self.cache, known, &mut |message: &str| say(message), phases)?
             }
             Some(known) => known,
-            None => unpacked::pull(&self.cache, reference, &mut |message: &str| say(message), phases).with_context(|| {
+            None => self.pulled(reference, say, phases).with_context(|| {
                 format!(
                     "the image {reference} is not unpacked here; `assay image pull --from FILE {reference}` takes it from an \
                      archive of docker save or an OCI layout"

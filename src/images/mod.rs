@@ -4,10 +4,12 @@
 //! [`Images`] is what holds them: the cache of this host (`host`) or the Docker engine (`docker`). `seal_host` and
 //! `seal_docker` make images of ours, from what a [`toolchain::Toolchain`] says, and `built` is what a build adds to a tree; `foreign`, `seal_foreign_host`,
 //! `seal_foreign_docker` and `unpacked` take images of others, which an [`inspector::Inspector`] looks into. `cache`,
-//! `lease` and `inventory` keep them. `phases` says where the time goes. `reference` notices a tag that was moved. What a language needs stands in a folder with its name.
+//! `lease` and `inventory` keep them. `phases` says where the time goes. `reference` notices a tag
+//! that was moved, and `absent` keeps that an image is not to be had. What a language needs stands in a folder with its name.
 
 use std::path::Path;
 
+mod absent;
 pub mod built;
 pub mod cache;
 pub mod docker;

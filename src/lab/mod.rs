@@ -40,6 +40,7 @@ use crate::shelf::Kept;
 pub use admissions::Admissions;
 pub use admit::difference::differences_of_runs;
 pub use admit::imported::Offer;
+use admit::refusals::Refusals;
 pub use admit::site_builder::SiteBuilder;
 pub use run::facts::Knowledge;
 use run::memory::MemoryGate;
@@ -216,6 +217,7 @@ impl<'a> Lab<'a> {
     pub fn admit_offered(&self, instances: &[Located], offers: &[Offer]) -> anyhow::Result<Admissions> {
         let admissions = Mutex::new(Admissions::new()?);
         let stage = self.console.stage("admit", instances.len() as u64);
+        let refusals = Refusals::default();
         run::pool::map(self.settings.workers, instances, |located| {
             self.check_interrupt()?;
             let admission = SiteBuilder::new(self, located)?.admit(offers)?;
@@ -223,8 +225,9 @@ impl<'a> Lab<'a> {
                 // What fails while the run is being ended says nothing about the instance.
                 self.check_interrupt()?;
             }
-            if let Some(refusal) = admission.refusal {
-                self.console.say(format!("{} refused: {refusal}: {}", admission.instance_id, admission.detail));
+            if admission.refusal.is_some() {
+                let image = located.instance.read()?.environment.image;
+                refusals.line(&admission, image.as_deref()).into_iter().for_each(|line| self.console.say(line));
             }
             admissions.lock().unwrap_or_else(PoisonError::into_inner).keep(&admission)?;
             stage.step();

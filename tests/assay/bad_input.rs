@@ -3,6 +3,9 @@
 
 use crate::harness::{Test, tests};
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
@@ -106,6 +109,77 @@ fn an_image_that_is_not_there_refuses_the_instance_and_the_rest_goes_on() {
     assert_eq!(admitted, rows.len() - 1);
 }
 
+/// A registry that says of every image that it has none, or says nothing and hangs up. Gives its address and the paths that were
+/// asked for, until the test ends.
+fn registry(answers: bool) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let mut first = String::new();
+            reader.read_line(&mut first).unwrap();
+            noted.lock().unwrap().push(first.split(' ').nth(1).unwrap_or_default().to_owned());
+            if answers {
+                let mut line = String::from("more");
+                while !line.trim().is_empty() {
+                    line.clear();
+                    reader.read_line(&mut line).unwrap();
+                }
+                let none = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                reader.get_mut().write_all(none).unwrap();
+            }
+        }
+    });
+    (address, asked)
+}
+
+fn an_absent_image_and_a_silent_registry_are_asked_once_for_all_instances_and_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((silent, of_silent), (empty, of_empty)) = (registry(false), registry(true));
+    let rows = [
+        ("a", format!("{silent}/team/one:1")),
+        ("b", format!("{silent}/team/two:1")),
+        ("c", format!("{silent}/team/one:1")),
+        ("d", format!("{empty}/team/one:1")),
+        ("e", format!("{empty}/team/one:1")),
+        ("f", format!("{empty}/team/two:1")),
+    ];
+    let rows = rows.map(|(id, image)| {
+        let mut row = instance(id);
+        row["environment"] = json!({"image": image});
+        format!("{row}\n")
+    });
+    let instances = folder.path().join("instances.jsonl");
+    fs::write(&instances, rows.concat()).unwrap();
+    let run = folder.path().join("run");
+    let mut command = assay();
+    command.arg("validate").arg(&instances).arg("--run").arg(&run).args(["--workers", "2"]);
+    command.env("DOCKER_HOST", "unix:///nonexistent").env("DOCKER_CONFIG", folder.path());
+    // All for want of an image.
+    let said = stderr(&expect_exit(&mut command, 4));
+
+    let manifests = |asked: &Mutex<Vec<String>>, image: &str| {
+        let asked = asked.lock().unwrap();
+        asked
+            .iter()
+            .filter(|path| path.starts_with(&format!("/v2/team/{image}")) && path.contains("/manifests/"))
+            .count()
+    };
+    assert_eq!(manifests(&of_silent, ""), 1, "{of_silent:?}");
+    assert_eq!((manifests(&of_empty, "one"), manifests(&of_empty, "two")), (1, 1), "{of_empty:?}");
+    assert_eq!(said.matches("does not answer").count(), 1, "{said}");
+    assert_eq!(said.matches("assay image pull --from").count(), 3, "{said}");
+    assert_eq!(said.matches(" refused: no_environment, as ").count(), 3, "{said}");
+    // What is kept says of each what to do next.
+    for row in lines(&run.join("admissions.jsonl")) {
+        let detail = row["detail"].as_str().unwrap();
+        assert!(detail.contains("assay image pull --from FILE 127.0.0.1:"), "{row}");
+    }
+}
+
 fn what_an_instance_asks_of_its_runs_is_honoured_or_refused_and_never_ignored() {
     let folder = tempfile::tempdir().unwrap();
     expect_exit(assay().args(["demo", "--offline", "--out"]).arg(folder.path().join("demo")), 0);
@@ -174,5 +248,6 @@ pub const TESTS: &[Test] = tests![
     a_mistake_on_the_command_line_exits_with_one_and_help_with_zero,
     pip_that_reaches_nothing_is_said_with_the_package_and_the_next_step,
     an_image_that_is_not_there_refuses_the_instance_and_the_rest_goes_on,
+    an_absent_image_and_a_silent_registry_are_asked_once_for_all_instances_and_said_once,
     what_an_instance_asks_of_its_runs_is_honoured_or_refused_and_never_ignored,
 ];

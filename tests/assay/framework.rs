@@ -1,7 +1,7 @@
 //! The reporters with real interpreters: little trees in, reports out.
 
 use crate::harness::{Need, Test, skip, tests};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,7 +12,8 @@ use swe_assay::inside::runner;
 use swe_assay::inside::sandbox::SUPPORT_DIR;
 
 pub(crate) const NONCE: &str = "a nonce of this run";
-const PYTEST_VERSIONS: [&str; 3] = ["7", "8", "9"];
+/// 7.1 loads less on its own than what came later.
+const PYTEST_VERSIONS: [&str; 3] = ["7.1", "8", "9"];
 
 /// An interpreter with pytest of a major version, made once per test run; the reason where there is none.
 fn python_with_pytest(major: &str) -> Result<String, String> {
@@ -265,6 +266,28 @@ fn modules_of_the_repository_never_stand_in_for_the_runner() {
     }
 }
 
+fn nothing_is_loaded_that_pytest_does_not_load_so_sessions_in_a_session_share_no_more_than_without_the_reporter() {
+    for (major, python) in pythons() {
+        let world = World::of("sessions-in-a-session");
+        let loaded = || -> BTreeSet<String> {
+            let text = fs::read_to_string(world.path().join("loaded.txt")).unwrap();
+            text.lines().map(str::to_owned).collect()
+        };
+        let bare = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_sessions.py"];
+        let passes_without = run(Command::new(&python).args(bare).current_dir(world.path())).is_ok();
+        let without = loaded();
+        let Ran { report, output } = world.run("pytest", &python, &["test_sessions.py"]);
+        let more: Vec<_> = loaded().difference(&without).cloned().collect();
+        assert_eq!(more, Vec::<String>::new(), "pytest {major}");
+        assert!(report.finished && report.alarms.is_empty(), "{output:?}");
+        assert_eq!(report.tests.len(), 2);
+        // Some versions load `unittest` themselves, so their sessions share it.
+        let passes = report.tests.values().all(TestResult::passed);
+        assert_eq!(passes, passes_without, "pytest {major}: {output:?}");
+        assert!(passes || without.contains("unittest"), "pytest {major}");
+    }
+}
+
 fn a_tree_brings_no_plugin_by_entry_point_and_the_environment_does() {
     let plugin =
         "import pytest\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n    return True\n";
@@ -375,6 +398,7 @@ pub const TESTS: &[Test] = tests![
     a_forging_conftest_wins_inside_the_process_which_is_why_it_must_be_trusted,
     threads_forks_and_exit_handlers_add_nothing_after_the_end,
     modules_of_the_repository_never_stand_in_for_the_runner,
+    nothing_is_loaded_that_pytest_does_not_load_so_sessions_in_a_session_share_no_more_than_without_the_reporter,
     a_tree_brings_no_plugin_by_entry_point_and_the_environment_does,
     every_outcome_of_unittest_is_told_apart,
     a_script_imports_the_repository_and_speaks_through_its_output,

@@ -54,6 +54,8 @@ pub enum UnpackError {
     Archive { place: String, why: String },
     #[error("cannot pull {reference}: {why}")]
     Registry { reference: String, why: String },
+    #[error("{registry} does not answer: {why}")]
+    Silent { registry: String, why: String },
     #[error("layer {layer} of {reference}: {why}")]
     Layer { layer: String, reference: String, why: String },
     #[error("{0}")]
@@ -152,8 +154,10 @@ pub fn pull(
         let archive = Archive::of_file(saved, reference)?;
         return take(cache, &archive, reference, false, progress, phases);
     }
+    let registry = Registry::open(reference)?;
+    registry.answers()?;
     progress(&format!("pulling {reference} from its registry"));
-    take(cache, &Registry::open(reference)?, reference, false, progress, phases)
+    take(cache, &registry, reference, false, progress, phases)
 }
 
 /// Takes an image out of an archive that somebody named into the cache.

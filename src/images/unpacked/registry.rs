@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
@@ -18,6 +19,7 @@ use tokio::runtime::Runtime;
 use super::UnpackError;
 use super::manifest::{Config, Document, for_this_machine, hex_of};
 use super::source::{Blob, Contents, Source};
+use crate::images::absent::Absent;
 use crate::model::digest::Digest;
 
 const ACCEPTED: [&str; 4] = [
@@ -31,6 +33,9 @@ const SILENCE: Duration = Duration::from_secs(120);
 const CONNECT: Duration = Duration::from_secs(20);
 /// How often a transfer that broke off is begun again.
 const ATTEMPTS: u32 = 3;
+
+/// Registries that did not answer.
+static SILENT: Absent = Absent::new();
 
 /// A repository of a registry.
 pub struct Registry {
@@ -78,10 +83,35 @@ impl Registry {
         UnpackError::Registry { reference: self.reference.to_string(), why: why.to_string() }
     }
 
+    /// Fails if this registry did not answer a moment ago.
+    pub(super) fn answers(&self) -> Result<(), UnpackError> {
+        let registry = self.reference.registry();
+        match SILENT.recall(registry) {
+            Some(why) => Err(UnpackError::Silent { registry: registry.to_owned(), why }),
+            None => Ok(()),
+        }
+    }
+
+    /// A question that brought no manifest: the registry could not be reached, or it said no.
+    fn unanswered(&self, error: OciDistributionError) -> UnpackError {
+        match error {
+            OciDistributionError::RequestError(error)
+                if error.is_connect() || error.is_timeout() || error.is_request() =>
+            {
+                // The same for every image of the registry.
+                let why = format!("{:#}", anyhow::Error::from(error.without_url()));
+                let registry = self.reference.registry();
+                SILENT.remember(registry, why.clone());
+                UnpackError::Silent { registry: registry.to_owned(), why }
+            }
+            error => self.failed(error),
+        }
+    }
+
     /// A manifest, held against the digest that names it.
     fn manifest(&self, reference: &Reference) -> Result<Vec<u8>, UnpackError> {
         let pulled = self.client.pull_manifest_raw(reference, &self.auth, &ACCEPTED);
-        let (bytes, _) = self.runtime.block_on(pulled).map_err(|error| self.failed(error))?;
+        let (bytes, _) = self.runtime.block_on(pulled).map_err(|error| self.unanswered(error))?;
         if let Some(named) = reference.digest()
             && named != format!("sha256:{}", Digest::of(&bytes))
         {
@@ -112,6 +142,8 @@ impl Registry {
 
 impl Source for Registry {
     fn contents(&self, _: &str) -> Result<Contents, UnpackError> {
+        // Another worker may have asked while this one waited for its turn.
+        self.answers()?;
         let mut text = self.manifest(&self.reference)?;
         for _ in 0..4 {
             match Document::read(&text).map_err(|why| self.failed(why))? {

@@ -10,5 +10,6 @@ pub mod foreign_image;
 pub mod image_request;
 pub mod imported;
 pub mod minimal;
+pub mod refusals;
 pub mod site_builder;
 mod test_files;
