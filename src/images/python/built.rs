@@ -77,7 +77,19 @@ pub(super) struct Found {
 }
 
 impl Contents {
-    /// Whether a path is one that importing finds.
+    /// Whether the wheel is compiled and its modules are no copies of files of the tree: then all of it was made by the build.
+    pub fn is_made_whole(&self, tree: &Path) -> bool {
+        let text = |path: &Path| fs::read(path).ok().filter(|bytes| !bytes.trim_ascii().is_empty());
+        let python = |path: &Path| ending(path) == "py";
+        let of_tree = WalkDir::new(tree).into_iter().filter_map(Result::ok).filter(|entry| python(entry.path()));
+        let of_tree: BTreeSet<_> = of_tree.filter_map(|entry| text(entry.path())).collect();
+        let copied = |(inside, file): (&PathBuf, &PathBuf)| {
+            python(inside) && text(file).is_some_and(|text| of_tree.contains(&text))
+        };
+        self.files.keys().any(|path| is_compiled(path)) && !self.files.iter().any(copied)
+    }
+
+    /// Paths of the modules that are source.
     pub fn modules(&self) -> BTreeSet<PathBuf> {
         let python = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "py");
         self.files.keys().filter(python).cloned().collect()
@@ -343,6 +355,16 @@ mod tests {
         let so = "p/core.cpython-311-x86_64-linux-gnu.so";
         let tree = [("p/__init__.py", ""), ("p/core.py", "")];
         assert!(found(&tree, &[("p/__init__.py", ""), ("p/core.py", ""), (so, "elf")], "").is_none());
+    }
+
+    #[test]
+    fn a_wheel_of_which_the_tree_holds_nothing_is_made_whole_unless_a_module_is_a_copy_from_elsewhere() {
+        let wheel = laid(&[("p/__init__.py", "from .p import *"), ("p/p.abi3.so", "elf")]);
+        let contents = contents(wheel.path()).unwrap();
+        assert!(contents.is_made_whole(laid(&[("src/lib.rs", ""), ("tests/__init__.py", "")]).path()));
+        assert!(!contents.is_made_whole(laid(&[("code/__init__.py", "from .p import *")]).path()));
+        let pure = laid(&[("p/__init__.py", "x")]);
+        assert!(!super::contents(pure.path()).unwrap().is_made_whole(wheel.path()));
     }
 
     #[test]

@@ -81,7 +81,11 @@ pub(super) fn read_wheel(unpacked: &Path, tree: &Path) -> Result<(ProjectMetadat
     let dist_info = read_dist_info(&info)?;
     let requires = dist_info.files.get("METADATA").map(|text| required_lines(text)).unwrap_or_default();
     let contents = contents(unpacked)?;
-    let import_root = import_root(tree, &contents.modules())?;
+    let import_root = match import_root(tree, &contents.modules()) {
+        // Nothing of it is the tree's, as of a module that is Rust alone. It is imported from the top.
+        Err(_) if contents.is_made_whole(tree) => String::new(),
+        root => root?,
+    };
     let found = built_part(&contents, tree, &import_root)?;
     Ok((ProjectMetadata { import_root, dist_info: Some(dist_info), requires, ..ProjectMetadata::default() }, found))
 }
