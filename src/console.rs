@@ -68,7 +68,7 @@ impl Console {
         });
     }
 
-    /// Runs that are to come for an instance, at most; they are counted until what this gives is dropped.
+    /// Runs that are likely to come for an instance; they are counted until what this gives is dropped.
     pub fn expect_runs(&self, instance: &str, runs: u64) -> Expected<'_> {
         self.update(|progress| {
             progress.to_come.insert(instance.to_owned(), runs);
@@ -116,7 +116,7 @@ struct Shown {
 struct Progress {
     done: u64,
     runs: u64,
-    /// Runs that are to come for the instances under way, at most.
+    /// Runs that are to come for the instances under way, if all goes well.
     to_come: BTreeMap<String, u64>,
     counts: BTreeMap<VerdictStatus, u64>,
     started: Instant,
@@ -137,7 +137,7 @@ impl Progress {
         }
         let to_come: u64 = self.to_come.values().sum();
         if to_come > 0 {
-            text += &format!(" and at most {to_come} to come for what is under way");
+            text += &format!(" and about {to_come} to come for what is under way");
         }
         text
     }
@@ -263,7 +263,7 @@ mod tests {
         let first = console.expect_runs("a", 12);
         let second = console.expect_runs("b", 2);
         console.ran("a");
-        assert_eq!(summary(), ", 2 runs and at most 13 to come for what is under way");
+        assert_eq!(summary(), ", 2 runs and about 13 to come for what is under way");
         drop(first);
         drop(second);
         stage.judged(VerdictStatus::Verified);

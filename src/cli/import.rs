@@ -238,7 +238,7 @@ impl Shared {
             let tree = repository.tree_of(&instance.base_commit)?;
             let files = repo::files_of(&repository, &tree);
             let asked = self.asked(&files)?;
-            let needs = toolchain.needs(&files, &asked, &instance.environment);
+            let needs = toolchain.needs(&files, &asked, &self.environment()?);
             let needs = needs
                 .map_err(|error| if asked.nothing() { error } else { Stop::Usage(format!("{error:#}")).into() })?;
             needs.told.iter().for_each(|line| console.say(line));

@@ -44,7 +44,11 @@ impl Repository {
     /// What to do for objects that are missing.
     fn completion(&self) -> String {
         if let Some(remote) = self.promisor() {
-            let command = self.command(&format!("fetch --refetch --no-filter {remote}"));
+            // A bare clone has no list of what to fetch, and git would fetch one branch only.
+            let listed =
+                self.git.config().is_ok_and(|config| config.get_string(&format!("remote.{remote}.fetch")).is_ok());
+            let branches = if listed { "" } else { " '+refs/heads/*:refs/heads/*'" };
+            let command = self.command(&format!("fetch --refetch --no-filter {remote}{branches}"));
             return format!("it is a partial clone, and {command} completes it");
         }
         if let Some(lost) = self.lost_alternate() {

@@ -13,6 +13,7 @@ use crate::support::{assay, expect_exit, lines, stderr};
 
 pub const TESTS: &[Test] = tests![
     a_partial_clone_is_completed_by_the_command_that_is_shown,
+    a_partial_clone_among_the_repositories_refuses_its_instance_with_the_command,
     a_shallow_clone_is_deepened_by_the_command_that_is_shown,
     files_of_submodules_come_along_if_they_are_at_hand,
     contents_of_git_lfs_come_along_if_they_are_at_hand,
@@ -153,6 +154,33 @@ fn a_partial_clone_is_completed_by_the_command_that_is_shown() {
         assert_eq!((&instance["patch"], &instance["base_commit"]), (&whole["patch"], &whole["base_commit"]));
         assert_eq!(said, Vec::<String>::new());
     }
+}
+
+fn a_partial_clone_among_the_repositories_refuses_its_instance_with_the_command() {
+    let home = Home::new();
+    let (mut instance, _) = home.imported(&home.path("origin"), &home.base, &home.fix);
+    instance["base_commit"] = home.base.as_str().into();
+    fs::create_dir(home.path("repos")).unwrap();
+    let clone = home.clone("repos/origin.git", &["--bare", "--filter=blob:none"]);
+    fs::write(home.path("rows.jsonl"), format!("{instance}\n")).unwrap();
+    // Once completed, the tests need pytest, which may not be there: then it is refused for that.
+    let validated = |run: &str| {
+        let mut command = assay();
+        command.arg("validate").arg(home.path("rows.jsonl")).arg("--repos").arg(home.path("repos"));
+        let output = command.arg("--json").arg("--run").arg(home.path(run)).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let refused = validated("before");
+    let detail = refused["detail"].as_str().unwrap();
+    let (before, after) = detail.split_once("(reading a file: object not found - no match for id (").unwrap();
+    assert_eq!(
+        (before, &refused["refusal"]),
+        (&*format!("{} lacks objects ", clone.display()), &"base_not_found".into())
+    );
+    let command = format!("git -C {} fetch --refetch --no-filter origin '+refs/heads/*:refs/heads/*'", clone.display());
+    assert_eq!(after.split_once(")); ").unwrap().1, format!("it is a partial clone, and `{command}` completes it"));
+    run(shown_in(detail));
+    assert_ne!(validated("after")["refusal"], "base_not_found");
 }
 
 fn a_shallow_clone_is_deepened_by_the_command_that_is_shown() {

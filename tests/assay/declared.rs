@@ -24,6 +24,10 @@ fn repository(folder: &Path, pyproject: &str) -> PathBuf {
     std::fs::write(clone.join("pyproject.toml"), pyproject).unwrap();
     let runner = "import pytest\n\n\ndef test_version():\n    assert pytest.__version__ == \"7.4.4\"\n";
     std::fs::write(clone.join("tests/test_runner.py"), runner).unwrap();
+    let lock = "version = 1\n[[package]]\nname = 'pretend'\nversion = '1.0.8'\nsource = { registry = 'https://pypi.org/simple' }\n";
+    std::fs::write(clone.join("uv.lock"), lock).unwrap();
+    let locked = "from importlib.metadata import version\n\n\ndef test_version():\n    assert version(\"pretend\") == \"1.0.8\"\n";
+    std::fs::write(clone.join("tests/test_locked.py"), locked).unwrap();
     for (source, tests) in
         [(BASE, "import pretend\n\n\ndef test_it():\n    assert pretend.stub(a=1).a == 1\n"), (GOLD, TESTS_OF_IT)]
     {
@@ -69,6 +73,10 @@ fn validated(work: &Path, run: &Path) -> (Value, String) {
     (admission, format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output)))
 }
 
+fn passes(admission: &Value, test: &str) -> bool {
+    admission["pass_to_pass"].as_array().unwrap().contains(&json!(test))
+}
+
 fn the_group_for_tests_is_installed_and_what_cannot_be_had_is_told_and_loses_nothing() {
     let place = tempfile::tempdir().unwrap();
     let group = "['pytest', 'pretend', 'no-such-distribution-of-assay==9']";
@@ -86,6 +94,7 @@ fn the_group_for_tests_is_installed_and_what_cannot_be_had_is_told_and_loses_not
     let (admission, said) = validated(&work, &run);
     assert_eq!(admission["refusal"], Value::Null, "{admission}");
     assert_eq!(admission["lost"], Value::Null, "{admission}");
+    assert!(passes(&admission, "tests/test_locked.py::test_version"), "the version of the lock file: {admission}");
     let missing = "no-such-distribution-of-assay==9 (group test of pyproject.toml): No matching distribution found for \
                    no-such-distribution-of-assay==9";
     assert_eq!(admission["not_installed"], json!([missing]));
@@ -108,8 +117,7 @@ fn a_pin_of_the_runner_wins_over_the_recipe_and_an_unknown_version_is_refused_by
     imported(&clone, &work, &[]);
     let (admission, _) = validated(&work, &run);
     assert_eq!(admission["refusal"], Value::Null, "{admission}");
-    let stays = admission["pass_to_pass"].as_array().unwrap().contains(&json!("tests/test_runner.py::test_version"));
-    assert!(stays, "{admission}");
+    assert!(passes(&admission, "tests/test_runner.py::test_version"), "{admission}");
 
     let (work, run) = (place.path().join("old"), place.path().join("old-run"));
     imported(&clone, &work, &["--with", "pytest==2.9.2"]);

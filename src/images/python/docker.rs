@@ -7,6 +7,7 @@ use super::environment::{Environments, Resolved};
 use super::interpreter::{Interpreter, PipMode};
 use super::project::ProjectMetadata;
 use super::resolution::Wishes;
+use super::runner_version::refuse_judge;
 use crate::images::docker_build::{Content, DockerBuild};
 use crate::images::environment_error::EnvironmentError;
 use crate::images::seal_docker::{BASE_VARIABLE, named_base};
@@ -58,6 +59,7 @@ pub fn docker_build(
 ) -> Result<(DockerBuild, Vec<String>), SealError> {
     let ImageRequest { wishes, project, tree_id, workdir } = *request;
     let recipe = wishes.recipe;
+    refuse_judge(&recipe.requirements, project.and_then(ProjectMetadata::name).as_deref())?;
     let base = named_base().unwrap_or_else(|| recipe.base.clone());
     let base_id = docker.wait(docker.base_image(&base, progress))?;
     let python = base_python(docker, environments, &base, &base_id)?;

@@ -14,12 +14,12 @@ use super::interpreter::{Interpreter, PipMode};
 use super::interpreters::choose;
 use super::project::{ProjectMetadata, normalised};
 use super::resolution::{Question, Settled, Wishes};
+use super::runner_version::{refuse_judge, refuse_unknown};
 use crate::images::cache::Cache;
 use crate::images::environment_error::EnvironmentError;
 use crate::images::provisioned::Provisioned;
 use crate::language::python::needs::requires_python::RequiresPython;
 use crate::model::digest::Digest;
-use crate::runner::python::pytest::KNOWN;
 use crate::sandbox::ENVIRONMENT_DIR;
 
 /// Raised when environments are laid out differently, so that old ones are not used.
@@ -112,6 +112,7 @@ impl Environments {
         workdir: &str,
         progress: &mut dyn FnMut(&str),
     ) -> Result<(Provisioned, Vec<String>), EnvironmentError> {
+        refuse_judge(&wishes.recipe.requirements, project.and_then(ProjectMetadata::name).as_deref())?;
         let Resolved { lock, wheels, left_out } = self.resolve(wishes, progress)?;
         self.refuse_answer(&lock, &wheels, project)?;
         let pins = lock.pins(project);
@@ -224,7 +225,7 @@ impl Environments {
         }
         let settled = wishes.settle(&mut |question| self.wheels(question, target, progress, fetch))?;
         let Settled { question, answer: (lock, wheels), left_out } = settled;
-        refuse_unknown_runner(&lock)?;
+        refuse_unknown(lock.wheels.iter().map(LockedWheel::identity))?;
         if !left_out.is_empty() {
             let text = serde_json::to_vec(&(&question, &left_out)).map_err(|error| EnvironmentError::Failed {
                 doing: "writing what was settled".to_owned(),
@@ -306,24 +307,6 @@ impl Environments {
         }
         relocate(making)?;
         make_readable(making)
-    }
-}
-
-/// A version of the runner that its reporter does not know would give reports that nobody can trust.
-fn refuse_unknown_runner(lock: &Lock) -> Result<(), EnvironmentError> {
-    let (runner, known) = KNOWN;
-    let version =
-        lock.wheels.iter().map(LockedWheel::identity).find(|(name, _)| name == runner).map(|(_, version)| version);
-    let major = |version: &str| version.split('.').next().and_then(|major| major.parse().ok());
-    match version.filter(|version| !major(version).is_some_and(|major: u64| known.contains(&major))) {
-        None => Ok(()),
-        Some(version) => Err(EnvironmentError::Unsupported(format!(
-            "{runner} {version} would be installed, because the project or the instance asks for it, and the reporter knows {} to {}; \
-             require one of these, for example with --with {runner}=={}.*",
-            known.start(),
-            known.end(),
-            known.end()
-        ))),
     }
 }
 

@@ -16,5 +16,6 @@ pub mod recipe;
 pub mod resolution;
 #[cfg(test)]
 mod resolution_tests;
+mod runner_version;
 mod scm_version;
 pub mod toolchain;

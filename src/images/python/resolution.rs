@@ -71,6 +71,11 @@ impl<'a> Wishes<'a> {
         requirement_lines(recipe.iter().chain(&extra).chain(self.own))
     }
 
+    /// Distributions that the instance names, beyond what it repeats of the project.
+    fn given(&self) -> BTreeSet<String> {
+        self.requirements.iter().filter(|line| !self.own.contains(line)).filter_map(|line| name_of(line)).collect()
+    }
+
     /// What the instance and the project itself require.
     fn firm(&self) -> impl Iterator<Item = &String> {
         self.requirements.iter().chain(self.own)
@@ -119,7 +124,7 @@ impl<'a> Wishes<'a> {
     /// Declared lines without those that a requirement of the instance takes the place of, and without versions of the runner that its
     /// reporter does not know.
     fn usable(&self, left_out: &mut Vec<String>) -> Vec<Line> {
-        let given: BTreeSet<String> = self.requirements.iter().filter_map(|line| name_of(line)).collect();
+        let given = self.given();
         let (runner, known) = KNOWN;
         let range = format!("{runner}>={},<{}", known.start(), known.end() + 1);
         let mut usable = self.declared.clone();
@@ -141,7 +146,7 @@ impl<'a> Wishes<'a> {
     /// Constraints without those of distributions that the instance names, and without versions of the runner that the recipe would not
     /// take: nobody asked for them by name.
     fn free_constraints(&self, declared: &[Line]) -> Vec<Constraint> {
-        let given: BTreeSet<String> = self.requirements.iter().filter_map(|line| name_of(line)).collect();
+        let given = self.given();
         let recipe = self.recipe_lines(declared);
         let fits = |constraint: &&Constraint| {
             let mut own = recipe.iter().filter(|line| name_of(line).as_ref() == Some(&constraint.name));

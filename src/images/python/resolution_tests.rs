@@ -171,6 +171,17 @@ fn the_search_ends_however_many_fail() {
 }
 
 #[test]
+fn what_an_instance_repeats_of_the_project_takes_nobodys_place() {
+    let recipe = Recipe::find("python-pytest").unwrap();
+    let own = ["markupsafe>=2".to_owned()];
+    let mut wishes = Wishes::new(&recipe, &own, &own);
+    (wishes.declared, wishes.constraints) = (declared(&["markupsafe==2.1.5"]), fixed(&["markupsafe==2.1.5"]));
+    let settled = wishes.settle(&mut pip).unwrap();
+    assert_eq!(settled.question.lines, ["markupsafe==2.1.5", "markupsafe>=2", "pytest>=8,<9"]);
+    assert_eq!(settled.question.constraints, ["markupsafe==2.1.5"]);
+}
+
+#[test]
 fn options_of_pip_are_refused_as_requirements() {
     let recipe = Recipe::find("python-stdlib").unwrap();
     let requirements = ["-r x.txt".to_owned()];
