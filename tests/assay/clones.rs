@@ -92,7 +92,9 @@ impl Home {
 
     fn import(&self, path: &Path, base: &str, fix: &str) -> Command {
         let mut command = assay();
-        command.args(["import", "git", "--problem", "The price is wrong.", "--out"]).arg(self.path("out"));
+        command
+            .args(["import", "git", "--no-declared", "--problem", "The price is wrong.", "--out"])
+            .arg(self.path("out"));
         command.arg("--").arg(path).args([base, fix]);
         command
     }
