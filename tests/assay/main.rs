@@ -59,6 +59,7 @@ mod publish;
 mod publish_edges;
 mod ready_image;
 mod recipe;
+mod release_pairs;
 mod report;
 mod reuse;
 mod reward_functions;
@@ -137,6 +138,7 @@ fn main() -> std::process::ExitCode {
         publish_edges::TESTS,
         ready_image::TESTS,
         recipe::TESTS,
+        release_pairs::TESTS,
         report::TESTS,
         reuse::TESTS,
         reward_functions::TESTS,
