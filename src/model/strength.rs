@@ -59,6 +59,8 @@ pub enum Doubt {
     FailsOnAlternative,
     /// Fails on base by an exception of its own statements.
     OwnStatement,
+    /// No expected test can run in one session with it, so nothing shows what it does to others.
+    RunsAlone,
 }
 
 /// So many of so many.

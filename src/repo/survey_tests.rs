@@ -54,6 +54,28 @@ fn a_folder_of_tests_is_one_whatever_it_is_called() {
 }
 
 #[test]
+fn patterns_that_are_more_than_names_collect_what_holds_tests() {
+    let case = "from pkg.core import f\n\n\ndef test_f():\n    assert f() == 1\n";
+    for patterns in ["tests/*.py", "*.py", "[uv]nit.py", "un?t.py"] {
+        let ini = format!("[pytest]\npython_files = {patterns}\n");
+        let files = [
+            ("pkg/__init__.py", ""),
+            ("pkg/core.py", "def f():\n    return 1\n"),
+            ("tests/unit.py", case),
+            ("tests/data.py", "X = 1\n"),
+            ("pytest.ini", &*ini),
+        ];
+        let world = world();
+        let layout = layout("pytest", &world, &files, Stated::default());
+        let collected: Vec<_> = ["pkg/core.py", "tests/unit.py", "tests/data.py"]
+            .into_iter()
+            .filter(|path| layout.collects(&crate::runner::python::pytest::Pytest, path))
+            .collect();
+        assert_eq!(collected, ["tests/unit.py"], "{patterns}");
+    }
+}
+
+#[test]
 fn modules_that_stand_beside_their_tests_stay_source() {
     let files = [
         ("pkg/__init__.py", ""),

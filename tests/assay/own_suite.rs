@@ -200,7 +200,8 @@ fn roots_whose_names_clash_run_apart_and_a_repair_is_held_to_both() {
 
 /// Hides one file as a whole, one test of another, and ignores a third that could not be loaded.
 const PLUGIN: &str = "collect_ignore = [\"test_old.py\"]\nif len(collect_ignore) == 1:\n    collect_ignore.append(\"test_odd.py\")\n\n\n\
-    def pytest_collection_modifyitems(items):\n    items[:] = [item for item in items if \"hidden\" not in item.nodeid]\n\n\n\
+    def pytest_collection_modifyitems(items):\n    items[:] = [item for item in items if \"hidden\" not in item.nodeid]\n    \
+    for item in items:\n        item._nodeid = item.nodeid.encode().decode(\"unicode_escape\")\n\n\n\
     def pytest_ignore_collect(collection_path, config):\n    return True if collection_path.name == \"test_legacy.py\" else None\n";
 
 fn what_a_marker_a_conftest_and_a_plugin_hide_is_told() {
@@ -214,6 +215,11 @@ fn what_a_marker_a_conftest_and_a_plugin_hide_is_told() {
         ("tests/test_slow.py", &slow),
         ("tests/test_partly.py", &partly),
         ("tests/test_hidden.py", PASSES),
+        // The plugin writes its ids otherwise; they run.
+        (
+            "tests/test_words.py",
+            "import pytest\n\n\n@pytest.mark.parametrize('word', ['\u{e4}'])\ndef test_it(word):\n    assert word\n",
+        ),
         ("tests/test_old.py", NEEDS_MORE),
         ("tests/test_odd.py", NEEDS_MORE),
         ("tests/test_legacy.py", NEEDS_MORE),
@@ -223,7 +229,7 @@ fn what_a_marker_a_conftest_and_a_plugin_hide_is_told() {
     for told in [
         "mixer: 1 test file is not part of the suite (collect_ignore of tests/conftest.py): tests/test_old.py\n",
         "mixer: 1 test is deselected by the runner's configuration: in tests/test_partly.py\n",
-        "mixer: 4 of 6 test files are lost\n",
+        "mixer: 4 of 7 test files are lost\n",
         "  tests/test_hidden.py: all of its tests are deselected by the runner's configuration\n",
         "  tests/test_legacy.py: the project's own configuration or plugin leaves it out: ModuleNotFoundError: No module named 'absent_helper'\n",
         "  tests/test_odd.py: the project's own configuration or plugin leaves it out: ModuleNotFoundError: No module named 'absent_helper'\n",

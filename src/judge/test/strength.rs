@@ -37,6 +37,9 @@ pub(crate) fn measure(
     if class == FailureClass::OwnStatement {
         doubts.insert(Doubt::OwnStatement);
     }
+    if !subject.admission.splits.iter().any(|split| subject.shares_session(split)) {
+        doubts.insert(Doubt::RunsAlone);
+    }
     let mut strength = Strength {
         tier: Tier::Bronze,
         failure_class: class,

@@ -12,6 +12,7 @@ use crate::model::contest::{Contest, Joined, Mutant};
 use crate::model::digest::Digest;
 use crate::model::generation::{GenerationRef, Skill};
 use crate::model::strength::{Doubt, Share, Tier};
+use crate::model::suite::Suite;
 use crate::model::trial::{Limits, Mode, Outcome, Phase, TestReport, Trial, Variation};
 use crate::model::verdict::Evidence as Level;
 use crate::runner::go::test::GoTest;
@@ -429,6 +430,16 @@ fn a_tier_is_what_the_contest_shows_and_a_doubt_caps_it() {
     let doubtful = candidate(false, Oracle { doubts: [Doubt::UsesClock].into(), ..Oracle::default() });
     let judgement = judged_as(&doubtful, &peers(), &|trial| Some(honest(trial)));
     assert_eq!(judgement.strength.map(|strength| strength.tier), Some(Tier::Bronze));
+}
+
+#[test]
+fn a_test_that_runs_apart_from_every_expected_one_is_doubted() {
+    let apart = [vec!["tests/test_old.py".to_owned()], vec![FILE.to_owned()]].to_vec();
+    let suite = Some(Suite { apart, ..Suite::default() });
+    let alone = Admission { suite, ..admission() };
+    let judgement = judged_with(&alone, &candidate(false, Oracle::default()), &peers(), &|trial| Some(honest(trial)));
+    let strength = judgement.strength.unwrap();
+    assert_eq!((strength.tier, &strength.doubts[..]), (Tier::Bronze, &[Doubt::RunsAlone][..]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::survey::{folder, join};
+use super::survey::{above, join, text_of};
 use super::wildcard::fnmatch;
 use crate::language::files::Files;
 use crate::language::suite::is_at;
@@ -26,8 +26,8 @@ struct Discovery {
 pub(crate) fn left_out(files: &dyn Files, collected: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
     let mut commands = Vec::new();
     for place in PLACES {
-        let Some(content) = files.read(place)? else { continue };
-        for line in String::from_utf8_lossy(&content).lines().filter(|line| line.contains("unittest")) {
+        let Some(text) = text_of(files, place)? else { continue };
+        for line in text.lines().filter(|line| line.contains("unittest")) {
             if line.trim_start().starts_with(['#', ';']) || line.contains("import unittest") {
                 continue;
             }
@@ -54,8 +54,7 @@ impl Discovery {
     /// Below the folder where it starts, it goes into packages alone. Who starts at the top is not held to that.
     fn finds(&self, path: &str, paths: &BTreeSet<&str>) -> bool {
         let package = |dir: &&str| paths.contains(join(dir, "__init__.py").as_str());
-        let dirs = std::iter::successors(Some(folder(path)), |dir| (!dir.is_empty()).then(|| folder(dir)));
-        let mut between = dirs.take_while(|dir| *dir != self.start);
+        let mut between = above(path).take_while(|dir| *dir != self.start);
         is_at(&self.start, path)
             && fnmatch(&self.pattern, path.rsplit('/').next().unwrap_or(path))
             && (self.start.is_empty() || between.all(|dir| package(&dir)))
@@ -64,8 +63,14 @@ impl Discovery {
 
 /// The command of a line. `None`: it is not plain.
 fn discovery(place: &'static str, line: &str) -> Option<Discovery> {
+    // A call that goes on in the next line.
+    if place == "noxfile.py" && !line.trim_end().ends_with(')') {
+        return None;
+    }
     let bare: String = line.chars().map(|c| if "\"'(),[]".contains(c) { ' ' } else { c }).collect();
-    let mut words = bare.split_ascii_whitespace().skip_while(|word| *word != "unittest").skip(1).peekable();
+    let words: Vec<_> = bare.split_ascii_whitespace().collect();
+    let module = words.windows(2).position(|pair| pair == ["-m", "unittest"])?;
+    let mut words = words.into_iter().skip(module + 2).peekable();
     let mut found = Discovery { place, start: String::new(), pattern: "test*.py".to_owned() };
     let named = words.next_if_eq(&"discover").is_some();
     let mut positional = 0;
@@ -144,8 +149,24 @@ mod tests {
             "python -m unittest",
             "python -m unittest discover -v",
             "python -m pytest tests",
+            "./run.sh unittest",
+            "coverage run -m unittest-xml",
         ] {
             assert_eq!(left(&[("Makefile", &format!("test:\n\t{line}\n"))]).0, TESTS, "{line}");
+        }
+        // Files that no pattern of `discover` finds, and lines that name the module and start nothing.
+        let others = ["checks/all.py", "pkg/a_test.py"].map(str::to_owned);
+        for (place, text) in [
+            ("Makefile", "unittest:\n\t./run.sh\n"),
+            ("tox.ini", "[testenv:unittest]\ncommands = ./run.sh\n"),
+            ("tox.ini", "[testenv]\ndeps = unittest-xml-reporting\ncommands = ./run.sh\n"),
+            ("tox.ini", "[testenv]\ndescription = run unittests\n"),
+            (
+                "noxfile.py",
+                "    session.run(\n        \"python\", \"-m\", \"unittest\", \"discover\",\n        \"-s\", \"checks\",\n    )\n",
+            ),
+        ] {
+            assert!(left_out(&Paper::of(&[(place, text)]), &others).unwrap().is_empty(), "{place}: {text}");
         }
     }
 }

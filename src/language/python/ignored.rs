@@ -1,12 +1,12 @@
 //! What conftest files tell pytest not to collect: `collect_ignore` and `collect_ignore_glob`, as far as they are written down as
-//! literals at the top of the file. Pure.
+//! literals at the top of the file. A list that the file makes smaller elsewhere ignores nothing here. Pure.
 
 use std::collections::BTreeMap;
 
 use tree_sitter::Node;
 
 use super::canary::{children, parsed};
-use super::survey::{folder, join};
+use super::survey::{above, folder, join, text_of};
 use super::syntax::below;
 use super::wildcard::fnmatch;
 use crate::language::files::Files;
@@ -24,8 +24,7 @@ impl Ignored {
     pub fn of(files: &dyn Files, paths: &[String]) -> anyhow::Result<Self> {
         let mut found = Self::default();
         for path in paths.iter().filter(|path| path.rsplit('/').next() == Some("conftest.py")) {
-            let Some(content) = files.read(path)? else { continue };
-            let text = String::from_utf8_lossy(&content);
+            let Some(text) = text_of(files, path)? else { continue };
             if text.contains(PATHS) {
                 found.0.insert(folder(path).to_owned(), values(&text));
             }
@@ -35,14 +34,11 @@ impl Ignored {
 
     /// What ignores a file or folder, in words. As in pytest, the nearest conftest that has a name decides by it.
     pub fn why(&self, path: &str) -> Option<String> {
-        let above = |name| {
-            let dirs = std::iter::successors(Some(folder(path)), |dir| (!dir.is_empty()).then(|| folder(dir)));
-            dirs.into_iter().find_map(|dir| Some((dir, self.0.get(dir)?.get(name)?)))
-        };
+        let nearest = |name| above(path).find_map(|dir| Some((dir, self.0.get(dir)?.get(name)?)));
         let told = |dir: &str, name: &str| format!("{name} of {}", join(dir, "conftest.py"));
-        let named = above(PATHS).filter(|(dir, values)| values.iter().any(|value| inside(dir, value) == path));
+        let named = nearest(PATHS).filter(|(dir, values)| values.iter().any(|value| inside(dir, value) == path));
         let fits = |dir: &str, value: &String| fnmatch(&format!("/{}", inside(dir, value)), &format!("/{path}"));
-        let fitting = above(PATTERNS).filter(|(dir, values)| values.iter().any(|value| fits(dir, value)));
+        let fitting = nearest(PATTERNS).filter(|(dir, values)| values.iter().any(|value| fits(dir, value)));
         named.map(|(dir, _)| told(dir, PATHS)).or_else(|| fitting.map(|(dir, _)| told(dir, PATTERNS)))
     }
 }
@@ -89,7 +85,30 @@ fn values(source: &str) -> BTreeMap<&'static str, Vec<String>> {
         }
         list.extend(literals(value).into_iter().map(|node| content(node, source)));
     }
+    found.retain(|name, _| !shrinks(tree.root_node(), name, source));
     found
+}
+
+/// Whether a list is set anew, or made smaller, elsewhere than by assignments at the top of the file.
+fn shrinks(root: Node, name: &str, source: &str) -> bool {
+    let text = |node: Node| source.get(node.byte_range()).unwrap_or_default();
+    let names = |node: Node| {
+        std::iter::once(node).chain(below(node)).any(|part| part.kind() == "identifier" && text(part) == name)
+    };
+    let at_top = |node: Node| {
+        let statement = node.parent().filter(|parent| parent.kind() == "expression_statement");
+        statement.and_then(|statement| statement.parent()).is_some_and(|parent| parent.kind() == "module")
+    };
+    let field = |node: Node<'_>, of: &str| node.child_by_field_name(of).map(text).unwrap_or_default().to_owned();
+    below(root).into_iter().any(|node| match node.kind() {
+        "assignment" => {
+            let left = node.child_by_field_name("left");
+            left.is_some_and(names) && !(at_top(node) && field(node, "left") == name)
+        }
+        "delete_statement" => names(node),
+        "call" => ["remove", "clear", "pop"].iter().any(|method| field(node, "function") == format!("{name}.{method}")),
+        _ => false,
+    })
 }
 
 /// Plain texts that are a value, or parts of a list or tuple.
@@ -147,5 +166,24 @@ mod tests {
         ] {
             assert_eq!(ignored.why(path), why, "{path}");
         }
+    }
+
+    #[test]
+    fn a_list_that_is_made_smaller_elsewhere_ignores_nothing() {
+        for rest in [
+            "if sys.version_info >= (3, 8):\n    collect_ignore.remove('test_new.py')\n",
+            "if sys.version_info >= (3, 8):\n    collect_ignore = []\n",
+            "collect_ignore.clear()\n",
+            "collect_ignore[:] = []\n",
+            "del collect_ignore[0]\n",
+            "collect_ignore, other = [], 1\n",
+        ] {
+            let text = format!("import sys\ncollect_ignore = ['test_new.py']\n{rest}");
+            let ignored = Ignored::of(&Paper::of(&[("conftest.py", &text)]), &["conftest.py".to_owned()]).unwrap();
+            assert_eq!(ignored.why("test_new.py"), None, "{rest}");
+        }
+        let grown = "collect_ignore = ['test_new.py']\ndef more():\n    collect_ignore.append('test_b.py')\n";
+        let ignored = Ignored::of(&Paper::of(&[("conftest.py", grown)]), &["conftest.py".to_owned()]).unwrap();
+        assert!(ignored.why("test_new.py").is_some());
     }
 }

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use super::pytest_config::configures;
-use super::survey::folder;
+use super::pytest_config::{PLACES, configures};
+use super::survey::{folder, text_of};
 use crate::language::files::Files;
 use crate::language::suite::is_at;
 
 /// In words, what leaves the files of such a project out.
 pub(crate) const WHY: &str = "a project of its own below the top";
 
-/// Folders below the top that are projects of their own, have no path that changes, and are not what the suite was said to be.
+/// Folders below the top that are projects of their own, have no path that changes, and are not in or around a place where the
+/// suite was said to start.
 ///
 /// # Errors
 /// A fault of whoever keeps the files.
@@ -25,20 +26,20 @@ pub(crate) fn projects(
     for path in paths {
         let dir = folder(path);
         let name = path.rsplit('/').next().unwrap_or(path);
-        let apart = changed.iter().chain(starts).all(|other| !is_at(dir, other));
-        if dir.is_empty() || !apart || found.contains(dir) || !MARKERS.contains(&name) {
+        if dir.is_empty() || found.contains(dir) || !(name == "setup.py" || PLACES.contains(&name)) {
             continue;
         }
-        let text = files.read(path)?.unwrap_or_default();
-        if is_project(name, &String::from_utf8_lossy(&text)) {
+        // Whoever is told to start above it goes into it too.
+        let started = starts.iter().any(|start| is_at(dir, start) || is_at(start, dir));
+        if started || changed.iter().any(|path| is_at(dir, path)) {
+            continue;
+        }
+        if text_of(files, path)?.is_some_and(|text| is_project(name, &text)) {
             found.insert(dir.to_owned());
         }
     }
     Ok(found)
 }
-
-const MARKERS: [&str; 8] =
-    ["setup.py", "pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"];
 
 fn is_project(name: &str, text: &str) -> bool {
     let has = |section: &str| text.lines().any(|line| line.trim().starts_with(section));

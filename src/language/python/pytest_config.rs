@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::survey::text_of;
 use crate::language::files::Files;
 
 /// Files that may hold it, in the order in which pytest looks.
-const PLACES: [&str; 7] =
+pub(super) const PLACES: [&str; 7] =
     ["pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"];
 
 /// Where it stands, and what it says.
@@ -26,8 +27,8 @@ impl PytestConfig {
     /// A fault of whoever keeps the files.
     pub fn of(files: &dyn Files) -> anyhow::Result<Self> {
         for place in PLACES {
-            let Some(content) = files.read(place)? else { continue };
-            if let Some(values) = section(place, &String::from_utf8_lossy(&content)) {
+            let Some(text) = text_of(files, place)? else { continue };
+            if let Some(values) = section(place, &text) {
                 let mut config = Self { file: place.to_owned(), values };
                 config.take_overrides();
                 return Ok(config);
@@ -79,7 +80,7 @@ pub(crate) fn configures(path: &str, text: &str) -> bool {
 }
 
 /// The section for pytest in a file of this name. `None`: it has none.
-fn section(name: &str, text: &str) -> Option<BTreeMap<String, Vec<String>>> {
+pub(super) fn section(name: &str, text: &str) -> Option<BTreeMap<String, Vec<String>>> {
     match name {
         "pytest.toml" | ".pytest.toml" => Some(toml_section(text, &["pytest"]).unwrap_or_default()),
         "pytest.ini" | ".pytest.ini" => Some(ini_section(text, "pytest").unwrap_or_default()),
@@ -111,7 +112,7 @@ fn toml_section(text: &str, keys: &[&str]) -> Option<BTreeMap<String, Vec<String
 }
 
 /// The values of a section of an ini file. `None`: it has no such section.
-fn ini_section(text: &str, name: &str) -> Option<BTreeMap<String, Vec<String>>> {
+pub(super) fn ini_section(text: &str, name: &str) -> Option<BTreeMap<String, Vec<String>>> {
     let mut values: Option<BTreeMap<String, String>> = None;
     let (mut ours, mut key) = (false, None);
     for line in text.lines() {
@@ -135,9 +136,10 @@ fn ini_section(text: &str, name: &str) -> Option<BTreeMap<String, Vec<String>>> 
             value.push_str(bare);
             continue;
         }
-        if let Some((name, value)) = bare.split_once('=').or_else(|| bare.split_once(':')) {
-            key = Some(name.trim().to_owned());
-            values.insert(name.trim().to_owned(), value.trim().to_owned());
+        if let Some(at) = bare.find(['=', ':']) {
+            let name = bare[..at].trim().to_owned();
+            values.insert(name.clone(), bare[at + 1..].trim().to_owned());
+            key = Some(name);
         }
     }
     Some(values?.into_iter().map(|(key, value)| (key, split(&value))).collect())
@@ -179,7 +181,7 @@ mod tests {
         let ini = ("pytest.ini", "");
         let dotted = (".pytest.ini", "[pytest]\ntestpaths = dotted\n");
         let pyproject = ("pyproject.toml", "[project]\nname = 'a'\n[tool.pytest.ini_options]\ntestpaths = ['py']\n");
-        let tox = ("tox.ini", "[tox]\nenvlist = a\n[pytest]\ntestpaths: tox more\n");
+        let tox = ("tox.ini", "[tox]\nenvlist = a\n[pytest]\ntestpaths: tox more\naddopts: --ignore=x\n");
         let setup = ("setup.cfg", "[tool:pytest]\ntestpaths =\n    set\n    # no\n    up\n");
         let bare = ("pyproject.toml", "[project]\nname = 'a'\n");
         let newer = ("pyproject.toml", "[tool.pytest]\ntestpaths = ['newer']\n");
@@ -198,6 +200,7 @@ mod tests {
             assert_eq!(found.file, place);
             let paths = paths.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());
             assert_eq!(found.words("testpaths"), paths.as_deref(), "{place}");
+            assert_eq!(found.options(&["--ignore"]).is_empty(), place != "tox.ini");
         }
     }
 

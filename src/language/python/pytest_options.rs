@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::pytest_config::{PLACES, ini_section, section};
 use super::survey::{folder, join};
 
 /// Options out of every configuration file of a tree that pytest may read.
@@ -9,6 +10,8 @@ use super::survey::{folder, join};
 pub(crate) struct RunnerOptions {
     /// File names that are collected beside the conventional ones.
     pub patterns: BTreeSet<String>,
+    /// Patterns of `python_files` that are more than names, or that do not tell files apart.
+    pub others: BTreeSet<String>,
     /// Modules that are loaded as plugins.
     pub plugins: BTreeSet<String>,
     /// Repository paths of other files that options name.
@@ -20,17 +23,24 @@ pub(crate) struct RunnerOptions {
 impl RunnerOptions {
     /// Whether pytest may take options from a file of this name.
     pub fn reads(path: &str) -> bool {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        ["pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "pyproject.toml", "tox.ini", "setup.cfg"]
-            .contains(&name)
+        PLACES.contains(&path.rsplit('/').next().unwrap_or(path))
     }
 
     /// Takes a configuration file in. One that cannot be read names nothing; pytest itself would refuse it.
     pub fn take(&mut self, path: &str, text: &str) {
-        let values = if path.ends_with(".toml") { toml_values(path, text) } else { ini_values(text) };
-        for (key, words) in values {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        // Versions before 4 read `[pytest]` of `setup.cfg` too.
+        let sections: Vec<_> = match name.ends_with(".toml") {
+            true => section(name, text).into_iter().collect(),
+            false => ["pytest", "tool:pytest"].into_iter().filter_map(|name| ini_section(text, name)).collect(),
+        };
+        for (key, words) in sections.into_iter().flatten() {
             match key.as_str() {
-                "python_files" => self.patterns.extend(words.into_iter().filter(|word| says_something(word))),
+                "python_files" => {
+                    let (names, others) = words.into_iter().partition::<Vec<_>, _>(|word| says_something(word));
+                    self.patterns.extend(names);
+                    self.others.extend(others);
+                }
                 "pythonpath" => self.python_path.extend(words.iter().filter_map(|word| inside(folder(path), word))),
                 "addopts" => self.take_arguments(folder(path), &words),
                 _ => {}
@@ -100,59 +110,6 @@ fn inside(dir: &str, word: &str) -> Option<String> {
     plain.then(|| join(dir, word))
 }
 
-fn ini_values(text: &str) -> Vec<(String, Vec<String>)> {
-    let mut values: Vec<(String, Vec<String>)> = Vec::new();
-    let mut ours = false;
-    for line in text.lines() {
-        let bare = line.trim();
-        if bare.starts_with(['#', ';']) {
-            continue;
-        }
-        if bare.starts_with('[') && bare.ends_with(']') {
-            ours = matches!(bare, "[pytest]" | "[tool:pytest]");
-            continue;
-        }
-        if !ours {
-            continue;
-        }
-        match (line.starts_with([' ', '\t']), bare.split_once('=')) {
-            (false, Some((key, value))) => values.push((key.trim().to_owned(), words(value))),
-            (true, _) => {
-                if let Some((_, known)) = values.last_mut() {
-                    known.extend(words(bare));
-                }
-            }
-            (false, None) => {}
-        }
-    }
-    values
-}
-
-fn toml_values(path: &str, text: &str) -> Vec<(String, Vec<String>)> {
-    let Ok(table) = text.parse::<toml::Table>() else { return Vec::new() };
-    let section = |keys: &[&str]| {
-        let mut at = table.get(keys[0])?;
-        for key in &keys[1..] {
-            at = at.get(key)?;
-        }
-        at.as_table()
-    };
-    let tables = match path.ends_with("pyproject.toml") {
-        true => [section(&["tool", "pytest", "ini_options"]), section(&["tool", "pytest"])],
-        false => [section(&["pytest"]), None],
-    };
-    let read = |value: &toml::Value| match value {
-        toml::Value::String(text) => words(text),
-        toml::Value::Array(items) => items.iter().filter_map(|item| item.as_str()).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    };
-    tables.into_iter().flatten().flatten().map(|(key, value)| (key.clone(), read(value))).collect()
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split_ascii_whitespace().map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +126,11 @@ mod tests {
             assert_eq!(
                 options.patterns,
                 ["*.spec.txt", "check_*.py", "verify_*.py"].map(str::to_owned).into(),
+                "{path}"
+            );
+            assert_eq!(
+                options.others,
+                ["*.py".to_owned()].into_iter().filter(|_| path == "tox.ini").collect(),
                 "{path}"
             );
             assert_eq!(options.plugins, ["tools.plugin".to_owned()].into(), "{path}");

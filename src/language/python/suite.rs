@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use super::ignored::Ignored;
 use super::pytest_config::PytestConfig;
-use super::survey::{folder, join};
-use super::wildcard::{fnmatch, glob};
+use super::survey::{above, join};
+use super::wildcard::{fits, fnmatch, glob};
 use super::{discover, nested};
 use crate::language::files::Files;
 use crate::language::suite::{Question, is_at};
@@ -47,7 +47,7 @@ pub(crate) fn left_out(files: &dyn Files, question: Question<'_>) -> anyhow::Res
 fn starts(config: &PytestConfig, paths: &[String]) -> Vec<String> {
     let wanted = config.words("testpaths").unwrap_or_default();
     let mut all: Vec<&str> = paths.iter().map(String::as_str).collect();
-    all.extend(paths.iter().flat_map(|path| above(path)));
+    all.extend(paths.iter().flat_map(|path| above(path)).filter(|dir| !dir.is_empty()));
     all.sort_unstable();
     all.dedup();
     let mut found = Vec::new();
@@ -73,11 +73,6 @@ fn module(dotted: &str, all: &[&str]) -> Vec<String> {
     let spots = ["", "src", "lib"].map(|root| join(root, &path));
     let spots = spots.iter().flat_map(|spot| [spot.clone(), format!("{spot}.py")]);
     spots.filter(|spot| all.contains(&spot.as_str())).collect()
-}
-
-/// The folders above a path, the nearest first, without the top.
-fn above(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(folder(path)), |dir| Some(folder(dir))).take_while(|dir| !dir.is_empty())
 }
 
 /// What pytest's configuration says about a tree.
@@ -143,15 +138,6 @@ impl Rules {
             values.find(|value| !value.is_empty() && !value.contains("::") && path.starts_with(value.as_str()))?;
         Some(format!("--deselect={value} ({})", self.config.file))
     }
-}
-
-/// As pytest holds a pattern against a path: one without a slash against the name alone.
-fn fits(pattern: &str, path: &str) -> bool {
-    if pattern.contains('/') {
-        let pattern = if pattern.starts_with('/') { pattern.to_owned() } else { format!("*/{pattern}") };
-        return fnmatch(&pattern, &format!("/{path}"));
-    }
-    fnmatch(pattern, path.rsplit('/').next().unwrap_or(path))
 }
 
 #[cfg(test)]

@@ -30,6 +30,21 @@ fn tree<'t>(paths: &[&'t str], more: &[(&'t str, &'t str)]) -> Vec<(&'t str, &'t
 const TESTS: [&str; 4] = ["e2e/x/tests/test_x.py", "pkg/tests/test_p.py", "tests/test_a.py", "tests/unit/test_b.py"];
 
 #[test]
+fn a_start_above_nested_projects_takes_them_in() {
+    let files = tree(
+        &["packages/core/tests/test_a.py", "packages/app/tests/test_b.py"],
+        &[("packages/core/pyproject.toml", "[project]\n"), ("packages/app/pyproject.toml", "[project]\n")],
+    );
+    assert!(suite(&files, "pytest", &[]).0.len() == 2, "a rule that leaves nothing does not count");
+    let top = ("tests/test_top.py", "");
+    let alone: Vec<_> = files.iter().copied().chain([top]).collect();
+    assert_eq!(suite(&alone, "pytest", &[]).0, ["tests/test_top.py"]);
+    let ini = ("pytest.ini", "[pytest]\ntestpaths = packages tests\n");
+    let named: Vec<_> = alone.into_iter().chain([ini]).collect();
+    assert_eq!(suite(&named, "pytest", &[]).0.len(), 3);
+}
+
+#[test]
 fn test_paths_are_the_suite_with_patterns_too() {
     let ini = |paths: &str| format!("[pytest]\ntestpaths = {paths}\n");
     for (paths, left) in [

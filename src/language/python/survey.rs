@@ -26,13 +26,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::import_roots::top_module;
 use super::imports::{Imports, is_test_support, looks_like_tests};
 use super::pytest_options::{RunnerOptions, plugin_files};
+use super::wildcard::fits;
 use crate::language::classes::{classify, is_code, matches};
 use crate::language::files::{Files, Stated};
 use crate::model::candidate::PathClass;
 use crate::model::layout::Layout;
 
-/// Larger files are not read: nothing of that size is a hand-written test.
+/// Larger files are not read: nothing of that size was written by hand.
 const MOST_BYTES: usize = 1 << 20;
+
+/// The text of a file of the trusted tree. `None`: there is none, or it is too large to have been written by hand.
+///
+/// # Errors
+/// A fault of whoever keeps the files.
+pub(super) fn text_of(files: &dyn Files, path: &str) -> anyhow::Result<Option<String>> {
+    let content = files.read(path)?.filter(|content| content.len() <= MOST_BYTES);
+    Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
+}
 
 /// The layout of an instance.
 ///
@@ -48,11 +58,7 @@ pub(crate) fn survey(tree: &dyn Files, framework: &str, stated: Stated<'_>) -> a
         if !python && !RunnerOptions::reads(path) {
             continue;
         }
-        let Some(content) = tree.read(path)? else { continue };
-        if content.len() > MOST_BYTES {
-            continue;
-        }
-        let text = String::from_utf8_lossy(&content).into_owned();
+        let Some(text) = text_of(tree, path)? else { continue };
         if python {
             modules.insert(path.clone(), text);
         } else {
@@ -114,6 +120,8 @@ impl<'a> Survey<'a> {
                 if class == PathClass::Test && self.is_collected(path) {
                     layout.tests.insert(path.clone());
                 }
+            } else if classify(path, self.framework) == PathClass::Test && self.fits_others(path) {
+                layout.tests.insert(path.clone());
             }
         }
         let tests: BTreeSet<&str> = self
@@ -187,17 +195,24 @@ impl<'a> Survey<'a> {
 
     fn collected_by_options(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
-        self.options.patterns.iter().any(|pattern| matches(pattern, name))
+        self.options.patterns.iter().any(|pattern| matches(pattern, name)) || self.fits_others(path)
+    }
+
+    /// A pattern such as `*.py` says nothing of a file; then what the file holds does.
+    fn fits_others(&self, path: &str) -> bool {
+        self.options.others.iter().any(|pattern| fits(pattern, path)) && self.holds_tests(path)
+    }
+
+    fn holds_tests(&self, path: &str) -> bool {
+        self.modules.get(path).is_some_and(|text| text.contains("def test") || looks_like_tests(text))
     }
 
     /// Whether the runner is to be given an unconventional test file. Plain unittest takes its pattern from the command
     /// line, which nobody wrote down, so there what a file holds decides.
     fn is_collected(&self, path: &String) -> bool {
-        let holds_tests =
-            self.modules.get(path).is_some_and(|text| text.contains("def test") || looks_like_tests(text));
         self.collected_by_options(path)
             || self.stated.listed.contains(path)
-            || (holds_tests && (self.framework != "pytest" || self.stated.tests.contains(path)))
+            || (self.holds_tests(path) && (self.framework != "pytest" || self.stated.tests.contains(path)))
     }
 
     /// Whether nothing but tests imports a file, and gold leaves it alone.
@@ -377,6 +392,11 @@ pub(crate) fn folder(path: &str) -> &str {
 
 fn up(dir: &str) -> Option<&str> {
     (!dir.is_empty()).then(|| folder(dir))
+}
+
+/// The folders that a path is in, the nearest first, the top last.
+pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder(path)), |dir| up(dir))
 }
 
 pub(crate) fn join(dir: &str, name: &str) -> String {

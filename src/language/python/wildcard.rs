@@ -1,50 +1,59 @@
 //! Patterns of file names as Python's `fnmatch` and `glob` read them. Pure.
 
+use std::collections::BTreeSet;
+
 use regex::Regex;
+
+use crate::language::classes::matches;
 
 /// Whether a pattern of `fnmatch` covers a whole text. A `*` covers slashes too.
 pub(crate) fn fnmatch(pattern: &str, text: &str) -> bool {
-    covers(&expression(pattern, ".*", "."), text)
+    if !pattern.contains(['?', '[']) {
+        return matches(pattern, text);
+    }
+    // What cannot be read as a pattern fits nothing.
+    Regex::new(&expression(pattern)).is_ok_and(|expression| expression.is_match(text))
 }
 
 /// Whether a pattern of `glob` names a path. A `*` stays within a part and names nothing hidden, `**` goes through folders.
 pub(crate) fn glob(pattern: &str, path: &str) -> bool {
-    let (wanted, parts): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
-    parts_fit(&wanted, &parts)
-}
-
-fn parts_fit(wanted: &[&str], parts: &[&str]) -> bool {
-    match (wanted.split_first(), parts.split_first()) {
-        (None, None) => true,
-        (Some((&"**", rest)), _) => {
-            let skips = || parts.split_first().is_some_and(|(part, after)| !hidden(part) && parts_fit(wanted, after));
-            parts_fit(rest, parts) || skips()
-        }
-        (Some((want, rest)), Some((part, after))) => {
-            let shown = want.starts_with('.') || !hidden(part) || !want.contains(['*', '?', '[']);
-            shown && covers(&expression(want, "[^/]*", "[^/]"), part) && parts_fit(rest, after)
-        }
-        (None, Some(_)) | (Some(_), None) => false,
+    let parts: Vec<_> = path.split('/').collect();
+    // How many parts what was read of the pattern may stand for.
+    let mut taken = BTreeSet::from([0]);
+    for want in pattern.split('/') {
+        taken = if want == "**" {
+            let through = |from: usize| parts[from..].iter().take_while(|part| !part.starts_with('.')).count();
+            taken.iter().flat_map(|from| *from..=*from + through(*from)).collect()
+        } else {
+            let fits = |from: &&usize| parts.get(**from).is_some_and(|part| part_fits(want, part));
+            taken.iter().filter(fits).map(|from| from + 1).collect()
+        };
     }
+    taken.contains(&parts.len())
 }
 
-fn hidden(part: &str) -> bool {
-    part.starts_with('.')
+/// As pytest holds a pattern against a path: one without a slash against the name alone.
+pub(crate) fn fits(pattern: &str, path: &str) -> bool {
+    if pattern.contains('/') {
+        let pattern = if pattern.starts_with('/') { pattern.to_owned() } else { format!("*/{pattern}") };
+        return fnmatch(&pattern, &format!("/{path}"));
+    }
+    fnmatch(pattern, path.rsplit('/').next().unwrap_or(path))
 }
 
-fn covers(expression: &str, text: &str) -> bool {
-    // What cannot be read as a pattern stands for itself alone.
-    Regex::new(expression).is_ok_and(|expression| expression.is_match(text))
+fn part_fits(want: &str, part: &str) -> bool {
+    let shown = want.starts_with('.') || !part.starts_with('.') || !want.contains(['*', '?', '[']);
+    shown && fnmatch(want, part)
 }
 
-fn expression(pattern: &str, any: &str, one: &str) -> String {
+fn expression(pattern: &str) -> String {
     let mut out = String::from("(?s)^");
     let mut rest = pattern;
     while let Some(letter) = rest.chars().next() {
         rest = &rest[letter.len_utf8()..];
         match letter {
-            '*' => out.push_str(any),
-            '?' => out.push_str(one),
+            '*' => out.push_str(".*"),
+            '?' => out.push('.'),
             '[' => match set(rest) {
                 Some((set, after)) => {
                     out.push_str(&set);
@@ -100,8 +109,17 @@ mod tests {
             ("**/tests", "tests", true),
             ("packages/*/test_*.py", "packages/a/test_b.py", true),
             ("packages/*", "packages/a/b", false),
+            ("**", "a/b", true),
+            ("a/**/b", "a/b", true),
+            ("a/**/b", "a/.c/b", false),
+            ("a/t[eo]st_?", "a/test_b", true),
         ] {
             assert_eq!(glob(pattern, path), fits, "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn folders_that_are_gone_through_again_and_again_cost_no_more_than_the_path_is_long() {
+        assert!(!glob(&("**/a/".repeat(30) + "b"), &"a/".repeat(200)));
     }
 }
