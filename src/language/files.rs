@@ -1,5 +1,8 @@
 //! The files of an instance as a language sees them: no commit, no object store, only paths and bytes.
 
+/// Larger files are not read as text: nothing of that size was written by hand.
+const MOST_BYTES: usize = 1 << 20;
+
 /// What an instance says about its files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stated<'a> {
@@ -30,4 +33,13 @@ pub trait Files {
     /// # Errors
     /// A fault of whoever keeps the files.
     fn read(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>>;
+
+    /// The text of a file of that tree. `None`: there is none, or it is too large to have been written by hand.
+    ///
+    /// # Errors
+    /// A fault of whoever keeps the files.
+    fn text(&self, path: &str) -> anyhow::Result<Option<String>> {
+        let content = self.read(path)?.filter(|content| content.len() <= MOST_BYTES);
+        Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
+    }
 }

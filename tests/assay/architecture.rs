@@ -165,7 +165,6 @@ const KNOWN_CYCLES: &[&[&str]] = &[
     &["src/lab/admit/image_request.rs", "src/lab/admit/site_builder.rs"],
     &["src/language/python/canary.rs", "src/language/python/canary_edits.rs", "src/language/python/syntax.rs"],
     &["src/language/python/held_out.rs", "src/language/python/inputs.rs", "src/language/python/recording.rs"],
-    &["src/language/python/imports.rs", "src/language/python/pytest_options.rs", "src/language/python/survey.rs"],
     &["src/prompt/extract.rs", "src/prompt/test_answer.rs"],
     &["src/repo/draft.rs", "src/repo/store.rs"],
     &["src/sampler/endpoint.rs", "src/sampler/failure.rs", "src/sampler/reply.rs"],

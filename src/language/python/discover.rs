@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::survey::{above, join, text_of};
+use super::paths::{above, join};
 use super::wildcard::fnmatch;
 use crate::language::files::Files;
 use crate::language::suite::is_at;
@@ -26,7 +26,7 @@ struct Discovery {
 pub(crate) fn left_out(files: &dyn Files, collected: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
     let mut commands = Vec::new();
     for place in PLACES {
-        let Some(text) = text_of(files, place)? else { continue };
+        let Some(text) = files.text(place)? else { continue };
         for line in text.lines().filter(|line| line.contains("unittest")) {
             if line.trim_start().starts_with(['#', ';']) || line.contains("import unittest") {
                 continue;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tree_sitter::Node;
 
 use super::canary::{children, parsed};
-use super::survey::{above, folder, join, text_of};
+use super::paths::{above, folder, join};
 use super::syntax::below;
 use super::wildcard::fnmatch;
 use crate::language::files::Files;
@@ -24,7 +24,7 @@ impl Ignored {
     pub fn of(files: &dyn Files, paths: &[String]) -> anyhow::Result<Self> {
         let mut found = Self::default();
         for path in paths.iter().filter(|path| path.rsplit('/').next() == Some("conftest.py")) {
-            let Some(text) = text_of(files, path)? else { continue };
+            let Some(text) = files.text(path)? else { continue };
             if text.contains(PATHS) {
                 found.0.insert(folder(path).to_owned(), values(&text));
             }

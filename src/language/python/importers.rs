@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::import_roots::dotted_name;
 use super::imports::statements;
+use super::paths::{folder, join};
 use super::pytest_options::conftest_plugins;
-use super::survey::{folder, join};
 use crate::language::files::Files;
 use crate::model::candidate::PathClass;
 use crate::model::layout::Layout;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::survey::{folder, join};
+use super::paths::{folder, join};
 
 /// Modules that a text imports, with `/` for every dot.
 #[derive(Debug, Default)]

@@ -21,6 +21,7 @@ mod nested;
 pub mod oracle;
 #[cfg(test)]
 mod paper;
+mod paths;
 mod pytest_config;
 pub mod pytest_options;
 mod reader;

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::paths::{folder, join};
 use super::pytest_config::PytestConfig;
-use super::survey::{folder, join};
 use crate::language::files::Files;
 
 /// Groups of the test files. One group: all can be imported in one session.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use super::paths::folder;
 use super::pytest_config::{PLACES, configures};
-use super::survey::{folder, text_of};
 use crate::language::files::Files;
 use crate::language::suite::is_at;
 
@@ -34,7 +34,7 @@ pub(crate) fn projects(
         if started || changed.iter().any(|path| is_at(dir, path)) {
             continue;
         }
-        if text_of(files, path)?.is_some_and(|text| is_project(name, &text)) {
+        if files.text(path)?.is_some_and(|text| is_project(name, &text)) {
             found.insert(dir.to_owned());
         }
     }

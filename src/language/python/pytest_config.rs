@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use super::survey::text_of;
 use crate::language::files::Files;
 
 /// Files that may hold it, in the order in which pytest looks.
@@ -27,7 +26,7 @@ impl PytestConfig {
     /// A fault of whoever keeps the files.
     pub fn of(files: &dyn Files) -> anyhow::Result<Self> {
         for place in PLACES {
-            let Some(text) = text_of(files, place)? else { continue };
+            let Some(text) = files.text(place)? else { continue };
             if let Some(values) = section(place, &text) {
                 let mut config = Self { file: place.to_owned(), values };
                 config.take_overrides();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::paths::{folder, join};
 use super::pytest_config::{PLACES, ini_section, section};
-use super::survey::{folder, join};
 
 /// Options out of every configuration file of a tree that pytest may read.
 #[derive(Clone, Debug, Default)]

@@ -11,8 +11,8 @@
 use std::collections::BTreeMap;
 
 use super::ignored::Ignored;
+use super::paths::{above, join};
 use super::pytest_config::PytestConfig;
-use super::survey::{above, join};
 use super::wildcard::{fits, fnmatch, glob};
 use super::{discover, nested};
 use crate::language::files::Files;

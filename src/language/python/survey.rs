@@ -25,24 +25,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::import_roots::top_module;
 use super::imports::{Imports, is_test_support, looks_like_tests};
+use super::paths::{folder, join, up};
 use super::pytest_options::{RunnerOptions, plugin_files};
 use super::wildcard::fits;
 use crate::language::classes::{classify, is_code, matches};
 use crate::language::files::{Files, Stated};
 use crate::model::candidate::PathClass;
 use crate::model::layout::Layout;
-
-/// Larger files are not read: nothing of that size was written by hand.
-const MOST_BYTES: usize = 1 << 20;
-
-/// The text of a file of the trusted tree. `None`: there is none, or it is too large to have been written by hand.
-///
-/// # Errors
-/// A fault of whoever keeps the files.
-pub(super) fn text_of(files: &dyn Files, path: &str) -> anyhow::Result<Option<String>> {
-    let content = files.read(path)?.filter(|content| content.len() <= MOST_BYTES);
-    Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
-}
 
 /// The layout of an instance.
 ///
@@ -58,7 +47,7 @@ pub(crate) fn survey(tree: &dyn Files, framework: &str, stated: Stated<'_>) -> a
         if !python && !RunnerOptions::reads(path) {
             continue;
         }
-        let Some(text) = text_of(tree, path)? else { continue };
+        let Some(text) = tree.text(path)? else { continue };
         if python {
             modules.insert(path.clone(), text);
         } else {
@@ -383,24 +372,6 @@ fn code_roots(base: &[String]) -> BTreeSet<String> {
         }
     }
     roots
-}
-
-/// The folder of a path, empty at the top.
-pub(crate) fn folder(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-fn up(dir: &str) -> Option<&str> {
-    (!dir.is_empty()).then(|| folder(dir))
-}
-
-/// The folders that a path is in, the nearest first, the top last.
-pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(folder(path)), |dir| up(dir))
-}
-
-pub(crate) fn join(dir: &str, name: &str) -> String {
-    if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
 }
 
 /// What a module is imported as: its path without the ending, a package's without its `__init__`.
