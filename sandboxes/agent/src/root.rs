@@ -56,8 +56,12 @@ const ETC_GENERATED: &[(&str, &str)] = &[
     ("resolv.conf", ""),
 ];
 
+/// Certificates that the host trusts. They are public, and libraries such as `pygit2` cannot be imported without them, with or
+/// without a network.
+const ETC_CERTIFICATES: &[&str] = &["ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf", "pki/tls/certs"];
+
 /// What a job with a network reads beside that, and who is asked for names.
-const ETC_NETWORK: &[&str] = &["hosts", "resolv.conf", "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf", "pki/tls/certs"];
+const ETC_NETWORK: &[&str] = &["hosts", "resolv.conf"];
 const NAMES_BY_NETWORK: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
 
 /// Copies of the mounts that cells are made of, taken while the agent may still see them.
@@ -314,6 +318,9 @@ fn write_etc(root: &Path, network: bool) -> Result<(), String> {
     }
     for name in ETC {
         copy(&Path::new("/etc").join(name), &etc.join(name))?;
+    }
+    for name in ETC_CERTIFICATES {
+        copy_shown(&Path::new("/etc").join(name), &etc.join(name))?;
     }
     if network {
         for name in ETC_NETWORK {

@@ -247,6 +247,20 @@ fn the_host_is_out_of_sight() {
     );
 }
 
+fn certificates_that_the_host_trusts_can_be_loaded() {
+    let world = World::new();
+    let script = "import ssl\npaths = ssl.get_default_verify_paths()\ncontext = ssl.create_default_context()\n\
+        context.load_verify_locations(paths.cafile, paths.capath)\nprint(paths, len(context.get_ca_certs()))";
+    let python = python(script);
+    let at_host = Command::new(&python.argv[0]).args(&python.argv[1..]).env_clear().envs(&python.env).output().unwrap();
+    // A host without certificates raises in both.
+    let told = |stdout: &str| stdout.lines().next().unwrap_or_default().to_owned();
+    assert_eq!(
+        told(&text(&world.run(&python))),
+        told(&String::from_utf8_lossy(&[at_host.stdout, at_host.stderr].concat()))
+    );
+}
+
 fn what_a_job_may_not_do_is_refused() {
     let world = World::new();
     for (script, refusal) in [
@@ -459,6 +473,7 @@ pub const TESTS: &[Test] = tests![
     a_directory_can_be_removed_and_made_again,
     support_files_are_there_and_cannot_be_changed,
     the_host_is_out_of_sight,
+    certificates_that_the_host_trusts_can_be_loaded,
     what_a_job_may_not_do_is_refused,
     dangerous_system_calls_are_refused_and_ordinary_ones_are_not,
     there_is_no_network_but_loopback_works,
