@@ -23,7 +23,7 @@ use crate::model::digest::Digest;
 use crate::model::trial::{Exit, Outcome, TestReport, Trial};
 
 /// Raised when what a sandbox does to a job changes: what was seen under another one is not asked again.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// The store below a cache directory.
 #[derive(Clone, Debug)]
