@@ -50,7 +50,7 @@ pub enum Refusal {
     BaseDoesNotEnd,
     /// The run on gold did not end, or no expected test passes there.
     GoldFails,
-    /// Too many test files of the suite, or one that gold changes, do not load here.
+    /// Too many test files of the suite, or one that gold changes, say nothing here.
     LostTestFiles,
     /// A listed fail-to-pass test, or too many listed pass-to-pass tests, cannot be judged by here: for example, they need the
     /// network, or their results differ.

@@ -58,6 +58,8 @@ pub enum Loss {
     Ignored,
     /// It defines tests, and the run says nothing of it.
     Silent,
+    /// Its tests fail on gold, and none passes.
+    NonePasses,
 }
 
 impl LostFile {
@@ -65,7 +67,7 @@ impl LostFile {
     /// the file. That does not hold where a module is missing and gold changes the file: then tests of the change are gone.
     pub fn counts(&self) -> bool {
         match self.why {
-            Loss::DoesNotLoad | Loss::NotOnBase | Loss::Silent => true,
+            Loss::DoesNotLoad | Loss::NotOnBase | Loss::Silent | Loss::NonePasses => true,
             Loss::MissingModule => self.changed,
             Loss::MadeToLoad | Loss::Skipped | Loss::Deselected | Loss::Ignored => false,
         }
@@ -87,6 +89,7 @@ impl LostFile {
             Loss::Deselected => "all of its tests are deselected by the runner's configuration",
             Loss::Ignored => "the project's own configuration or plugin leaves it out",
             Loss::Silent => "neither a test nor an error came of it",
+            Loss::NonePasses => "no test of it passes on gold",
         };
         let raised = match &self.needs {
             Some(service) if raised.is_empty() => format!("needs {service}"),
@@ -154,6 +157,7 @@ mod tests {
             (Loss::DoesNotLoad, [true, true]),
             (Loss::NotOnBase, [true, true]),
             (Loss::Silent, [true, true]),
+            (Loss::NonePasses, [true, true]),
             (Loss::MissingModule, [false, true]),
             (Loss::MadeToLoad, [false, false]),
             (Loss::Skipped, [false, false]),

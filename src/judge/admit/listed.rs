@@ -149,7 +149,7 @@ impl<'a> GoldsRun<'a> {
             | Loss::Deselected
             | Loss::Ignored
             | Loss::Silent => true,
-            Loss::NotOnBase | Loss::MadeToLoad => false,
+            Loss::NotOnBase | Loss::MadeToLoad | Loss::NonePasses => false,
         };
         let files = lost.into_iter().flat_map(|lost| &lost.files);
         let silent = files

@@ -5,6 +5,8 @@
 //! - *does not load*: the file, a class of it, a package above it, or a configuration that ends the session;
 //! - *not on base*: it loads on gold and not on base, and gold changes neither the file nor the one that raised;
 //! - *silent*: it defines tests, and the run says nothing of it;
+//! - *none passes*: tests of it fail on gold and none passes, for another cause than the network (then they are witnesses). If tests
+//!   are listed, the lists say what is lost;
 //! - *missing module*: it skips itself for want of a module; this counts only if gold changes the file.
 //!
 //! A file that gold made to load, a skipped file and a deselected file are named and do not count: a skip is the
@@ -22,7 +24,7 @@ use crate::judge::{Halt, name_reasons, name_some, run_result};
 use crate::model::admission::Admission;
 use crate::model::candidate::PathClass;
 use crate::model::lost::{Loss, Lost, LostFile};
-use crate::model::trial::TestReport;
+use crate::model::trial::{Status, TestReport, TestResult};
 use crate::model::verdict::{Evidence as Level, Reason};
 use crate::runner::Runner;
 
@@ -100,11 +102,17 @@ fn of_session(
         };
         let on_gold = match on_gold.trouble(path) {
             Some(trouble) => Some((Loss::DoesNotLoad, trouble)),
-            None => on_gold.unrun(path, input.with_tests.contains(path)),
+            None => on_gold
+                .unrun(path, input.with_tests.contains(path))
+                .or_else(|| on_gold.none_passes(path).filter(|_| super::listed(input.instance).next().is_none())),
         };
         let (why, Trouble { error, message, place, raised: _ }) = on_gold.or_else(not_on_base)?;
         let why = match why {
-            Loss::DoesNotLoad | Loss::NotOnBase | Loss::Silent if ignored.contains(path) && !changed => Loss::Ignored,
+            Loss::DoesNotLoad | Loss::NotOnBase | Loss::Silent | Loss::NonePasses
+                if ignored.contains(path) && !changed =>
+            {
+                Loss::Ignored
+            }
             why => why,
         };
         let place = place.filter(|place| place != path);
@@ -151,8 +159,17 @@ pub(crate) fn bounded(
 struct Loaded<'a> {
     runner: &'a dyn Runner,
     report: &'a TestReport,
-    /// Files of which a test was collected.
-    files: BTreeSet<String>,
+    /// Files of which a test was collected, with what is known of them by it.
+    files: BTreeMap<String, Passing<'a>>,
+}
+
+/// What the results of a file's tests come to.
+#[derive(Default)]
+struct Passing<'a> {
+    /// A test passes, or fails for want of a network.
+    says: bool,
+    /// The first test that fails.
+    fails: Option<(&'a str, &'a TestResult)>,
 }
 
 /// Why a file is lost.
@@ -172,14 +189,23 @@ impl Trouble {
 
 impl<'a> Loaded<'a> {
     fn of(report: &'a TestReport, runner: &'a dyn Runner) -> Self {
-        Self { runner, report, files: report.tests.keys().map(|id| runner.target_of(id)).collect() }
+        let mut files = BTreeMap::<_, Passing>::new();
+        for (id, result) in &report.tests {
+            let file = files.entry(runner.target_of(id)).or_default();
+            let network = result.error.as_deref().is_some_and(|error| runner.cause(error).is_network());
+            file.says |= result.passed() || network;
+            if file.fails.is_none() && result.phases.iter().any(|(_, status)| *status == Status::Failed) {
+                file.fails = Some((id, result));
+            }
+        }
+        Self { runner, report, files }
     }
 
     /// Why a file, or a class of it, could not be collected.
     fn trouble(&self, path: &str) -> Option<Trouble> {
         let errors = &self.report.collect_errors;
         let own = |place: &String| self.runner.target_of(place) == path;
-        let above = |place: &String| !self.files.contains(path) && self.runner.takes_along(place, path);
+        let above = |place: &String| !self.files.contains_key(path) && self.runner.takes_along(place, path);
         let found = errors.iter().find(|(place, _)| own(place));
         let found = found.or_else(|| errors.iter().find(|(place, _)| above(place)));
         // An error in the configuration anywhere ends the whole session before it begins.
@@ -201,7 +227,7 @@ impl<'a> Loaded<'a> {
 
     /// Why nothing was collected from a file that loads. An older reporter does not say whether such a file was skipped.
     fn unrun(&self, path: &str, with_tests: bool) -> Option<(Loss, Trouble)> {
-        let remarks = self.report.remarks.as_ref().filter(|_| !self.files.contains(path))?;
+        let remarks = self.report.remarks.as_ref().filter(|_| !self.files.contains_key(path))?;
         if let Some((_, skip)) = remarks.skipped.iter().find(|(place, _)| self.runner.takes_along(place, path)) {
             return Some((if skip.missing { Loss::MissingModule } else { Loss::Skipped }, Trouble::said(&skip.reason)));
         }
@@ -209,6 +235,13 @@ impl<'a> Loaded<'a> {
             return Some((Loss::Deselected, Trouble::said("")));
         }
         with_tests.then(|| (Loss::Silent, Trouble::said("")))
+    }
+
+    /// Why no test of a file passes.
+    fn none_passes(&self, path: &str) -> Option<(Loss, Trouble)> {
+        let (id, result) = self.files.get(path).filter(|file| !file.says)?.fails?;
+        let error = result.error.clone().unwrap_or_default();
+        Some((Loss::NonePasses, Trouble { error, ..Trouble::said(self.message(id)) }))
     }
 
     fn message(&self, place: &str) -> &str {

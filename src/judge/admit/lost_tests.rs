@@ -174,3 +174,22 @@ fn more_than_a_tenth_or_one_that_gold_changes_is_too_much() {
     assert_eq!(of(4, &[(Loss::Skipped, true), (Loss::Deselected, true), (Loss::MissingModule, false)]), None);
     assert!(of(100, &[(Loss::MissingModule, true)]).is_some());
 }
+
+#[test]
+fn a_file_of_which_no_test_passes_on_gold_is_lost() {
+    let whole = |status: &str, error: Option<&str>| json!({"phases": [["whole", status]], "error": error});
+    let gold = |first: Value| {
+        let tests = json!({
+            "t/test_a.py::one": first, "t/test_a.py::two": whole("skipped", None),
+            "t/test_b.py::one": whole("failed", Some("SystemExit")), "t/test_b.py::two": whole("passed", None),
+            "t/test_d.py::one": whole("skipped", None), "t/deep/test_c.py::one": whole("failed", Some("NetworkUnreachable")),
+        });
+        json!({"tests": tests, "remarks": {"messages": {"t/test_a.py::one": "act is not installed"}}})
+    };
+    let found = lost(&[], &gold(whole("failed", Some("SystemExit"))), &all()).unwrap();
+    assert!(found.files[FILES[0]].counts());
+    let reason = "no test of it passes on gold: SystemExit: act is not installed".to_owned();
+    assert_eq!(whys(Some(found)), [(FILES[0].to_owned(), Loss::NonePasses, reason)]);
+    assert_eq!(lost(&[], &gold(whole("passed", None)), &all()), None);
+    assert_eq!(lost(&[], &gold(whole("skipped", None)), &all()), None);
+}
