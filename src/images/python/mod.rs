@@ -10,6 +10,9 @@ mod extras;
 pub mod inspect;
 pub mod interpreter;
 mod interpreters;
+mod pip_failure;
+#[cfg(test)]
+mod pip_tests;
 pub mod prepared;
 pub mod project;
 pub mod recipe;
