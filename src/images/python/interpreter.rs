@@ -16,6 +16,9 @@ use crate::images::environment_error::EnvironmentError;
 
 const OLDEST: (u32, u32) = (3, 8);
 
+/// Stands behind the name of an implementation.
+const FREE_THREADED: &str = "-free-threaded";
+
 /// A Python of the host that environments are made with.
 #[derive(Clone, Debug)]
 pub struct Interpreter {
@@ -101,6 +104,11 @@ impl Interpreter {
     /// Whether it is the usual implementation, with its usual lock.
     pub(crate) fn is_cpython(&self) -> bool {
         self.implementation == "cpython"
+    }
+
+    /// Whether it is one without the lock: most packages have no wheels for it.
+    pub(crate) fn is_free_threaded(&self) -> bool {
+        self.implementation.ends_with(FREE_THREADED)
     }
 
     /// Names what decides which wheels fit: implementation, version and platform.
@@ -249,6 +257,12 @@ impl Interpreter {
             pip: None,
         }
     }
+
+    /// The same without the lock.
+    pub(crate) fn free_threaded(mut self) -> Self {
+        self.implementation.push_str(FREE_THREADED);
+        self
+    }
 }
 
 fn ask(candidate: &str) -> Result<Interpreter, String> {
@@ -276,7 +290,7 @@ fn ask(candidate: &str) -> Result<Interpreter, String> {
         version: format!("{minor}.{patch}"),
         minor,
         // It takes other wheels than one of the same version with a lock.
-        implementation: answer.implementation + if answer.free_threaded { "-free-threaded" } else { "" },
+        implementation: answer.implementation + if answer.free_threaded { FREE_THREADED } else { "" },
         platform: answer.platform,
         prefix,
         pip: answer.pip,
@@ -292,6 +306,36 @@ fn clean(program: &Path) -> Command {
     command.env("PYTHONNOUSERSITE", "1").env("LC_ALL", "C.UTF-8");
     command.stdin(Stdio::null());
     command
+}
+
+/// The caller's settings of pip, which say where distributions are looked for, without names and passwords: another index may have what
+/// this one has not.
+pub(crate) fn index_settings() -> Vec<String> {
+    let mut settings: Vec<String> = std::env::vars_os()
+        .filter(|(name, _)| name.to_string_lossy().starts_with("PIP_"))
+        .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
+        .collect();
+    let home = std::env::home_dir();
+    let below = |inside: &str| home.as_ref().map(|home| home.join(inside));
+    let named = std::env::var_os("PIP_CONFIG_FILE").map(PathBuf::from);
+    let files = [Some(PathBuf::from("/etc/pip.conf")), below(".pip/pip.conf"), below(".config/pip/pip.conf"), named];
+    // Of a file that cannot be read pip reads nothing either.
+    settings.extend(files.into_iter().flatten().filter(|path| path.is_file()).filter_map(|path| fs::read_to_string(path).ok()));
+    settings.sort();
+    settings.iter().map(|text| without_credentials(text)).collect()
+}
+
+/// `https://name:password@host` without what stands before the host.
+fn without_credentials(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|letter: char| letter == '/' || letter.is_whitespace()).unwrap_or(part.len());
+        let host = part[..end].rfind('@').map_or(0, |at| at + 1);
+        out.push_str("://");
+        out.push_str(&part[host..]);
+    }
+    out
 }
 
 /// Variables of the caller that a build on this host gets: the index's settings, which may hold a password for the index, and how
@@ -355,6 +399,14 @@ mod tests {
     fn a_missing_python_is_refused_with_what_to_install() {
         let error = Interpreter::find(Some("/nonexistent/python3")).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/python3") && error.contains("apt-get install"), "{error}");
+    }
+
+    #[test]
+    fn settings_are_compared_without_what_changes_by_the_hour() {
+        assert_eq!(
+            without_credentials("a = https://me:to@ken@x.org/s@1\nhttp://y.org/ http://u@z.org"),
+            "a = https://x.org/s@1\nhttp://y.org/ http://z.org"
+        );
     }
 
     #[test]
