@@ -320,7 +320,9 @@ pub(crate) fn index_settings() -> Vec<String> {
     let named = std::env::var_os("PIP_CONFIG_FILE").map(PathBuf::from);
     let files = [Some(PathBuf::from("/etc/pip.conf")), below(".pip/pip.conf"), below(".config/pip/pip.conf"), named];
     // Of a file that cannot be read pip reads nothing either.
-    settings.extend(files.into_iter().flatten().filter(|path| path.is_file()).filter_map(|path| fs::read_to_string(path).ok()));
+    settings.extend(
+        files.into_iter().flatten().filter(|path| path.is_file()).filter_map(|path| fs::read_to_string(path).ok()),
+    );
     settings.sort();
     settings.iter().map(|text| without_credentials(text)).collect()
 }

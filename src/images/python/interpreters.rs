@@ -167,7 +167,9 @@ mod tests {
         let none = || Err(EnvironmentError::Missing("no usable Python".to_owned()));
         let requires = RequiresPython::new(">=3.12", "x").unwrap();
         let found = || pythons(&["3.11.7", "3.12.1", "3.13.0"]);
-        let version = |chosen: Result<Interpreter, _>| chosen.map(|one| one.version).map_err(|error: EnvironmentError| error.to_string());
+        let version = |chosen: Result<Interpreter, _>| {
+            chosen.map(|one| one.version).map_err(|error: EnvironmentError| error.to_string())
+        };
         assert_eq!(version(suitable(none(), Some(&requires), found)).unwrap(), "3.12.1");
         assert_eq!(version(suitable(none(), None, found)).unwrap(), "3.11.7");
         assert_eq!(version(suitable(none(), None, Vec::new)).unwrap_err(), "no usable Python");
@@ -176,7 +178,10 @@ mod tests {
         assert_eq!(version(suitable(free(), Some(&requires), found)).unwrap(), "3.12.1");
         assert_eq!(version(suitable(free(), None, Vec::new)).unwrap(), "3.14.0");
         assert!(!Interpreter::made_up("3.14.0").free_threaded().is_cpython());
-        assert_ne!(Interpreter::made_up("3.14.0").free_threaded().identity(), Interpreter::made_up("3.14.0").identity());
+        assert_ne!(
+            Interpreter::made_up("3.14.0").free_threaded().identity(),
+            Interpreter::made_up("3.14.0").identity()
+        );
     }
 
     #[test]

@@ -77,7 +77,10 @@ mod tests {
         let table = [
             (Cause::Index, "WARNING: Retrying after NewConnectionError\nERROR: No matching distribution found for x"),
             (Cause::Index, "ERROR: HTTP error 503 while getting https://x.org/a.whl"),
-            (Cause::Index, "WARNING: Retrying (Retry(total=0)) after ConnectionResetError(104, 'Connection reset by peer')"),
+            (
+                Cause::Index,
+                "WARNING: Retrying (Retry(total=0)) after ConnectionResetError(104, 'Connection reset by peer')",
+            ),
             (Cause::Index, "pip._vendor.urllib3.exceptions.ReadTimeoutError: x: Read timed out."),
             (
                 Cause::Index,
@@ -88,7 +91,10 @@ mod tests {
             (Cause::Unsolved, "ERROR: No matching distribution found for x==9"),
             (Cause::Unsolved, "ERROR: Cannot install a and b because these have conflicting dependencies."),
             // A build that wants something of a network that it does not get.
-            (Cause::Answer, "  error: subprocess-exited-with-error\n      Connection refused\nERROR: Failed to build x"),
+            (
+                Cause::Answer,
+                "  error: subprocess-exited-with-error\n      Connection refused\nERROR: Failed to build x",
+            ),
             (Cause::Answer, "ERROR: Failed building wheel for x"),
         ];
         for (expected, stderr) in table {

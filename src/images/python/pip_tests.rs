@@ -6,6 +6,9 @@ use std::path::Path;
 
 use super::environment::Environments;
 use super::interpreter::PipMode;
+use super::project::ProjectMetadata;
+use super::recipe::Recipe;
+use super::resolution::{Line, Question, Wishes};
 use crate::images::cache::Cache;
 use crate::images::environment_error::EnvironmentError;
 
@@ -88,4 +91,33 @@ fn a_page_that_an_index_cannot_give_is_no_answer_and_a_page_that_is_not_there_is
         let error = asked(&environments, &index, name).unwrap_err();
         assert!(matches!(error, EnvironmentError::Unreachable { .. }), "{name}: {error}");
     }
+}
+
+#[test]
+fn a_declared_line_that_brings_the_projects_modules_gives_way_and_another_project_is_asked_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let environments = Environments::open(Cache::open(folder.path()).unwrap(), None).unwrap();
+    let recipe = Recipe::find("python-stdlib").unwrap();
+    let mut wishes = Wishes::new(&recipe, &[], &[]);
+    let line = |line: &str| Line { line: line.to_owned(), source: "group test".to_owned() };
+    wishes.declared = vec![line("fork"), line("plain")];
+    let fetch = |folder: &Path, question: &Question, _: Option<&Path>| {
+        question
+            .lines
+            .iter()
+            .for_each(|name| drop(wheel(folder, name, &[if name == "fork" { "mixer.py" } else { "other.py" }])));
+        Ok(())
+    };
+    let settled = |modules: &[&str]| {
+        let modules = modules.iter().map(|&name| name.to_owned()).collect();
+        let project = ProjectMetadata { modules, ..ProjectMetadata::default() };
+        let resolved = environments.resolve_by(&wishes, Some(&project), "here", &mut |_| {}, &fetch).unwrap();
+        (resolved.lock.pins(None), resolved.left_out)
+    };
+    for _ in 0..2 {
+        let (pins, left_out) = settled(&["mixer"]);
+        assert_eq!(pins, ["plain==1"]);
+        assert!(left_out.len() == 1 && left_out[0].starts_with("fork (group test): mixer of fork-1"), "{left_out:?}");
+    }
+    assert_eq!(settled(&["blender"]), (vec!["fork==1".to_owned(), "plain==1".to_owned()], Vec::new()));
 }

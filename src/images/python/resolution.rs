@@ -88,9 +88,8 @@ impl<'a> Wishes<'a> {
 
     fn own_addresses(&self) -> Vec<String> {
         let given = self.given();
-        let taken = |line: &String| {
-            self.requirements.contains(line) || name_of(line).is_some_and(|name| given.contains(&name))
-        };
+        let taken =
+            |line: &String| self.requirements.contains(line) || name_of(line).is_some_and(|name| given.contains(&name));
         let left_out = self.own.iter().filter(|line| is_address(line) && !taken(line));
         left_out.map(|line| format!("{line} (the project's metadata): {AN_ADDRESS}")).collect()
     }

@@ -291,8 +291,9 @@ fn files_that_name_one_another_without_end_are_read_in_bounds_and_told() {
     assert_eq!(listed(&needs), ["testenv of tox.ini: six"]);
     assert!(needs.told[0].contains("too many sections name one another"), "{:?}", needs.told);
 
-    let names: Vec<(String, String)> =
-        (0..20_000).map(|at| (format!("r/{at}.txt"), format!("p{at}\n-r {}.txt\n-c {}.txt\n", at + 1, at + 1))).collect();
+    let names: Vec<(String, String)> = (0..20_000)
+        .map(|at| (format!("r/{at}.txt"), format!("p{at}\n-r {}.txt\n-c {}.txt\n", at + 1, at + 1)))
+        .collect();
     let mut files: Vec<(&str, &str)> = names.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     files.push(("tests/requirements.txt", "six\n-r ../r/0.txt\n"));
     let needs = chosen(&files);

@@ -46,7 +46,8 @@ fn readable(line: &str) -> bool {
     const DEEPEST: usize = 50;
     /// Parts of a marker each of which doubles, at worst, what is known of it.
     const MOST_PARTS: usize = 20;
-    let one_line = |letter: char| letter == '\t' || !(letter.is_control() || ['\u{2028}', '\u{2029}'].contains(&letter));
+    let one_line =
+        |letter: char| letter == '\t' || !(letter.is_control() || ['\u{2028}', '\u{2029}'].contains(&letter));
     let marker = line.split_once(';').map_or("", |(_, marker)| marker);
     let words = marker.split(|letter: char| !letter.is_ascii_alphanumeric());
     line.len() <= LONGEST
@@ -58,10 +59,8 @@ fn readable(line: &str) -> bool {
 /// Whether a line requires what is at an address and not in the index.
 pub(crate) fn is_address(line: &str) -> bool {
     // A line that cannot be parsed here may be one to pip.
-    parsed(line).map_or_else(
-        || line.contains("://"),
-        |parsed| matches!(parsed.version_or_url, Some(VersionOrUrl::Url(_))),
-    )
+    parsed(line)
+        .map_or_else(|| line.contains("://"), |parsed| matches!(parsed.version_or_url, Some(VersionOrUrl::Url(_))))
 }
 
 /// A version as PEP 440 has it, and nothing else.
@@ -140,8 +139,7 @@ mod tests {
     #[test]
     fn markers_that_would_take_for_ever_or_overflow_are_none() {
         let deep = format!("foo; {}os_name == 'a'{}", "(".repeat(1000), ")".repeat(1000));
-        let pairs: Vec<String> =
-            (0..60).map(|at| format!("(extra == 'a{at}' and extra == 'b{at}')")).collect();
+        let pairs: Vec<String> = (0..60).map(|at| format!("(extra == 'a{at}' and extra == 'b{at}')")).collect();
         let wide = format!("foo; {}", pairs.join(" or "));
         let long = format!("foo; {}", vec!["os_name == 'a'"; 4000].join(" or "));
         for line in [deep, wide, long, format!("foo; {}", "(".repeat(200_000))] {
@@ -149,7 +147,8 @@ mod tests {
             assert_eq!(name_of(&line), None);
             assert_eq!(of_extras(&line, &["a1".to_owned()]), None);
         }
-        let usual = "x; platform_machine == 'a' or (platform_machine == 'b' or (platform_machine == 'c' and extra == 't'))";
+        let usual =
+            "x; platform_machine == 'a' or (platform_machine == 'b' or (platform_machine == 'c' and extra == 't'))";
         Requirement::parse(usual).unwrap();
     }
 

@@ -117,7 +117,8 @@ impl Names {
 
     fn set_item(&mut self, source: &Source, subscript: Node, value: Option<Literal>) {
         let Some((name, key)) = self.item(source, subscript) else { return };
-        let others = self.known.get(name).map_or(0, |known| if let Literal::Table(items) = known { items.len() } else { 0 });
+        let others =
+            self.known.get(name).map_or(0, |known| if let Literal::Table(items) = known { items.len() } else { 0 });
         let value = self.spend(others).and(value);
         match (value, self.known.get_mut(name)) {
             (Some(value), Some(Literal::Table(items))) => {
