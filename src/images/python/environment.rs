@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use super::interpreter::{Interpreter, PipMode, index_settings};
+use super::interpreter::{Interpreter, PipMode};
 use super::interpreters::choose;
+use super::pip_settings::index_settings;
 use super::project::{ProjectMetadata, normalised};
 use super::resolution::{Question, Settled, Wishes};
 use super::runner_version::{refuse_judge, refuse_unknown};

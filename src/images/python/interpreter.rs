@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use serde::Deserialize;
 
 use super::pip_failure::{self, Cause};
+use super::pip_settings::a_build_may_see;
 use crate::images::cache::Cache;
 use crate::images::environment_error::EnvironmentError;
 
@@ -308,47 +309,6 @@ fn clean(program: &Path) -> Command {
     command
 }
 
-/// The caller's settings of pip, which say where distributions are looked for, without names and passwords: another index may have what
-/// this one has not.
-pub(crate) fn index_settings() -> Vec<String> {
-    let mut settings: Vec<String> = std::env::vars_os()
-        .filter(|(name, _)| name.to_string_lossy().starts_with("PIP_"))
-        .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
-        .collect();
-    let home = std::env::home_dir();
-    let below = |inside: &str| home.as_ref().map(|home| home.join(inside));
-    let named = std::env::var_os("PIP_CONFIG_FILE").map(PathBuf::from);
-    let files = [Some(PathBuf::from("/etc/pip.conf")), below(".pip/pip.conf"), below(".config/pip/pip.conf"), named];
-    // Of a file that cannot be read pip reads nothing either.
-    settings.extend(
-        files.into_iter().flatten().filter(|path| path.is_file()).filter_map(|path| fs::read_to_string(path).ok()),
-    );
-    settings.sort();
-    settings.iter().map(|text| without_credentials(text)).collect()
-}
-
-/// `https://name:password@host` without what stands before the host.
-fn without_credentials(text: &str) -> String {
-    let mut parts = text.split("://");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|letter: char| letter == '/' || letter.is_whitespace()).unwrap_or(part.len());
-        let host = part[..end].rfind('@').map_or(0, |at| at + 1);
-        out.push_str("://");
-        out.push_str(&part[host..]);
-    }
-    out
-}
-
-/// Variables of the caller that a build on this host gets: the index's settings, which may hold a password for the index, and how
-/// to reach it.
-fn a_build_may_see(name: &OsStr) -> bool {
-    const NAMES: [&str; 6] = ["PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"];
-    let name = name.to_string_lossy();
-    let upper = name.to_ascii_uppercase();
-    NAMES.contains(&name.as_ref()) || upper.starts_with("PIP_") || upper.ends_with("_PROXY") || upper.starts_with("LC_")
-}
-
 /// Why a run of pip failed. `unread` is a page of the index that could not be read.
 fn failure(output: &Output, unread: Option<String>, doing: &str) -> EnvironmentError {
     let why = tail(&output.stderr, &output.stdout);
@@ -401,14 +361,6 @@ mod tests {
     fn a_missing_python_is_refused_with_what_to_install() {
         let error = Interpreter::find(Some("/nonexistent/python3")).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/python3") && error.contains("apt-get install"), "{error}");
-    }
-
-    #[test]
-    fn settings_are_compared_without_what_changes_by_the_hour() {
-        assert_eq!(
-            without_credentials("a = https://me:to@ken@x.org/s@1\nhttp://y.org/ http://u@z.org"),
-            "a = https://x.org/s@1\nhttp://y.org/ http://z.org"
-        );
     }
 
     #[test]

@@ -26,8 +26,11 @@ fn suitable(
     let fits = |one: &Interpreter| requires.is_none_or(|requires| requires.fits(&one.version));
     match (first, requires) {
         (Ok(first), _) if fits(&first) && !first.is_free_threaded() => Ok(first),
-        (Ok(first), Some(requires)) => fitting(&first, requires, everywhere()),
-        // The first one will do if there is no other.
+        (Ok(first), Some(requires)) => match fitting(&first, requires, everywhere()) {
+            // Without the lock it will do if there is no other.
+            Err(_) if fits(&first) => Ok(first),
+            found => found,
+        },
         (Ok(first), None) => Ok(everywhere().into_iter().next().unwrap_or(first)),
         (Err(none), _) => everywhere().into_iter().find(fits).ok_or(none),
     }
@@ -176,7 +179,10 @@ mod tests {
         assert_eq!(version(suitable(Ok(Interpreter::made_up("3.13.0")), Some(&requires), found)).unwrap(), "3.13.0");
         let free = || Ok(Interpreter::made_up("3.14.0").free_threaded());
         assert_eq!(version(suitable(free(), Some(&requires), found)).unwrap(), "3.12.1");
-        assert_eq!(version(suitable(free(), None, Vec::new)).unwrap(), "3.14.0");
+        assert_eq!(version(suitable(free(), None, found)).unwrap(), "3.11.7");
+        for requires in [None, Some(&requires)] {
+            assert_eq!(version(suitable(free(), requires, Vec::new)).unwrap(), "3.14.0");
+        }
         assert!(!Interpreter::made_up("3.14.0").free_threaded().is_cpython());
         assert_ne!(
             Interpreter::made_up("3.14.0").free_threaded().identity(),

@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod interpreter;
 mod interpreters;
 mod pip_failure;
+mod pip_settings;
 #[cfg(test)]
 mod pip_tests;
 pub mod prepared;
