@@ -27,6 +27,12 @@ pub enum EnvironmentError {
     /// Another release of the project would be in the environment, and answers can be read off it.
     #[error("{path} would be in the environment beside the project's own code; leave it out of the requirements")]
     AnswerInImage { path: String },
+    /// A version of the runner would be installed whose reports nobody could trust.
+    #[error(
+        "{runner} {version} would be installed, because the project or the instance asks for it, and the reporter knows {first} to \
+         {last}; require one of these, for example with --with {runner}=={last}.*"
+    )]
+    UnknownRunner { runner: &'static str, version: String, first: u64, last: u64 },
     /// The project cannot be run this way.
     #[error("{0}")]
     Unsupported(String),

@@ -22,6 +22,7 @@ use super::resolution::Question;
 use super::scm_version::version_variables;
 use crate::images::built::Workshop;
 use crate::images::environment_error::EnvironmentError;
+use crate::language::python::needs::requirement::is_address;
 use crate::model::digest::Digest;
 use crate::model::trial::{Exit, Limits};
 use crate::sandbox::{Backing, ENVIRONMENT_DIR, Executed, Job, Lease, SUPPORT_DIR, SealedImage};
@@ -171,6 +172,13 @@ impl Environments {
         let lines: Vec<String> = installed.iter().cloned().collect();
         if let Some(option) = lines.iter().find(|line| line.trim_start().starts_with('-')) {
             let why = format!("its build requirement {option:?} is an option of pip");
+            return Err(EnvironmentError::NotBuilt { why });
+        }
+        if let Some(address) = lines.iter().find(|line| is_address(line)) {
+            let why = format!(
+                "its build requirement {address:?} is an address, and only what an index has is fetched; name a ready Docker image in \
+                 environment.image"
+            );
             return Err(EnvironmentError::NotBuilt { why });
         }
         let question = Question { lines, constraints: Vec::new() };

@@ -73,7 +73,7 @@ pub fn docker_build(
         ))
         .into());
     }
-    let Resolved { lock, wheels, left_out } = resolve_for(environments, &python, wishes, progress)?;
+    let Resolved { lock, wheels, left_out } = resolve_for(environments, &python, wishes, project, progress)?;
     environments.refuse_answer(&lock, &wheels, project)?;
     let digest =
         Digest::of_json(&(LAYOUT, tree_id, &base_id, &lock, project, workdir, &recipe.dockerfile, &recipe.name));
@@ -147,20 +147,21 @@ fn resolve_for(
     environments: &Environments,
     python: &BasePython,
     wishes: &Wishes<'_>,
+    project: Option<&ProjectMetadata>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Resolved, EnvironmentError> {
     let minor = python.minor();
     let same = |interpreter: &Interpreter| interpreter.minor == minor && interpreter.platform == python.platform;
     if same(&environments.interpreter) {
-        return environments.resolve(wishes, progress);
+        return environments.resolve(wishes, project, progress);
     }
     if let Ok(other) = Environments::open(environments.cache().clone(), Some(&format!("python{minor}")))
         && same(&other.interpreter)
     {
-        return other.resolve(wishes, progress);
+        return other.resolve(wishes, project, progress);
     }
     let target = format!("{minor} {}", python.platform);
-    environments.resolve_by(wishes, &target, progress, &|making, question, constraints| {
+    environments.resolve_by(wishes, project, &target, progress, &|making, question, constraints| {
         let options = [
             "download",
             "--quiet",

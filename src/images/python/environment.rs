@@ -12,6 +12,7 @@ use walkdir::WalkDir;
 
 use super::interpreter::{Interpreter, PipMode};
 use super::interpreters::choose;
+use super::pip_settings::index_settings;
 use super::project::{ProjectMetadata, normalised};
 use super::resolution::{Question, Settled, Wishes};
 use super::runner_version::{refuse_judge, refuse_unknown};
@@ -113,7 +114,7 @@ impl Environments {
         progress: &mut dyn FnMut(&str),
     ) -> Result<(Provisioned, Vec<String>), EnvironmentError> {
         refuse_judge(&wishes.recipe.requirements, project.and_then(ProjectMetadata::name).as_deref())?;
-        let Resolved { lock, wheels, left_out } = self.resolve(wishes, progress)?;
+        let Resolved { lock, wheels, left_out } = self.resolve(wishes, project, progress)?;
         self.refuse_answer(&lock, &wheels, project)?;
         let pins = lock.pins(project);
         let digest = Digest::of_json(&(LAYOUT, self.interpreter.identity(), &lock, project, workdir));
@@ -189,9 +190,10 @@ impl Environments {
     pub(crate) fn resolve(
         &self,
         wishes: &Wishes<'_>,
+        project: Option<&ProjectMetadata>,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Resolved, EnvironmentError> {
-        self.resolve_by(wishes, &self.interpreter.identity(), progress, &|making, question, constraints| {
+        self.resolve_by(wishes, project, &self.interpreter.identity(), progress, &|making, question, constraints| {
             let mut arguments: Vec<OsString> =
                 ["wheel", "--quiet", "--retries", "2", "--wheel-dir"].map(Into::into).into();
             arguments.push(making.into());
@@ -208,24 +210,30 @@ impl Environments {
 
     /// Resolves as much as possible by `fetch`, which fills a folder with wheels and may read a file of constraints. What was
     /// settled before is not asked for again, so that an environment stays what it is. A settlement that leaves something out is
-    /// told once.
+    /// told once. What is declared gives way too if it brings an answer of `project`, or a runner that nobody could trust.
     pub(crate) fn resolve_by(
         &self,
         wishes: &Wishes<'_>,
+        project: Option<&ProjectMetadata>,
         target: &str,
         progress: &mut dyn FnMut(&str),
         fetch: &Fetch<'_>,
     ) -> Result<Resolved, EnvironmentError> {
-        let name = Digest::of_json(&(WHEELS_LAYOUT, wishes.identity(), target));
+        let own = project.map(|project| (project.name(), &project.modules));
+        let name = Digest::of_json(&(WHEELS_LAYOUT, wishes.identity(), own, target, index_settings()));
         if let Some(bytes) = self.cache.read("settlements", name.as_str())?
             && let Ok((question, left_out)) = serde_json::from_slice::<(Question, Vec<String>)>(&bytes)
         {
             let (lock, wheels) = self.wheels(&question, target, progress, fetch)?;
             return Ok(Resolved { lock, wheels, left_out });
         }
-        let settled = wishes.settle(&mut |question| self.wheels(question, target, progress, fetch))?;
+        let settled = wishes.settle(&mut |question| {
+            let (lock, wheels) = self.wheels(question, target, progress, fetch)?;
+            refuse_unknown(lock.wheels.iter().map(LockedWheel::identity))?;
+            self.refuse_answer(&lock, &wheels, project)?;
+            Ok((lock, wheels))
+        })?;
         let Settled { question, answer: (lock, wheels), left_out } = settled;
-        refuse_unknown(lock.wheels.iter().map(LockedWheel::identity))?;
         if !left_out.is_empty() {
             let text = serde_json::to_vec(&(&question, &left_out)).map_err(|error| EnvironmentError::Failed {
                 doing: "writing what was settled".to_owned(),

@@ -3,15 +3,22 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
 
+use super::pip_failure::{self, Cause};
+use super::pip_settings::a_build_may_see;
 use crate::images::cache::Cache;
 use crate::images::environment_error::EnvironmentError;
 
 const OLDEST: (u32, u32) = (3, 8);
+
+/// Stands behind the name of an implementation.
+const FREE_THREADED: &str = "-free-threaded";
 
 /// A Python of the host that environments are made with.
 #[derive(Clone, Debug)]
@@ -50,6 +57,7 @@ struct Answer {
     base_prefix: PathBuf,
     platform: String,
     venv: bool,
+    free_threaded: bool,
     pip: Option<PathBuf>,
 }
 
@@ -66,7 +74,7 @@ print(json.dumps({
     "version": list(sys.version_info[:3]), "implementation": sys.implementation.name,
     "executable": sys.executable, "base_executable": getattr(sys, "_base_executable", None),
     "base_prefix": sys.base_prefix, "platform": sysconfig.get_platform(),
-    "venv": has("venv") is not None, "pip": pip and os.path.dirname(os.path.realpath(pip)),
+    "venv": has("venv") is not None, "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")), "pip": pip and os.path.dirname(os.path.realpath(pip)),
 }))
 "#;
 
@@ -94,9 +102,14 @@ impl Interpreter {
         &self.program
     }
 
-    /// Whether it is the usual implementation.
+    /// Whether it is the usual implementation, with its usual lock.
     pub(crate) fn is_cpython(&self) -> bool {
         self.implementation == "cpython"
+    }
+
+    /// Whether it is one without the lock: most packages have no wheels for it.
+    pub(crate) fn is_free_threaded(&self) -> bool {
+        self.implementation.ends_with(FREE_THREADED)
     }
 
     /// Names what decides which wheels fit: implementation, version and platform.
@@ -173,18 +186,28 @@ impl Interpreter {
         }
         command.args(["-m", "pip"]);
         command.args(arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect::<Vec<OsString>>());
-        let output = command.output().map_err(|error| EnvironmentError::io("running", program, &error))?;
+        let mut output = command.output().map_err(|error| EnvironmentError::io("running", program, &error))?;
         if output.status.success() {
             return Ok(());
         }
-        let why = tail(&output.stderr, &output.stdout);
-        let whole = String::from_utf8_lossy(&output.stderr);
-        let doing = doing.to_owned();
-        Err(if is_network(&whole) {
-            EnvironmentError::Unreachable { tool: "pip", doing, why }
-        } else {
-            EnvironmentError::Refused { tool: "pip", doing, why }
-        })
+        let mut unread = None;
+        if pip_failure::cause(&String::from_utf8_lossy(&output.stderr)) == Cause::Unsolved
+            && !matches!(mode, PipMode::Offline { .. })
+        {
+            // Only its log tells whether a page could not be read, and with a log it shows nothing of builds. So it is asked again. The
+            // variable reaches also those that it starts itself.
+            let log = alone.path().join("log");
+            command.env("PIP_LOG", &log);
+            let again = command.output().map_err(|error| EnvironmentError::io("running", program, &error))?;
+            if again.status.success() {
+                return Ok(());
+            }
+            unread = first_unread_page(&log)?;
+            if pip_failure::cause(&String::from_utf8_lossy(&again.stderr)) != Cause::Unsolved {
+                output = again;
+            }
+        }
+        Err(failure(&output, unread, doing))
     }
 
     /// What a cell must mount to see this installation, if it is not below `/usr`: host path and path inside.
@@ -235,6 +258,12 @@ impl Interpreter {
             pip: None,
         }
     }
+
+    /// The same without the lock.
+    pub(crate) fn free_threaded(mut self) -> Self {
+        self.implementation.push_str(FREE_THREADED);
+        self
+    }
 }
 
 fn ask(candidate: &str) -> Result<Interpreter, String> {
@@ -261,7 +290,8 @@ fn ask(candidate: &str) -> Result<Interpreter, String> {
         program,
         version: format!("{minor}.{patch}"),
         minor,
-        implementation: answer.implementation,
+        // It takes other wheels than one of the same version with a lock.
+        implementation: answer.implementation + if answer.free_threaded { FREE_THREADED } else { "" },
         platform: answer.platform,
         prefix,
         pip: answer.pip,
@@ -279,28 +309,40 @@ fn clean(program: &Path) -> Command {
     command
 }
 
-/// Variables of the caller that a build on this host gets: the index's settings, which may hold a password for the index, and how
-/// to reach it.
-fn a_build_may_see(name: &OsStr) -> bool {
-    const NAMES: [&str; 6] = ["PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"];
-    let name = name.to_string_lossy();
-    let upper = name.to_ascii_uppercase();
-    NAMES.contains(&name.as_ref()) || upper.starts_with("PIP_") || upper.ends_with("_PROXY") || upper.starts_with("LC_")
+/// Why a run of pip failed. `unread` is a page of the index that could not be read.
+fn failure(output: &Output, unread: Option<String>, doing: &str) -> EnvironmentError {
+    let why = tail(&output.stderr, &output.stdout);
+    let doing = doing.to_owned();
+    if let Some(page) = unread {
+        return EnvironmentError::Unreachable { tool: "pip", doing, why: format!("{why}\n{page}") };
+    }
+    if let Some(signal) = output.status.signal() {
+        return EnvironmentError::Failed { doing, why: format!("pip was ended by signal {signal}; run again\n{why}") };
+    }
+    match pip_failure::cause(&String::from_utf8_lossy(&output.stderr)) {
+        Cause::Index => EnvironmentError::Unreachable { tool: "pip", doing, why },
+        Cause::Disk => EnvironmentError::Failed {
+            doing,
+            why: format!("the disk of the cache or of the temporary folder is full; make room and run again\n{why}"),
+        },
+        Cause::Unsolved | Cause::Answer => EnvironmentError::Refused { tool: "pip", doing, why },
+    }
 }
 
-fn is_network(stderr: &str) -> bool {
-    const SIGNS: [&str; 9] = [
-        "NewConnectionError",
-        "Failed to establish a new connection",
-        "Temporary failure in name resolution",
-        "Name or service not known",
-        "ConnectTimeoutError",
-        "Read timed out",
-        "ProxyError",
-        "SSLError",
-        "Connection refused",
-    ];
-    SIGNS.iter().any(|sign| stderr.contains(sign))
+/// The first page in pip's log that could not be read.
+fn first_unread_page(log: &Path) -> Result<Option<String>, EnvironmentError> {
+    let failed = |error: std::io::Error| EnvironmentError::io("reading", log, &error);
+    let mut lines = BufReader::new(fs::File::open(log).map_err(failed)?);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if lines.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            return Ok(None);
+        }
+        if let Some(page) = pip_failure::unread_page(&String::from_utf8_lossy(&line)) {
+            return Ok(Some(page.to_owned()));
+        }
+    }
 }
 
 /// The last lines of a failed program's words.
@@ -326,11 +368,5 @@ mod tests {
         let found = Interpreter::find(None).unwrap();
         assert!(found.program.starts_with(&found.prefix), "{found:?}");
         assert!(found.version.starts_with(&found.minor));
-    }
-
-    #[test]
-    fn an_index_that_does_not_answer_is_told_from_a_version_that_does_not_exist() {
-        assert!(is_network("WARNING: Retrying after NewConnectionError\nERROR: No matching distribution found for x"));
-        assert!(!is_network("ERROR: No matching distribution found for x==9"));
     }
 }

@@ -7,19 +7,32 @@ use super::interpreter::Interpreter;
 use crate::images::environment_error::EnvironmentError;
 use crate::language::python::needs::requires_python::RequiresPython;
 
-/// The Python that the instance names, or the first on PATH if it satisfies what the project asks for, or else the oldest of this
-/// host that does. `wanted` is a program or a version such as `3.12`.
+/// The Python that the instance names, or the first on PATH if it can be used and satisfies what the project asks for, or else the oldest
+/// of this host that does. `wanted` is a program or a version such as `3.12`.
 pub(crate) fn choose(wanted: Option<&str>, requires: Option<&RequiresPython>) -> Result<Interpreter, EnvironmentError> {
-    let Some(wanted) = wanted else {
-        let first = Interpreter::find(None);
-        return match (first, requires) {
-            (Ok(first), Some(requires)) if !requires.fits(&first.version) => fitting(&first, requires, everywhere()),
-            (first, _) => first,
-        };
-    };
-    match is_version(wanted) {
-        true => of_version(wanted, everywhere()),
-        false => Interpreter::find(Some(wanted)),
+    match wanted {
+        None => suitable(Interpreter::find(None), requires, everywhere),
+        Some(wanted) if is_version(wanted) => of_version(wanted, everywhere()),
+        Some(wanted) => Interpreter::find(Some(wanted)),
+    }
+}
+
+/// `first`, or one of `everywhere` if `first` is none or does not suit.
+fn suitable(
+    first: Result<Interpreter, EnvironmentError>,
+    requires: Option<&RequiresPython>,
+    everywhere: impl FnOnce() -> Vec<Interpreter>,
+) -> Result<Interpreter, EnvironmentError> {
+    let fits = |one: &Interpreter| requires.is_none_or(|requires| requires.fits(&one.version));
+    match (first, requires) {
+        (Ok(first), _) if fits(&first) && !first.is_free_threaded() => Ok(first),
+        (Ok(first), Some(requires)) => match fitting(&first, requires, everywhere()) {
+            // Without the lock it will do if there is no other.
+            Err(_) if fits(&first) => Ok(first),
+            found => found,
+        },
+        (Ok(first), None) => Ok(everywhere().into_iter().next().unwrap_or(first)),
+        (Err(none), _) => everywhere().into_iter().find(fits).ok_or(none),
     }
 }
 
@@ -149,6 +162,31 @@ mod tests {
             of_version("3.1", pythons(&["3.11.7"])).unwrap_err().to_string(),
             "Python 3.1 is wanted, and it is not here: 3.11.7 (/made/up/3.11.7/bin/python3); install it, for example with pyenv or uv, \
              or name the program of another one with --python (environment.python)"
+        );
+    }
+
+    #[test]
+    fn a_first_one_that_cannot_be_used_is_not_the_last_word() {
+        let none = || Err(EnvironmentError::Missing("no usable Python".to_owned()));
+        let requires = RequiresPython::new(">=3.12", "x").unwrap();
+        let found = || pythons(&["3.11.7", "3.12.1", "3.13.0"]);
+        let version = |chosen: Result<Interpreter, _>| {
+            chosen.map(|one| one.version).map_err(|error: EnvironmentError| error.to_string())
+        };
+        assert_eq!(version(suitable(none(), Some(&requires), found)).unwrap(), "3.12.1");
+        assert_eq!(version(suitable(none(), None, found)).unwrap(), "3.11.7");
+        assert_eq!(version(suitable(none(), None, Vec::new)).unwrap_err(), "no usable Python");
+        assert_eq!(version(suitable(Ok(Interpreter::made_up("3.13.0")), Some(&requires), found)).unwrap(), "3.13.0");
+        let free = || Ok(Interpreter::made_up("3.14.0").free_threaded());
+        assert_eq!(version(suitable(free(), Some(&requires), found)).unwrap(), "3.12.1");
+        assert_eq!(version(suitable(free(), None, found)).unwrap(), "3.11.7");
+        for requires in [None, Some(&requires)] {
+            assert_eq!(version(suitable(free(), requires, Vec::new)).unwrap(), "3.14.0");
+        }
+        assert!(!Interpreter::made_up("3.14.0").free_threaded().is_cpython());
+        assert_ne!(
+            Interpreter::made_up("3.14.0").free_threaded().identity(),
+            Interpreter::made_up("3.14.0").identity()
         );
     }
 

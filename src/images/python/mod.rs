@@ -10,6 +10,10 @@ mod extras;
 pub mod inspect;
 pub mod interpreter;
 mod interpreters;
+mod pip_failure;
+mod pip_settings;
+#[cfg(test)]
+mod pip_tests;
 pub mod prepared;
 pub mod project;
 pub mod recipe;

@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::recipe::Recipe;
 use crate::images::environment_error::EnvironmentError;
 use crate::language::python::needs::locks::Constraint;
-use crate::language::python::needs::requirement::{disjoint, name_of};
+use crate::language::python::needs::requirement::{AN_ADDRESS, disjoint, is_address, name_of};
 use crate::runner::python::pytest::KNOWN;
 
 /// Attempts with parts of what is declared, at most. What was not tried by then is not installed.
 const MOST_ATTEMPTS: usize = 24;
+
+/// Raised when the same wishes are settled in another way.
+const RULES: u32 = 2;
 
 /// Everything that an environment is to have.
 #[derive(Clone, Debug)]
@@ -61,14 +64,34 @@ impl<'a> Wishes<'a> {
 
     /// Names everything that the answer depends on, but for the resolver.
     pub(crate) fn identity(&self) -> impl Serialize {
-        let constraints: Vec<&str> = self.constraints.iter().map(|constraint| constraint.line.as_str()).collect();
-        (self.lines(&self.recipe.requirements, &[]).unwrap_or_default(), self.declared.clone(), constraints.join("\n"))
+        let constraints: Vec<[String; 3]> = self
+            .constraints
+            .iter()
+            .map(|Constraint { name, line, file }| [name, line, file].map(Clone::clone))
+            .collect();
+        let (runner, known) = KNOWN;
+        let recipe = (self.recipe.requirements.clone(), self.recipe.older.clone());
+        let asked = (self.requirements.to_vec(), self.own.to_vec(), self.declared.clone(), constraints);
+        (RULES, runner, known.into_inner(), recipe, asked)
     }
 
     fn lines(&self, recipe: &[String], declared: &[Line]) -> Result<Vec<String>, EnvironmentError> {
         let declared = declared.iter().map(|declared| declared.line.clone());
         let extra: Vec<String> = self.requirements.iter().cloned().chain(declared).collect();
-        requirement_lines(recipe.iter().chain(&extra).chain(self.own))
+        requirement_lines(recipe.iter().chain(&extra).chain(self.named_own()))
+    }
+
+    /// What the project itself requires of the index. What its metadata names at an address is fetched only if the instance asks for it.
+    fn named_own(&self) -> impl Iterator<Item = &String> {
+        self.own.iter().filter(|line| !is_address(line))
+    }
+
+    fn own_addresses(&self) -> Vec<String> {
+        let given = self.given();
+        let taken =
+            |line: &String| self.requirements.contains(line) || name_of(line).is_some_and(|name| given.contains(&name));
+        let left_out = self.own.iter().filter(|line| is_address(line) && !taken(line));
+        left_out.map(|line| format!("{line} (the project's metadata): {AN_ADDRESS}")).collect()
     }
 
     /// Distributions that the instance names, beyond what it repeats of the project.
@@ -78,7 +101,7 @@ impl<'a> Wishes<'a> {
 
     /// What the instance and the project itself require.
     fn firm(&self) -> impl Iterator<Item = &String> {
-        self.requirements.iter().chain(self.own)
+        self.requirements.iter().chain(self.named_own())
     }
 
     /// Resolves as much as possible.
@@ -86,7 +109,7 @@ impl<'a> Wishes<'a> {
     /// # Errors
     /// What never gives way cannot be resolved, or the resolver cannot be asked.
     pub(crate) fn settle<R>(&self, resolver: &mut Resolver<'_, R>) -> Result<Settled<R>, EnvironmentError> {
-        let mut left_out = Vec::new();
+        let mut left_out = self.own_addresses();
         let declared = self.usable(&mut left_out);
         let mut search = Search { wishes: self, resolver, attempts: 0, any_version: false };
         let constraints = self.free_constraints(&declared);
@@ -136,6 +159,10 @@ impl<'a> Wishes<'a> {
                     known.start(),
                     known.end()
                 )));
+                return false;
+            }
+            if is_address(&declared.line) && !name.as_ref().is_some_and(|name| given.contains(name)) {
+                left_out.push(declared.not_installed(AN_ADDRESS));
                 return false;
             }
             name.is_some_and(|name| !given.contains(&name))
@@ -206,13 +233,17 @@ fn versions_left_out(constraints: &[Constraint], why: &str) -> String {
 
 /// A refusal with its reason in one line. Everything else says nothing about the requirements, and ends the search.
 fn reason(error: EnvironmentError) -> Result<(EnvironmentError, String), EnvironmentError> {
-    match &error {
-        EnvironmentError::Refused { why, .. } => {
-            let line = told_by(why);
-            Ok((error, line))
-        }
-        _ => Err(error),
-    }
+    let line = match &error {
+        EnvironmentError::Refused { why, .. } => told_by(why),
+        EnvironmentError::AnswerInImage { .. } | EnvironmentError::UnknownRunner { .. } => error.to_string(),
+        EnvironmentError::Missing(_)
+        | EnvironmentError::Unreachable { .. }
+        | EnvironmentError::NotBuilt { .. }
+        | EnvironmentError::Unsupported(_)
+        | EnvironmentError::Failed { .. }
+        | EnvironmentError::Cache(_) => return Err(error),
+    };
+    Ok((error, line))
 }
 
 /// The line of pip's words that says most.
@@ -223,6 +254,12 @@ fn told_by(why: &str) -> String {
     let found = SIGNS.iter().find_map(|sign| lines().find(|line| line.contains(sign)));
     let line = found.or_else(|| lines().next_back()).unwrap_or("pip gave no reason");
     line.trim_start_matches("ERROR: ").trim_end_matches('.').to_owned()
+}
+
+/// The distribution of `module of NAME-VERSION-....whl`.
+fn distribution_of_wheel(path: &str) -> Option<String> {
+    let (_, wheel) = path.rsplit_once(" of ")?;
+    name_of(wheel.split('-').next()?)
 }
 
 /// Distributions that pip names as the ones that it cannot find or build.
@@ -326,8 +363,18 @@ impl<R> Search<'_, '_, '_, R> {
             }
             Err(error) => reason(error)?,
         };
-        let (EnvironmentError::Refused { why, .. }, told) = error else { return Ok(()) };
-        let named = culprits(&why);
+        let (error, told) = error;
+        let named = match &error {
+            EnvironmentError::Refused { why, .. } => culprits(why),
+            EnvironmentError::AnswerInImage { path } => distribution_of_wheel(path).into_iter().collect(),
+            EnvironmentError::UnknownRunner { .. }
+            | EnvironmentError::Missing(_)
+            | EnvironmentError::Unreachable { .. }
+            | EnvironmentError::NotBuilt { .. }
+            | EnvironmentError::Unsupported(_)
+            | EnvironmentError::Failed { .. }
+            | EnvironmentError::Cache(_) => BTreeSet::new(),
+        };
         let is_named = |line: &&Line| name_of(&line.line).is_some_and(|name| named.contains(&name));
         let (out, rest): (Vec<&Line>, Vec<&Line>) = more.iter().partition(is_named);
         if !out.is_empty() {

@@ -23,6 +23,14 @@ fn pip(question: &Question) -> Result<(), EnvironmentError> {
     if named("unbuildable").is_some() {
         return Err(refused("error: metadata-generation-failed\nhint: See above for details."));
     }
+    // One that brings a module of the project, and one that brings an old runner along.
+    if named("fork").is_some() {
+        return Err(EnvironmentError::AnswerInImage { path: "mixer of fork-1-py3-none-any.whl".to_owned() });
+    }
+    if named("of-old").is_some() {
+        let version = "2.9.2".to_owned();
+        return Err(EnvironmentError::UnknownRunner { runner: "pytest", version, first: 3, last: 9 });
+    }
     // A plugin that needs an old runner.
     let needs = [("old-plugin", "pytest<8"), ("ancient-plugin", "pytest<5")];
     let hidden = needs.iter().find(|(name, _)| named(name).is_some()).map(|(_, line)| (*line).to_owned());
@@ -123,6 +131,29 @@ fn as_much_as_possible_is_installed_and_the_rest_told() {
             &[],
             &["unbuildable (group test): hint: See above for details"],
         ),
+        // What would bring the answer, or reports that nobody could trust, gives way if it is only declared.
+        (
+            &[],
+            &["fork", "mock", "of-old"],
+            &["mock==5"],
+            &["mock", "pytest>=8,<9"],
+            &["mock==5"],
+            &[
+                "fork (group test): mixer of fork-1-py3-none-any.whl would be in the environment beside the project's own code; leave it \
+                 out of the requirements",
+                "of-old (group test): pytest 2.9.2 would be installed, because the project or the instance asks for it, and the reporter \
+                 knows 3 to 9; require one of these, for example with --with pytest==9.*",
+            ],
+        ),
+        // Only the user has something fetched from an address.
+        (
+            &["x @ https://x.org/x.whl"],
+            &["y @ git+https://x.org/y", "x @ https://y.org/x.whl", "mock"],
+            &[],
+            &["mock", "pytest>=8,<9", "x @ https://x.org/x.whl"],
+            &[],
+            &["y @ git+https://x.org/y (group test): it is an address and not a name; --with takes it"],
+        ),
     ];
     let recipe = Recipe::find("python-pytest").unwrap();
     for (requirements, lines, constraints, asked, kept, told) in table {
@@ -179,6 +210,61 @@ fn what_an_instance_repeats_of_the_project_takes_nobodys_place() {
     let settled = wishes.settle(&mut pip).unwrap();
     assert_eq!(settled.question.lines, ["markupsafe==2.1.5", "markupsafe>=2", "pytest>=8,<9"]);
     assert_eq!(settled.question.constraints, ["markupsafe==2.1.5"]);
+}
+
+#[test]
+fn what_the_project_has_at_an_address_is_left_out_and_told_unless_the_instance_names_it() {
+    let recipe = Recipe::find("python-pytest").unwrap();
+    let own = ["x @ https://x.org/x.whl".to_owned(), "six".to_owned()];
+    let settled = Wishes::new(&recipe, &[], &own).settle(&mut pip).unwrap();
+    assert_eq!(settled.question.lines, ["pytest>=8,<9", "six"]);
+    assert_eq!(
+        settled.left_out,
+        ["x @ https://x.org/x.whl (the project's metadata): it is an address and not a name; --with takes it"]
+    );
+    for given in ["x @ https://x.org/x.whl", "x==1"] {
+        let given = [given.to_owned()];
+        let settled = Wishes::new(&recipe, &given, &own).settle(&mut pip).unwrap();
+        assert!(settled.question.lines.contains(&given[0]), "{:?}", settled.question);
+        assert_eq!(settled.left_out, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_an_instance_or_the_project_requires_never_gives_way_to_an_answer() {
+    let recipe = Recipe::find("python-pytest").unwrap();
+    for (name, answer) in [("fork", true), ("of-old", false)] {
+        let requirements = [name.to_owned()];
+        let mut wishes = Wishes::new(&recipe, &requirements, &[]);
+        wishes.declared = declared(&["mock"]);
+        let error = wishes.settle(&mut pip).unwrap_err();
+        assert_eq!(matches!(error, EnvironmentError::AnswerInImage { .. }), answer, "{error}");
+        assert_eq!(matches!(error, EnvironmentError::UnknownRunner { .. }), !answer, "{error}");
+    }
+}
+
+#[test]
+fn wishes_that_are_settled_in_different_ways_have_different_names() {
+    let recipe = Recipe::find("python-pytest").unwrap();
+    let own = ["markupsafe>=2".to_owned()];
+    let name = |wishes: &Wishes| serde_json::to_string(&wishes.identity()).unwrap();
+    let all = |recipe, requirements, own, file: &str| {
+        let mut wishes = Wishes::new(recipe, requirements, own);
+        wishes.constraints = fixed(&["mock==5"]);
+        wishes.constraints[0].file = file.to_owned();
+        name(&wishes)
+    };
+    let mut older = recipe.clone();
+    older.older.clear();
+    let names = [
+        all(&recipe, &own, &own, "uv.lock"),
+        all(&recipe, &own, &[], "uv.lock"),
+        all(&recipe, &[], &own, "uv.lock"),
+        all(&recipe, &own, &own, "pdm.lock"),
+        all(&older, &own, &own, "uv.lock"),
+    ];
+    let different: std::collections::BTreeSet<&String> = names.iter().collect();
+    assert_eq!(different.len(), names.len(), "{names:?}");
 }
 
 #[test]

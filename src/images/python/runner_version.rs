@@ -16,7 +16,7 @@ pub(super) fn refuse_judge(recipe: &[String], project: Option<&str>) -> Result<(
         None => Ok(()),
         Some(name) => Err(EnvironmentError::Unsupported(format!(
             "{runner} imports {name} before anything of the repository may be imported, so a suite that {runner} runs cannot judge {name} \
-             itself; choose another --runner, or name a ready Docker image in the instance's environment.image"
+             itself; if its tests are of unittest, import it with --runner unittest --recipe python-stdlib, or name a ready Docker image in the instance's environment.image"
         ))),
     }
 }
@@ -32,10 +32,7 @@ pub(super) fn refuse_unknown<'w>(
         return Ok(());
     }
     let (first, last) = known.into_inner();
-    Err(EnvironmentError::Unsupported(format!(
-        "{runner} {version} would be installed, because the project or the instance asks for it, and the reporter knows {first} to {last}; \
-         require one of these, for example with --with {runner}=={last}.*"
-    )))
+    Err(EnvironmentError::UnknownRunner { runner, version: version.to_owned(), first, last })
 }
 
 #[cfg(test)]
@@ -48,7 +45,7 @@ mod tests {
         assert_eq!(
             refuse_judge(&recipe, Some("pluggy")).unwrap_err().to_string(),
             "pytest imports pluggy before anything of the repository may be imported, so a suite that pytest runs cannot judge pluggy \
-             itself; choose another --runner, or name a ready Docker image in the instance's environment.image"
+             itself; if its tests are of unittest, import it with --runner unittest --recipe python-stdlib, or name a ready Docker image in the instance's environment.image"
         );
         refuse_judge(&recipe, Some("attrs")).unwrap();
         refuse_judge(&recipe, None).unwrap();

@@ -1,6 +1,6 @@
 //! What a list of requirements is made of, and how pip reads words and files of it.
 
-use super::requirement::{Requirement, normalised};
+use super::requirement::{AN_ADDRESS, Requirement, normalised};
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ impl Entry {
             None if line.is_empty() => None,
             None => Some(match Requirement::parse(line) {
                 Ok(requirement) => Self::Requirement(requirement),
+                Err(why) if why == AN_ADDRESS => Self::left_out(line, &why),
                 Err(_) if is_place(line) => Self::left_out(line, "it is a path or an address and not a name"),
                 Err(why) => Self::left_out(line, &why),
             }),
@@ -188,7 +189,7 @@ mod tests {
                 "foo>=1 ; python_version < '3.9'",
                 "not git+https://x.org/y.git#egg=y: it is a path or an address and not a name",
                 "not ./vendor/z: it is a path or an address and not a name",
-                "bar @ https://x.org/bar.whl",
+                "not bar @ https://x.org/bar.whl: it is an address and not a name; --with takes it",
                 "not -e git+https://x.org/y.git#egg=y: it is a path or an address and not a name",
                 "not odd>=: it is not a requirement",
                 "not -r ../../out.txt: the tree has no such file",

@@ -28,12 +28,19 @@ pub(crate) struct Lists {
     pub files: Vec<List>,
     /// Extras, normalised, that only the built project tells.
     pub built: Vec<String>,
+    /// Those of them that are no more than keys of a script: they may be none.
+    pub guessed: Vec<String>,
 }
 
 impl Lists {
     /// Every list that may be chosen, in the order in which they are told.
     pub fn all(&self) -> impl Iterator<Item = &List> {
         self.groups.iter().chain(&self.extras).chain(&self.files).chain(&self.environments)
+    }
+
+    /// Extras of the built project that it has for sure.
+    pub fn sure(&self) -> impl Iterator<Item = &String> {
+        self.built.iter().filter(|name| !self.guessed.contains(name))
     }
 
     pub fn groups_named(&self, name: &str) -> Vec<&List> {

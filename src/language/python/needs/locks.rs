@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 use super::entry::{self, Entry};
-use super::requirement::normalised;
+use super::requirement::{is_version, normalised};
 use super::tree::Tree;
 
 /// Lock files, in the order in which the first that is there is taken.
@@ -34,8 +34,9 @@ pub(crate) fn constraints(tree: &Tree, paths: &[String]) -> anyhow::Result<Vec<C
             Some((_, "lock" | "toml")) if path.ends_with("Pipfile.lock") => pipfile(tree, path)?,
             Some((_, "lock" | "toml")) => packages(tree, path)?,
             _ => {
-                let mut seen = BTreeSet::new();
-                lines(tree, path, &mut seen)?
+                let mut found = Vec::new();
+                lines(tree, path, &mut BTreeSet::new(), &mut found)?;
+                found
             }
         };
         // Of two files that fix a distribution the first one counts.
@@ -49,7 +50,8 @@ pub(crate) fn constraints(tree: &Tree, paths: &[String]) -> anyhow::Result<Vec<C
 /// One line for each distribution that has one version.
 fn single(versions: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
     let mut by_name: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (name, version) in versions {
+    // What is none could tell pip anything else.
+    for (name, version) in versions.filter(|(_, version)| is_version(version)) {
         by_name.entry(name).or_default().insert(version);
     }
     let one = by_name.into_iter().filter(|(_, versions)| versions.len() == 1);
@@ -96,22 +98,34 @@ fn pipfile(tree: &Tree, path: &str) -> anyhow::Result<Vec<(String, String)>> {
     Ok(single(versions))
 }
 
+/// Files that a file of bounds may name, and those that they name, at most.
+const MOST_FILES: usize = 50;
+
 /// A requirement file or a file of constraints: its bounds, and those of the files that it names.
-fn lines(tree: &Tree, path: &str, seen: &mut BTreeSet<String>) -> anyhow::Result<Vec<(String, String)>> {
-    if !seen.insert(path.to_owned()) {
-        return Ok(Vec::new());
+fn lines(
+    tree: &Tree,
+    path: &str,
+    seen: &mut BTreeSet<String>,
+    found: &mut Vec<(String, String)>,
+) -> anyhow::Result<()> {
+    if seen.contains(path) {
+        return Ok(());
     }
-    let Some(text) = tree.read(path)? else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
+    if seen.len() == MOST_FILES {
+        tree.note(format!("{path} is skipped: it is named by a chain of more than {MOST_FILES} requirement files"));
+        return Ok(());
+    }
+    seen.insert(path.to_owned());
+    let Some(text) = tree.read(path)? else { return Ok(()) };
     for entry in entry::file(&text, path.rsplit_once('/').map_or("", |(folder, _)| folder)) {
         match entry {
-            // A constraint has no extras and no address.
-            Entry::Requirement(requirement) if requirement.extras.is_empty() && !requirement.line.contains('@') => {
+            // A constraint has no extras.
+            Entry::Requirement(requirement) if requirement.extras.is_empty() => {
                 found.push((requirement.name, requirement.line));
             }
-            Entry::File(path) | Entry::Constraints(path) => found.extend(lines(tree, &path, seen)?),
+            Entry::File(path) | Entry::Constraints(path) => lines(tree, &path, seen, found)?,
             Entry::Requirement(_) | Entry::Group(_) | Entry::Extra(_) | Entry::LeftOut(..) => {}
         }
     }
-    Ok(found)
+    Ok(())
 }

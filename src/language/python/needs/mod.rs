@@ -86,9 +86,7 @@ fn lists(tree: &Tree) -> anyhow::Result<Lists> {
         };
         match is_plain(stem) {
             // Where the packaging says nothing of what the project requires, this file does.
-            true if !packaged || (!tree.has(pyproject::FILE) && !setup::names_requirements(tree)?) => {
-                lists.always.push(list)
-            }
+            true if !packaged || !(in_pyproject(tree)? || setup::names_requirements(tree)?) => lists.always.push(list),
             _ => lists.files.push(list),
         }
     }
@@ -100,6 +98,11 @@ fn packaged(tree: &Tree) -> anyhow::Result<bool> {
     if tree.has("setup.py") || tree.read("setup.cfg")?.is_some_and(|text| text.contains("[options]")) {
         return Ok(true);
     }
+    in_pyproject(tree)
+}
+
+/// Whether `pyproject.toml` packages the project: it may hold settings of tools alone.
+fn in_pyproject(tree: &Tree) -> anyhow::Result<bool> {
     let table: Option<toml::Table> = tree.read(pyproject::FILE)?.and_then(|text| text.parse().ok());
     let Some(table) = table else { return Ok(false) };
     let poetry = pyproject::below(&table, &["tool", "poetry"]);
@@ -112,7 +115,7 @@ fn chosen<'l>(lists: &'l Lists, taking: &Taking) -> anyhow::Result<Vec<&'l List>
     let of = |purpose: Purpose| lists.all().filter(move |list| list.purpose == purpose);
     let mut chosen: Vec<&List> = of(Purpose::Tests).collect();
     let says_something = taking.says_more_than_the_runner(&chosen)?
-        || lists.built.iter().any(|name| list_name::purpose(name) == Purpose::Tests);
+        || lists.sure().any(|name| list_name::purpose(name) == Purpose::Tests);
     if !says_something {
         chosen.extend(of(Purpose::Development));
     }
@@ -121,12 +124,15 @@ fn chosen<'l>(lists: &'l Lists, taking: &Taking) -> anyhow::Result<Vec<&'l List>
 
 /// Extras of a project that must be built first, by the same rule.
 fn chosen_of_built(lists: &Lists, chosen: &[&List]) -> Vec<String> {
-    let of = |purpose| lists.built.iter().filter(move |name| list_name::purpose(name) == purpose).cloned();
-    let tests: Vec<String> = of(Purpose::Tests).collect();
-    match tests.is_empty() && !chosen.iter().any(|list| list.purpose == Purpose::Tests) {
-        true => of(Purpose::Development).collect(),
-        false => tests,
+    let is = |name: &String, purpose| list_name::purpose(name) == purpose;
+    let mut taken: Vec<String> = lists.built.iter().filter(|name| is(name, Purpose::Tests)).cloned().collect();
+    let lists_for_tests = chosen.iter().any(|list| list.purpose == Purpose::Tests);
+    if !lists_for_tests && !lists.sure().any(|name| is(name, Purpose::Tests)) {
+        let guesses = taken.is_empty();
+        let others = lists.built.iter().filter(|name| guesses || !lists.guessed.contains(name));
+        taken.extend(others.filter(|name| is(name, Purpose::Development)).cloned());
     }
+    taken
 }
 
 /// The lists that were asked for by name.

@@ -245,6 +245,28 @@ const CASES: &[Case<'static>] = &[
         ],
         &["packages of Pipfile: flask", "group dev of Pipfile: pytest==8.1.1", "lock Pipfile.lock"],
     ),
+    (
+        "a key of setup.py that may be no extra takes nobody's place",
+        &[
+            (
+                "setup.py",
+                "from setuptools import setup\nenv = {'test': get(), 'dev': get()}\nsetup(name='x', install_requires=[], extras_require=env['x'])\n",
+            ),
+            ("requirements-dev.txt", "hypothesis\n"),
+            ("pyproject.toml", "[dependency-groups]\ndev = ['six']\n"),
+        ],
+        &["group dev of pyproject.toml: six", "requirements-dev.txt: hypothesis", "extra test"],
+    ),
+    (
+        "a requirement file beside settings of tools",
+        &[
+            ("pyproject.toml", "[tool.black]\nline-length = 100\n"),
+            ("setup.py", "from setuptools import setup\nsetup(name='x')\n"),
+            ("requirements.txt", "numpy\n"),
+            ("requirements-test.txt", "pytest\n"),
+        ],
+        &["requirements.txt: numpy", "requirements-test.txt: pytest"],
+    ),
     ("nothing", &[("a.py", ""), ("pyproject.toml", "[project]\nname = 'x'\n")], &[]),
 ];
 
@@ -254,6 +276,37 @@ fn what_suits_tests_is_chosen_from_every_kind_of_file() {
         let needs = chosen(files);
         assert_eq!(listed(&needs), *expected, "{what}: {:#?}", needs.told);
     }
+}
+
+#[test]
+fn files_that_name_one_another_without_end_are_read_in_bounds_and_told() {
+    let many: String =
+        (0..15).map(|at| format!("[s{at}]\ndeps =\n{}", format!("    {{[s{}]deps}}\n", at + 1).repeat(10))).collect();
+    let tox = format!("[testenv]\ndeps = {{[s0]deps}}\n{many}[s15]\ndeps = six\n");
+    assert_eq!(listed(&chosen(&[("tox.ini", &tox)])), ["testenv of tox.ini: six"]);
+
+    let chain: String = (0..50_000).map(|at| format!("[s{at}]\ndeps = {{[s{}]deps}}\n", at + 1)).collect();
+    let tox = format!("[testenv]\ndeps =\n    six\n    {{[s0]deps}}\n{chain}");
+    let needs = chosen(&[("tox.ini", &tox)]);
+    assert_eq!(listed(&needs), ["testenv of tox.ini: six"]);
+    assert!(needs.told[0].contains("too many sections name one another"), "{:?}", needs.told);
+
+    let names: Vec<(String, String)> = (0..20_000)
+        .map(|at| (format!("r/{at}.txt"), format!("p{at}\n-r {}.txt\n-c {}.txt\n", at + 1, at + 1)))
+        .collect();
+    let mut files: Vec<(&str, &str)> = names.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.push(("tests/requirements.txt", "six\n-r ../r/0.txt\n"));
+    let needs = chosen(&files);
+    assert!(needs.declared[0].requirements.len() < 100);
+    assert!(needs.told.join("\n").contains("too many are inside one another"), "{:?}", needs.told);
+    let made = Made::of(&files);
+    let tree = Tree::new(&made).unwrap();
+    assert!(constraints(&tree, &["r/0.txt".to_owned()]).unwrap().len() < 100);
+    assert!(tree.notes()[0].contains("a chain of more than 50 requirement files"), "{:?}", tree.notes());
+
+    let groups: String = (0..20_000).map(|at| format!("g{at} = [{{include-group = 'g{}'}}]\n", at + 1)).collect();
+    let pyproject = format!("[dependency-groups]\ntest = ['six', {{include-group = 'g0'}}]\n{groups}");
+    assert_eq!(listed(&chosen(&[("pyproject.toml", &pyproject)])), ["group test of pyproject.toml: six"]);
 }
 
 #[test]
@@ -271,7 +324,7 @@ fn what_was_taken_and_what_was_left_out_is_told() {
         needs.told,
         [
             "for the tests, from group test of pyproject.toml: pytest; left out: 1 (it is neither a requirement nor another group), group gone \
-             (there is none of this name), new>= (it is not a requirement), y @ file:///y (it is a path or an address and not a name)",
+             (there is none of this name), new>= (it is not a requirement), y @ file:///y (it is an address and not a name; --with takes it)",
             "for the tests, from tests/requirements.txt: six; left out: --pre (it is an option), -r tests/gone.txt (the tree has no such file), \
              ./vendored (it is a path or an address and not a name)",
             "in the versions of tests/limits.txt, uv.lock, if everything can be installed in them",
@@ -391,7 +444,7 @@ fn locks_fix_what_has_one_version_of_the_index() {
             "Pipfile.lock",
             "{\"_meta\": {}, \"default\": {\"d\": {\"version\": \"==4\"}}, \"develop\": {\"e\": {\"git\": \"u\"}}}",
         ),
-        ("r/tests.txt", "-r base.txt\nf==5 \\\n    --hash=sha256:00\ng[x]==6\n"),
+        ("r/tests.txt", "-r base.txt\nf==5 \\\n    --hash=sha256:00\ng[x]==6\ni @ https://x.org/i.whl\n"),
         ("r/base.txt", "h<7\n"),
         ("pdm.lock", "not = toml = \n"),
     ]);
@@ -399,6 +452,15 @@ fn locks_fix_what_has_one_version_of_the_index() {
     let paths = ["uv.lock", "poetry.lock", "pylock.toml", "Pipfile.lock", "r/tests.txt", "pdm.lock"].map(str::to_owned);
     let lines: Vec<String> = constraints(&tree, &paths).unwrap().into_iter().map(|one| one.line).collect();
     assert_eq!(lines, ["foo-bar==1.2", "a==1", "c==3", "d==4", "h<7", "f==5"]);
+    for (path, text) in [
+        ("uv.lock", "[[package]]\nname = 'a'\nversion = \"1\\n--index-url https://x.org\"\n"),
+        ("uv.lock", "[[package]]\nname = \"a\\n-r x\"\nversion = '1'\n[[package]]\nname = 'b'\nversion = '1 --pre'\n"),
+        ("Pipfile.lock", "{\"default\": {\"a\": {\"version\": \"==1\\n--pre\"}, \"b\": {\"version\": \"== 1\"}}}"),
+        ("r.txt", "a ; os_name == '\r--pre\r'\n"),
+    ] {
+        let files = Made::of(&[(path, text)]);
+        assert_eq!(constraints(&Tree::new(&files).unwrap(), &[path.to_owned()]).unwrap(), [], "{text}");
+    }
     assert!(tree.notes()[0].starts_with("pdm.lock is skipped, because it is not TOML: "), "{:?}", tree.notes());
 }
 

@@ -5,6 +5,9 @@ use std::str::FromStr;
 use pep508_rs::pep440_rs::{Version, VersionSpecifiers, release_specifiers_to_ranges};
 use pep508_rs::{ExtraName, PackageName, VersionOrUrl};
 
+/// Why what is at an address is not installed.
+pub(crate) const AN_ADDRESS: &str = "it is an address and not a name; --with takes it";
+
 /// A requirement as a line, with the name of its distribution.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Requirement {
@@ -25,10 +28,8 @@ impl Requirement {
             return Err("it holds a variable".to_owned());
         }
         let parsed = parsed(line).ok_or_else(|| "it is not a requirement".to_owned())?;
-        if let Some(VersionOrUrl::Url(url)) = &parsed.version_or_url
-            && url.scheme() == "file"
-        {
-            return Err("it is a path of a machine".to_owned());
+        if let Some(VersionOrUrl::Url(_)) = &parsed.version_or_url {
+            return Err(AN_ADDRESS.to_owned());
         }
         let extras = parsed.extras.iter().map(ToString::to_string).collect();
         Ok(Self { line: line.to_owned(), name: parsed.name.to_string(), extras })
@@ -36,7 +37,36 @@ impl Requirement {
 }
 
 fn parsed(line: &str) -> Option<pep508_rs::Requirement> {
-    pep508_rs::Requirement::from_str(line).ok()
+    readable(line).then(|| pep508_rs::Requirement::from_str(line).ok()).flatten()
+}
+
+/// Whether a line can be parsed in bounds, and is one line to every reader: pip parts lines at other characters too.
+fn readable(line: &str) -> bool {
+    const LONGEST: usize = 4096;
+    const DEEPEST: usize = 50;
+    /// Parts of a marker each of which doubles, at worst, what is known of it.
+    const MOST_PARTS: usize = 20;
+    let one_line =
+        |letter: char| letter == '\t' || !(letter.is_control() || ['\u{2028}', '\u{2029}'].contains(&letter));
+    let marker = line.split_once(';').map_or("", |(_, marker)| marker);
+    let words = marker.split(|letter: char| !letter.is_ascii_alphanumeric());
+    line.len() <= LONGEST
+        && line.chars().all(one_line)
+        && line.matches('(').count() <= DEEPEST
+        && words.filter(|word| ["extra", "in"].contains(word)).count() <= MOST_PARTS
+}
+
+/// Whether a line requires what is at an address and not in the index.
+pub(crate) fn is_address(line: &str) -> bool {
+    // A line that cannot be parsed here may be one to pip.
+    parsed(line)
+        .map_or_else(|| line.contains("://"), |parsed| matches!(parsed.version_or_url, Some(VersionOrUrl::Url(_))))
+}
+
+/// A version as PEP 440 has it, and nothing else.
+pub(crate) fn is_version(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".!+_-".contains(&byte);
+    text.bytes().all(plain) && Version::from_str(text).is_ok()
 }
 
 /// The name of a distribution in the form in which two spellings are equal; None if it is none.
@@ -78,7 +108,8 @@ pub(crate) fn of_extras(line: &str, extras: &[String]) -> Option<Requirement> {
         return None;
     }
     parsed.marker = parsed.marker.simplify_extras(&extras);
-    Requirement::parse(&parsed.to_string()).ok()
+    let extras = parsed.extras.iter().map(ToString::to_string).collect();
+    Some(Requirement { line: parsed.to_string(), name: parsed.name.to_string(), extras })
 }
 
 #[cfg(test)]
@@ -95,11 +126,30 @@ mod tests {
         for (line, why) in [
             ("./here", "it is not a requirement"),
             ("foo>=", "it is not a requirement"),
-            ("foo @ file:///x", "it is a path of a machine"),
+            ("foo @ file:///x", AN_ADDRESS),
+            ("foo @ git+https://x.org/y", AN_ADDRESS),
+            ("foo; os_name == '\r--index-url http://x.org\r'", "it is not a requirement"),
+            ("foo\u{2028}>=1", "it is not a requirement"),
             ("foo @ https://${TOKEN}@x.org/y", "it holds a variable"),
         ] {
             assert_eq!(Requirement::parse(line).unwrap_err(), why, "{line}");
         }
+    }
+
+    #[test]
+    fn markers_that_would_take_for_ever_or_overflow_are_none() {
+        let deep = format!("foo; {}os_name == 'a'{}", "(".repeat(1000), ")".repeat(1000));
+        let pairs: Vec<String> = (0..60).map(|at| format!("(extra == 'a{at}' and extra == 'b{at}')")).collect();
+        let wide = format!("foo; {}", pairs.join(" or "));
+        let long = format!("foo; {}", vec!["os_name == 'a'"; 4000].join(" or "));
+        for line in [deep, wide, long, format!("foo; {}", "(".repeat(200_000))] {
+            assert_eq!(Requirement::parse(&line), Err("it is not a requirement".to_owned()));
+            assert_eq!(name_of(&line), None);
+            assert_eq!(of_extras(&line, &["a1".to_owned()]), None);
+        }
+        let usual =
+            "x; platform_machine == 'a' or (platform_machine == 'b' or (platform_machine == 'c' and extra == 't'))";
+        Requirement::parse(usual).unwrap();
     }
 
     #[test]
@@ -134,6 +184,8 @@ mod tests {
         );
         assert_eq!(of("a[tests-no-zope]; extra == 'tests'").as_deref(), Some("a[tests-no-zope]"));
         assert_eq!(of("sphinx; extra == 'docs'"), None);
+        let address = of("a @ https://x.org/a.whl ; extra == 'tests'").unwrap();
+        assert!(is_address(&address) && !is_address("a>=1"), "{address}");
         assert_eq!(of("attrs"), None);
     }
 }

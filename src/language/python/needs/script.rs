@@ -1,5 +1,6 @@
 //! What a Python script says of itself without being run: literals, names that stand for them, and calls.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use tree_sitter::{Node, Tree};
@@ -23,6 +24,15 @@ impl Literal {
         }
     }
 
+    /// Parts and bytes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => 1 + text.len(),
+            Self::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
+            Self::Table(items) => 1 + items.iter().map(|(key, value)| key.len() + value.size()).sum::<usize>(),
+        }
+    }
+
     /// The texts of a list, or the lines of one text.
     pub fn lines(&self) -> Option<Vec<String>> {
         match self {
@@ -41,9 +51,22 @@ pub(crate) struct Script {
     tree: Tree,
 }
 
+/// Parts of values and bytes of texts that are read or copied in one script; beyond them nothing is known. A few lines of sums could
+/// stand for more than fits into memory.
+const MOST_PARTS: usize = 4 << 20;
+
 /// Names at the top of a script with what they stand for, as far as it is written down.
-#[derive(Default)]
-pub(crate) struct Names(BTreeMap<String, Literal>);
+pub(crate) struct Names {
+    known: BTreeMap<String, Literal>,
+    /// Of [`MOST_PARTS`].
+    left: Cell<usize>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { known: BTreeMap::new(), left: Cell::new(MOST_PARTS) }
+    }
+}
 
 impl Script {
     /// None if it cannot be parsed.
@@ -86,20 +109,23 @@ impl Script {
 impl Names {
     fn set(&mut self, name: &str, value: Option<Literal>) {
         match value {
-            Some(value) => drop(self.0.insert(name.to_owned(), value)),
+            Some(value) => drop(self.known.insert(name.to_owned(), value)),
             // What it stands for now is not written down.
-            None => drop(self.0.remove(name)),
+            None => drop(self.known.remove(name)),
         }
     }
 
     fn set_item(&mut self, source: &Source, subscript: Node, value: Option<Literal>) {
         let Some((name, key)) = self.item(source, subscript) else { return };
-        match (value, self.0.get_mut(name)) {
+        let others =
+            self.known.get(name).map_or(0, |known| if let Literal::Table(items) = known { items.len() } else { 0 });
+        let value = self.spend(others).and(value);
+        match (value, self.known.get_mut(name)) {
             (Some(value), Some(Literal::Table(items))) => {
                 items.retain(|(known, _)| *known != key);
                 items.push((key, value));
             }
-            _ => drop(self.0.remove(name)),
+            _ => drop(self.known.remove(name)),
         }
     }
 
@@ -109,8 +135,19 @@ impl Names {
         Some((source.of(name), key.text()?.to_owned()))
     }
 
+    fn spend(&self, parts: usize) -> Option<()> {
+        let left = self.left.get().checked_sub(parts);
+        self.left.set(left.unwrap_or_default());
+        left.map(drop)
+    }
+
+    fn copied(&self, value: &Literal) -> Option<Literal> {
+        self.spend(value.size()).map(|()| value.clone())
+    }
+
     /// What an expression stands for; None if that is not written down.
     pub fn value(&self, source: &Source, node: Node) -> Option<Literal> {
+        self.spend(1)?;
         match node.kind() {
             "string" => text(source, node).map(Literal::Text),
             "concatenated_string" => {
@@ -137,12 +174,13 @@ impl Names {
                 };
                 children(node).into_iter().map(pair).collect::<Option<Vec<_>>>().map(Literal::Table)
             }
-            "identifier" => self.0.get(source.of(node)).cloned(),
+            "identifier" => self.copied(self.known.get(source.of(node))?),
             "subscript" => {
                 let (name, key) = self.item(source, node)?;
-                match self.0.get(name)? {
+                match self.known.get(name)? {
                     Literal::Table(items) => {
-                        items.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
+                        self.spend(items.len())?;
+                        items.iter().find(|(known, _)| *known == key).and_then(|(_, value)| self.copied(value))
                     }
                     Literal::Text(_) | Literal::List(_) => None,
                 }
@@ -204,7 +242,7 @@ mod tests {
                       F = dict(t=(*A, 'd'))\nB = open('x').read()\nG = {'t': B}\nH = f'{A}'\n";
         let script = Script::parse(script.to_owned()).unwrap();
         let names = script.names();
-        let lines = |name: &str, key: &str| match names.0.get(name) {
+        let lines = |name: &str, key: &str| match names.known.get(name) {
             Some(Literal::Table(items)) => {
                 items.iter().find(|(known, _)| known == key).and_then(|(_, value)| value.lines())
             }
@@ -215,8 +253,18 @@ mod tests {
         assert_eq!(lines("E", "x").unwrap(), ["x1y"]);
         assert_eq!(lines("F", "t").unwrap(), ["a", "b", "d"]);
         for unknown in ["B", "G", "H"] {
-            assert!(!names.0.contains_key(unknown), "{unknown}");
+            assert!(!names.known.contains_key(unknown), "{unknown}");
         }
         assert!(Script::parse("def (".to_owned()).is_none());
+    }
+
+    #[test]
+    fn sums_that_grow_beyond_all_bounds_are_not_known_and_cost_no_time() {
+        let doubled = format!("A = ['a', 'b']\n{}B = ['c']\n", "A = A + A\n".repeat(60));
+        let script = Script::parse(doubled).unwrap();
+        let names = script.names();
+        assert!(!names.known.contains_key("A"));
+        let tables = format!("T = {{'a': {:?}}}\n{}", "x".repeat(50_000), "T['b'] = T\nU = T\n".repeat(2000));
+        assert!(Script::parse(tables).unwrap().names().left.get() < MOST_PARTS);
     }
 }

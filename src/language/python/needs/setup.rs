@@ -125,7 +125,11 @@ fn of_script(script: &Script, lists: &mut Lists) {
                 }
             }
         }
-        _ => lists.built.extend(keys(script, &setup)),
+        _ => {
+            let keys = keys(script, &setup);
+            lists.guessed.extend(keys.iter().filter(|key| !lists.built.contains(key)).cloned());
+            lists.built.extend(keys);
+        }
     }
 }
 

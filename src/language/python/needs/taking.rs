@@ -1,5 +1,6 @@
 //! Lists that were chosen become requirement lines: what they include is followed, and what is left out is told.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::entry::{self, Entry};
@@ -17,6 +18,12 @@ const RUNNERS: [&str; 4] = ["coverage", "pytest", "pytest-cov", "pytest-xdist"];
 const TOOLS: [&str; 10] =
     ["codecov", "coveralls", "nox", "pre-commit", "tox", "tox-gh", "tox-gh-actions", "tox-uv", "tox-venv", "twine"];
 
+/// Files, groups and extras inside one another that are followed.
+const DEEPEST: usize = 50;
+
+/// Entries that are followed in all. A file that several lists include counts for each.
+const MOST_ENTRIES: usize = 200_000;
+
 /// What is taken so far.
 pub(crate) struct Taking<'a> {
     tree: &'a Tree<'a>,
@@ -28,6 +35,8 @@ pub(crate) struct Taking<'a> {
     taken: BTreeSet<String>,
     needs: Needs,
     locks: Vec<String>,
+    /// Entries that may still be followed.
+    left: Cell<usize>,
 }
 
 /// A list with everything that it includes.
@@ -39,12 +48,15 @@ struct Flat {
     /// Extras that only the built project tells.
     built: Vec<String>,
     seen: BTreeSet<String>,
+    /// How deep what is followed stands in others.
+    depth: usize,
 }
 
 impl<'a> Taking<'a> {
     pub fn new(tree: &'a Tree<'a>, lists: &'a Lists, given: &[String], chooses: bool) -> Self {
         let given = given.iter().filter_map(|line| name_of(line)).collect();
-        Self { tree, lists, given, chooses, taken: BTreeSet::new(), needs: Needs::default(), locks: Vec::new() }
+        let left = Cell::new(MOST_ENTRIES);
+        Self { tree, lists, given, chooses, taken: BTreeSet::new(), needs: Needs::default(), locks: Vec::new(), left }
     }
 
     /// Whether a list for tests is more than the environment of a tool that names the runner alone.
@@ -94,6 +106,14 @@ impl<'a> Taking<'a> {
     }
 
     fn follow(&self, entries: &[Entry], flat: &mut Flat) -> anyhow::Result<()> {
+        let left = self.left.get().checked_sub(entries.len()).filter(|_| flat.depth < DEEPEST);
+        let Some(left) = left else {
+            let why = "the lists are too long, or too many are inside one another";
+            flat.left_out.push((format!("{} more entries", entries.len()), why.to_owned()));
+            return Ok(());
+        };
+        self.left.set(left);
+        flat.depth += 1;
         for entry in entries {
             match entry {
                 Entry::Requirement(own) if Some(&own.name) == self.lists.project.as_ref() => {
@@ -121,6 +141,7 @@ impl<'a> Taking<'a> {
                 Entry::Group(_) | Entry::Extra(_) | Entry::File(_) => {}
             }
         }
+        flat.depth -= 1;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Requirements in the configuration of tox: `tox.ini`, `setup.cfg`, `tox.toml` and `[tool.tox]`.
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use super::entry::{self, Entry};
@@ -9,6 +11,12 @@ use super::lists::{List, Lists};
 use super::pyproject::{self, below};
 use super::requirement::normalised;
 use super::tree::Tree;
+
+/// Requirements of all environments, at most.
+const MOST_ENTRIES: usize = 100_000;
+
+/// Sections that name one another, at most.
+const DEEPEST: usize = 20;
 
 /// Takes what the test environments declare.
 pub(crate) fn read(tree: &Tree, lists: &mut Lists) -> anyhow::Result<()> {
@@ -54,37 +62,59 @@ fn environment(name: &str, place: &str, entries: Vec<Entry>) -> Option<List> {
 }
 
 fn of_ini(ini: &Ini, place: &str, lists: &mut Lists) {
+    let mut left = MOST_ENTRIES;
     for (section, _) in ini.sections() {
         let name = match section.split_once(':') {
             None if section == "testenv" => "",
             Some(("testenv", name)) => name,
             _ => continue,
         };
-        let mut entries = deps(ini, section, &mut Vec::new());
+        let mut deps = Deps { ini, seen: BTreeSet::new(), depth: 0 };
+        let mut entries = deps.of(section);
         let names = |key| ini.lines(section, key).iter().flat_map(|line| line.split([',', ' '])).filter_map(normalised);
         entries.extend(names("extras").map(Entry::Extra));
         entries.extend(names("dependency_groups").map(Entry::Group));
+        match left.checked_sub(entries.len()) {
+            Some(rest) => left = rest,
+            None => entries = vec![Entry::left_out(section, "the environments name too many requirements")],
+        }
         lists.environments.extend(environment(name, place, entries));
     }
 }
 
-/// The requirements of a section. `open` holds those that are being read, so that none goes round in a circle.
-fn deps(ini: &Ini, section: &str, open: &mut Vec<String>) -> Vec<Entry> {
-    if open.iter().any(|known| known == section) {
-        return Vec::new();
-    }
-    open.push(section.to_owned());
-    let entries = ini.lines(section, "deps").iter().flat_map(|line| dep(ini, line, open)).collect();
-    open.pop();
-    entries
+/// The requirements of an environment.
+struct Deps<'i> {
+    ini: &'i Ini,
+    /// Sections that were read: one counts once, and none goes round in a circle.
+    seen: BTreeSet<String>,
+    depth: usize,
 }
 
-fn dep(ini: &Ini, line: &str, open: &mut Vec<String>) -> Vec<Entry> {
-    if let Some((other, "deps")) =
-        line.strip_prefix("{[").and_then(|rest| rest.strip_suffix('}')).and_then(|rest| rest.split_once(']'))
-    {
-        return deps(ini, other, open);
+impl Deps<'_> {
+    fn of(&mut self, section: &str) -> Vec<Entry> {
+        if self.depth == DEEPEST {
+            return vec![Entry::left_out(section, "too many sections name one another")];
+        }
+        if !self.seen.insert(section.to_owned()) {
+            return Vec::new();
+        }
+        self.depth += 1;
+        let ini = self.ini;
+        let mut entries = Vec::new();
+        for line in ini.lines(section, "deps") {
+            let other =
+                line.strip_prefix("{[").and_then(|rest| rest.strip_suffix('}')).and_then(|rest| rest.split_once(']'));
+            match other {
+                Some((other, "deps")) => entries.extend(self.of(other)),
+                _ => entries.extend(dep(line)),
+            }
+        }
+        self.depth -= 1;
+        entries
     }
+}
+
+fn dep(line: &str) -> Vec<Entry> {
     // `factors: requirement` holds in some environments only.
     let (factors, line) = match line.split_once(':') {
         Some((factors, rest)) if rest.starts_with([' ', '\t']) && !factors.contains(['=', '<', '>', '[', ';']) => {
