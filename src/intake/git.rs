@@ -148,8 +148,9 @@ pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Pa
     let base_commit = store.fetch_tree_from(&from, &base).with_context(|| kept(out)).with_context(|| what.clone())?;
     let id = format!("{name}__{}__{}", &base[..12], &fix[..12]);
     let notes = beside_git(&from, &[(&base, &copied), (&fix, &fixed)]);
+    let version = from.nearest_version(&base);
     let source = Source::Git { path: absolute.display().to_string(), base, fix };
-    let draft = Draft { id, name: &repo_name, base_commit, version: None, patches, source };
+    let draft = Draft { id, name: &repo_name, base_commit, version: version.as_deref(), patches, source };
     Ok(Ranged { instance: instance(&store, draft, wanted).context(what)?, notes })
 }
 

@@ -38,6 +38,7 @@ pub mod store;
 mod survey_tests;
 #[cfg(test)]
 mod tests;
+mod tags;
 mod text_diff;
 mod trees;
 
