@@ -43,7 +43,7 @@ mod trees;
 
 pub use blob::blob_id;
 pub use brought::{Brought, Submodule};
-pub use built::{built_otherwise, input_changes, unbuilt, with_built};
+pub use built::{build_changes, built_otherwise, input_changes, unbuilt, with_built};
 pub use diff::ChangedLines;
 pub use draft::Mode;
 pub use error::RepoError;
