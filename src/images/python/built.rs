@@ -391,6 +391,7 @@ mod tests {
         let expected = [
             "src/p.py",
             "src/p/made.py",
+            "src/p/made/__init__",
             "src/p/made/deep.py",
             "src/p/made/deep/__init__.py",
             "src/p/made/deep/table",
