@@ -87,8 +87,8 @@ fn named_scripts(tree: &Path, of: &Path, text: &str) -> Vec<PathBuf> {
     let between = |letter: char| !(letter.is_alphanumeric() || "._/-".contains(letter));
     let words = text.split(between).filter(|word| word.ends_with(".py")).map(str::to_owned);
     let inside = |word: &String| {
-        let parts = word.trim_start_matches("./").split('/');
-        !word.starts_with('/') && parts.clone().all(|part| part != "..") && !parts.last().is_some_and(is_version)
+        let mut parts = word.trim_start_matches("./").split('/');
+        !word.starts_with('/') && parts.clone().all(|part| part != "..") && !parts.next_back().is_some_and(is_version)
     };
     let found = words.chain(own_backend(of, text)).filter(inside);
     found.flat_map(|word| [tree.join(&word), beside.join(&word)]).filter(|path| path.is_file()).collect()
