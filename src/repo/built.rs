@@ -5,43 +5,11 @@ use std::collections::BTreeSet;
 
 use super::RepoError;
 use super::store::Repository;
-use super::trees::trial_tree;
 use crate::language::{self, classes};
 use crate::model::admission::Trees;
-use crate::model::built_part::BuiltPart;
 use crate::model::candidate::{PathClass, Prepared};
 use crate::model::layout::Layout;
 use crate::sandbox::FileChange;
-
-/// The trees with what the builds of base and of gold made. A file that a tree has of its own stays. The tested base is what
-/// runs of an answer that changes nothing: what is laid into answers is measured on base too.
-///
-/// # Errors
-/// A fault of the repository.
-pub fn with_built(
-    repo: &Repository,
-    trees: &Trees,
-    mut part: BuiltPart,
-    (base, gold): (&[FileChange], &[FileChange]),
-) -> Result<Trees, RepoError> {
-    // Gold may generate what base holds as a source. Answers are written for base, so they may change it.
-    let own: BTreeSet<_> = repo.paths(&trees.base)?.into_iter().collect();
-    let sources: Vec<_> = part.files.intersection(&own).cloned().collect();
-    part.files.retain(|path| !own.contains(path));
-    part.inputs.extend(sources);
-    let mut layout = trees.layout.clone();
-    layout.files.extend(part.files.iter().map(|path| (path.clone(), PathClass::BuildConfig)));
-    layout.built = Some(part);
-    let mut laid = Trees {
-        base: beside(repo, &trees.base, base)?,
-        gold: beside(repo, &trees.gold, gold)?,
-        tested_base: beside(repo, &trees.tested_base, base)?,
-        tested_gold: beside(repo, &trees.tested_gold, gold)?,
-        layout,
-    };
-    laid.tested_base = trial_tree(repo, &laid, &laid.base)?;
-    Ok(laid)
-}
 
 /// Base as people have it, which an answer is written for: without what its build adds.
 pub(super) fn source(repo: &Repository, trees: &Trees) -> Result<String, RepoError> {
@@ -62,7 +30,8 @@ pub(super) fn completed(repo: &Repository, trees: &Trees, tree: String) -> Resul
     repo.take_paths(&tree, &trees.base, &missing)
 }
 
-fn beside(repo: &Repository, tree: &str, files: &[FileChange]) -> Result<String, RepoError> {
+/// A tree with files beside its own.
+pub(super) fn beside(repo: &Repository, tree: &str, files: &[FileChange]) -> Result<String, RepoError> {
     let own: BTreeSet<_> = repo.paths(tree)?.into_iter().collect();
     let laid: Vec<_> = files
         .iter()
@@ -158,7 +127,3 @@ pub fn built_otherwise(repo: &Repository, trees: &Trees) -> Result<Vec<String>, 
     let changed = repo.changed_paths(&trees.base, &trees.gold)?;
     Ok(changed.into_iter().filter(|path| part.files.contains(path)).collect())
 }
-
-#[cfg(test)]
-#[path = "built_tests.rs"]
-mod tests;

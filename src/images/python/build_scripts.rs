@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::built::{VERSIONS, ending, name_of};
 use crate::language::{Language, python::Python};
 
 /// Scripts and settings of builds.
@@ -21,6 +20,9 @@ const SCRIPTS: [&str; 9] = [
     "CMakeLists.txt",
     "build.rs",
 ];
+/// Modules that a build reads for the version alone, which its metadata says.
+pub(super) const VERSIONS: [&str; 7] =
+    ["__init__.py", "_version.py", "version.py", "__about__.py", "__version__.py", "_about.py", "about.py"];
 /// Scripts that others name are read up to this number.
 const MOST_NAMED: usize = 200;
 
@@ -107,4 +109,12 @@ fn own_backend(of: &Path, text: &str) -> Vec<String> {
     let module = system.get("build-backend").and_then(toml::Value::as_str).unwrap_or_default();
     let file = format!("{}.py", module.split(':').next().unwrap_or_default().replace('.', "/"));
     folders.filter_map(toml::Value::as_str).map(|folder| format!("{folder}/{file}")).collect()
+}
+
+pub(super) fn ending(path: &Path) -> &str {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
+}
+
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::build_scripts::Scripts;
+use super::build_scripts::{Scripts, VERSIONS, ending, name_of};
 use crate::images::environment_error::EnvironmentError;
 use crate::language::classes::classify;
 use crate::model::built_part::BuiltPart;
@@ -46,10 +46,6 @@ const NEVER_READ: [&str; 14] = [
 ];
 /// Beginnings of such files at the top.
 const NEVER_READ_FILES: [&str; 8] = ["change", "history", "news", "contributors", "thanks", "todo", ".", "roadmap"];
-
-/// Modules that a build reads for the version alone, which its metadata says.
-pub(super) const VERSIONS: [&str; 7] =
-    ["__init__.py", "_version.py", "version.py", "__about__.py", "__version__.py", "_about.py", "about.py"];
 
 /// A wheel, as a part of it is told from the tree.
 #[derive(Debug, Default)]
@@ -246,14 +242,6 @@ fn same(one: &Path, other: &Path) -> bool {
 /// Whether a file is a compiled module or library.
 pub(super) fn is_compiled(path: &Path) -> bool {
     matches!(ending(path), "so" | "pyd" | "dylib" | "dll") || name_of(path).contains(".so.")
-}
-
-pub(super) fn ending(path: &Path) -> &str {
-    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
-}
-
-pub(super) fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn name(path: &str) -> &str {

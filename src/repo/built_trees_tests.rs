@@ -1,8 +1,10 @@
+use super::super::built::{build_changes, source, unbuilt};
 use super::super::links::tests::put;
 use super::super::tests::{World, world, write};
-use super::super::trees::trial_tree;
 use super::*;
+use crate::language::classes;
 use crate::model::generation::Skill;
+use crate::model::layout::Layout;
 
 const SO: &str = "pkg/fast.so";
 
