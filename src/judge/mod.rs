@@ -119,11 +119,12 @@ pub fn judge(
     } else if let Some(malformed) = &candidate.malformed {
         Err(Halt::Judged(rejection(malformed.why), malformed.detail.clone()))
     } else if !candidate.unbuilt.is_empty() {
-        // Before any run: what would run was built from other sources than the answer's, so no result says anything of it.
+        // Before any run: what would run was built from other sources than the answer's, or without them, so no result says
+        // anything of its change.
         let named = name_some(candidate.unbuilt.iter().map(String::as_str));
         Err(Halt::Judged(
             Reason::ChangesWhatIsBuilt,
-            format!("nothing was built of its change of {named}; the built part of the project here is that of base"),
+            format!("nothing was built of its change of {named}, so no run here shows what the change does"),
         ))
     } else {
         match candidate.skill {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Language;
 use super::classes::{classify, is_code, matches};
 use crate::model::admission::Admission;
+use crate::model::built_part::BuiltPart;
 use crate::model::candidate::{Candidate, PathClass};
 use crate::model::layout::Layout;
 use crate::runner::Runner;
@@ -45,18 +46,21 @@ impl Layout {
     }
 
     /// Whether a change of this path may change what the build makes. Whatever is not known to be copied or never read may.
+    /// Where nothing is built, and wherever the build leaves it out, so may a source that runs only once it is compiled.
     /// Configuration of the runner often lies in one file with that of the build; [`Language::build_sections`] tells them apart.
     pub fn is_built_from(&self, path: &str) -> bool {
-        let Some(built) = &self.built else { return false };
+        let lower = path.to_ascii_lowercase();
+        let name = lower.rsplit('/').next().unwrap_or_default();
+        let compiled = || super::of_framework(&self.framework).is_compiled_source(name);
         let among = |paths: &BTreeSet<String>| ancestors(path).any(|path| paths.contains(path));
-        if among(&built.files) {
+        if self.built.as_ref().is_some_and(|built| among(&built.files)) {
             return false;
         }
-        let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-        let by_name = || built.patterns.iter().any(|pattern| matches(pattern, &name));
+        let fits = |pattern: &String| matches(pattern, if pattern.contains('/') { &lower } else { name });
+        let by_name = |built: &BuiltPart| built.patterns.iter().any(fits);
         match self.class(path) {
             // Packaging that no build reads, such as lists of requirements, has no name of a source.
-            PathClass::BuildConfig => by_name(),
+            PathClass::BuildConfig => self.built.as_ref().is_some_and(by_name),
             PathClass::Test
             | PathClass::Fixture
             | PathClass::RunnerConfig
@@ -66,8 +70,9 @@ impl Layout {
             | PathClass::Ci
             | PathClass::Docs => false,
             PathClass::Source | PathClass::Generated | PathClass::Binary => {
-                let copied = || built.copied.contains("") || among(&built.copied);
-                by_name() || among(&built.inputs) || !copied()
+                let copied = |built: &BuiltPart| built.copied.contains("") || among(&built.copied);
+                let of_part = |built: &BuiltPart| by_name(built) || among(&built.inputs) || !copied(built);
+                compiled() || self.built.as_ref().is_some_and(of_part)
             }
         }
     }
@@ -90,9 +95,11 @@ impl Layout {
 }
 
 impl Candidate {
-    /// Whether its change reaches what the project is built from, so that its own tree lacks what a build of it makes.
+    /// Whether its change reaches what the project is built from, so that its own tree lacks what a build of it makes. Where
+    /// nothing is built, no tree has such a part.
     pub fn is_built_anew(&self, layout: &Layout) -> bool {
-        self.prepared.iter().flat_map(|prepared| &prepared.files).any(|path| layout.is_built_from(path))
+        layout.built.is_some()
+            && self.prepared.iter().flat_map(|prepared| &prepared.files).any(|path| layout.is_built_from(path))
     }
 }
 
@@ -151,12 +158,26 @@ mod tests {
     fn whatever_the_build_may_read_is_an_input_and_what_it_makes_is_not() {
         let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
         let mut layout = Layout::by_name("pytest");
-        assert!(!layout.is_built_from("pkg/fast.c"), "nothing is built");
-        layout.built = Some(crate::model::built_part::BuiltPart {
+        for (path, input) in [
+            ("pkg/core.py", false),
+            ("setup.py", false),
+            ("tools/gen.txt", false),
+            ("pkg/fast.c", true),
+            ("pkg/_fast.PYX", true),
+            ("pkg/_fast.pyx.in", true),
+            ("rust/src/lib.rs", true),
+            ("tests/helper.c", false),
+            ("pkg/tests/data/a.c", false),
+            ("docs/example.c", false),
+        ] {
+            assert_eq!(layout.is_built_from(path), input, "where nothing is built: {path}");
+        }
+        assert!(!Layout::by_name("go").is_built_from("pkg/fast.c"), "Go compiles it in every run");
+        layout.built = Some(BuiltPart {
             files: set(&["pkg/fast.so", "pkg/table.py"]),
             copied: set(&["pkg", "examples"]),
             inputs: set(&["pkg/gen.py", "pkg/table"]),
-            patterns: set(&["*.c", "setup.py"]),
+            patterns: set(&["*.cmake", "setup.py", "pkg/*.peg"]),
         });
         for (path, input) in [
             ("pkg/core.py", false),
@@ -168,6 +189,9 @@ mod tests {
             ("examples/demo.py", false),
             ("examples/demo.c", true),
             ("tools/gen.py", true),
+            ("examples/demo.cmake", true),
+            ("pkg/deep/New.peg", true),
+            ("examples/new.peg", false),
             ("setup.py", true),
             ("requirements/dev.txt", false),
             ("pyproject.toml", false),

@@ -109,6 +109,12 @@ pub trait Language: Send + Sync {
         None
     }
 
+    /// Whether a file of this name, in small letters, has an effect only once something compiles it, and nothing does when tests
+    /// run.
+    fn is_compiled_source(&self, _name: &str) -> bool {
+        false
+    }
+
     /// The grammar of a file of this path, if it is one of the language's and there is a grammar.
     fn grammar(&self, _path: &str) -> Option<tree_sitter::Language> {
         None

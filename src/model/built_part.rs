@@ -19,20 +19,59 @@ pub struct BuiltPart {
     /// Files and folders inside those that the build reads all the same, or that would stand for a built file.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub inputs: BTreeSet<String>,
-    /// Names of files that are built from wherever they stand; `*` is any text.
+    /// Names of files that are built from wherever they stand; `*` is any text. One with a slash is a path.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub patterns: BTreeSet<String>,
 }
 
 impl BuiltPart {
     /// The part of base with that of gold: a file is of the part if either makes it, and an input if either reads it.
+    #[must_use]
     pub fn with(mut self, gold: Self) -> Self {
+        self.copied = both(&self.copied, &gold.copied);
         self.files.extend(gold.files);
         self.inputs.extend(gold.inputs);
         self.patterns.extend(gold.patterns);
-        if self.copied.contains("") {
-            self.copied = gold.copied;
-        }
         self
+    }
+}
+
+/// What lies in both of two sets of files and folders.
+fn both(one: &BTreeSet<String>, other: &BTreeSet<String>) -> BTreeSet<String> {
+    let inside = |path: &str, set: &BTreeSet<String>| {
+        let mut above = std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(above, _)| above));
+        set.contains("") || above.any(|path| set.contains(path))
+    };
+    let of = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
+        one.iter().filter(|path| inside(path, other)).cloned().collect::<Vec<_>>()
+    };
+    of(one, other).into_iter().chain(of(other, one)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(copied: &[&str], inputs: &[&str]) -> BuiltPart {
+        let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+        BuiltPart { copied: set(copied), inputs: set(inputs), ..BuiltPart::default() }
+    }
+
+    #[test]
+    fn of_base_and_gold_a_file_is_copied_if_both_copy_it_and_an_input_if_either_reads_it() {
+        for (base, gold, expected) in [
+            (&["pkg", "docs"] as &[&str], &["pkg"] as &[&str], &["pkg"] as &[&str]),
+            (&["pkg"], &["pkg", "new"], &["pkg"]),
+            (&["pkg"], &["pkg/data", "other"], &["pkg/data"]),
+            (&["", "x"], &["pkg"], &["pkg"]),
+            (&["pkg"], &[""], &["pkg"]),
+            (&[""], &[""], &[""]),
+            (&["pkg"], &[], &[]),
+        ] {
+            let expected: BTreeSet<_> = expected.iter().map(|path| (*path).to_owned()).collect();
+            let both = part(base, &["a"]).with(part(gold, &["b"]));
+            assert_eq!(both.copied, expected, "{base:?} {gold:?}");
+            assert_eq!(both.inputs, part(&[], &["a", "b"]).inputs);
+        }
     }
 }

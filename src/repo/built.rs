@@ -7,32 +7,9 @@ use super::RepoError;
 use super::store::Repository;
 use crate::language::{self, classes};
 use crate::model::admission::Trees;
-use crate::model::built_part::BuiltPart;
 use crate::model::candidate::{PathClass, Prepared};
 use crate::model::layout::Layout;
 use crate::sandbox::FileChange;
-
-/// The trees with what the builds of base and of gold made. A file that a tree has of its own stays.
-///
-/// # Errors
-/// A fault of the repository.
-pub fn with_built(
-    repo: &Repository,
-    trees: &Trees,
-    part: BuiltPart,
-    (base, gold): (&[FileChange], &[FileChange]),
-) -> Result<Trees, RepoError> {
-    let mut layout = trees.layout.clone();
-    layout.files.extend(part.files.iter().map(|path| (path.clone(), PathClass::BuildConfig)));
-    layout.built = Some(part);
-    Ok(Trees {
-        base: beside(repo, &trees.base, base)?,
-        gold: beside(repo, &trees.gold, gold)?,
-        tested_base: beside(repo, &trees.tested_base, base)?,
-        tested_gold: beside(repo, &trees.tested_gold, gold)?,
-        layout,
-    })
-}
 
 /// Base as people have it, which an answer is written for: without what its build adds.
 pub(super) fn source(repo: &Repository, trees: &Trees) -> Result<String, RepoError> {
@@ -53,7 +30,8 @@ pub(super) fn completed(repo: &Repository, trees: &Trees, tree: String) -> Resul
     repo.take_paths(&tree, &trees.base, &missing)
 }
 
-fn beside(repo: &Repository, tree: &str, files: &[FileChange]) -> Result<String, RepoError> {
+/// A tree with files beside its own.
+pub(super) fn beside(repo: &Repository, tree: &str, files: &[FileChange]) -> Result<String, RepoError> {
     let own: BTreeSet<_> = repo.paths(tree)?.into_iter().collect();
     let laid: Vec<_> = files
         .iter()
@@ -67,14 +45,30 @@ fn beside(repo: &Repository, tree: &str, files: &[FileChange]) -> Result<String,
     repo.with(tree, &laid)
 }
 
-/// Paths that differ between two trees and that the project is built from. Empty if nothing is built.
+/// Paths that differ between two trees and that the project is built from. Where nothing was built, these are the sources
+/// that only a compiler makes use of.
 ///
 /// # Errors
 /// A fault of the repository.
 pub fn input_changes(repo: &Repository, layout: &Layout, from: &str, to: &str) -> Result<Vec<String>, RepoError> {
-    if layout.built.is_none() {
-        return Ok(Vec::new());
-    }
+    changes(repo, layout, (from, to), |class| layout.built.is_some() && class == PathClass::RunnerConfig)
+}
+
+/// Paths that gold changes and by which its build may make something else than that of base, or something where that of
+/// base makes nothing.
+///
+/// # Errors
+/// A fault of the repository.
+pub fn build_changes(repo: &Repository, layout: &Layout, from: &str, to: &str) -> Result<Vec<String>, RepoError> {
+    changes(repo, layout, (from, to), |class| matches!(class, PathClass::RunnerConfig | PathClass::BuildConfig))
+}
+
+fn changes(
+    repo: &Repository,
+    layout: &Layout,
+    (from, to): (&str, &str),
+    configures: impl Fn(PathClass) -> bool,
+) -> Result<Vec<String>, RepoError> {
     let language = language::of_framework(&layout.framework);
     let sections = |tree: &str, path: &str| {
         let text = repo.read(tree, path)?.unwrap_or_default();
@@ -82,8 +76,9 @@ pub fn input_changes(repo: &Repository, layout: &Layout, from: &str, to: &str) -
     };
     let mut inputs = Vec::new();
     for path in repo.changed_paths(from, to)? {
-        let configures = layout.class(&path) == PathClass::RunnerConfig;
-        if layout.is_built_from(&path) || (configures && sections(from, &path)? != sections(to, &path)?) {
+        let is_input = layout.is_built_from(&path)
+            || (configures(layout.class(&path)) && sections(from, &path)? != sections(to, &path)?);
+        if is_input {
             inputs.push(path);
         }
     }
@@ -103,11 +98,10 @@ pub fn unbuilt(repo: &Repository, trees: &Trees, prepared: &Prepared) -> Result<
         return Ok(own);
     }
     let other: BTreeSet<_> = input_changes(repo, layout, &trees.gold, submitted)?.into_iter().collect();
-    // Packaging is taken from gold in the tree that runs. Of the rest, all must be as in gold, or all as in base.
-    let protected = |path: &str| classes::protected(layout.class(path));
-    let as_gold = other.iter().all(|path| protected(path));
-    let unbuilt = |path: &String| if protected(path) { other.contains(path) } else { !as_gold };
-    Ok(own.into_iter().filter(unbuilt).collect())
+    // What is built of gold is what the answer's own sources make if they are gold's. Packaging that only gold changes is
+    // taken from gold in the tree that runs.
+    let as_gold = other.iter().all(|path| classes::protected(layout.class(path)));
+    Ok(own.into_iter().filter(|path| !as_gold || other.contains(path)).collect())
 }
 
 /// The tree that runs with the built part that fits its sources: gold's if all that is built from them is as in gold,

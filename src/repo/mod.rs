@@ -14,6 +14,7 @@ mod blob;
 mod bridged_tests;
 mod brought;
 mod built;
+mod built_trees;
 mod checkout;
 mod clone_kind;
 mod diff;
@@ -44,7 +45,8 @@ mod trees;
 
 pub use blob::blob_id;
 pub use brought::{Brought, Submodule};
-pub use built::{built_otherwise, input_changes, unbuilt, with_built};
+pub use built::{build_changes, built_otherwise, input_changes, unbuilt};
+pub use built_trees::with_built;
 pub use diff::ChangedLines;
 pub use draft::Mode;
 pub use error::RepoError;

@@ -118,7 +118,7 @@ fn a_module_in_c_is_built_once_and_answers_that_change_what_it_is_built_from_are
             UNBUILT,
         ],
     );
-    let said = "nothing was built of its change of mixer/_fast.c; the built part of the project here is that of base";
+    let said = "nothing was built of its change of mixer/_fast.c, so no run here shows what the change does";
     assert_eq!(found[2][2], said);
 }
 
@@ -140,6 +140,49 @@ fn gold_that_changes_the_source_in_c_is_built_too_and_each_answer_runs_with_what
     let (admission, found) = outcome(folder.path(), &[base, gold], &answers, 0);
     assert!(admission["refusal"].is_null(), "{admission}");
     assert_eq!(admission["fail_to_pass"], json!(["tests/test_core.py::test_whole"]), "{admission}");
+    assert_answers(&found, &[VERIFIED, UNBUILT, VERIFIED, ("rejected", "still_failing")]);
+    let mut validate = assay();
+    validate.arg("validate").arg(folder.path().join("work")).arg("--minimal-gold");
+    let output = validate.arg("--run").arg(folder.path().join("minimal")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("--minimal-gold is not done for it, because gold changes mixer/_fast.c"), "{said}");
+}
+
+/// Gold turns a rounding on by `setup.py` alone, and mends a function. What its packaging makes is laid into every answer.
+fn what_gold_s_packaging_makes_is_measured_on_base_so_that_it_verifies_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let off = C.replace(SUM, &format!("#ifdef RIGHT\n{SUM}#else\n{OFF}#endif\n"));
+    let defined = SETUP.replace(".c\"])", ".c\"], define_macros=[(\"RIGHT\", \"1\")])");
+    let [mut base, mut gold] = trees([CORE, FIXED], &[("mixer/_fast.c", &off)]);
+    base.insert("setup.py".to_owned(), SETUP.to_owned());
+    gold.insert("setup.py".to_owned(), defined);
+    let test = "\n\ndef test_whole():\n    assert ratio(1, 1) == 100\n";
+    gold.get_mut("tests/test_core.py").unwrap().push_str(test);
+    let nothing = "    # Nothing is mended.\n    return total(part * 100, 0) // whole\n";
+    let answers = [edit("mixer/core.py", BODY, RIGHT), edit("mixer/core.py", BODY, nothing)];
+    let (admission, found) = outcome(folder.path(), &[base, gold], &answers, 0);
+    assert!(admission["refusal"].is_null(), "{admission}");
+    assert_eq!(admission["fail_to_pass"], json!(["tests/test_core.py::test_thirds"]), "{admission}");
+    assert_answers(&found, &[VERIFIED, ("rejected", "still_failing")]);
+}
+
+fn an_extension_that_gold_brings_is_built_though_base_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let pure = format!("def ratio(part, whole):\n{PLAIN}");
+    let plain_setup = "from setuptools import setup\n\nsetup(name=\"mixer\", version=\"1.0\", packages=[\"mixer\"])\n";
+    let [mut base, mut gold] = trees([&pure, FIXED], &[]);
+    base.insert("setup.py".to_owned(), plain_setup.to_owned());
+    gold.insert("setup.py".to_owned(), SETUP.to_owned());
+    gold.insert("mixer/_fast.c".to_owned(), C.to_owned());
+    let as_gold = format!("{}\n{}", edit("mixer/core.py", &pure, FIXED), new_file("mixer/_fast.c", C));
+    let answers = [
+        as_gold.clone(),
+        as_gold.replace("(a + b)", "(b + a)"),
+        edit("mixer/core.py", PLAIN, ROUNDED),
+        edit("mixer/core.py", &pure, FIXED),
+    ];
+    let (admission, found) = outcome(folder.path(), &[base, gold], &answers, 0);
+    assert!(admission["refusal"].is_null(), "{admission}");
     assert_answers(&found, &[VERIFIED, UNBUILT, VERIFIED, ("rejected", "still_failing")]);
 }
 
@@ -213,10 +256,12 @@ fn a_project_of_nothing_but_its_tree_is_as_it_was() {
             edit("mixer/core.py", PLAIN, ROUNDED),
             edit("setup.py", &setup_line("1.0"), &setup_line("1.1"))
         ),
+        // Nothing compiles it, so no run shows whether it is right.
+        format!("{}\n{}", edit("mixer/core.py", PLAIN, ROUNDED), new_file("mixer/_core.pyx", "broken\n")),
     ];
     let (admission, found) = outcome(folder.path(), &trees([core, fixed], &[("setup.py", &setup)]), &answers, 0);
     assert!(admission["refusal"].is_null() && admission["trees"]["layout"]["built"].is_null(), "{admission}");
-    assert_answers(&found, &[VERIFIED, VERIFIED]);
+    assert_answers(&found, &[VERIFIED, VERIFIED, UNBUILT]);
 }
 
 /// Writes what a build sees of the caller into the package.
@@ -269,6 +314,8 @@ fn where_there_is_no_place_for_builds_pip_builds_with_clean_variables_and_an_emp
 pub const TESTS: &[Test] = tests![
     a_module_in_c_is_built_once_and_answers_that_change_what_it_is_built_from_are_not_judged,
     gold_that_changes_the_source_in_c_is_built_too_and_each_answer_runs_with_what_fits_it,
+    what_gold_s_packaging_makes_is_measured_on_base_so_that_it_verifies_no_answer,
+    an_extension_that_gold_brings_is_built_though_base_has_none,
     a_build_that_fails_refuses_the_instance_with_the_compilers_words,
     a_module_in_cython_is_built_and_its_source_is_an_input,
     a_version_out_of_git_tags_is_generated_and_no_answer_decides_it,

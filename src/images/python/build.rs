@@ -20,6 +20,7 @@ use super::environment::Environments;
 use super::interpreter::PipMode;
 use super::resolution::Question;
 use super::scm_version::version_variables;
+use super::unpack::BOUNDS;
 use crate::images::built::Workshop;
 use crate::images::environment_error::EnvironmentError;
 use crate::language::python::needs::requirement::is_address;
@@ -104,18 +105,7 @@ impl Environments {
             Some(workshop) => self.in_a_cell(tree, scratch, workshop, &variables, progress)?,
             None => self.by_pip(tree, scratch, &variables)?,
         };
-        let unpacked = scratch.join("unpacked");
-        let output = self
-            .interpreter
-            .command(["-m", "zipfile", "-e"])
-            .args([&wheel, &unpacked])
-            .output()
-            .map_err(|error| EnvironmentError::io("unpacking", &wheel, &error))?;
-        if !output.status.success() {
-            let why = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(EnvironmentError::Failed { doing: "unpacking the project's wheel".to_owned(), why });
-        }
-        Ok(unpacked)
+        self.unpack(&wheel, scratch, BOUNDS)
     }
 
     fn in_a_cell(

@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use super::build_scripts::{Scripts, VERSIONS, ending, name_of};
 use crate::images::environment_error::EnvironmentError;
+use crate::language::classes::classify;
 use crate::model::built_part::BuiltPart;
+use crate::model::candidate::PathClass;
 
 /// A built part beyond these bounds is no part of a project's tree.
 const MOST_FILES: usize = 5_000;
@@ -43,22 +46,6 @@ const NEVER_READ: [&str; 14] = [
 ];
 /// Beginnings of such files at the top.
 const NEVER_READ_FILES: [&str; 8] = ["change", "history", "news", "contributors", "thanks", "todo", ".", "roadmap"];
-
-/// Scripts and settings of builds.
-const SCRIPTS: [&str; 9] = [
-    "setup.py",
-    "setup.cfg",
-    "pyproject.toml",
-    "hatch_build.py",
-    "build.py",
-    "_custom_build.py",
-    "meson.build",
-    "CMakeLists.txt",
-    "build.rs",
-];
-/// Modules that a build reads for the version alone, which its metadata says.
-const VERSIONS: [&str; 7] =
-    ["__init__.py", "_version.py", "version.py", "__about__.py", "__version__.py", "_about.py", "about.py"];
 
 /// A wheel, as a part of it is told from the tree.
 #[derive(Debug, Default)]
@@ -160,6 +147,7 @@ pub(super) fn built_part(contents: &Contents, tree: &Path, import_root: &str) ->
 fn part(files: &BTreeMap<String, PathBuf>, contents: &Contents, tree: &Path, root: &Path) -> BuiltPart {
     let mut part = BuiltPart { files: files.keys().cloned().collect(), ..BuiltPart::default() };
     part.inputs.extend(part.files.iter().flat_map(|path| stand_ins(path)));
+    part.inputs.extend(folder_stand_ins(files, tree, root));
     // A version out of git tags is built from no file.
     if files.keys().all(|path| VERSIONS.contains(&name(path)) && name(path) != "__init__.py") {
         part.copied.insert(String::new());
@@ -192,10 +180,40 @@ fn part(files: &BTreeMap<String, PathBuf>, contents: &Contents, tree: &Path, roo
             let data = generates && !matches!(ending(path), "py" | "pyi");
             if !copied || data || scripts.read_file(path, inside) {
                 part.inputs.insert(path.display().to_string());
+                part.patterns.extend(data_pattern(top, path));
             }
         }
     }
     part
+}
+
+/// Names of new data beside data that a build reads: it often takes all files of an ending.
+fn data_pattern(top: &Path, path: &Path) -> Option<String> {
+    let read = match classify(&path.to_string_lossy(), "pytest") {
+        PathClass::Source | PathClass::Generated | PathClass::Binary | PathClass::BuildConfig => true,
+        PathClass::Test
+        | PathClass::Fixture
+        | PathClass::RunnerConfig
+        | PathClass::Startup
+        | PathClass::Bytecode
+        | PathClass::Vcs
+        | PathClass::Ci
+        | PathClass::Docs => false,
+    };
+    let ending = ending(path);
+    let data = read && !ending.is_empty() && !matches!(ending, "py" | "pyi");
+    data.then(|| format!("{}/*.{ending}", top.display()).to_ascii_lowercase())
+}
+
+/// Files that the tree does not hold and that importing would take for a folder of a built file: a module of its name, and what
+/// makes a package of it.
+fn folder_stand_ins(files: &BTreeMap<String, PathBuf>, tree: &Path, root: &Path) -> BTreeSet<String> {
+    let folders = files.keys().flat_map(|path| Path::new(path).ancestors().skip(1));
+    let below: BTreeSet<_> =
+        folders.filter(|folder| folder.strip_prefix(root).is_ok_and(|inside| inside != Path::new(""))).collect();
+    let both = |folder: &&Path| [format!("{}.py", folder.display()), format!("{}/__init__.py", folder.display())];
+    let new = |path: &String| !files.contains_key(path) && fs::symlink_metadata(tree.join(path)).is_err();
+    below.iter().flat_map(both).filter(new).collect()
 }
 
 /// Paths that importing would prefer to a built file, or take for it: a package or a source of its name.
@@ -207,52 +225,6 @@ fn stand_ins(path: &str) -> Vec<String> {
         true => vec![format!("{folder}{stem}"), format!("{folder}{stem}.py")],
         false if rest == "py" => vec![format!("{folder}{stem}")],
         false => Vec::new(),
-    }
-}
-
-/// What the scripts of a build say.
-struct Scripts {
-    code: String,
-    settings: String,
-}
-
-impl Scripts {
-    fn read(tree: &Path) -> Self {
-        let mut scripts = Self { code: String::new(), settings: String::new() };
-        for entry in WalkDir::new(tree).max_depth(3).into_iter().filter_map(Result::ok) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if SCRIPTS.contains(&name.as_str()) && entry.file_type().is_file() {
-                let text = String::from_utf8_lossy(&fs::read(entry.path()).unwrap_or_default()).into_owned();
-                let of = if matches!(ending(entry.path()), "toml" | "cfg") {
-                    &mut scripts.settings
-                } else {
-                    &mut scripts.code
-                };
-                of.push_str(&text);
-                of.push('\n');
-            }
-        }
-        scripts
-    }
-
-    /// Whether a script names a file or a folder.
-    fn name(&self, name: &str) -> bool {
-        self.code.contains(name) || self.settings.contains(&format!("{name}/"))
-    }
-
-    /// Whether a script reads a file that is copied, or imports it.
-    fn read_file(&self, path: &Path, inside: &Path) -> bool {
-        let name = name_of(path);
-        let (path, inside) = (path.to_string_lossy(), inside.to_string_lossy());
-        if VERSIONS.contains(&name.as_str()) {
-            return false;
-        }
-        let named = self.code.contains(path.as_ref()) || self.settings.contains(path.as_ref());
-        let Some(module) = inside.strip_suffix(".py").map(|module| module.replace('/', ".")) else {
-            return named || self.code.contains(&name);
-        };
-        let imports = [format!("import {module}\n"), format!("import {module} "), format!("from {module} import")];
-        named || imports.iter().any(|line| self.code.contains(line.as_str()))
     }
 }
 
@@ -270,14 +242,6 @@ fn same(one: &Path, other: &Path) -> bool {
 /// Whether a file is a compiled module or library.
 pub(super) fn is_compiled(path: &Path) -> bool {
     matches!(ending(path), "so" | "pyd" | "dylib" | "dll") || name_of(path).contains(".so.")
-}
-
-fn ending(path: &Path) -> &str {
-    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn name(path: &str) -> &str {
@@ -344,10 +308,19 @@ mod tests {
         let found = found(&tree, &wheel, "src").unwrap();
         assert_eq!(names(&found.part.files), ["src/p/fast.cpython-311-x86_64-linux-gnu.so", "src/p/parser.py"]);
         assert_eq!(names(&found.part.copied), ["CHANGES", "examples", "src/p"]);
-        let inputs =
-            ["src/p/fast", "src/p/fast.c", "src/p/fast.py", "src/p/grammar.peg", "src/p/parser", "src/p/table.txt"];
+        let inputs = [
+            "src/p.py",
+            "src/p/fast",
+            "src/p/fast.c",
+            "src/p/fast.py",
+            "src/p/grammar.peg",
+            "src/p/parser",
+            "src/p/table.txt",
+        ];
         assert_eq!(names(&found.part.inputs), inputs);
         assert!(found.part.patterns.contains("*.pyx"));
+        let data: Vec<_> = found.part.patterns.iter().filter(|pattern| pattern.contains('/')).collect();
+        assert_eq!(data, ["src/p/*.c", "src/p/*.peg", "src/p/*.txt"]);
     }
 
     #[test]
@@ -371,7 +344,7 @@ mod tests {
     fn a_version_out_of_git_tags_is_built_from_no_file() {
         let tree = [("p/__init__.py", ""), ("gen.py", "")];
         let part = found(&tree, &[("p/__init__.py", ""), ("p/_version.py", "v")], "").unwrap().part;
-        assert_eq!((names(&part.copied), names(&part.inputs)), (vec![""], vec!["p/_version"]));
+        assert_eq!((names(&part.copied), names(&part.inputs)), (vec![""], vec!["p.py", "p/_version"]));
         assert!(part.patterns.is_empty());
     }
 
@@ -393,6 +366,51 @@ mod tests {
             ("p/_x.abi3.so", ""),
         ];
         let part = found(&tree, &wheel, "").unwrap().part;
-        assert_eq!(names(&part.inputs), ["p/_x", "p/_x.py", "p/build_ffi.py", "p/defs.py"]);
+        assert_eq!(names(&part.inputs), ["p.py", "p/_x", "p/_x.py", "p/build_ffi.py", "p/defs.py"]);
+    }
+
+    #[test]
+    fn what_would_be_imported_for_a_folder_of_built_files_is_an_input_unless_the_tree_has_it() {
+        let tree = [("src/p/__init__.py", ""), ("src/p/own.py", ""), ("src/p/own/data.txt", "")];
+        let wheel =
+            [("p/__init__.py", ""), ("p/made/deep/table.py", ""), ("p/made/__init__.py", ""), ("p/own/_x.abi3.so", "")];
+        let part = found(&tree, &wheel, "src").unwrap().part;
+        let folders: Vec<_> = names(&part.inputs).into_iter().filter(|path| !path.contains("_x")).collect();
+        let expected = [
+            "src/p.py",
+            "src/p/made.py",
+            "src/p/made/__init__",
+            "src/p/made/deep.py",
+            "src/p/made/deep/__init__.py",
+            "src/p/made/deep/table",
+            "src/p/own.py",
+            "src/p/own/__init__.py",
+            "src/p/own/data.txt",
+        ];
+        assert_eq!(folders, expected);
+    }
+
+    #[test]
+    fn what_scripts_that_settings_and_scripts_name_read_is_an_input() {
+        let pyproject = "[build-system]\nbuild-backend = 'own'\nbackend-path = ['tools']\n[tool.hatch.build.hooks.custom]\npath \
+                         = 'tools/hook.py'\n[tool.ruff.lint.per-file-ignores]\n'p/core.py' = ['E1']\n";
+        let tree = [
+            ("pyproject.toml", pyproject),
+            ("tools/hook.py", "run('tools/deep/gen.py')"),
+            ("tools/deep/gen.py", "open('words.json')"),
+            ("tools/own.py", "import p.tables\n"),
+            ("p/__init__.py", ""),
+            ("p/core.py", "import p.other\n"),
+            ("p/other.py", ""),
+            ("p/tables.py", ""),
+            ("p/words.json", "{}"),
+        ];
+        let mut wheel: Vec<_> = tree[4..].to_vec();
+        wheel.push(("p/_x.abi3.so", ""));
+        let part = found(&tree, &wheel, "").unwrap().part;
+        let inputs = names(&part.inputs);
+        assert!(inputs.contains(&"p/words.json") && inputs.contains(&"p/tables.py"), "{inputs:?}");
+        assert!(!inputs.contains(&"p/other.py"), "{inputs:?}");
+        assert!(part.patterns.contains("p/*.json"), "{:?}", part.patterns);
     }
 }

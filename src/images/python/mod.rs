@@ -3,6 +3,7 @@
 
 pub mod build;
 mod build_failure;
+mod build_scripts;
 mod built;
 pub mod docker;
 pub mod environment;
@@ -23,3 +24,4 @@ mod resolution_tests;
 mod runner_version;
 mod scm_version;
 pub mod toolchain;
+mod unpack;

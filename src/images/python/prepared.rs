@@ -35,7 +35,7 @@ struct Kept {
 }
 
 /// Raised when projects are built or kept differently, or when other files count as what they are built from.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 const KEPT_NAME: &str = "project.json";
 const FILES: &str = "files";
 

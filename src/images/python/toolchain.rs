@@ -62,11 +62,22 @@ impl Toolchain for PythonToolchain {
     }
 
     fn built(&self, cache: &Cache, order: &Order, tree: &str) -> Result<Option<Built>, EnvironmentError> {
-        Ingredients::of(cache, order, tree)?.project.built()
+        let base = Ingredients::of(cache, order)?;
+        if tree == order.base_tree {
+            return base.project.built();
+        }
+        // The interpreter of the environment: what another one compiles is not imported there.
+        let project = base.build(order, tree)?;
+        if order.workshop.is_none()
+            && let Some(compiled) = project.compiled()
+        {
+            return Err(not_in_docker(compiled));
+        }
+        project.built()
     }
 
     fn provision(&self, cache: &Cache, order: &Order) -> Result<Provisioned, EnvironmentError> {
-        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order, order.base_tree)?;
+        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order)?;
         let (wishes, mut told) = wishes(order, &recipe, &project.metadata)?;
         let say = &mut |message: &str| (order.say)(message);
         let (provisioned, left_out) =
@@ -77,13 +88,9 @@ impl Toolchain for PythonToolchain {
     }
 
     fn docker_build(&self, docker: &Docker, cache: &Cache, order: &Order) -> anyhow::Result<DockerBuild> {
-        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order, order.base_tree)?;
+        let Ingredients { recipe, environments, project } = Ingredients::of(cache, order)?;
         if let Some(compiled) = project.compiled() {
-            return Err(EnvironmentError::Unsupported(format!(
-                "the project has a compiled part ({compiled}), which is built for this host and cannot be laid into a Docker \
-                 image; run with --sandbox cell, or name a ready Docker image in the instance's environment.image"
-            ))
-            .into());
+            return Err(not_in_docker(compiled).into());
         }
         let (wishes, mut told) = wishes(order, &recipe, &project.metadata)?;
         let request = ImageRequest {
@@ -168,27 +175,39 @@ struct Ingredients {
 }
 
 impl Ingredients {
-    fn of(cache: &Cache, order: &Order, tree_id: &str) -> Result<Self, EnvironmentError> {
+    /// Those of base.
+    fn of(cache: &Cache, order: &Order) -> Result<Self, EnvironmentError> {
         let recipe = Recipe::find(recipe_name(order.environment))?;
         let python = order.environment.python.as_deref();
         let requires = RequiresPython::of_tree(&tree(order)?).map_err(|error| unread(&error))?;
-        let mut environments = Environments::open_for(cache.clone(), python, requires.as_ref())?;
-        let build = |environments: &Environments| {
-            let checkout = |folder: &Path| (order.checkout)(tree_id, folder);
-            let ground = Ground { version: order.version, workshop: order.workshop };
-            environments.project(recipe.project, tree_id, ground, checkout, &mut |message: &str| (order.say)(message))
-        };
-        let mut project = build(&environments)?;
+        let environments = Environments::open_for(cache.clone(), python, requires.as_ref())?;
+        let mut of = Self { recipe, environments, project: Project::default() };
+        of.project = of.build(order, order.base_tree)?;
         // What only a build tells.
-        if let Some(requires) = project.metadata.requires_python().filter(|_| python.is_none())
-            && !requires.fits(&environments.interpreter.version)
+        if let Some(requires) = of.project.metadata.requires_python().filter(|_| python.is_none())
+            && !requires.fits(&of.environments.interpreter.version)
         {
-            environments = Environments::open_for(cache.clone(), None, Some(&requires))?;
-            project = build(&environments)?;
+            of.environments = Environments::open_for(cache.clone(), None, Some(&requires))?;
+            of.project = of.build(order, order.base_tree)?;
         }
-        project.metadata.modules = order.modules.to_vec();
-        Ok(Self { recipe, environments, project })
+        of.project.metadata.modules = order.modules.to_vec();
+        Ok(of)
     }
+
+    /// The project as a tree has it.
+    fn build(&self, order: &Order, tree: &str) -> Result<Project, EnvironmentError> {
+        let checkout = |folder: &Path| (order.checkout)(tree, folder);
+        let ground = Ground { version: order.version, workshop: order.workshop };
+        let say = &mut |message: &str| (order.say)(message);
+        self.environments.project(self.recipe.project, tree, ground, checkout, say)
+    }
+}
+
+fn not_in_docker(compiled: &str) -> EnvironmentError {
+    EnvironmentError::Unsupported(format!(
+        "the project has a compiled part ({compiled}), which is built for this host and cannot be laid into a Docker image; run \
+         with --sandbox cell, or name a ready Docker image in the instance's environment.image"
+    ))
 }
 
 fn tree<'o>(order: &Order<'o>) -> Result<Tree<'o>, EnvironmentError> {

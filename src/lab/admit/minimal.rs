@@ -24,8 +24,13 @@ impl Lab<'_> {
         if !self.settings.minimal_gold || !admission.admitted() {
             return Ok(admission);
         }
-        // A part of gold without its sources would run with what gold's build made of them.
-        if !repo::built_otherwise(&site.repository, &site.trees)?.is_empty() {
+        // A part of gold without its sources would run with what gold's build made of them, or of which nothing was built.
+        if let Some(path) = not_taken_apart(site)? {
+            let id = &admission.instance_id;
+            self.console.say(format!(
+                "{id}: --minimal-gold is not done for it, because gold changes {path}, which the project is built from or which \
+                 its build makes, and parts of gold are not built"
+            ));
             return Ok(admission);
         }
         let gold = GoldParts::of(&site.repository, &site.trees, MOST_PARTS)?;
@@ -60,4 +65,12 @@ impl Lab<'_> {
         admission.unneeded = Some(unneeded.into_iter().map(|number| gold.parts()[number].clone()).collect());
         Ok(admission)
     }
+}
+
+/// A path by which gold is built otherwise than base.
+fn not_taken_apart(site: &Site) -> anyhow::Result<Option<String>> {
+    let Site { repository, trees, .. } = site;
+    let changed = repo::input_changes(repository, &trees.layout, &trees.base, &trees.gold)?;
+    let made = repo::built_otherwise(repository, trees)?;
+    Ok(changed.into_iter().chain(made).next())
 }

@@ -272,7 +272,7 @@ impl<'a> SiteBuilder<'a> {
     }
 
     /// The trees with what builds of base and gold add to them; `None` if they add nothing. Gold is built if it changes what
-    /// the project is built from; otherwise its built part is base's.
+    /// the project is built from, also where base has no built part; otherwise its built part is base's.
     fn with_built(&self, images: &dyn Images, parts: Parts) -> Result<Option<Trees>, NoSite> {
         let Parts { repository, trees, toolchain, ready, .. } = parts;
         // An image of others holds what was built for it.
@@ -283,27 +283,31 @@ impl<'a> SiteBuilder<'a> {
             let (built, _) = self.ordered(parts, |order| toolchain.built(images.cache(), order, tree))?;
             built.map_err(|error| self.not_sealed(error.into()))
         };
-        let Some(base) = build(&trees.base)? else { return Ok(None) };
+        let base = build(&trees.base)?;
         let mut layout = trees.layout.clone();
-        layout.built = Some(base.part.clone());
-        let changed = repo::input_changes(repository, &layout, &trees.base, &trees.gold);
+        layout.built = base.as_ref().map(|base| base.part.clone());
+        let changed = repo::build_changes(repository, &layout, &trees.base, &trees.gold);
         let changed = changed.map_err(anyhow::Error::from)?;
-        if changed.is_empty() {
-            let laid = repo::with_built(repository, trees, base.part, (&base.files, &base.files));
-            return Ok(Some(laid.map_err(anyhow::Error::from)?));
-        }
-        let named = changed.join(", ");
-        let gold = build(&trees.gold).map_err(|no_site| match no_site {
-            NoSite::Refused(refusal, why) => {
-                NoSite::Refused(refusal, format!("gold changes what the project is built from ({named}): {why}"))
-            }
-            error @ NoSite::Error(_) => error,
-        })?;
-        let (part, files) = match gold {
-            Some(gold) => (base.part.with(gold.part), gold.files),
-            None => (base.part, Vec::new()),
+        let gold = if changed.is_empty() {
+            base.clone()
+        } else {
+            let named = changed.join(", ");
+            build(&trees.gold).map_err(|no_site| match no_site {
+                NoSite::Refused(refusal, why) => {
+                    NoSite::Refused(refusal, format!("gold changes what the project is built from ({named}): {why}"))
+                }
+                error @ NoSite::Error(_) => error,
+            })?
         };
-        let laid = repo::with_built(repository, trees, part, (&base.files, &files));
+        let (base, base_files) = base.map(|base| (base.part, base.files)).unzip();
+        let (gold, gold_files) = gold.map(|gold| (gold.part, gold.files)).unzip();
+        let part = match (base, gold) {
+            (Some(base), Some(gold)) => base.with(gold),
+            (Some(part), None) | (None, Some(part)) => part,
+            (None, None) => return Ok(None),
+        };
+        let (base, gold) = (base_files.unwrap_or_default(), gold_files.unwrap_or_default());
+        let laid = repo::with_built(repository, trees, part, (&base, &gold));
         Ok(Some(laid.map_err(anyhow::Error::from)?))
     }
 

@@ -102,6 +102,10 @@ impl Language for Python {
         build_settings::build_sections(path, text)
     }
 
+    fn is_compiled_source(&self, name: &str) -> bool {
+        build_settings::is_compiled_source(name)
+    }
+
     fn canonical(&self, path: &str, source: &str, functions: bool) -> Option<Canonical> {
         if !path.ends_with(".py") && !path.ends_with(".pyi") {
             return None;
