@@ -123,12 +123,6 @@ impl Cache {
         self.root.join(kind).join(name)
     }
 
-    /// Where trees are kept for a repository in which we may not write.
-    pub fn beside(&self, repository: &Path) -> PathBuf {
-        let place = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
-        self.path("beside", Digest::of(place.as_os_str().as_encoded_bytes()).as_str())
-    }
-
     /// Gives the directory `kind/name`; the first caller makes it. `make` fills an empty directory that becomes the entry
     /// when it succeeds; when it fails, or the process dies, nothing is left that looks like an entry. A second process
     /// that wants the same entry waits.
