@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::model::digest::Digest;
-
 /// The cache directory. Safe to share between processes and to delete while nothing runs.
 #[derive(Clone, Debug)]
 pub struct Cache {

@@ -3,16 +3,16 @@
 
 use std::path::Path;
 
-use crate::images::cache::{Cache, CacheError};
+use crate::images::cache::Cache;
 use crate::model::digest::Digest;
-use crate::repo::{RepoError, Repository};
+use crate::repo::Repository;
 
 const KIND: &str = "beside";
 
 /// Opens a repository; beside it, its companion, if it is not ours.
 ///
 /// # Errors
-/// A [`RepoError`] says by [`RepoError::is_about_repository`] whether the repository is at fault. All else is ours.
+/// A [`crate::repo::RepoError`] says by `is_about_repository` whether the repository is at fault. All else is ours.
 pub(crate) fn open(cache: &Cache, path: &Path) -> anyhow::Result<Repository> {
     let there = Repository::open(path)?;
     if there.is_ours() {
@@ -52,6 +52,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 
     use super::*;
+    use crate::repo::RepoError;
     use crate::sandbox::FileChange;
 
     struct World {
