@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::harness::{Need, Test, skip, tests};
+use crate::mixer::edit;
 use crate::support::{assay, expect_exit, lines, stderr};
 
 pub const TESTS: &[Test] = tests![
@@ -274,8 +275,8 @@ fn a_submodule_whose_clone_is_partial_is_named_with_the_command_that_completes_i
     let home = Home::with(&["init", "--quiet"], |origin| {
         git(origin, &["submodule", "--quiet", "add", &url, "data"]);
     });
-    for filter in ["--filter=tree:0", "--filter=blob:none"] {
-        let clone = home.clone(&filter.replace([':', '='], "-"), &[]);
+    for (name, filter) in [("treeless", "--filter=tree:0"), ("blobless", "--filter=blob:none")] {
+        let clone = home.clone(name, &[]);
         let module = clone.join(".git/modules/data");
         fs::create_dir_all(module.parent().unwrap()).unwrap();
         git(&clone, &["clone", "--quiet", "--bare", filter, &url, module.to_str().unwrap()]);
@@ -519,23 +520,34 @@ fn trees_of_a_repository_that_may_not_be_written_are_kept_in_the_cache() {
     fs::set_permissions(home.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(home.path("own")).unwrap();
     give_away(&home.path("own"));
-    let validate = |user: u32, run: &str| {
+    let (folder, out) = (home.path("own"), home.path("out"));
+    let as_user = |user: u32, arguments: &[&Path]| {
         let mut command = Command::new(&binary);
-        command
-            .arg("validate")
-            .arg(home.path("out"))
-            .args(["--json", "--run"])
-            .arg(home.path("own").join(run))
-            .env_clear();
-        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", home.path("own"));
-        command.env("ASSAY_CACHE", home.path("own/cache")).env("ASSAY_SANDBOX", "cell");
-        command.current_dir(home.path("own")).uid(user).gid(user);
-        serde_json::from_slice::<Value>(&expect_exit(&mut command, 0).stdout).unwrap()
+        command.args(arguments).arg("--json").env_clear();
+        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", &folder);
+        command.env("ASSAY_CACHE", folder.join("cache")).env("ASSAY_SANDBOX", "cell");
+        command.current_dir(&folder).uid(user).gid(user);
+        expect_exit(&mut command, 0).stdout
+    };
+    let validate = |user: u32, run: &str| {
+        let said = as_user(user, &["validate".as_ref(), &out, "--run".as_ref(), run.as_ref()]);
+        serde_json::from_slice::<Value>(&said).unwrap()
     };
     let first = validate(12_345, "run");
     assert_eq!(first["fail_to_pass"], serde_json::json!(["tests/test_shop.py::Prices::test_price"]));
     assert!(first["canaries"]["tree"].is_string(), "a tree was made");
     assert_eq!(validate(12_345, "run"), first, "what was made is found again");
+    assert_eq!(objects(), before, "nothing was written to the repository");
+    // A repair's tree is in the cache, where the selection finds it.
+    let answer = edit("shop.py", "PRICE = 3\n", "PRICE = 4\n");
+    let answer = serde_json::json!({"instance_id": first["instance_id"], "skill": "repair", "completion": answer});
+    fs::write(home.path("answers.jsonl"), format!("{answer}\n")).unwrap();
+    let answers = home.path("answers.jsonl");
+    let run = folder.join("run");
+    as_user(12_345, &["verify".as_ref(), &out, "--generations".as_ref(), &answers, "--run".as_ref(), &run]);
+    as_user(12_345, &["select".as_ref(), &run, "--repos".as_ref(), &out.join("repos")]);
+    let selected = lines(&run.join("selection/selection.jsonl"));
+    assert_eq!((selected[0]["chosen"].as_u64(), selected[0]["votes"].as_u64()), (Some(0), Some(1)), "{selected:?}");
     assert_eq!(objects(), before, "nothing was written to the repository");
     // Root may write everywhere, and leaves the repositories of others alone.
     give_away(&repository);
