@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::clone_notes::{lack, named};
-use crate::repo::{Brought, Repository};
+use crate::repo::{Brought, Repository, Submodule};
 
 /// A commit and what was brought of it.
 #[derive(Clone, Copy)]
@@ -27,24 +27,11 @@ impl Side<'_> {
 pub(super) fn one_sided(from: &Repository, sides: [Side<'_>; 2], same: &dyn Fn(&str) -> bool) -> Option<String> {
     let [base, fix] = sides;
     let both = [(base, fix), (fix, base)];
-    let again = "and import again";
     for (side, other) in both {
-        let away = side.brought.submodules.iter().filter(|(_, submodule)| !submodule.is_here());
-        for (path, submodule) in away.filter(|(path, _)| other.has(path)) {
-            let [here, away] = [short(other.commit), short(side.commit)];
-            let (what, next) = lack(submodule).unwrap_or_else(|| {
-                let next = if from.has_work_tree() {
-                    let update = from.command("submodule update --init --recursive");
-                    format!("check {away} out there, run {update}")
-                } else {
-                    "make a clone with `git clone --recurse-submodules`".to_owned()
-                };
-                ("its files".to_owned(), next)
-            });
-            return Some(format!(
-                "files at {path} are here for commit {here}, and for {away} they are those of a submodule that lacks {what}, so all \
-                 of them would count as changed; {next}, {again}"
-            ));
+        let mut away =
+            side.brought.submodules.iter().filter(|(path, submodule)| !submodule.is_here() && other.has(path));
+        if let Some((path, submodule)) = away.next() {
+            return Some(away_at(from, path, submodule, [other.commit, side.commit]));
         }
     }
     let mut apart = BTreeSet::new();
@@ -57,10 +44,28 @@ pub(super) fn one_sided(from: &Repository, sides: [Side<'_>; 2], same: &dyn Fn(&
     (!apart.is_empty()).then(|| {
         format!(
             "contents of Git LFS are here for one of the two commits and not for the other, so they would count as changed: {}; run \
-             {fetch}, {again}",
+             {fetch}, and import again",
             named(&apart)
         )
     })
+}
+
+/// What is said of a submodule whose files are at hand for the first commit and not for the second.
+fn away_at(from: &Repository, path: &str, submodule: &Submodule, commits: [&str; 2]) -> String {
+    let [here, away] = commits.map(short);
+    let (what, next) = lack(submodule).unwrap_or_else(|| {
+        let next = if from.has_work_tree() {
+            let update = from.command("submodule update --init --recursive");
+            format!("check {away} out there, run {update}")
+        } else {
+            "make a clone with `git clone --recurse-submodules`".to_owned()
+        };
+        ("its files".to_owned(), next)
+    });
+    format!(
+        "files at {path} are here for commit {here}, and for {away} they are those of a submodule that lacks {what}, so all of them \
+         would count as changed; {next}, and import again"
+    )
 }
 
 fn short(commit: &str) -> &str {
