@@ -159,7 +159,7 @@ impl Pull {
                         None => unpacked::pull(&cache, reference, &mut say, &phases),
                     });
                     let image = image.map_err(|error| match error {
-                        UnpackError::Registry { .. } | UnpackError::Silent { .. } => {
+                        UnpackError::Registry { .. } | UnpackError::NotNow { .. } | UnpackError::Silent { .. } => {
                             Stop::Environment(error.to_string()).into()
                         }
                         other => anyhow::Error::from(other),

@@ -17,10 +17,12 @@ use crate::consensus::selection::{Origin, Selection};
 use crate::consensus::{Method, Rules, Similarities, Unfit, Used};
 use crate::console::{Console, table};
 use crate::exit_code::{ExitCode, Stop};
+use crate::images::cache::Cache;
 use crate::intake::{Quarantined, quarantine_lines};
 use crate::journal::RunDir;
 use crate::model::verdict::VerdictStatus;
 use crate::output::{FileSet, Plan};
+use crate::pipeline::default_cache;
 use crate::repo::patch;
 use crate::surrogates;
 
@@ -61,6 +63,9 @@ pub struct Select {
     /// Directory of the repositories, to compare whole files and not only the places that patches show
     #[arg(long, value_name = "DIR")]
     repos: Option<PathBuf>,
+    /// Cache of the run, which has the trees of repositories that are not ours [default: ~/.cache/assay]
+    #[arg(long, env = "ASSAY_CACHE", value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Name in the predictions [default: assay-METHOD]
     #[arg(long, value_name = "NAME")]
     model_name: Option<String>,
@@ -88,7 +93,12 @@ impl Select {
         };
         self.plan(&out)?.check()?;
         let Answers { issues, quarantined } = match &run {
-            Some(run) => Answers { issues: read_run(run, self.repos.as_deref())?, quarantined: Vec::new() },
+            Some(run) => {
+                let cache = self.repos.is_some().then(|| self.cache()).transpose()?;
+                let cache = cache.as_deref().map(Cache::open).transpose()?;
+                let repos = self.repos.as_deref().zip(cache.as_ref());
+                Answers { issues: read_run(run, repos)?, quarantined: Vec::new() }
+            }
             None => read_files(&self.input)?,
         };
         if run.is_none() && self.method == Method::Oracle {
@@ -119,11 +129,15 @@ impl Select {
         Ok(if refused || summary.empty == summary.instances { ExitCode::Findings } else { ExitCode::Done })
     }
 
+    fn cache(&self) -> anyhow::Result<PathBuf> {
+        self.cache.clone().map_or_else(default_cache, Ok)
+    }
+
     /// What is read, and what is written.
     fn plan(&self, out: &Path) -> anyhow::Result<Plan> {
         let plan = Plan::default().reads_files_or_runs("INPUT", &self.input)?;
         let plan = match &self.repos {
-            Some(repos) => plan.reads_within("--repos", repos)?,
+            Some(repos) => plan.reads_within("--repos", repos)?.cache("--cache", &self.cache()?)?,
             None => plan,
         };
         plan.set("--out", out, SELECT, |name| FILES.contains(&name))

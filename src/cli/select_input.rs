@@ -10,10 +10,11 @@ use crate::consensus::normal::Normaliser;
 use crate::consensus::repeats::{Line, repeats};
 use crate::consensus::selection::Origin;
 use crate::consensus::{Column, Entry, FileEdit, LeftOut, Panel, Seen, Sides, Unfit};
+use crate::images::cache::Cache;
 use crate::intake::{self, Quarantined};
 use crate::journal::RunDir;
 use crate::judge::{OnBase, Step, on_base, on_repair, regression};
-use crate::lab::Knowledge;
+use crate::lab::{Knowledge, companion};
 use crate::model::admission::Admission;
 use crate::model::candidate::{Candidate, Payload, TrialTrees};
 use crate::model::digest::Digest;
@@ -53,13 +54,22 @@ pub(super) struct Sample {
 pub(super) struct Files {
     pub repository: PathBuf,
     pub base: String,
+    /// Where trees are kept of a repository that is not ours.
+    pub cache: Cache,
+}
+
+impl Files {
+    /// The repository as the run had it: with what was made for it.
+    fn open(&self) -> anyhow::Result<Repository> {
+        companion::open(&self.cache, &self.repository)
+    }
 }
 
 impl Issue {
     /// Normalises every patch, equal ones once. What takes no part gets its reason and no key.
     pub fn panel(&mut self) -> anyhow::Result<Panel> {
         let repository = match &self.files {
-            Some(files) => Some((Repository::open(&files.repository)?, files.base.as_str())),
+            Some(files) => Some((files.open()?, files.base.as_str())),
             None => None,
         };
         let mut entries: Vec<Entry> = self.samples.iter_mut().map(|sample| std::mem::take(&mut sample.entry)).collect();
@@ -253,8 +263,8 @@ fn patch_of(generation: &Generation) -> Result<Result<String, LeftOut>, String> 
     }
 }
 
-/// Reads the repairs of a run, with what its trials showed.
-pub(super) fn read_run(run: &RunDir, repos: Option<&Path>) -> anyhow::Result<Vec<Issue>> {
+/// Reads the repairs of a run, with what its trials showed. `repos`: the folder of the repositories, and the cache of the run.
+pub(super) fn read_run(run: &RunDir, repos: Option<(&Path, &Cache)>) -> anyhow::Result<Vec<Issue>> {
     let candidates: Vec<Candidate> = run.read_lines("candidates.jsonl")?;
     let admissions: Vec<Admission> = run.read_lines("admissions.jsonl")?;
     let verdicts: Vec<Verdict> = run.read_lines("verdicts.jsonl")?;
@@ -268,7 +278,7 @@ pub(super) fn read_run(run: &RunDir, repos: Option<&Path>) -> anyhow::Result<Vec
     let matrices: BTreeMap<_, _> = matrices.iter().map(|matrix| (matrix.instance_id.as_str(), matrix)).collect();
     let repositories: BTreeMap<_, _> = instances
         .iter()
-        .filter_map(|instance| Some((instance.instance_id.as_str(), intake::repository_in(repos?, &instance.repo))))
+        .filter_map(|instance| Some((instance.instance_id.as_str(), intake::repository_in(repos?.0, &instance.repo))))
         .collect();
 
     let mut by_instance: BTreeMap<&str, Vec<&Candidate>> = BTreeMap::new();
@@ -295,7 +305,8 @@ pub(super) fn read_run(run: &RunDir, repos: Option<&Path>) -> anyhow::Result<Vec
         }
         let base =
             reading.admission.and_then(|(admission, _)| admission.trees.as_ref()).map(|trees| trees.base.clone());
-        let files = repositories.get(id).cloned().zip(base).map(|(repository, base)| Files { repository, base });
+        let files = repositories.get(id).cloned().zip(base).zip(repos);
+        let files = files.map(|((repository, base), (_, cache))| Files { repository, base, cache: cache.clone() });
         issues.push(Issue {
             instance_id: id.to_owned(),
             samples,

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::model::digest::Digest;
-
 /// The cache directory. Safe to share between processes and to delete while nothing runs.
 #[derive(Clone, Debug)]
 pub struct Cache {
@@ -121,12 +119,6 @@ impl Cache {
     /// Where `kind/name` is or would be.
     pub fn path(&self, kind: &str, name: &str) -> PathBuf {
         self.root.join(kind).join(name)
-    }
-
-    /// Where trees are kept for a repository in which we may not write.
-    pub fn beside(&self, repository: &Path) -> PathBuf {
-        let place = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
-        self.path("beside", Digest::of(place.as_os_str().as_encoded_bytes()).as_str())
     }
 
     /// Gives the directory `kind/name`; the first caller makes it. `make` fills an empty directory that becomes the entry

@@ -13,10 +13,16 @@ pub(super) fn beside_git(from: &Repository, commits: &[(&String, &Brought)]) -> 
     let (mut here, mut absent, mut lacking) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for (path, submodule) in commits.iter().flat_map(|(_, brought)| &brought.submodules) {
         match submodule {
-            Submodule::Here => here.insert(path.as_str()),
-            Submodule::NotCloned => absent.insert(path.as_str()),
-            Submodule::Lacks { clone, commit } => lacking.insert(path.as_str(), (clone, commit)).is_none(),
-        };
+            Submodule::Here => {
+                here.insert(path.as_str());
+            }
+            Submodule::NotCloned => {
+                absent.insert(path.as_str());
+            }
+            Submodule::Lacks { .. } | Submodule::Incomplete { .. } => {
+                lacking.extend(lack(submodule).map(|lack| (path.as_str(), lack)));
+            }
+        }
     }
     let again = "and import again if the tests need them";
     if !here.is_empty() {
@@ -33,10 +39,9 @@ pub(super) fn beside_git(from: &Repository, commits: &[(&String, &Brought)]) -> 
             "submodules are not here, so their folders are empty in the instance: {named}; {next}, {again}"
         ));
     }
-    for (path, (clone, commit)) in lacking {
-        let fetch = format!("`git -C {} fetch origin {commit}`", Repository::word(clone));
+    for (path, (what, next)) in lacking {
         notes.push(format!(
-            "the clone of submodule {path} lacks commit {commit}, so its folder is empty in the instance; run {fetch}, {again}"
+            "the clone of submodule {path} lacks {what}, so its folder is empty in the instance; {next}, {again}"
         ));
     }
     let pointers = || commits.iter().flat_map(|(_, brought)| &brought.pointers);
@@ -60,7 +65,20 @@ pub(super) fn beside_git(from: &Repository, commits: &[(&String, &Brought)]) -> 
     notes
 }
 
-fn named(paths: &BTreeSet<&str>) -> String {
+/// What the clone of a submodule lacks, if there is one, and what brings it.
+pub(super) fn lack(submodule: &Submodule) -> Option<(String, String)> {
+    match submodule {
+        Submodule::Lacks { clone, commit } => {
+            let fetch = format!("run `git -C {} fetch origin {commit}`", Repository::word(clone));
+            Some((format!("commit {commit}"), fetch))
+        }
+        Submodule::Incomplete { commit, next } => Some((format!("objects of commit {commit}"), next.clone())),
+        Submodule::Here | Submodule::NotCloned => None,
+    }
+}
+
+/// The first of some paths, and how many more there are.
+pub(super) fn named(paths: &BTreeSet<&str>) -> String {
     let first: Vec<_> = paths.iter().take(MOST_NAMED).copied().collect();
     match paths.len().saturating_sub(MOST_NAMED) {
         0 => first.join(", "),

@@ -1,6 +1,7 @@
 //! Two trees of a repository to an instance: the difference outside tests is gold, the difference inside tests the test
 //! patch.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -8,6 +9,7 @@ use serde_json::Map;
 
 use super::clone_notes::beside_git;
 use super::license;
+use super::one_sided::{Side, one_sided};
 use super::pypi::ReleasePair;
 use crate::language::suite::is_at;
 use crate::language::{self, Stated};
@@ -16,7 +18,7 @@ use crate::model::format;
 use crate::model::instance::{Environment, Instance, Source};
 use crate::model::layout::Layout;
 use crate::model::near_names::nearest;
-use crate::repo::{self, Repository};
+use crate::repo::{self, Brought, Repository};
 
 /// What the caller says about an instance beside its two trees.
 #[derive(Clone, Debug, Default)]
@@ -143,6 +145,7 @@ pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Pa
     let scratch = Scratch::new()?;
     let copied = scratch.repo.bring(&from, &base).with_context(|| what.clone())?;
     let fixed = scratch.repo.bring(&from, &fix).with_context(|| what.clone())?;
+    comparable(&from, &scratch.repo, [(&base, &copied), (&fix, &fixed)], &wanted).with_context(|| what.clone())?;
     let patches = patches(&scratch.repo, &copied.commit, &fixed.commit, &wanted).with_context(|| what.clone())?;
     let store = store(out, &repo_name)?;
     let base_commit = store.fetch_tree_from(&from, &base).with_context(|| kept(out)).with_context(|| what.clone())?;
@@ -152,6 +155,24 @@ pub fn import_range(path: &Path, base: &str, fix: &str, wanted: Wanted, out: &Pa
     let source = Source::Git { path: absolute.display().to_string(), base, fix };
     let draft = Draft { id, name: &repo_name, base_commit, version: version.as_deref(), patches, source };
     Ok(Ranged { instance: instance(&store, draft, wanted).context(what)?, notes })
+}
+
+/// Ends if one of the two trees has files that the other one only names.
+fn comparable(from: &Repository, brought: &Repository, sides: [(&str, &Brought); 2], wanted: &Wanted) -> Result<()> {
+    let trees = [brought.tree_of(&sides[0].1.commit)?, brought.tree_of(&sides[1].1.commit)?];
+    let files = |tree: &String| Ok(brought.paths(tree)?.into_iter().collect::<BTreeSet<_>>());
+    let paths: [Result<_>; 2] = trees.each_ref().map(files);
+    let [base, fix] = paths;
+    let paths = [base?, fix?];
+    let side = |at: usize| Side { commit: sides[at].0, brought: sides[at].1, paths: &paths[at] };
+    let same = |path: &str| {
+        let [base, fix] = trees.each_ref().map(|tree| brought.read(tree, path).ok());
+        wanted.leave_out.iter().any(|left| left == path) || (base.is_some() && base == fix)
+    };
+    match one_sided(from, [side(0), side(1)], &same) {
+        Some(why) => bail!(why),
+        None => Ok(()),
+    }
 }
 
 /// An instance of a commit range.

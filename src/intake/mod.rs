@@ -8,6 +8,7 @@ mod generations;
 mod git;
 mod license;
 mod named;
+mod one_sided;
 mod outcome;
 mod parquet;
 mod predictions;

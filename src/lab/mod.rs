@@ -11,6 +11,7 @@
 
 mod admissions;
 pub mod admit;
+pub(crate) mod companion;
 mod locations;
 pub mod run;
 mod site;
@@ -258,11 +259,9 @@ impl<'a> Lab<'a> {
         Ok(self.cache.get_or_init(|| opened).clone())
     }
 
-    /// The repository of an instance. If another user owns it and we may not write there, the trees that are made go to a
-    /// repository of ours in the cache.
+    /// The repository of an instance. If it is not ours, the trees that are made go to a companion in the cache.
     pub(crate) fn repository(&self, path: &Path) -> anyhow::Result<Repository> {
-        let cache = self.cache()?;
-        Ok(Repository::open_or_beside(path, || cache.beside(path))?)
+        companion::open(&self.cache()?, path)
     }
 
     pub(crate) fn check_interrupt(&self) -> anyhow::Result<()> {

@@ -5,7 +5,6 @@
 //! counted, and the tree is as git has it there: an empty folder, a pointer.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use git2::{ErrorCode, ObjectType, Oid};
@@ -13,6 +12,7 @@ use git2::{ErrorCode, ObjectType, Oid};
 use super::RepoError;
 use super::draft::Mode;
 use super::paths;
+use super::regular;
 use super::store::{Leaf, Repository, SUBMODULE_MODE, TREE_MODE, utf8_name};
 use crate::model::digest::Digest;
 
@@ -43,8 +43,24 @@ pub enum Submodule {
     Here,
     /// It was never cloned.
     NotCloned,
-    /// Its clone lacks the commit that is wanted, or some of its objects.
+    /// Its clone lacks the commit that is wanted.
     Lacks { clone: PathBuf, commit: String },
+    /// Its clone has the commit and lacks objects of it.
+    Incomplete {
+        commit: String,
+        /// For people: what completes it.
+        next: String,
+    },
+}
+
+impl Submodule {
+    /// Whether its files came along.
+    pub fn is_here(&self) -> bool {
+        match self {
+            Self::Here => true,
+            Self::NotCloned | Self::Lacks { .. } | Self::Incomplete { .. } => false,
+        }
+    }
 }
 
 impl Repository {
@@ -101,6 +117,8 @@ impl<'a> Origin<'a> {
         let entries = match repository.entries(&tree.to_string()) {
             Ok(entries) => entries,
             Err(error) if error.lacks_objects() => BTreeMap::new(),
+            // A clone without trees has not even this one.
+            Err(RepoError::TreeNotFound { .. }) => BTreeMap::new(),
             Err(error) => return Err(error),
         };
         for (path, leaf) in entries.iter().filter(|(_, leaf)| Mode::from_raw(leaf.mode) == Some(Mode::Plain)) {
@@ -206,23 +224,29 @@ impl Carrier<'_> {
             self.brought.submodules.insert(path.to_owned(), Submodule::NotCloned);
             return Ok(None);
         };
-        let tree = module.git.find_commit(commit).map(|commit| commit.tree_id()).ok();
+        let tree = match module.git.find_commit(commit) {
+            Ok(commit) => commit.tree_id(),
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                let lacks = Submodule::Lacks { clone: module.path().to_owned(), commit: commit.to_string() };
+                self.brought.submodules.insert(path.to_owned(), lacks);
+                return Ok(None);
+            }
+            Err(error) => return Err(module.fault("reading the commit of a submodule")(error)),
+        };
         let missing = (self.missing, self.named.len());
-        let mut copied = None;
-        if let Some(tree) = tree {
-            self.depth += 1;
-            copied = Some(self.tree(&Origin::of(&module, tree, format!("{path}/"))?, tree, "")?);
-            self.depth -= 1;
-        }
-        if self.missing > missing.0 {
-            // The instance lacks nothing by that: it is as if the submodule were not there.
+        self.depth += 1;
+        let prefix = format!("{path}/");
+        let copied = self.tree(&Origin::of(&module, tree, prefix.clone())?, tree, "")?;
+        self.depth -= 1;
+        let (copied, what) = if self.missing > missing.0 {
+            // The instance lacks nothing by that: it is as if the submodule were not there, nor what is inside of it.
             self.missing = missing.0;
             self.named.truncate(missing.1);
-            copied = None;
-        }
-        let what = match copied {
-            Some(_) => Submodule::Here,
-            None => Submodule::Lacks { clone: module.path().to_owned(), commit: commit.to_string() },
+            self.brought.submodules.retain(|path, _| !path.starts_with(&prefix));
+            self.brought.pointers.retain(|path, _| !path.starts_with(&prefix));
+            (None, Submodule::Incomplete { commit: commit.to_string(), next: module.completion() })
+        } else {
+            (Some(copied), Submodule::Here)
         };
         self.brought.submodules.insert(path.to_owned(), what);
         Ok(copied)
@@ -291,11 +315,12 @@ impl Pointer {
     /// The content, if it is at hand and whole.
     fn content(&self, contents: &Path) -> Option<Vec<u8>> {
         let place = contents.join(&self.digest[..2]).join(&self.digest[2..4]).join(&self.digest);
-        let data = fs::metadata(&place).ok()?;
-        if data.len() != self.bytes || data.len() > LARGEST_CONTENT {
+        if self.bytes > LARGEST_CONTENT {
             return None;
         }
-        fs::read(place).ok().filter(|content| Digest::of(content).as_str() == self.digest)
+        let content = regular::read(&place, self.bytes).ok()??;
+        Some(content)
+            .filter(|content| content.len() as u64 == self.bytes && Digest::of(content).as_str() == self.digest)
     }
 }
 

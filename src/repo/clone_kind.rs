@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::RepoError;
+use super::regular;
 use super::store::Repository;
 
 impl Repository {
@@ -42,7 +43,7 @@ impl Repository {
     }
 
     /// What to do for objects that are missing.
-    fn completion(&self) -> String {
+    pub(super) fn completion(&self) -> String {
         if let Some(remote) = self.promisor() {
             // A bare clone has no list of what to fetch, and git would fetch one branch only.
             let listed =
@@ -118,7 +119,7 @@ impl Repository {
     /// A store that objects are borrowed from and that is gone.
     fn lost_alternate(&self) -> Option<PathBuf> {
         let objects = self.git.commondir().join("objects");
-        let text = fs::read_to_string(objects.join("info/alternates")).ok()?;
+        let text = regular::text(&objects.join("info/alternates"))?;
         let places = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         places.map(|line| objects.join(line)).find(|place| !place.is_dir())
     }
@@ -138,7 +139,7 @@ pub(super) fn lost_gitfile(path: &Path) -> Option<PathBuf> {
 }
 
 fn gitfile(path: &Path) -> Option<PathBuf> {
-    let text = fs::read_to_string(path.join(".git")).ok()?;
+    let text = regular::text(&path.join(".git"))?;
     Some(path.join(text.strip_prefix("gitdir:")?.trim()))
 }
 
@@ -146,9 +147,9 @@ fn gitfile(path: &Path) -> Option<PathBuf> {
 pub(super) fn extension(path: &Path, name: &str) -> Option<String> {
     let folder =
         gitfile(path).unwrap_or_else(|| if path.join(".git").is_dir() { path.join(".git") } else { path.to_owned() });
-    let common = match fs::read_to_string(folder.join("commondir")) {
-        Ok(common) => folder.join(common.trim()),
-        Err(_) => folder,
+    let common = match regular::text(&folder.join("commondir")) {
+        Some(common) => folder.join(common.trim()),
+        None => folder,
     };
     let config = git2::Config::open(&common.join("config")).ok()?;
     config.get_string(&format!("extensions.{name}")).ok()

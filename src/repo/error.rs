@@ -27,6 +27,9 @@ pub enum RepoError {
     Survey { tree: String, why: String },
     #[error("{} is not an empty directory; give a new one", path.display())]
     NotEmpty { path: PathBuf },
+    /// A repository of ours that reads another one ([`super::Repository::beside`]).
+    #[error("{} cannot be used: {fault}; it holds nothing that cannot be made again: delete that folder and run again", path.display())]
+    Companion { path: PathBuf, fault: git2::Error },
     // What the system said stands in the words themselves. It is not the error's source, so that no chain says it again.
     #[error("{doing} in {}: {fault}", repository.display())]
     Git { doing: &'static str, repository: PathBuf, fault: git2::Error },
@@ -39,6 +42,21 @@ impl RepoError {
     pub fn is_about_content(&self) -> bool {
         use git2::ErrorClass::{Invalid, Object, Patch, Tree};
         matches!(self, Self::Git { fault, .. } if matches!(fault.class(), Invalid | Tree | Patch | Object))
+    }
+
+    /// Whether a repository that was to be opened is itself at fault, and not this machine or the cache.
+    pub fn is_about_repository(&self) -> bool {
+        use git2::ErrorClass::{NoMemory, Os, Thread};
+        match self {
+            Self::Unopened { .. }
+            | Self::CommitNotFound { .. }
+            | Self::Incomplete { .. }
+            | Self::TreeNotFound { .. }
+            | Self::Unstorable { .. }
+            | Self::Survey { .. } => true,
+            Self::Git { fault, .. } => !matches!(fault.class(), Os | NoMemory | Thread),
+            Self::NotEmpty { .. } | Self::Companion { .. } | Self::Io { .. } => false,
+        }
     }
 
     /// Whether something that a tree names is not in the object store.

@@ -5,8 +5,10 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use git2::Oid;
+use git2::{ErrorCode, Oid};
 
 use super::RepoError;
 use super::paths;
@@ -16,6 +18,8 @@ use super::store::Repository;
 const AUTHOR: (&str, &str) = ("assay", "assay@localhost");
 /// 2000-01-01T00:00:00Z.
 const COMMIT_TIME: i64 = 946_684_800;
+/// A ref is written in no time. One that is locked for longer was left locked.
+const LONGEST_LOCK: Duration = Duration::from_secs(10);
 
 impl Repository {
     /// Commits a directory's files: bytes, executable bits and links; anything named `.git` is left out, and so are
@@ -77,8 +81,25 @@ impl Repository {
         let author =
             git2::Signature::new(AUTHOR.0, AUTHOR.1, &git2::Time::new(COMMIT_TIME, 0)).map_err(self.fault(doing))?;
         let commit = self.git.commit(None, &author, &author, message, &tree, &[]).map_err(self.fault(doing))?;
-        let name = format!("refs/assay/{commit}");
-        self.git.reference(&name, commit, true, "assay import").map_err(self.fault("keeping a commit"))?;
+        self.keep(commit)?;
         Ok(commit.to_string())
+    }
+
+    /// Gives a commit a ref. Several workers may keep the same one: who finds it locked waits for the other to be done.
+    fn keep(&self, commit: Oid) -> Result<(), RepoError> {
+        let name = format!("refs/assay/{commit}");
+        let end = Instant::now() + LONGEST_LOCK;
+        loop {
+            if self.git.refname_to_id(&name).is_ok_and(|kept| kept == commit) {
+                return Ok(());
+            }
+            match self.git.reference(&name, commit, true, "assay import") {
+                Ok(_) => return Ok(()),
+                Err(error) if error.code() == ErrorCode::Locked && Instant::now() < end => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) => return Err(self.fault("keeping a commit")(error)),
+            }
+        }
     }
 }

@@ -33,6 +33,7 @@ mod policy;
 mod prepare;
 mod record;
 mod reduce;
+mod regular;
 mod scan;
 pub mod store;
 #[cfg(test)]

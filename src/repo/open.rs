@@ -8,11 +8,13 @@
 //! object that is read is held against its id.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use git2::ErrorCode;
 use rustix::fs::{Access, access};
+use rustix::process::geteuid;
 
 use super::RepoError;
 use super::clone_kind::{self, quoted};
@@ -46,32 +48,32 @@ impl Repository {
         Ok(Self { git, path: path.to_owned(), reads: None })
     }
 
-    /// The repository at `path`. If we may not write there, what is written goes to a repository of our own at `own`.
-    pub fn open_or_beside(path: &Path, own: impl FnOnce() -> PathBuf) -> Result<Self, RepoError> {
-        let there = Self::open(path)?;
-        let may_write = access(there.objects(), Access::WRITE_OK).is_ok();
-        if may_write { Ok(there) } else { Self::beside(path, &own()) }
+    /// Whether what is made here may be written here: the folder of its objects is ours, and can be written. Root may write
+    /// everywhere, and would leave files that the owner cannot remove.
+    pub fn is_ours(&self) -> bool {
+        let objects = self.objects();
+        let own = fs::metadata(&objects).is_ok_and(|data| data.uid() == geteuid().as_raw());
+        own && access(&objects, Access::WRITE_OK).is_ok()
     }
 
-    /// A repository at `own`, made if it is not there, that reads the objects and names of another one too, and writes
-    /// nothing there.
-    pub(super) fn beside(path: &Path, own: &Path) -> Result<Self, RepoError> {
+    /// The bare repository at `own`, which reads the objects and names of another one too, and writes nothing there.
+    ///
+    /// # Errors
+    /// [`RepoError::Companion`] is about the repository at `own`, every other one about the repository at `path`.
+    pub fn beside(path: &Path, own: &Path) -> Result<Self, RepoError> {
         let other = Self::open(path)?;
-        let io = |fault| RepoError::Io { doing: "making", path: own.to_owned(), fault };
-        fs::create_dir_all(own).map_err(io)?;
-        let mut repository = Self::create_bare(own)?;
         let objects = other.objects().canonicalize();
         let objects = objects.map_err(|fault| RepoError::Io { doing: "finding", path: other.objects(), fault })?;
         let objects = objects.to_str().ok_or_else(|| RepoError::Unopened {
             path: objects.clone(),
             why: "has a name that is not UTF-8; rename the folder".to_owned(),
         })?;
-        let doing = "reading the objects of another repository";
-        let store = repository.git.odb().map_err(repository.fault(doing))?;
-        store.add_disk_alternate(objects).map_err(repository.fault(doing))?;
+        let damaged = |fault: git2::Error| RepoError::Companion { path: own.to_owned(), fault };
+        let git = git2::Repository::open_bare(own).map_err(damaged)?;
+        let store = git.odb().map_err(damaged)?;
+        store.add_disk_alternate(objects).map_err(damaged)?;
         drop(store);
-        repository.reads = Some(path.to_owned());
-        Ok(repository)
+        Ok(Self { git, path: own.to_owned(), reads: Some(path.to_owned()) })
     }
 
     /// Where its objects are.

@@ -237,7 +237,7 @@ fn bars(counted: impl IntoIterator<Item = (String, String, u64, &'static str)>) 
     counted.into_iter().map(bar).collect()
 }
 
-/// Why it is refused, or what an admitted instance lost.
+/// Why it is refused, or what an admitted instance is judged without: test files that do not run, and what it lost.
 fn note(admission: &Admission) -> String {
     if !admission.admitted() {
         return admission.detail.clone();
@@ -245,7 +245,8 @@ fn note(admission: &Admission) -> String {
     let files = admission.lost.as_ref().map(|lost| (lost.count(), lost.lines()));
     let tests = admission.lost_tests.as_ref().filter(|lost| lost.any()).map(|lost| (lost.count(), lost.lines()));
     let told = |(count, lines): (String, Vec<String>)| format!("{count} lost: {}", lines.join("; "));
-    let suite = admission.suite.iter().flat_map(Suite::lines);
+    let part = admission.part.map(|part| format!("E1 at most, because only {}", part.told()));
+    let suite = part.into_iter().chain(admission.suite.iter().flat_map(Suite::lines));
     let lost: Vec<_> = suite.chain(files.into_iter().chain(tests).map(told)).collect();
     if lost.is_empty() { admission.detail.clone() } else { lost.join("; ") }
 }

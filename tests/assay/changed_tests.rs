@@ -113,6 +113,11 @@ fn only_the_test_files_of_what_changes_run_and_rows_say_so() {
     let report: Value = serde_json::from_slice(&fs::read(run.join("admission-report.json")).unwrap()).unwrap();
     assert_eq!(report["instances"][0]["part"], json!({"ran": 2, "of": 4}));
 
+    let page = folder.path().join("report.html");
+    expect_exit(assay().arg("report").arg(&run).arg("--out").arg(&page), 0);
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("E1 at most, because only 2 of 4 test files run"), "the note of the instance");
+
     let dataset = folder.path().join("dataset");
     expect_exit(assay().arg("export").arg(&run).arg("--out").arg(&dataset), 0);
     for config in ["sft-repair", "rl"] {

@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::harness::{Need, Test, skip, tests};
+use crate::mixer::edit;
 use crate::support::{assay, expect_exit, lines, stderr};
 
 pub const TESTS: &[Test] = tests![
@@ -16,7 +17,10 @@ pub const TESTS: &[Test] = tests![
     a_partial_clone_among_the_repositories_refuses_its_instance_with_the_command,
     a_shallow_clone_is_deepened_by_the_command_that_is_shown,
     files_of_submodules_come_along_if_they_are_at_hand,
+    a_submodule_whose_clone_is_partial_is_named_with_the_command_that_completes_it,
+    a_submodule_that_is_not_here_is_not_taken_for_a_change,
     contents_of_git_lfs_come_along_if_they_are_at_hand,
+    contents_of_git_lfs_that_are_here_for_one_commit_are_refused_and_pipes_are_not_read,
     a_work_tree_a_bare_repository_and_one_that_borrows_objects_are_read,
     a_repository_of_another_user_is_read_and_runs_nothing,
     trees_of_a_repository_that_may_not_be_written_are_kept_in_the_cache,
@@ -236,23 +240,142 @@ fn files_of_submodules_come_along_if_they_are_at_hand() {
     fs::write(clone.join("shop.py"), "PRICE = 5\n").unwrap();
     git(&clone, &["add", "shop.py"]);
     git(&clone, &["commit", "--quiet", "--message", "5"]);
-    let (_, said) = home.imported(&clone, "HEAD~1", "HEAD");
     let kept = clone.join(".git/modules/data of tests");
+    let fetch = format!("run `git -C '{}' fetch origin {new}`", kept.display());
+    let [before, after] = ["HEAD~1", "HEAD"].map(|name| git(&clone, &["rev-parse", name])[..12].to_owned());
+    let told = home.refused(&clone, "HEAD~1", "HEAD");
     assert_eq!(
-        said[1],
+        told,
         format!(
-            "the clone of submodule tests/data lacks commit {new}, so its folder is empty in the instance; run \
-             `git -C '{}' fetch origin {new}`, {again}",
-            kept.display()
+            "{path} {before}..{after}: files at tests/data are here for commit {before}, and for {after} they are those of a submodule \
+             that lacks commit {new}, so all of them would count as changed; {fetch}, and import again"
         )
     );
-    run(shown_in(&said[1]));
+    assert!(home.refused(&clone, "HEAD", "HEAD~1").ends_with(&format!("; {fetch}, and import again")));
+    // Both commits name it: then the folder is empty in both, and nothing of it counts as changed.
+    fs::write(clone.join("shop.py"), "PRICE = 6\n").unwrap();
+    git(&clone, &["commit", "--quiet", "--message", "6", "shop.py"]);
+    let (instance, said) = home.imported(&clone, "HEAD~1", "HEAD");
+    let lacks = format!("the clone of submodule tests/data lacks commit {new}, so its folder is empty in the instance");
+    assert_eq!(said, [format!("{lacks}; {fetch}, {again}")]);
+    assert!(!instance["patch"].as_str().unwrap().contains("tests/data"), "{instance}");
+    git(&clone, &["reset", "--quiet", "--soft", "HEAD~1"]);
+    run(shown_in(&told));
     let (instance, said) = home.imported(&clone, "HEAD~1", "HEAD");
     assert_eq!(said, ["files of submodules are part of the instance: tests/data"]);
     assert!(
         instance["test_patch"].as_str().unwrap().contains("tests/data/shop.py"),
         "the change of the submodule is seen"
     );
+}
+
+fn a_submodule_whose_clone_is_partial_is_named_with_the_command_that_completes_it() {
+    let part = Home::new();
+    let url = format!("file://{}", part.path("origin").display());
+    let home = Home::with(&["init", "--quiet"], |origin| {
+        git(origin, &["submodule", "--quiet", "add", &url, "data"]);
+    });
+    for (name, filter) in [("treeless", "--filter=tree:0"), ("blobless", "--filter=blob:none")] {
+        let clone = home.clone(name, &[]);
+        let module = clone.join(".git/modules/data");
+        fs::create_dir_all(module.parent().unwrap()).unwrap();
+        git(&clone, &["clone", "--quiet", "--bare", filter, &url, module.to_str().unwrap()]);
+        let (instance, said) = home.imported(&clone, &home.base, &home.fix);
+        let commit = &part.fix;
+        let complete =
+            format!("git -C {} fetch --refetch --no-filter origin '+refs/heads/*:refs/heads/*'", module.display());
+        assert_eq!(
+            said,
+            [format!(
+                "the clone of submodule data lacks objects of commit {commit}, so its folder is empty in the instance; it is a \
+                 partial clone, and `{complete}` completes it, and import again if the tests need them"
+            )]
+        );
+        assert_eq!(home.kept(&instance, "data/shop.py"), None);
+        run(shown_in(&said[0]));
+        let (instance, said) = home.imported(&clone, &home.base, &home.fix);
+        assert_eq!(said, ["files of submodules are part of the instance: data"]);
+        assert_eq!(home.kept(&instance, "data/shop.py").as_deref(), Some("PRICE = 4\n"));
+    }
+}
+
+/// A submodule that the fix puts plain files in the place of, and the other way round.
+fn a_submodule_that_is_not_here_is_not_taken_for_a_change() {
+    let part = Home::new();
+    let url = format!("file://{}", part.path("origin").display());
+    let home = Home::with(&["init", "--quiet"], |origin| {
+        git(origin, &["submodule", "--quiet", "add", &url, "data"]);
+    });
+    let clone = home.clone("clone", &[]);
+    git(&clone, &["rm", "--quiet", "data"]);
+    fs::create_dir_all(clone.join("data")).unwrap();
+    fs::write(clone.join("data/shop.py"), "PRICE = 4\n").unwrap();
+    fs::write(clone.join("shop.py"), "PRICE = 5\n").unwrap();
+    git(&clone, &["add", "--all"]);
+    git(&clone, &["commit", "--quiet", "--message", "files"]);
+    for (base, fix) in [("HEAD~1", "HEAD"), ("HEAD", "HEAD~1")] {
+        let told = home.refused(&clone, base, fix);
+        let [there, away] = ["HEAD", "HEAD~1"].map(|name| git(&clone, &["rev-parse", name])[..12].to_owned());
+        assert!(
+            told.ends_with(&format!(
+                ": files at data are here for commit {there}, and for {away} they are those of a submodule that lacks its files, so \
+                 all of them would count as changed; check {away} out there, run `git -C {} submodule update --init --recursive`, \
+                 and import again",
+                clone.display()
+            )),
+            "{told}"
+        );
+    }
+    git(&clone, &["checkout", "--quiet", "--detach", "HEAD~1"]);
+    run(shown_in(&home.refused(&clone, &home.fix, "main")));
+    let (instance, said) = home.imported(&clone, &home.fix, "main");
+    assert_eq!(said, ["files of submodules are part of the instance: data"]);
+    let patch = instance["patch"].as_str().unwrap();
+    assert!(patch.contains("shop.py") && !patch.contains("b/data/shop.py"), "{patch}");
+}
+
+fn contents_of_git_lfs_that_are_here_for_one_commit_are_refused_and_pipes_are_not_read() {
+    // sha256 of `hello` and of nothing.
+    let digests = [
+        ("5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03", 6),
+        ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", 0),
+    ];
+    let home = Home::with(&["init", "--quiet"], |origin| {
+        fs::write(origin.join(".gitattributes"), "*.bin filter=lfs diff=lfs merge=lfs -text\n").unwrap();
+    });
+    let origin = home.path("origin");
+    for (number, (digest, size)) in digests.iter().enumerate() {
+        let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {size}\n");
+        fs::write(origin.join("tests/a.bin"), pointer).unwrap();
+        fs::write(origin.join("shop.py"), format!("PRICE = 7{number}\n")).unwrap();
+        git(&origin, &["add", "--all"]);
+        git(&origin, &["commit", "--quiet", "--message", "bin"]);
+    }
+    let place = |digest: &str| {
+        let folder = origin.join(".git/lfs/objects").join(&digest[..2]).join(&digest[2..4]);
+        fs::create_dir_all(&folder).unwrap();
+        folder.join(digest)
+    };
+    fs::write(place(digests[0].0), "hello\n").unwrap();
+    // Its length is right, and nobody ever writes to it.
+    expect_exit(command("mkfifo").arg(place(digests[1].0)), 0);
+    let [base, fix] = ["HEAD~1", "HEAD"].map(|name| git(&origin, &["rev-parse", name]));
+    let told = home.refused(&origin, "HEAD~1", "HEAD");
+    let path = origin.display();
+    assert_eq!(
+        told,
+        format!(
+            "{path} {}..{}: contents of Git LFS are here for one of the two commits and not for the other, so they would count as \
+             changed: tests/a.bin; run `git -C {path} lfs fetch origin {base} {fix}`, and import again",
+            &base[..12],
+            &fix[..12]
+        )
+    );
+    fs::remove_file(place(digests[1].0)).unwrap();
+    fs::write(place(digests[1].0), "").unwrap();
+    let (instance, said) = home.imported(&origin, "HEAD~1", "HEAD");
+    assert_eq!(said, Vec::<String>::new());
+    assert!(instance["test_patch"].as_str().unwrap().contains("-hello"), "{instance}");
 }
 
 fn contents_of_git_lfs_come_along_if_they_are_at_hand() {
@@ -397,19 +520,39 @@ fn trees_of_a_repository_that_may_not_be_written_are_kept_in_the_cache() {
     fs::set_permissions(home.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(home.path("own")).unwrap();
     give_away(&home.path("own"));
-    let validate = || {
+    let (folder, out) = (home.path("own"), home.path("out"));
+    let as_user = |user: u32, arguments: &[&Path]| {
         let mut command = Command::new(&binary);
-        command.arg("validate").arg(home.path("out")).args(["--json", "--run"]).arg(home.path("own/run")).env_clear();
-        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", home.path("own"));
-        command.env("ASSAY_CACHE", home.path("own/cache")).env("ASSAY_SANDBOX", "cell");
-        command.current_dir(home.path("own")).uid(12_345).gid(12_345);
-        serde_json::from_slice::<Value>(&expect_exit(&mut command, 0).stdout).unwrap()
+        command.args(arguments).arg("--json").env_clear();
+        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", &folder);
+        command.env("ASSAY_CACHE", folder.join("cache")).env("ASSAY_SANDBOX", "cell");
+        command.current_dir(&folder).uid(user).gid(user);
+        expect_exit(&mut command, 0).stdout
     };
-    let first = validate();
+    let validate = |user: u32, run: &str| {
+        let said = as_user(user, &["validate".as_ref(), &out, "--run".as_ref(), run.as_ref()]);
+        serde_json::from_slice::<Value>(&said).unwrap()
+    };
+    let first = validate(12_345, "run");
     assert_eq!(first["fail_to_pass"], serde_json::json!(["tests/test_shop.py::Prices::test_price"]));
     assert!(first["canaries"]["tree"].is_string(), "a tree was made");
-    assert_eq!(validate(), first, "what was made is found again");
+    assert_eq!(validate(12_345, "run"), first, "what was made is found again");
     assert_eq!(objects(), before, "nothing was written to the repository");
+    // A repair's tree is in the cache, where the selection finds it.
+    let answer = edit("shop.py", "PRICE = 3\n", "PRICE = 4\n");
+    let answer = serde_json::json!({"instance_id": first["instance_id"], "skill": "repair", "completion": answer});
+    fs::write(home.path("answers.jsonl"), format!("{answer}\n")).unwrap();
+    let answers = home.path("answers.jsonl");
+    let run = folder.join("run");
+    as_user(12_345, &["verify".as_ref(), &out, "--generations".as_ref(), &answers, "--run".as_ref(), &run]);
+    as_user(12_345, &["select".as_ref(), &run, "--repos".as_ref(), &out.join("repos")]);
+    let selected = lines(&run.join("selection/selection.jsonl"));
+    assert_eq!((selected[0]["chosen"].as_u64(), selected[0]["votes"].as_u64()), (Some(0), Some(1)), "{selected:?}");
+    assert_eq!(objects(), before, "nothing was written to the repository");
+    // Root may write everywhere, and leaves the repositories of others alone.
+    give_away(&repository);
+    assert_eq!(validate(0, "of-root")["fail_to_pass"], first["fail_to_pass"]);
+    assert_eq!(objects(), before, "root wrote nothing to it either");
 }
 
 fn replaced_commits_are_refused_and_replacements_are_said() {

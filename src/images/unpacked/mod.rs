@@ -54,6 +54,9 @@ pub enum UnpackError {
     Archive { place: String, why: String },
     #[error("cannot pull {reference}: {why}")]
     Registry { reference: String, why: String },
+    /// It is busy, or the transfer broke off: that says nothing of the image.
+    #[error("cannot pull {reference} now: {why}; try again later")]
+    NotNow { reference: String, why: String },
     #[error("{registry} does not answer: {why}")]
     Silent { registry: String, why: String },
     #[error("layer {layer} of {reference}: {why}")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::errors::OciDistributionError;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
@@ -31,8 +31,12 @@ const ACCEPTED: [&str; 4] = [
 /// Nothing arriving for so long means that nothing will.
 const SILENCE: Duration = Duration::from_secs(120);
 const CONNECT: Duration = Duration::from_secs(20);
-/// How often a transfer that broke off is begun again.
+/// HTTP status: too many requests.
+const TOO_MANY: u16 = 429;
+/// How often something is asked for in all.
 const ATTEMPTS: u32 = 3;
+/// Before the second attempt; twice that before the third.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Registries that did not answer.
 static SILENT: Absent = Absent::new();
@@ -92,8 +96,11 @@ impl Registry {
         }
     }
 
-    /// A question that brought no manifest: the registry could not be reached, or it said no.
-    fn unanswered(&self, error: OciDistributionError) -> UnpackError {
+    /// A question without an answer that can be used: the registry could not be reached, is busy, or said no.
+    fn unanswered(&self, what: &str, error: OciDistributionError) -> UnpackError {
+        if is_busy(&error) {
+            return self.not_now(format!("{what}{error}"));
+        }
         match error {
             OciDistributionError::RequestError(error)
                 if error.is_connect() || error.is_timeout() || error.is_request() =>
@@ -104,14 +111,31 @@ impl Registry {
                 SILENT.remember(registry, why.clone());
                 UnpackError::Silent { registry: registry.to_owned(), why }
             }
-            error => self.failed(error),
+            OciDistributionError::RequestError(error) => self.not_now(format!("{what}{error}")),
+            // A transfer that broke off comes as one of these.
+            OciDistributionError::IoError(error) => self.not_now(format!("{what}{error}")),
+            error => self.failed(format!("{what}{error}")),
         }
+    }
+
+    fn not_now(&self, why: String) -> UnpackError {
+        UnpackError::NotNow { reference: self.reference.to_string(), why }
     }
 
     /// A manifest, held against the digest that names it.
     fn manifest(&self, reference: &Reference) -> Result<Vec<u8>, UnpackError> {
-        let pulled = self.client.pull_manifest_raw(reference, &self.auth, &ACCEPTED);
-        let (bytes, _) = self.runtime.block_on(pulled).map_err(|error| self.unanswered(error))?;
+        let mut attempt = 1;
+        let bytes = loop {
+            let pulled = self.client.pull_manifest_raw(reference, &self.auth, &ACCEPTED);
+            match self.runtime.block_on(pulled) {
+                Ok((bytes, _)) => break bytes,
+                Err(error) if attempt < ATTEMPTS && may_pass(&error) => {
+                    std::thread::sleep(PAUSE * attempt);
+                    attempt += 1;
+                }
+                Err(error) => return Err(self.unanswered("", error)),
+            }
+        };
         if let Some(named) = reference.digest()
             && named != format!("sha256:{}", Digest::of(&bytes))
         {
@@ -131,8 +155,13 @@ impl Registry {
             let out = tokio::fs::File::from_std(file.try_clone().map_err(io)?);
             match self.runtime.block_on(self.client.pull_blob(&self.reference, &descriptor, out)) {
                 Ok(()) => break file,
-                Err(error) if attempt == ATTEMPTS => return Err(self.failed(format!("{digest}: {error}"))),
-                Err(_) => attempt += 1,
+                Err(error) if attempt == ATTEMPTS => return Err(self.unanswered(&format!("{digest}: "), error)),
+                Err(error) => {
+                    if is_busy(&error) {
+                        std::thread::sleep(PAUSE * attempt);
+                    }
+                    attempt += 1;
+                }
             }
         };
         file.seek(SeekFrom::Start(0)).map_err(io)?;
@@ -172,6 +201,27 @@ impl Source for Registry {
 
     fn blob(&self, blob: &Blob) -> Result<Box<dyn Read + '_>, UnpackError> {
         Ok(Box::new(self.fetch(&blob.name)?))
+    }
+}
+
+/// Whether the registry answered that it cannot answer.
+fn is_busy(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ServerError { code, .. } => *code == TOO_MANY || *code >= 500,
+        OciDistributionError::RegistryError { envelope, .. } => {
+            envelope.errors.iter().any(|error| error.code == OciErrorCode::Toomanyrequests)
+        }
+        _ => false,
+    }
+}
+
+/// Whether another attempt may bring what this one did not. Who was silent until the time was up is not asked again: that
+/// is what [`SILENCE`] waited for.
+fn may_pass(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::RequestError(error) => !error.is_timeout(),
+        OciDistributionError::IoError(_) => true,
+        other => is_busy(other),
     }
 }
 
@@ -257,6 +307,11 @@ fn from_config(config: &DockerConfig, registry: &str) -> Result<RegistryAuth, St
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn auth(text: &str, registry: &str) -> Result<RegistryAuth, String> {
@@ -288,5 +343,68 @@ mod tests {
         ] {
             assert_eq!(is_loopback(registry), plain, "{registry}");
         }
+    }
+
+    /// A registry that gives these answers to questions for manifests, one after the other and the last one for ever.
+    /// An empty one hangs up. Gives its reference and how often it was asked.
+    fn serve(answers: &'static [&'static str]) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let reference = format!("{}/team/image:1", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                let first = lines.next().unwrap_or_default();
+                lines.take_while(|line| !line.is_empty()).for_each(drop);
+                let answer = if first.contains("/manifests/") {
+                    let number = count.fetch_add(1, Ordering::SeqCst);
+                    answers[number.min(answers.len() - 1)]
+                } else {
+                    "200 OK"
+                };
+                if !answer.is_empty() {
+                    let text = format!("HTTP/1.1 {answer}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+                    stream.write_all(text.as_bytes()).unwrap();
+                }
+            }
+        });
+        (reference, asked)
+    }
+
+    /// What comes of asking for a manifest, how often it was asked for, and whether the registry is still asked.
+    fn asked_for(answers: &'static [&'static str]) -> (Result<Vec<u8>, UnpackError>, usize, bool) {
+        let (reference, asked) = serve(answers);
+        let registry = Registry::open(&reference).unwrap();
+        let answer = registry.manifest(&registry.reference);
+        (answer, asked.load(Ordering::SeqCst), registry.answers().is_ok())
+    }
+
+    #[test]
+    fn a_registry_that_is_busy_for_a_moment_is_asked_again() {
+        for answers in [&["503 Service Unavailable", "429 Too Many Requests", "200 OK"][..], &["", "", "200 OK"]] {
+            let (answer, asked, still) = asked_for(answers);
+            assert_eq!((answer.unwrap(), asked, still), (b"{}".to_vec(), 3, true), "{answers:?}");
+        }
+    }
+
+    #[test]
+    fn a_registry_that_stays_busy_says_nothing_of_the_image_nor_of_itself() {
+        for answers in [&["503 Service Unavailable"][..], &["429 Too Many Requests"]] {
+            let (answer, asked, still) = asked_for(answers);
+            assert!(matches!(answer, Err(UnpackError::NotNow { .. })), "{answer:?}");
+            assert_eq!((asked, still), (3, true), "{answers:?}");
+        }
+        let (answer, asked, still) = asked_for(&["404 Not Found"]);
+        assert!(matches!(answer, Err(UnpackError::Registry { .. })), "{answer:?}");
+        assert_eq!((asked, still), (1, true), "a plain no is not asked for again");
+    }
+
+    #[test]
+    fn a_registry_that_never_answers_is_silent_after_the_last_attempt() {
+        let (answer, asked, still) = asked_for(&[""]);
+        assert!(matches!(answer, Err(UnpackError::Silent { .. })), "{answer:?}");
+        assert_eq!((asked, still), (3, false));
     }
 }

@@ -15,6 +15,7 @@ use crate::images::phases::Phases;
 use crate::images::reference::moved;
 use crate::images::toolchain::Toolchain;
 use crate::images::{Images, toolchain};
+use crate::lab::companion;
 use crate::model::digest::Digest;
 use crate::model::instance::Instance;
 use crate::repo::{Recorded, Repository};
@@ -65,10 +66,7 @@ pub(crate) fn record(
     if let Some(volume) = image.volumes.iter().find(|volume| overlap(volume, workdir)) {
         bail!("the image {reference} declares a volume at {volume}; what is there is not part of any image");
     }
-    let repository = match repository.exists() {
-        true => Repository::open_or_beside(repository, || images.cache().beside(repository))?,
-        false => Repository::create_bare(repository)?,
-    };
+    let repository = companion::open_or_make(images.cache(), repository)?;
     let name = Digest::of_json(&(LAYOUT, &image.image_id, workdir, &instance.base_commit));
     let folder = images.cache().directory("recorded", name.as_str(), |making| {
         say(&format!("recording {workdir} of {reference}"));

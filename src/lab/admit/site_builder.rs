@@ -195,11 +195,7 @@ impl<'a> SiteBuilder<'a> {
         toolchain::check_settings(toolchain, &instance.environment).map_err(refused)?;
         let images = self.images()?;
         let ready = self.ready(images.as_ref())?;
-        let repository = self.lab.repository(&self.located.repository).map_err(|error| {
-            let path = self.located.repository.display();
-            let next = format!("put a git repository with commit {} at {path}, or use --repos", instance.base_commit);
-            NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}; {next}"))
-        })?;
+        let repository = self.lab.repository(&self.located.repository).map_err(|error| self.not_opened(error))?;
         let listed: Vec<_> = instance.fail_to_pass.iter().chain(&instance.pass_to_pass).cloned().collect();
         let mut sources = self.sources(&listed);
         if let Some(ready) = &ready {
@@ -231,6 +227,16 @@ impl<'a> SiteBuilder<'a> {
         Ok(Site { repository, trees, image, framework, toolchain, environment, not_installed })
     }
 
+    /// Why there is no repository.
+    fn not_opened(&self, error: anyhow::Error) -> NoSite {
+        if !error.downcast_ref::<RepoError>().is_some_and(RepoError::is_about_repository) {
+            return NoSite::Error(error.context(format!("{}: its repository cannot be opened", self.id())));
+        }
+        let path = self.located.repository.display();
+        let next = format!("put a git repository with commit {} at {path}, or use --repos", self.instance.base_commit);
+        NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}; {next}"))
+    }
+
     /// What holds images for the sandbox in use.
     fn images(&self) -> anyhow::Result<Box<dyn Images + 'a>> {
         Ok(images::of(&self.lab.engine, self.lab.cache()?))
@@ -247,6 +253,7 @@ impl<'a> SiteBuilder<'a> {
             Err(_) if lab.check_interrupt().is_err() => Err(NoSite::Error(Stop::Interrupted.into())),
             Err(error) => Err(match error.downcast_ref::<RepoError>() {
                 Some(RepoError::CommitNotFound { .. }) => NoSite::Refused(Refusal::BaseNotFound, format!("{error:#}")),
+                Some(fault) if !fault.is_about_repository() => NoSite::Error(error),
                 _ => NoSite::Refused(Refusal::NoEnvironment, format!("{error:#}")),
             }),
         }

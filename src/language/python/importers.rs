@@ -10,7 +10,7 @@
 //!
 //! Imports that a program computes are not seen, nor what runs in a process of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::import_roots::dotted_name;
 use super::imports::statements;
@@ -92,7 +92,7 @@ impl Tree<'_> {
                 }
             } else if let Some((module, names)) = taken(&statement) {
                 for Taken { name, .. } in names {
-                    found.extend(self.origin(path, module, name, 0));
+                    found.extend(self.origin(path, module, name));
                 }
             }
         }
@@ -103,35 +103,58 @@ impl Tree<'_> {
     }
 
     /// Where a name of a module comes from: a module of that name below it, what the package takes it from, or the module.
-    fn origin(&self, from: &str, module: &str, name: &str, steps: usize) -> BTreeSet<String> {
-        let dot = if module.ends_with('.') { "" } else { "." };
-        let below = self.files(from, &format!("{module}{dot}{name}"));
-        if name != "*" && !below.is_empty() {
-            return below;
-        }
+    /// Each package is asked for a name once, however many ways lead there.
+    fn origin(&self, from: &str, module: &str, name: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        for file in self.files(from, module) {
-            let package = file.rsplit('/').next() == Some(PACKAGE);
-            let passed_on = match self.modules.get(&file) {
-                Some(text) if package && name != "*" && steps < LONGEST_WAY => self.passed_on(&file, text, name, steps),
-                _ => BTreeSet::new(),
-            };
-            if passed_on.is_empty() {
-                found.insert(file);
-            } else {
-                found.extend(passed_on);
+        let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
+        // The shortest way comes first, so no name is given up that a shorter way leads to.
+        let mut open = VecDeque::from([(from.to_owned(), module.to_owned(), name.to_owned(), 0)]);
+        while let Some((from, module, name, steps)) = open.pop_front() {
+            let below = self.below(&from, &module, &name);
+            if !below.is_empty() {
+                found.extend(below);
+                continue;
+            }
+            for file in self.files(&from, &module) {
+                if !seen.insert((file.clone(), name.clone())) {
+                    continue;
+                }
+                let package = file.rsplit('/').next() == Some(PACKAGE);
+                let passed_on = match self.modules.get(&file) {
+                    Some(text) if package && name != "*" && steps < LONGEST_WAY => self.passed_on(&file, text, &name),
+                    _ => BTreeSet::new(),
+                };
+                if passed_on.is_empty() {
+                    found.insert(file);
+                } else {
+                    let next = |(module, name)| (file.clone(), module, name, steps + 1);
+                    open.extend(passed_on.into_iter().map(next));
+                }
             }
         }
-        found
+        // Packages that take the name from each other: any of them may have it.
+        if found.is_empty() { seen.into_iter().map(|(file, _)| file).collect() } else { found }
     }
 
-    /// Where a package takes a name from that it passes on.
-    fn passed_on(&self, package: &str, text: &str, name: &str, steps: usize) -> BTreeSet<String> {
+    /// The module of a name below another module.
+    fn below(&self, from: &str, module: &str, name: &str) -> BTreeSet<String> {
+        if name == "*" {
+            return BTreeSet::new();
+        }
+        let dot = if module.ends_with('.') { "" } else { "." };
+        self.files(from, &format!("{module}{dot}{name}"))
+    }
+
+    /// The modules that a package takes a name from, each with the name there.
+    fn passed_on(&self, package: &str, text: &str, name: &str) -> BTreeSet<(String, String)> {
         let statements = statements(text);
         let names = statements.iter().filter_map(|statement| taken(statement));
         let found = names.flat_map(|(module, names)| names.into_iter().map(move |taken| (module, taken)));
         let found = found.filter(|(_, taken)| taken.here == name);
-        found.flat_map(|(module, taken)| self.origin(package, module, taken.name, steps + 1)).collect()
+        let is_here = |(module, taken): &(&str, Taken<'_>)| {
+            !self.below(package, module, taken.name).is_empty() || !self.files(package, module).is_empty()
+        };
+        found.filter(is_here).map(|(module, taken)| (module.to_owned(), taken.name.to_owned())).collect()
     }
 
     /// The files of a dotted name, as a module at `from` writes it.
@@ -174,32 +197,18 @@ fn taken(statement: &str) -> Option<(&str, Vec<Taken<'_>>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::paper::Paper;
     use super::*;
-
-    struct Texts(BTreeMap<String, String>);
-
-    impl Files for Texts {
-        fn base(&self) -> anyhow::Result<Vec<String>> {
-            self.trusted()
-        }
-
-        fn trusted(&self) -> anyhow::Result<Vec<String>> {
-            Ok(self.0.keys().cloned().collect())
-        }
-
-        fn read(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
-            Ok(self.0.get(path).map(|text| text.clone().into_bytes()))
-        }
-    }
 
     /// The test files that use one file of a tree.
     fn tests_of(changed: &str, files: &[(&str, &str)]) -> Vec<String> {
-        let texts = Texts(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect());
         let layout = Layout {
             roots: [(String::new(), BTreeSet::new()), ("src".to_owned(), BTreeSet::new())].into(),
             ..Layout::by_name("pytest")
         };
-        let found = users(&texts, &layout, &[changed.to_owned()].into()).unwrap();
+        let found = users(&Paper::of(files), &layout, &[changed.to_owned()].into()).unwrap();
         found.into_iter().filter(|path| path.contains("test_")).collect()
     }
 
@@ -257,5 +266,33 @@ mod tests {
         ];
         assert_eq!(tests_of("p/core.py", &files), ["tests/test_b.py", "tests/test_c.py", "tests/unit/test_a.py"]);
         assert_eq!(tests_of("p/db.py", &files), ["tests/test_c.py", "tests/unit/test_a.py"]);
+    }
+
+    #[test]
+    fn packages_that_take_a_name_in_many_ways_and_from_each_other_come_to_an_end() {
+        // Each of six packages takes the name from each of the next six, and so on: six to the power of seven ways.
+        let started = Instant::now();
+        let mut files = vec![("p8/core.py".to_owned(), "x = 1\n".to_owned())];
+        for level in 1..8 {
+            let next = |number| format!("from p{}_{number} import x\n", level + 1);
+            let text: String =
+                if level < 7 { (0..6).map(next).collect() } else { "from p8.core import x\n".to_owned() };
+            files.extend((0..6).map(|number| (format!("p{level}_{number}/__init__.py"), text.clone())));
+        }
+        for (one, other) in [("a", "b"), ("b", "a")] {
+            files.push((format!("{one}/__init__.py"), format!("from {other} import y\n")));
+        }
+        for (name, text) in
+            [("far", "from p1_0 import x\n"), ("near", "from p7_5 import x\n"), ("ring", "from a import y\n")]
+        {
+            files.push((format!("tests/test_{name}.py"), text.to_owned()));
+        }
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let [far, near, ring] = ["far", "near", "ring"].map(|name| format!("tests/test_{name}.py"));
+        assert_eq!(tests_of("p8/core.py", &files), [far, near]);
+        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+        for package in ["a/__init__.py", "b/__init__.py"] {
+            assert_eq!(tests_of(package, &files), std::slice::from_ref(&ring), "{package}");
+        }
     }
 }
