@@ -58,7 +58,7 @@ pub enum Loss {
     Ignored,
     /// It defines tests, and the run says nothing of it.
     Silent,
-    /// Its tests fail on gold, and none passes.
+    /// Its tests fail on gold, and none passes or comes to an expectation.
     NonePasses,
 }
 

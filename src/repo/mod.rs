@@ -38,9 +38,9 @@ mod scan;
 pub mod store;
 #[cfg(test)]
 mod survey_tests;
+mod tags;
 #[cfg(test)]
 mod tests;
-mod tags;
 mod text_diff;
 mod trees;
 

@@ -27,6 +27,7 @@ pub const TESTS: &[Test] = tests![
     replaced_commits_are_refused_and_replacements_are_said,
     names_that_look_like_options_are_names,
     what_is_no_repository_that_can_be_read_is_refused_in_one_sentence,
+    the_version_is_that_of_the_nearest_tag,
 ];
 
 /// Runs git as nobody in particular: no configuration of the user has a say.
@@ -594,6 +595,17 @@ fn names_that_look_like_options_are_names() {
     command.args(["import", "git", "--problem", "p", "--out", "o"]).arg(&origin).args(["-x", "main"]);
     let said = stderr(&expect_exit(&mut command, 1));
     assert!(said.contains("use '-- -x'"), "{said}");
+}
+
+fn the_version_is_that_of_the_nearest_tag() {
+    let home = Home::new();
+    let origin = home.path("origin");
+    let version = || home.imported(&origin, &home.base, &home.fix).0["version"].clone();
+    assert_eq!(version(), Value::Null);
+    git(&origin, &["tag", "tested"]);
+    git(&origin, &["tag", "v1.4.2", &home.base]);
+    git(&origin, &["tag", "v1.5.0", &home.fix]);
+    assert_eq!(version(), "1.4.2");
 }
 
 fn what_is_no_repository_that_can_be_read_is_refused_in_one_sentence() {

@@ -5,8 +5,8 @@
 //! - *does not load*: the file, a class of it, a package above it, or a configuration that ends the session;
 //! - *not on base*: it loads on gold and not on base, and gold changes neither the file nor the one that raised;
 //! - *silent*: it defines tests, and the run says nothing of it;
-//! - *none passes*: tests of it fail on gold and none passes, for another cause than the network (then they are witnesses). If tests
-//!   are listed, the lists say what is lost;
+//! - *none passes*: tests of it fail on gold, none passes, and none comes to an expectation. A test that fails for want of a network
+//!   is a witness. If tests are listed, the lists say what is lost;
 //! - *missing module*: it skips itself for want of a module; this counts only if gold changes the file.
 //!
 //! A file that gold made to load, a skipped file and a deselected file are named and do not count: a skip is the
@@ -166,7 +166,7 @@ struct Loaded<'a> {
 /// What the results of a file's tests come to.
 #[derive(Default)]
 struct Passing<'a> {
-    /// A test passes, or fails for want of a network.
+    /// A test passes, comes to an expectation that fails, or fails for want of a network.
     says: bool,
     /// The first test that fails.
     fails: Option<(&'a str, &'a TestResult)>,
@@ -192,8 +192,8 @@ impl<'a> Loaded<'a> {
         let mut files = BTreeMap::<_, Passing>::new();
         for (id, result) in &report.tests {
             let file = files.entry(runner.target_of(id)).or_default();
-            let network = result.error.as_deref().is_some_and(|error| runner.cause(error).is_network());
-            file.says |= result.passed() || network;
+            let cause = result.error.as_deref().map(|error| runner.cause(error));
+            file.says |= result.passed() || cause.is_some_and(|cause| cause.is_network() || cause.is_expectation());
             if file.fails.is_none() && result.phases.iter().any(|(_, status)| *status == Status::Failed) {
                 file.fails = Some((id, result));
             }

@@ -192,4 +192,5 @@ fn a_file_of_which_no_test_passes_on_gold_is_lost() {
     assert_eq!(whys(Some(found)), [(FILES[0].to_owned(), Loss::NonePasses, reason)]);
     assert_eq!(lost(&[], &gold(whole("passed", None)), &all()), None);
     assert_eq!(lost(&[], &gold(whole("skipped", None)), &all()), None);
+    assert_eq!(lost(&[], &gold(whole("failed", Some("AssertionError"))), &all()), None, "the code ran");
 }
