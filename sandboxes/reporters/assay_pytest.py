@@ -37,6 +37,7 @@ def main():
     foreign = plugins_in([entry for entry in sys.path if entry not in environment])
     if foreign:
         foreign -= plugins_in(environment)
+    rewrite_plugins_of_the_project(pytest)
     reporter = make_reporter(pytest, channel, emit, workdir, roots, orders, foreign, arguments)
     stop_watching = channel.watch(orders, workdir)
     if hasattr(gc, "freeze"):
@@ -80,6 +81,31 @@ def plugins_in(path):
             return set()
     entries = [entry for found in metadata.distributions(path=path) for entry in found.entry_points]
     return set(entry.name for entry in entries if entry.group == "pytest11")
+
+
+def rewrite_plugins_of_the_project(pytest):
+    """Lets pytest rewrite the assertions of the project's own plugins. It knows what to rewrite by the files of a distribution,
+    and the project's are not beside its metadata."""
+    config = sys.modules["_pytest.config"].Config
+    mark = getattr(config, "_mark_plugins_for_rewrite", None)
+    if mark is None:
+        return
+
+    def mark_and_more(self, hook, *rest):
+        mark(self, hook, *rest)
+        hook.mark_rewrite(*[name for name in packages_of_own_plugins() if name not in sys.modules])
+
+    config._mark_plugins_for_rewrite = mark_and_more
+
+
+def packages_of_own_plugins():
+    try:
+        from importlib import metadata
+    except ImportError:
+        return set()
+    own = [found for found in metadata.distributions() if (found.read_text("INSTALLER") or "").strip() == "assay"]
+    entries = [entry for found in own for entry in found.entry_points if entry.group == "pytest11"]
+    return set(re.split("[.:]", entry.value)[0] for entry in entries)
 
 
 def installed(module):

@@ -54,6 +54,26 @@ fn a_folder_of_tests_is_one_whatever_it_is_called() {
 }
 
 #[test]
+fn unittest_runs_what_the_command_of_the_project_finds() {
+    let command = "[tool.hatch.envs.test.scripts]\ntest = 'python -m unittest discover -s shop -p \"*tests.py\"'\n";
+    let files = [
+        ("shop/__init__.py", ""),
+        ("shop/tests/__init__.py", ""),
+        ("shop/tests/cli_tests.py", CASE),
+        ("shop/tests/base.py", CASE),
+        ("shop/tests/no_tests.py", "X = 1\n"),
+        ("pyproject.toml", command),
+    ];
+    let world = world();
+    let collected = |framework: &str, runner: &dyn crate::runner::Runner| {
+        let layout = layout(framework, &world, &files, Stated::default());
+        files.iter().map(|(path, _)| *path).filter(|path| layout.collects(runner, path)).collect::<Vec<_>>()
+    };
+    assert_eq!(collected("unittest", &crate::runner::python::unittest::Unittest), ["shop/tests/cli_tests.py"]);
+    assert_eq!(collected("pytest", &crate::runner::python::pytest::Pytest), Vec::<&str>::new());
+}
+
+#[test]
 fn patterns_that_are_more_than_names_collect_what_holds_tests() {
     let case = "from pkg.core import f\n\n\ndef test_f():\n    assert f() == 1\n";
     for patterns in ["tests/*.py", "*.py", "[uv]nit.py", "un?t.py"] {

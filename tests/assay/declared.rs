@@ -16,11 +16,7 @@ const TESTS_OF_IT: &str = "import pretend\n\nfrom doubling import double\n\n\nde
 fn repository(folder: &Path, pyproject: &str) -> PathBuf {
     let clone = folder.join("doubling");
     std::fs::create_dir_all(clone.join("tests")).unwrap();
-    let git = |arguments: &[&str]| {
-        let who = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
-        expect_exit(std::process::Command::new("git").current_dir(&clone).args(who).args(arguments), 0);
-    };
-    git(&["init", "-q"]);
+    git(&clone, &["init", "-q"]);
     std::fs::write(clone.join("pyproject.toml"), pyproject).unwrap();
     let runner = "import pytest\n\n\ndef test_version():\n    assert pytest.__version__ == \"7.4.4\"\n";
     std::fs::write(clone.join("tests/test_runner.py"), runner).unwrap();
@@ -33,10 +29,15 @@ fn repository(folder: &Path, pyproject: &str) -> PathBuf {
     {
         std::fs::write(clone.join("doubling.py"), source).unwrap();
         std::fs::write(clone.join("tests/test_doubling.py"), tests).unwrap();
-        git(&["add", "-A"]);
-        git(&["commit", "-q", "-m", "change"]);
+        git(&clone, &["add", "-A"]);
+        git(&clone, &["commit", "-q", "-m", "change"]);
     }
     clone
+}
+
+fn git(clone: &Path, arguments: &[&str]) {
+    let who = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
+    expect_exit(std::process::Command::new("git").current_dir(clone).args(who).args(arguments), 0);
 }
 
 fn pyproject(requires_python: &str, group: &str) -> String {
@@ -75,6 +76,23 @@ fn validated(work: &Path, run: &Path) -> (Value, String) {
 
 fn passes(admission: &Value, test: &str) -> bool {
     admission["pass_to_pass"].as_array().unwrap().contains(&json!(test))
+}
+
+fn assertions_of_the_projects_own_plugin_are_rewritten_as_if_it_were_installed() {
+    let place = tempfile::tempdir().unwrap();
+    let plugin = "[project.entry-points.pytest11]\ndoubling = 'doubling'\n";
+    let clone = repository(place.path(), &format!("{}{plugin}", pyproject(">=3.8", "['pretend']")));
+    let same = "\n\ndef same(one, other):\n    assert one == other\n";
+    let test = "import pytest\n\n\ndef test_same():\n    from doubling import same\n\n    with pytest.raises(AssertionError, \
+                match=\"assert 1 == 2\"):\n        same(1, 2)\n";
+    std::fs::write(clone.join("doubling.py"), format!("{GOLD}{same}")).unwrap();
+    std::fs::write(clone.join("tests/test_same.py"), test).unwrap();
+    git(&clone, &["add", "-A"]);
+    git(&clone, &["commit", "-q", "-m", "same"]);
+    let (work, run) = (place.path().join("work"), place.path().join("run"));
+    imported(&clone, &work, &[]);
+    let (admission, _) = validated(&work, &run);
+    assert_eq!(admission["fail_to_pass"], json!(["tests/test_same.py::test_same"]), "{admission}");
 }
 
 fn the_group_for_tests_is_installed_and_what_cannot_be_had_is_told_and_loses_nothing() {
@@ -160,6 +178,7 @@ fn options_that_another_language_does_not_have_are_refused() {
 }
 
 pub const TESTS: &[Test] = tests![
+    assertions_of_the_projects_own_plugin_are_rewritten_as_if_it_were_installed,
     the_group_for_tests_is_installed_and_what_cannot_be_had_is_told_and_loses_nothing,
     a_pin_of_the_runner_wins_over_the_recipe_and_an_unknown_version_is_refused_by_name,
     an_interpreter_that_the_project_does_not_want_is_not_taken_and_the_refusal_names_those_that_are_here,

@@ -24,6 +24,7 @@ use super::unpack::BOUNDS;
 use crate::images::built::Workshop;
 use crate::images::environment_error::EnvironmentError;
 use crate::language::python::needs::requirement::is_address;
+use crate::language::python::needs::resources;
 use crate::model::digest::Digest;
 use crate::model::trial::{Exit, Limits};
 use crate::sandbox::{Backing, ENVIRONMENT_DIR, Executed, Job, Lease, SUPPORT_DIR, SealedImage};
@@ -118,6 +119,9 @@ impl Environments {
     ) -> Result<PathBuf, EnvironmentError> {
         let system = build_system(tree)?;
         let mut installed: BTreeSet<String> = system.requires.iter().cloned().collect();
+        if fs::read_to_string(tree.join("setup.py")).is_ok_and(|text| resources::imports_it(&text)) {
+            installed.insert(resources::BROUGHT_BY.to_owned());
+        }
         let cargo = needs_cargo(tree).then(cargo_home).flatten();
         for _ in 0..MOST_ROUNDS {
             let input =

@@ -292,7 +292,11 @@ fn no_files(input: &AdmissionInput, runner: &dyn Runner) -> String {
                  them: {named}; write them as {runner} does, or set environment.framework to the runner that writes them so"
             )
         }
-        Some(_) | None => "the runner collects no file of the tree".to_owned(),
+        Some(_) | None => format!(
+            "{} collects no file of the tree; if another runner runs the tests, name it at import (`--runner`), and if only their \
+             names are unusual, name the files (`--tests`)",
+            runner.name()
+        ),
     }
 }
 

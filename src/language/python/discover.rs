@@ -1,5 +1,5 @@
-//! Which files `unittest discover` finds as the project starts it: from `tox.ini`, `noxfile.py`, a makefile or `setup.cfg`, if
-//! the command is plain there. Pure.
+//! Which files `unittest discover` finds as the project starts it: from `tox.ini`, `noxfile.py`, a makefile, `setup.cfg` or
+//! `pyproject.toml`, if the command is plain there. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::wildcard::fnmatch;
 use crate::language::files::Files;
 use crate::language::suite::is_at;
 
-const PLACES: [&str; 5] = ["tox.ini", "noxfile.py", "Makefile", "makefile", "setup.cfg"];
+const PLACES: [&str; 6] = ["tox.ini", "noxfile.py", "Makefile", "makefile", "setup.cfg", "pyproject.toml"];
 
 /// A command that looks for tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,20 +24,7 @@ struct Discovery {
 /// # Errors
 /// A fault of whoever keeps the files.
 pub(crate) fn left_out(files: &dyn Files, collected: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut commands = Vec::new();
-    for place in PLACES {
-        let Some(text) = files.text(place)? else { continue };
-        for line in text.lines().filter(|line| line.contains("unittest")) {
-            if line.trim_start().starts_with(['#', ';']) || line.contains("import unittest") {
-                continue;
-            }
-            match discovery(place, line) {
-                Some(found) => commands.push(found),
-                // Who starts it in another way may find anything.
-                None => return Ok(BTreeMap::new()),
-            }
-        }
-    }
+    let commands = commands(files)?;
     let Some(first) = commands.first() else { return Ok(BTreeMap::new()) };
     let paths = files.trusted()?;
     let paths: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
@@ -48,6 +35,37 @@ pub(crate) fn left_out(files: &dyn Files, collected: &[String]) -> anyhow::Resul
     };
     let found = |path: &String| commands.iter().any(|command| command.finds(path, &paths));
     Ok(collected.iter().filter(|path| !found(path)).map(|path| (path.clone(), why.clone())).collect())
+}
+
+/// Files that one of these commands finds. Without a plain command, none.
+///
+/// # Errors
+/// A fault of whoever keeps the files.
+pub(super) fn found(files: &dyn Files) -> anyhow::Result<BTreeSet<String>> {
+    let commands = commands(files)?;
+    let paths = files.trusted()?;
+    let all: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
+    let is_found = |path: &&str| path.ends_with(".py") && commands.iter().any(|command| command.finds(path, &all));
+    Ok(all.iter().copied().filter(is_found).map(str::to_owned).collect())
+}
+
+/// The commands of a tree, if all are plain.
+fn commands(files: &dyn Files) -> anyhow::Result<Vec<Discovery>> {
+    let mut commands = Vec::new();
+    for place in PLACES {
+        let Some(text) = files.text(place)? else { continue };
+        for line in text.lines().filter(|line| line.contains("unittest")) {
+            if line.trim_start().starts_with(['#', ';']) || line.contains("import unittest") {
+                continue;
+            }
+            match discovery(place, line) {
+                Some(found) => commands.push(found),
+                // Who starts it in another way may find anything.
+                None => return Ok(Vec::new()),
+            }
+        }
+    }
+    Ok(commands)
 }
 
 impl Discovery {

@@ -23,6 +23,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::discover;
 use super::import_roots::top_module;
 use super::imports::{Imports, is_test_support, looks_like_tests};
 use super::paths::{folder, join, up};
@@ -54,7 +55,9 @@ pub(crate) fn survey(tree: &dyn Files, framework: &str, stated: Stated<'_>) -> a
             options.take(path, &text);
         }
     }
-    let survey = Survey::new(framework, &base_files, &files, &modules, options, stated);
+    // Without a name of its own, a file of unittest is one that the project's own command finds.
+    let discovered = if framework == "unittest" { discover::found(tree)? } else { BTreeSet::new() };
+    let survey = Survey { discovered, ..Survey::new(framework, &base_files, &files, &modules, options, stated) };
     Ok(survey.layout())
 }
 
@@ -64,6 +67,8 @@ struct Survey<'a> {
     files: &'a [String],
     modules: &'a BTreeMap<String, String>,
     options: RunnerOptions,
+    /// What a command of the project finds.
+    discovered: BTreeSet<String>,
     stated: Stated<'a>,
     /// Folders that code is imported from.
     code_roots: BTreeSet<String>,
@@ -97,7 +102,8 @@ impl<'a> Survey<'a> {
                 importers.entry(stem).or_default().insert(path);
             }
         }
-        Self { framework, base, files, modules, options, stated, code_roots, importers, top_names }
+        let discovered = BTreeSet::new();
+        Self { framework, base, files, modules, options, discovered, stated, code_roots, importers, top_names }
     }
 
     fn layout(&self) -> Layout {
@@ -189,7 +195,8 @@ impl<'a> Survey<'a> {
 
     /// A pattern such as `*.py` says nothing of a file; then what the file holds does.
     fn fits_others(&self, path: &str) -> bool {
-        self.options.others.iter().any(|pattern| fits(pattern, path)) && self.holds_tests(path)
+        let fits = self.options.others.iter().any(|pattern| fits(pattern, path)) || self.discovered.contains(path);
+        fits && self.holds_tests(path)
     }
 
     fn holds_tests(&self, path: &str) -> bool {

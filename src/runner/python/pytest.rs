@@ -14,7 +14,7 @@ pub struct Pytest;
 
 impl Adapter for Pytest {
     const NAME: &'static str = "pytest";
-    const VERSION: u32 = 12;
+    const VERSION: u32 = 13;
     const LAUNCHER: &'static str = "assay_pytest.py";
     const SUPPORT: &'static [(&'static str, &'static [u8])] = &[
         ("assay_channel.py", include_bytes!("../../../sandboxes/reporters/assay_channel.py")),

@@ -17,6 +17,7 @@ mod poetry;
 mod pyproject;
 pub(crate) mod requirement;
 pub(crate) mod requires_python;
+pub(crate) mod resources;
 mod script;
 mod setup;
 mod taking;
@@ -50,6 +51,11 @@ pub(crate) fn read(tree: &Tree, asked: &Asked, given: &[String]) -> anyhow::Resu
     }
     for file in &asked.files {
         taking.take_file(file)?;
+    }
+    if asked.nothing()
+        && let Some(list) = resources::read(tree)?
+    {
+        taking.take(&list)?;
     }
     let built = match asked.nothing() {
         true => chosen_of_built(&lists, &chosen),

@@ -56,6 +56,19 @@ type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c [&'c str]);
 
 const CASES: &[Case<'static>] = &[
     (
+        "a module of setuptools that is imported and not declared, unless the tree holds it",
+        &[
+            ("src/shop/__init__.py", "__import__('pkg_resources').declare_namespace(__name__)\n"),
+            ("a.py", "import os\n"),
+        ],
+        &["the import of pkg_resources in src/shop/__init__.py: setuptools<82"],
+    ),
+    (
+        "the same in a tree that holds the module",
+        &[("pkg_resources/__init__.py", ""), ("a.py", "import pkg_resources\n")],
+        &[],
+    ),
+    (
         "groups of PEP 735, with one inside another; docs and lint are left",
         &[(
             "pyproject.toml",
