@@ -83,16 +83,21 @@ fn assertions_of_the_projects_own_plugin_are_rewritten_as_if_it_were_installed()
     let plugin = "[project.entry-points.pytest11]\ndoubling = 'doubling'\n";
     let clone = repository(place.path(), &format!("{}{plugin}", pyproject(">=3.8", "['pretend']")));
     let same = "\n\ndef same(one, other):\n    assert one == other\n";
+    let quiet = "\n\ndef test_nothing_is_warned_of():\n    import subprocess\n    import sys\n\n    said = subprocess.run([sys.executable, \
+                 '-m', 'pytest', '-q', '--noconftest', 'tests/test_type.py'], stdout=subprocess.PIPE).stdout.decode()\n    \
+                 assert '1 passed' in said and 'warning' not in said\n";
     let test = "import pytest\n\n\ndef test_same():\n    from doubling import same\n\n    with pytest.raises(AssertionError, \
                 match=\"assert 1 == 2\"):\n        same(1, 2)\n";
     std::fs::write(clone.join("doubling.py"), format!("{GOLD}{same}")).unwrap();
-    std::fs::write(clone.join("tests/test_same.py"), test).unwrap();
+    std::fs::write(clone.join("tests/test_type.py"), "def test_type():\n    pass\n").unwrap();
+    std::fs::write(clone.join("tests/test_same.py"), format!("{test}{quiet}")).unwrap();
     git(&clone, &["add", "-A"]);
     git(&clone, &["commit", "-q", "-m", "same"]);
     let (work, run) = (place.path().join("work"), place.path().join("run"));
     imported(&clone, &work, &[]);
     let (admission, _) = validated(&work, &run);
     assert_eq!(admission["fail_to_pass"], json!(["tests/test_same.py::test_same"]), "{admission}");
+    assert!(passes(&admission, "tests/test_same.py::test_nothing_is_warned_of"), "{admission}");
 }
 
 fn the_group_for_tests_is_installed_and_what_cannot_be_had_is_told_and_loses_nothing() {

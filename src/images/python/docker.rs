@@ -20,7 +20,7 @@ use crate::sandbox::docker::run::Kept;
 use crate::sandbox::{ENVIRONMENT_DIR, Job, SandboxError};
 
 /// Raised when images are laid out differently.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// What goes into an image.
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,7 @@ use crate::model::digest::Digest;
 use crate::sandbox::ENVIRONMENT_DIR;
 
 /// Raised when environments are laid out differently, so that old ones are not used.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 /// The same for folders of wheels.
 const WHEELS_LAYOUT: u32 = 1;
 
