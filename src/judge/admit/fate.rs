@@ -96,7 +96,8 @@ fn nothing_ran(runner: &dyn Runner, gold: &Seen, printed: Option<&str>) -> Strin
     format!("the session on gold ended with status {status} and had collected no test{said}")
 }
 
-/// The line of an output that says most of why it ended: the first that names an error, else the last.
+/// The line of an output that says most of why it ended: the first that names an error, else the last. Where that one only
+/// introduces others, the last that names an error stands behind it.
 pub(crate) fn telling_line(printed: &str) -> Option<String> {
     let lines = || printed.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = |line: &&str| {
@@ -104,5 +105,23 @@ pub(crate) fn telling_line(printed: &str) -> Option<String> {
         line.starts_with("error") || line.contains("error:")
     };
     let line = lines().find(error).or_else(|| lines().next_back())?;
+    let behind = lines().rfind(error).filter(|last| line.ends_with(':') && *last != line);
+    let line = behind.map_or_else(|| line.to_owned(), |last| format!("{line} {last}"));
     Some(line.chars().filter(|c| !c.is_control()).take(LONGEST_LINE).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_introduces_others_is_told_with_the_last_error_behind_it() {
+        let filters = "start\nERROR: while parsing the following warning configuration:\n\n  ignore::trio.Warn\n\nThis error occurred:\n\n\
+                       Traceback:\nModuleNotFoundError: No module named 'trio'\n\n";
+        let told =
+            "ERROR: while parsing the following warning configuration: ModuleNotFoundError: No module named 'trio'";
+        assert_eq!(telling_line(filters).as_deref(), Some(told));
+        assert_eq!(telling_line("a\nERROR: one\nValueError: two\n").as_deref(), Some("ERROR: one"));
+        assert_eq!(telling_line("a\nthe last\n\n").as_deref(), Some("the last"));
+    }
 }

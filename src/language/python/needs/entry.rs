@@ -111,6 +111,16 @@ pub(crate) fn file(text: &str, folder: &str) -> Vec<Entry> {
     entries
 }
 
+/// Whether a requirement file names the project itself, as `-e .` or `.[extra]`.
+pub(crate) fn installs_the_project(text: &str) -> bool {
+    text.lines().any(|line| {
+        let line = without_comment(line.trim());
+        let option = ["-e", "--editable"].iter().find_map(|option| line.strip_prefix(option));
+        let what = option.map_or(line, |rest| rest.trim_start_matches('=').trim());
+        own_path(what).is_some()
+    })
+}
+
 /// An editable install: only the project itself has its code here.
 fn editable(what: &str) -> Vec<Entry> {
     let own: Vec<Option<Option<Entry>>> = spread(what).iter().map(|line| own_path(line)).collect();

@@ -84,12 +84,17 @@ fn lists(tree: &Tree) -> anyhow::Result<Lists> {
     files.retain(|path| !compiled.iter().any(|compiled| compiled == path));
     for path in files {
         let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
-        let list = List {
-            name: path.to_owned(),
-            told: path.to_owned(),
-            purpose: purpose_of_file(path),
-            entries: vec![Entry::File(path.to_owned())],
+        // Whoever installs the project with the file is about to work on it.
+        let purpose = match purpose_of_file(path) {
+            Purpose::Other
+                if is_plain(stem) && tree.read(path)?.is_some_and(|text| entry::installs_the_project(&text)) =>
+            {
+                Purpose::Development
+            }
+            by_name => by_name,
         };
+        let list =
+            List { name: path.to_owned(), told: path.to_owned(), purpose, entries: vec![Entry::File(path.to_owned())] };
         match is_plain(stem) {
             // Where the packaging says nothing of what the project requires, this file does.
             true if !packaged || !(in_pyproject(tree)? || setup::names_requirements(tree)?) => lists.always.push(list),

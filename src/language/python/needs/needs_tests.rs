@@ -56,6 +56,19 @@ type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c [&'c str]);
 
 const CASES: &[Case<'static>] = &[
     (
+        "a plain requirement file that installs the project too is for development",
+        &[
+            ("pyproject.toml", "[project]\nname = 'shop'\ndependencies = []\n"),
+            ("requirements.txt", "# all\n-e .[more]  # this\ntrio==0.31.0\n"),
+        ],
+        &["requirements.txt: trio==0.31.0"],
+    ),
+    (
+        "one that does not install it is what the project requires, which its packaging says",
+        &[("pyproject.toml", "[project]\nname = 'shop'\ndependencies = []\n"), ("requirements.txt", "trio==0.31.0\n")],
+        &[],
+    ),
+    (
         "a module of setuptools that is imported and not declared, unless the tree holds it",
         &[
             ("src/shop/__init__.py", "__import__('pkg_resources').declare_namespace(__name__)\n"),
