@@ -121,6 +121,7 @@ const OPTIONS: &[(&str, &str, Role)] = &[
     ("select", "repos", Input),
     ("schema", "write", File),
     ("serve", "cache", Cache),
+    ("select", "cache", Cache),
     ("export rl", "run", Input),
     ("export rl", "out", Directory),
     ("export rl", "benchmark", Input),
