@@ -37,7 +37,7 @@ def main():
     foreign = plugins_in([entry for entry in sys.path if entry not in environment])
     if foreign:
         foreign -= plugins_in(environment)
-    rewrite_plugins_of_the_project(pytest)
+    rewrite_plugins_of_the_project()
     reporter = make_reporter(pytest, channel, emit, workdir, roots, orders, foreign, arguments)
     stop_watching = channel.watch(orders, workdir)
     if hasattr(gc, "freeze"):
@@ -83,7 +83,7 @@ def plugins_in(path):
     return set(entry.name for entry in entries if entry.group == "pytest11")
 
 
-def rewrite_plugins_of_the_project(pytest):
+def rewrite_plugins_of_the_project():
     """Lets pytest rewrite the assertions of the project's own plugins. It knows what to rewrite by the files of a distribution,
     and the project's are not beside its metadata."""
     config = sys.modules["_pytest.config"].Config
@@ -99,9 +99,9 @@ def rewrite_plugins_of_the_project(pytest):
 
 
 def packages_of_own_plugins():
-    try:
-        from importlib import metadata
-    except ImportError:
+    metadata = sys.modules.get("importlib.metadata")
+    if metadata is None:
+        # This pytest reads metadata in another way, and nothing is loaded for it here.
         return set()
     own = [found for found in metadata.distributions() if (found.read_text("INSTALLER") or "").strip() == "assay"]
     entries = [entry for found in own for entry in found.entry_points if entry.group == "pytest11"]

@@ -19,7 +19,7 @@ impl Repository {
     }
 }
 
-/// The version in the name of a tag: from the first number with a dot on.
+/// The version in the name of a tag: what stands behind the last separator.
 fn version(tag: &str) -> Option<String> {
     let last = tag.rsplit(['/', '@', '=', '_', '-']).next()?;
     let version = last.trim_start_matches(['v', 'V', 'r']);

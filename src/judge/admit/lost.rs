@@ -5,8 +5,8 @@
 //! - *does not load*: the file, a class of it, a package above it, or a configuration that ends the session;
 //! - *not on base*: it loads on gold and not on base, and gold changes neither the file nor the one that raised;
 //! - *silent*: it defines tests, and the run says nothing of it;
-//! - *none passes*: tests of it fail on gold, none passes, and none comes to an expectation. A test that fails for want of a network
-//!   is a witness. If tests are listed, the lists say what is lost;
+//! - *none passes*: tests of it fail on gold, none passes, and none is known to come to an expectation. A test that fails for want of a
+//!   network is a witness. If tests are listed, the lists say what is lost;
 //! - *missing module*: it skips itself for want of a module; this counts only if gold changes the file.
 //!
 //! A file that gold made to load, a skipped file and a deselected file are named and do not count: a skip is the
@@ -23,6 +23,7 @@ use crate::judge::asker::{Ask, Bench, Evidence, Seen};
 use crate::judge::{Halt, name_reasons, name_some, run_result};
 use crate::model::admission::Admission;
 use crate::model::candidate::PathClass;
+use crate::model::cause::Cause;
 use crate::model::lost::{Loss, Lost, LostFile};
 use crate::model::trial::{Status, TestReport, TestResult};
 use crate::model::verdict::{Evidence as Level, Reason};
@@ -193,7 +194,9 @@ impl<'a> Loaded<'a> {
         for (id, result) in &report.tests {
             let file = files.entry(runner.target_of(id)).or_default();
             let cause = result.error.as_deref().map(|error| runner.cause(error));
-            file.says |= result.passed() || cause.is_some_and(|cause| cause.is_network() || cause.is_expectation());
+            let came_to_something =
+                |cause: Cause| cause.is_network() || matches!(cause, Cause::Assertion | Cause::ExplicitFailure);
+            file.says |= result.passed() || cause.is_some_and(came_to_something);
             if file.fails.is_none() && result.phases.iter().any(|(_, status)| *status == Status::Failed) {
                 file.fails = Some((id, result));
             }

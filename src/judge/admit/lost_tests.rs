@@ -193,4 +193,10 @@ fn a_file_of_which_no_test_passes_on_gold_is_lost() {
     assert_eq!(lost(&[], &gold(whole("passed", None)), &all()), None);
     assert_eq!(lost(&[], &gold(whole("skipped", None)), &all()), None);
     assert_eq!(lost(&[], &gold(whole("failed", Some("AssertionError"))), &all()), None, "the code ran");
+    for unknown in [Some("Exception"), None] {
+        assert!(
+            lost(&[], &gold(whole("failed", unknown)), &all()).is_some(),
+            "{unknown:?} may be raised before anything is tried"
+        );
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) fn survey(tree: &dyn Files, framework: &str, stated: Stated<'_>) -> a
     }
     // Without a name of its own, a file of unittest is one that the project's own command finds.
     let discovered = if framework == "unittest" { discover::found(tree)? } else { BTreeSet::new() };
-    let survey = Survey { discovered, ..Survey::new(framework, &base_files, &files, &modules, options, stated) };
+    let survey = Survey::new(framework, &base_files, &files, &modules, options, discovered, stated);
     Ok(survey.layout())
 }
 
@@ -85,6 +85,7 @@ impl<'a> Survey<'a> {
         files: &'a [String],
         modules: &'a BTreeMap<String, String>,
         options: RunnerOptions,
+        discovered: BTreeSet<String>,
         stated: Stated<'a>,
     ) -> Self {
         let code_roots = code_roots(base);
@@ -102,7 +103,6 @@ impl<'a> Survey<'a> {
                 importers.entry(stem).or_default().insert(path);
             }
         }
-        let discovered = BTreeSet::new();
         Self { framework, base, files, modules, options, discovered, stated, code_roots, importers, top_names }
     }
 
@@ -115,7 +115,7 @@ impl<'a> Survey<'a> {
                 if class == PathClass::Test && self.is_collected(path) {
                     layout.tests.insert(path.clone());
                 }
-            } else if classify(path, self.framework) == PathClass::Test && self.fits_others(path) {
+            } else if classify(path, self.framework) == PathClass::Test && self.found_with_tests(path) {
                 layout.tests.insert(path.clone());
             }
         }
@@ -190,11 +190,11 @@ impl<'a> Survey<'a> {
 
     fn collected_by_options(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
-        self.options.patterns.iter().any(|pattern| matches(pattern, name)) || self.fits_others(path)
+        self.options.patterns.iter().any(|pattern| matches(pattern, name)) || self.found_with_tests(path)
     }
 
-    /// A pattern such as `*.py` says nothing of a file; then what the file holds does.
-    fn fits_others(&self, path: &str) -> bool {
+    /// A pattern such as `*.py`, or of a command, says nothing of a file by itself; what the file holds does.
+    fn found_with_tests(&self, path: &str) -> bool {
         let fits = self.options.others.iter().any(|pattern| fits(pattern, path)) || self.discovered.contains(path);
         fits && self.holds_tests(path)
     }
@@ -204,7 +204,7 @@ impl<'a> Survey<'a> {
     }
 
     /// Whether the runner is to be given an unconventional test file. Plain unittest takes its pattern from the command
-    /// line, which nobody wrote down, so there what a file holds decides.
+    /// line, which is seldom written down, so there what a file holds decides.
     fn is_collected(&self, path: &String) -> bool {
         self.collected_by_options(path)
             || self.stated.listed.contains(path)
