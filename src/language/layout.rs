@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Language;
 use super::classes::{classify, is_code, matches};
 use crate::model::admission::Admission;
-use crate::model::built_part::BuiltPart;
+use crate::model::built_part::{BuiltPart, ancestors, covers};
 use crate::model::candidate::{Candidate, PathClass};
 use crate::model::layout::Layout;
 use crate::runner::Runner;
@@ -52,8 +52,7 @@ impl Layout {
         let lower = path.to_ascii_lowercase();
         let name = lower.rsplit('/').next().unwrap_or_default();
         let compiled = || super::of_framework(&self.framework).is_compiled_source(name);
-        let among = |paths: &BTreeSet<String>| ancestors(path).any(|path| paths.contains(path));
-        if self.built.as_ref().is_some_and(|built| among(&built.files)) {
+        if self.built.as_ref().is_some_and(|built| covers(&built.files, path)) {
             return false;
         }
         let fits = |pattern: &String| matches(pattern, if pattern.contains('/') { &lower } else { name });
@@ -70,8 +69,8 @@ impl Layout {
             | PathClass::Ci
             | PathClass::Docs => false,
             PathClass::Source | PathClass::Generated | PathClass::Binary => {
-                let copied = |built: &BuiltPart| built.copied.contains("") || among(&built.copied);
-                let of_part = |built: &BuiltPart| by_name(built) || among(&built.inputs) || !copied(built);
+                let of_part =
+                    |built: &BuiltPart| by_name(built) || covers(&built.inputs, path) || !covers(&built.copied, path);
                 compiled() || self.built.as_ref().is_some_and(of_part)
             }
         }
@@ -111,11 +110,6 @@ impl Admission {
             None => Layout::by_name(self.framework.split('/').next().unwrap_or_default()).class(path),
         }
     }
-}
-
-/// A path and every folder above it, itself first.
-fn ancestors(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(above, _)| above))
 }
 
 #[cfg(test)]

@@ -36,14 +36,20 @@ impl BuiltPart {
     }
 }
 
+/// Whether a path, or a folder that it is in, is among these. The empty one is the top.
+pub fn covers(paths: &BTreeSet<String>, path: &str) -> bool {
+    paths.contains("") || ancestors(path).any(|path| paths.contains(path))
+}
+
+/// A path and every folder above it, itself first.
+pub fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(above, _)| above))
+}
+
 /// What lies in both of two sets of files and folders.
 fn both(one: &BTreeSet<String>, other: &BTreeSet<String>) -> BTreeSet<String> {
-    let inside = |path: &str, set: &BTreeSet<String>| {
-        let mut above = std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(above, _)| above));
-        set.contains("") || above.any(|path| set.contains(path))
-    };
     let of = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
-        one.iter().filter(|path| inside(path, other)).cloned().collect::<Vec<_>>()
+        one.iter().filter(|path| covers(other, path)).cloned().collect::<Vec<_>>()
     };
     of(one, other).into_iter().chain(of(other, one)).collect()
 }

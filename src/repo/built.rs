@@ -51,23 +51,25 @@ pub(super) fn beside(repo: &Repository, tree: &str, files: &[FileChange]) -> Res
 /// # Errors
 /// A fault of the repository.
 pub fn input_changes(repo: &Repository, layout: &Layout, from: &str, to: &str) -> Result<Vec<String>, RepoError> {
-    changes(repo, layout, (from, to), |class| layout.built.is_some() && class == PathClass::RunnerConfig)
+    changes(repo, layout, (from, to), |_, class| layout.built.is_some() && class == PathClass::RunnerConfig)
 }
 
 /// Paths that gold changes and by which its build may make something else than that of base, or something where that of
-/// base makes nothing.
+/// base makes nothing. Of packaging, what lies at the top counts: the build begins there.
 ///
 /// # Errors
 /// A fault of the repository.
 pub fn build_changes(repo: &Repository, layout: &Layout, from: &str, to: &str) -> Result<Vec<String>, RepoError> {
-    changes(repo, layout, (from, to), |class| matches!(class, PathClass::RunnerConfig | PathClass::BuildConfig))
+    changes(repo, layout, (from, to), |path, class| {
+        !path.contains('/') && matches!(class, PathClass::RunnerConfig | PathClass::BuildConfig)
+    })
 }
 
 fn changes(
     repo: &Repository,
     layout: &Layout,
     (from, to): (&str, &str),
-    configures: impl Fn(PathClass) -> bool,
+    configures: impl Fn(&str, PathClass) -> bool,
 ) -> Result<Vec<String>, RepoError> {
     let language = language::of_framework(&layout.framework);
     let sections = |tree: &str, path: &str| {
@@ -77,7 +79,7 @@ fn changes(
     let mut inputs = Vec::new();
     for path in repo.changed_paths(from, to)? {
         let is_input = layout.is_built_from(&path)
-            || (configures(layout.class(&path)) && sections(from, &path)? != sections(to, &path)?);
+            || (configures(&path, layout.class(&path)) && sections(from, &path)? != sections(to, &path)?);
         if is_input {
             inputs.push(path);
         }
@@ -111,11 +113,15 @@ pub(super) fn laid(repo: &Repository, trees: &Trees, judged: &str, runs: String)
     if differs.is_empty() {
         return Ok(runs);
     }
-    let layout = &trees.layout;
-    let inputs = repo.changed_paths(judged, &trees.gold)?.into_iter();
-    let mut inputs = inputs.filter(|path| layout.is_built_from(path) && !classes::protected(layout.class(path)));
-    let from = if inputs.next().is_none() { &trees.tested_gold } else { &trees.tested_base };
+    let from = if has_gold_s_sources(repo, trees, judged)? { &trees.tested_gold } else { &trees.tested_base };
     repo.take_paths(&runs, from, &differs)
+}
+
+/// Whether all that is built from a tree is as in gold, but for packaging, which is gold's in whatever runs.
+pub(super) fn has_gold_s_sources(repo: &Repository, trees: &Trees, judged: &str) -> Result<bool, RepoError> {
+    let layout = &trees.layout;
+    let is_source = |path: &String| layout.is_built_from(path) && !classes::protected(layout.class(path));
+    Ok(!repo.changed_paths(judged, &trees.gold)?.iter().any(is_source))
 }
 
 /// Files of the built part that gold's build makes otherwise.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::RepoError;
-use super::built::beside;
+use super::built::{beside, built_otherwise, has_gold_s_sources};
 use super::store::Repository;
 use super::trees::trial_tree;
 use crate::model::admission::Trees;
@@ -12,7 +12,8 @@ use crate::model::candidate::PathClass;
 use crate::sandbox::FileChange;
 
 /// The trees with what the builds of base and of gold made. A file that a tree has of its own stays. The tested base is what
-/// runs of an answer that changes nothing: what is laid into answers is measured on base too.
+/// runs of an answer that changes nothing: what is laid into answers is measured on base too. If gold's build differs by nothing
+/// but packaging, which is gold's in whatever runs, base has gold's part, and with it every tree that is made of base.
 ///
 /// # Errors
 /// A fault of the repository.
@@ -37,6 +38,9 @@ pub fn with_built(
         tested_gold: beside(repo, &trees.tested_gold, gold)?,
         layout,
     };
+    if has_gold_s_sources(repo, &laid, &laid.base)? {
+        laid.base = repo.take_paths(&laid.base, &laid.gold, &built_otherwise(repo, &laid)?)?;
+    }
     laid.tested_base = trial_tree(repo, &laid, &laid.base)?;
     Ok(laid)
 }

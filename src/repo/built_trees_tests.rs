@@ -59,8 +59,13 @@ fn base_runs_with_gold_s_built_part_where_gold_changes_packaging_alone_as_every_
     let base = [("pkg/a.py", "a\n"), ("pkg/fast.c", "c\n"), ("setup.py", "-O1\n")];
     let gold = [("pkg/a.py", "A\n"), ("pkg/fast.c", "c\n"), ("setup.py", "-O2\n")];
     let trees = built(&world, &base, &gold, [&[(SO, "built -O1")], &[(SO, "built -O2")]]);
-    assert_eq!(world.text(&trees.base, SO).as_deref(), Some("built -O1"));
-    assert_eq!(world.text(&trees.tested_base, SO).as_deref(), Some("built -O2"));
+    // Also where no trial tree is made of it: generated tests run on base, and verified repairs beside them.
+    for tree in [&trees.base, &trees.tested_base, &trees.gold, &trees.tested_gold] {
+        assert_eq!(world.text(tree, SO).as_deref(), Some("built -O2"));
+    }
+    let repair = edit("pkg/a.py", "a\n", "b\n");
+    let prepared = put(&world, &trees, Skill::Repair, repair).unwrap();
+    assert_eq!(world.text(&prepared.tree, SO).as_deref(), Some("built -O2"));
 }
 
 #[test]
@@ -150,6 +155,8 @@ fn gold_is_built_where_only_its_packaging_tells_that_it_is_built_otherwise() {
         (("requirements.txt", "b\n"), vec![]),
         (("pkg/fast.c", "c\n"), vec!["pkg/fast.c"]),
         (("pkg/a.py", "a\n"), vec![]),
+        (("examples/plugin/setup.py", "s\n"), vec![]),
+        (("setup.cfg", "[options]\npackages = find:\n"), vec!["setup.cfg"]),
     ] {
         let gold = world.repo.with(&base, &[write(change.0, change.1.as_bytes())]).unwrap();
         assert_eq!(build_changes(&world.repo, &layout, &base, &gold).unwrap(), expected, "{change:?}");

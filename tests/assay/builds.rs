@@ -153,6 +153,7 @@ fn what_gold_s_packaging_makes_is_measured_on_base_so_that_it_verifies_no_answer
     let folder = tempfile::tempdir().unwrap();
     let off = C.replace(SUM, &format!("#ifdef RIGHT\n{SUM}#else\n{OFF}#endif\n"));
     let defined = SETUP.replace(".c\"])", ".c\"], define_macros=[(\"RIGHT\", \"1\")])");
+    assert!(off != C && defined != SETUP, "base and gold are to be built otherwise");
     let [mut base, mut gold] = trees([CORE, FIXED], &[("mixer/_fast.c", &off)]);
     base.insert("setup.py".to_owned(), SETUP.to_owned());
     gold.insert("setup.py".to_owned(), defined);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::build_scripts::{Scripts, VERSIONS, ending, name_of};
+use super::build_scripts::{Scripts, VERSIONS, ending, files_below, name_of};
 use crate::images::environment_error::EnvironmentError;
 use crate::language::classes::classify;
 use crate::model::built_part::BuiltPart;
@@ -139,29 +139,39 @@ pub(super) fn built_part(contents: &Contents, tree: &Path, import_root: &str) ->
         )));
     }
     if !found.files.is_empty() {
-        found.part = part(&found.files, contents, tree, root);
+        found.part = part(&found.files, contents, tree, root)?;
     }
     Ok(found)
 }
 
-fn part(files: &BTreeMap<String, PathBuf>, contents: &Contents, tree: &Path, root: &Path) -> BuiltPart {
+fn part(
+    files: &BTreeMap<String, PathBuf>,
+    contents: &Contents,
+    tree: &Path,
+    root: &Path,
+) -> Result<BuiltPart, EnvironmentError> {
     let mut part = BuiltPart { files: files.keys().cloned().collect(), ..BuiltPart::default() };
     part.inputs.extend(part.files.iter().flat_map(|path| stand_ins(path)));
     part.inputs.extend(folder_stand_ins(files, tree, root));
     // A version out of git tags is built from no file.
     if files.keys().all(|path| VERSIONS.contains(&name(path)) && name(path) != "__init__.py") {
         part.copied.insert(String::new());
-        return part;
+        return Ok(part);
     }
     part.patterns = PATTERNS.split_ascii_whitespace().map(str::to_owned).collect();
     let tops: BTreeSet<PathBuf> =
         contents.files.keys().filter_map(|inside| inside.components().next()).map(|top| root.join(top)).collect();
+    let scripts = Scripts::read(tree, &tops)?;
+    // What no script that was read names, another may.
+    if !scripts.whole {
+        return Ok(part);
+    }
     part.copied.extend(tops.iter().filter(|top| tree.join(top).exists()).map(|top| top.display().to_string()));
-    let scripts = Scripts::read(tree);
     // Sources and data are generated out of data.
     let generates = files.keys().any(|path| !is_compiled(Path::new(path)) && !VERSIONS.contains(&name(path)));
-    let listed = fs::read_dir(tree).into_iter().flatten().filter_map(Result::ok);
-    for top in listed.map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+    let unread = |error| EnvironmentError::io("reading", tree, &error);
+    for entry in fs::read_dir(tree).map_err(unread)? {
+        let top = entry.map_err(unread)?.file_name().to_string_lossy().into_owned();
         let lower = top.to_ascii_lowercase();
         let code = Path::new(&top).extension().is_some_and(|extension| extension == "py");
         let file = !code && NEVER_READ_FILES.iter().any(|start| lower.starts_with(start));
@@ -169,22 +179,24 @@ fn part(files: &BTreeMap<String, PathBuf>, contents: &Contents, tree: &Path, roo
             part.copied.insert(top);
         }
     }
-    for top in &tops {
-        for entry in WalkDir::new(tree.join(top)).into_iter().filter_map(Result::ok) {
-            let Ok(path) = entry.path().strip_prefix(tree) else { continue };
-            if !entry.file_type().is_file() {
-                continue;
-            }
+    for top in tops.iter().filter(|top| tree.join(top).exists()) {
+        let (mut read, mut shipped) = (BTreeSet::new(), BTreeSet::new());
+        for file in files_below(&tree.join(top))? {
+            let path = file.strip_prefix(tree).unwrap_or(&file);
             let inside = path.strip_prefix(root).unwrap_or(path);
-            let copied = contents.files.get(inside).is_some_and(|built| same(built, entry.path()));
+            let copied = contents.files.get(inside).is_some_and(|built| same(built, &file));
             let data = generates && !matches!(ending(path), "py" | "pyi");
             if !copied || data || scripts.read_file(path, inside) {
                 part.inputs.insert(path.display().to_string());
-                part.patterns.extend(data_pattern(top, path));
+                read.extend(data_pattern(top, path));
+            } else {
+                shipped.extend(data_pattern(top, path));
             }
         }
+        // Data of one ending that is shipped as it is, and is not all read, says that the ending decides nothing.
+        part.patterns.extend(read.difference(&shipped).cloned());
     }
-    part
+    Ok(part)
 }
 
 /// Names of new data beside data that a build reads: it often takes all files of an ending.
@@ -412,5 +424,46 @@ mod tests {
         assert!(inputs.contains(&"p/words.json") && inputs.contains(&"p/tables.py"), "{inputs:?}");
         assert!(!inputs.contains(&"p/other.py"), "{inputs:?}");
         assert!(part.patterns.contains("p/*.json"), "{:?}", part.patterns);
+    }
+
+    #[test]
+    fn what_a_script_imports_from_beside_the_packages_is_a_script_too() {
+        let tree = [
+            ("setup.py", "import os, sys\nfrom buildtools.gen import make\nExtension('p._x', ['p/_x.c'])"),
+            ("buildtools/gen.py", "open('p/defs.py')"),
+            ("p/src/deep/far/meson.build", "run('../../../../tools/far.py')"),
+            ("tools/far.py", "open('p/far.py')"),
+            ("p/__init__.py", ""),
+            ("p/core.py", ""),
+            ("p/defs.py", ""),
+            ("p/far.py", ""),
+        ];
+        let mut wheel: Vec<_> = tree[4..].to_vec();
+        wheel.push(("p/_x.abi3.so", ""));
+        let inputs = found(&tree, &wheel, "").unwrap().part.inputs;
+        let code: Vec<_> =
+            names(&inputs).into_iter().filter(|path| path.ends_with("s.py") || path.ends_with("r.py")).collect();
+        assert_eq!(code, ["p/defs.py", "p/far.py"]);
+    }
+
+    #[test]
+    fn data_of_an_ending_that_is_also_shipped_unread_is_no_sign_for_new_data() {
+        let tree =
+            [("setup.py", ""), ("p/__init__.py", ""), ("p/words.txt", "w"), ("p/notes.txt", "n"), ("p/x.def", "d")];
+        let wheel = [("p/__init__.py", ""), ("p/words.txt", "w"), ("p/_x.abi3.so", "")];
+        let patterns = found(&tree, &wheel, "").unwrap().part.patterns;
+        assert!(!patterns.contains("p/*.txt") && patterns.contains("p/*.def"), "{patterns:?}");
+    }
+
+    #[test]
+    fn where_not_all_scripts_are_read_nothing_is_known_to_be_copied() {
+        let names: Vec<String> = (0..=200).map(|number| format!("tools/t{number}.py")).collect();
+        let all = names.join(" ");
+        for (setup, copied) in [("", 1), (all.as_str(), 0)] {
+            let mut tree = vec![("setup.py", setup), ("p/__init__.py", "")];
+            tree.extend(names.iter().map(|name| (name.as_str(), "")));
+            let wheel = [("p/__init__.py", ""), ("p/_x.abi3.so", "")];
+            assert_eq!(found(&tree, &wheel, "").unwrap().part.copied.len(), copied);
+        }
     }
 }

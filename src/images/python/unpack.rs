@@ -17,7 +17,9 @@ pub(super) const BOUNDS: Bounds = Bounds { bytes: 2 << 30, files: 100_000 };
 
 /// Adds up the sizes first. No file is read beyond the size that its wheel states.
 const UNPACK: &str = "import resource, sys, zipfile\n\
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n\
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]\n\
+    most = 4 << 30 if hard == resource.RLIM_INFINITY else min(4 << 30, hard)\n\
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))\n\
     wheel, folder, most_bytes, most_files = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])\n\
     with zipfile.ZipFile(wheel) as file:\n    \
         files = file.infolist()\n    \
